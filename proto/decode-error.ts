@@ -1,0 +1,9 @@
+/** The bytes are no message of the wanted type. `message` says what is wrong with them; it quotes none of them. */
+export class DecodeError extends Error {
+  readonly code = "ERR_DECODE";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DecodeError";
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * A stored key as bytes: makes KeyRecords and reads them.
+ *
+ *     0x12 | varint length | KeyValue
+ *
+ *     KeyValue   0x0a varint length, key
+ *                0x10 varint create revision
+ *                0x18 varint mod revision
+ *                0x20 varint version
+ *                0x2a varint length, value
+ *                0x30 varint lease
+ *
+ * in this order, each left out when zero or empty. A record is made once for every change and afterwards only copied,
+ * so it can lie anywhere; those who keep it in memory of their own write it there at once with `putKeyRecord`.
+ */
+import { Buffer } from "node:buffer";
+import { DecodeError } from "./decode-error.ts";
+import type { KeyRecord, KeyValue } from "./messages.ts";
+import { EMPTY_BYTES, Reader } from "./reader.ts";
+import { idSize, int64Size, putId, putInt64, putUint32, uint32Size } from "./varint.ts";
+
+/** The first byte of every KeyRecord: field 2, an embedded message. */
+export const KEY_RECORD_TAG = 0x12;
+
+const KEY_TAG = 0x0a;
+const CREATE_REVISION_TAG = 0x10;
+const MOD_REVISION_TAG = 0x18;
+const VERSION_TAG = 0x20;
+const VALUE_TAG = 0x2a;
+const LEASE_TAG = 0x30;
+
+/** Length of the KeyValue inside the record, without tag and length. */
+function keyValueSize(
+  key: Buffer,
+  createRevision: number,
+  modRevision: number,
+  version: number,
+  value: Buffer,
+  lease: bigint,
+): number {
+  let size = 0;
+  if (key.length !== 0) size += 1 + uint32Size(key.length) + key.length;
+  if (createRevision !== 0) size += 1 + int64Size(createRevision);
+  if (modRevision !== 0) size += 1 + int64Size(modRevision);
+  if (version !== 0) size += 1 + int64Size(version);
+  if (value.length !== 0) size += 1 + uint32Size(value.length) + value.length;
+  if (lease !== 0n) size += 1 + idSize(lease);
+  return size;
+}
+
+/** How many bytes `putKeyRecord` will write for the same arguments. */
+export function keyRecordSize(
+  key: Buffer,
+  createRevision: number,
+  modRevision: number,
+  version: number,
+  value: Buffer,
+  lease: bigint,
+): number {
+  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
+  return 1 + uint32Size(size) + size;
+}
+
+/**
+ * Writes a record at `target[at ..)`, which has room for it.
+ *
+ * @returns the offset after it
+ */
+export function putKeyRecord(
+  target: Uint8Array,
+  at: number,
+  key: Buffer,
+  createRevision: number,
+  modRevision: number,
+  version: number,
+  value: Buffer,
+  lease: bigint,
+): number {
+  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
+  return putKeyValue(target, at, size, key, createRevision, modRevision, version, value, lease);
+}
+
+/**
+ * Makes the record of a put. The arguments are copied.
+ *
+ * @param lease 0n where the key has none
+ */
+export function encodeKeyRecord(
+  key: Buffer,
+  createRevision: number,
+  modRevision: number,
+  version: number,
+  value: Buffer,
+  lease: bigint,
+): KeyRecord {
+  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
+  const record = Buffer.allocUnsafe(1 + uint32Size(size) + size);
+  putKeyValue(record, 0, size, key, createRevision, modRevision, version, value, lease);
+  return record;
+}
+
+/** Makes the record of a delete: key and mod revision, nothing else. */
+export function encodeTombstoneRecord(key: Buffer, modRevision: number): KeyRecord {
+  return encodeKeyRecord(key, 0, modRevision, 0, EMPTY_BYTES, 0n);
+}
+
+function putKeyValue(
+  target: Uint8Array,
+  at: number,
+  size: number,
+  key: Buffer,
+  createRevision: number,
+  modRevision: number,
+  version: number,
+  value: Buffer,
+  lease: bigint,
+): number {
+  target[at] = KEY_RECORD_TAG;
+  let next = putUint32(target, at + 1, size);
+  if (key.length !== 0) next = putBytesField(target, next, KEY_TAG, key);
+  if (createRevision !== 0) {
+    target[next] = CREATE_REVISION_TAG;
+    next = putInt64(target, next + 1, createRevision);
+  }
+  if (modRevision !== 0) {
+    target[next] = MOD_REVISION_TAG;
+    next = putInt64(target, next + 1, modRevision);
+  }
+  if (version !== 0) {
+    target[next] = VERSION_TAG;
+    next = putInt64(target, next + 1, version);
+  }
+  if (value.length !== 0) next = putBytesField(target, next, VALUE_TAG, value);
+  if (lease !== 0n) {
+    target[next] = LEASE_TAG;
+    next = putId(target, next + 1, lease);
+  }
+  return next;
+}
+
+function putBytesField(target: Uint8Array, at: number, tag: number, bytes: Uint8Array): number {
+  target[at] = tag;
+  const next = putUint32(target, at + 1, bytes.length);
+  target.set(bytes, next);
+  return next + bytes.length;
+}
+
+/** Puts tag and length before the bytes of a KeyValue. */
+export function keyRecordOf(keyValue: Buffer): KeyRecord {
+  const record = Buffer.allocUnsafe(1 + uint32Size(keyValue.length) + keyValue.length);
+  record[0] = KEY_RECORD_TAG;
+  keyValue.copy(record, putUint32(record, 1, keyValue.length));
+  return record;
+}
+
+/**
+ * Where the parts of a record lie and what its numbers are, without a view or a bigint being made. All offsets count
+ * from the beginning of the bytes given to `readKeyRecordParts`; absent bytes have start and end 0.
+ */
+export class KeyRecordParts {
+  /** Offset after the record. */
+  end = 0;
+  /** Offset of the KeyValue, after tag and length. */
+  keyValueStart = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  createRevision = 0;
+  modRevision = 0;
+  version = 0;
+  /** Offset of the value field's tag, for cutting the field out. */
+  valueTagStart = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  /** Offset of the lease's varint, 0 when the key has no lease. */
+  leaseStart = 0;
+}
+
+/**
+ * Reads the record at `bytes[at ..)` into `parts`. Of a field that stands there twice the last counts.
+ *
+ * @throws DecodeError
+ */
+export function readKeyRecordParts(bytes: Buffer, at: number, parts: KeyRecordParts): void {
+  parts.end = parts.keyValueStart = 0;
+  parts.keyStart = parts.keyEnd = 0;
+  parts.createRevision = parts.modRevision = parts.version = 0;
+  parts.valueTagStart = parts.valueStart = parts.valueEnd = 0;
+  parts.leaseStart = 0;
+  reader.open(bytes, at, bytes.length);
+  enterRecord(reader);
+  parts.keyValueStart = reader.position;
+  parts.end = reader.limit;
+  while (reader.hasMore()) {
+    const tagStart = reader.position;
+    const tag = reader.tag();
+    switch (tag) {
+      case KEY_TAG:
+        reader.enter();
+        parts.keyStart = reader.position;
+        parts.keyEnd = reader.position = reader.limit;
+        reader.leave(parts.end);
+        break;
+      case CREATE_REVISION_TAG:
+        parts.createRevision = reader.int64();
+        break;
+      case MOD_REVISION_TAG:
+        parts.modRevision = reader.int64();
+        break;
+      case VERSION_TAG:
+        parts.version = reader.int64();
+        break;
+      case VALUE_TAG:
+        reader.enter();
+        parts.valueTagStart = tagStart;
+        parts.valueStart = reader.position;
+        parts.valueEnd = reader.position = reader.limit;
+        reader.leave(parts.end);
+        break;
+      case LEASE_TAG:
+        parts.leaseStart = reader.position;
+        reader.skip(tag);
+        break;
+      default:
+        reader.skip(tag);
+    }
+  }
+}
+
+/** The lease of a record that was read into `parts` from the same bytes. */
+export function leaseOf(bytes: Buffer, parts: KeyRecordParts): bigint {
+  if (parts.leaseStart === 0) return 0n;
+  reader.open(bytes, parts.leaseStart, parts.end);
+  return reader.int64Id();
+}
+
+/**
+ * The record as `keys_only` answers it: everything but the value. A record without a value is given back as it is.
+ * Only for records made here, whose value field stands at most once.
+ */
+export function keyRecordWithoutValue(record: KeyRecord): KeyRecord {
+  readKeyRecordParts(record, 0, partsRead);
+  const { keyValueStart, valueTagStart, valueEnd, end } = partsRead;
+  if (valueTagStart === 0) return record;
+  const size = valueTagStart - keyValueStart + (end - valueEnd);
+  const shorter = Buffer.allocUnsafe(1 + uint32Size(size) + size);
+  shorter[0] = KEY_RECORD_TAG;
+  const next = putUint32(shorter, 1, size);
+  record.copy(shorter, next, keyValueStart, valueTagStart);
+  record.copy(shorter, next + valueTagStart - keyValueStart, valueEnd, end);
+  return shorter;
+}
+
+/**
+ * Decodes one record. Key and value are views into it. Any tag of an embedded message will do, so that it reads prev_kvs
+ * (field 3) as well.
+ *
+ * @throws DecodeError also when bytes follow the record
+ */
+export function decodeKeyValue(record: KeyRecord): KeyValue {
+  const keyValue = emptyKeyValue();
+  reader.open(record, 0, record.length);
+  enterRecord(reader);
+  if (reader.limit !== record.length) throw new DecodeError("bytes after the record");
+  mergeKeyValue(reader, keyValue);
+  return keyValue;
+}
+
+export function emptyKeyValue(): KeyValue {
+  return { key: EMPTY_BYTES, createRevision: 0, modRevision: 0, version: 0, value: EMPTY_BYTES, lease: 0n };
+}
+
+/** Reads the fields of the entered message into `keyValue`. */
+export function mergeKeyValue(from: Reader, keyValue: KeyValue): void {
+  while (from.hasMore()) {
+    const tag = from.tag();
+    switch (tag) {
+      case KEY_TAG:
+        keyValue.key = from.view();
+        break;
+      case CREATE_REVISION_TAG:
+        keyValue.createRevision = from.int64();
+        break;
+      case MOD_REVISION_TAG:
+        keyValue.modRevision = from.int64();
+        break;
+      case VERSION_TAG:
+        keyValue.version = from.int64();
+        break;
+      case VALUE_TAG:
+        keyValue.value = from.view();
+        break;
+      case LEASE_TAG:
+        keyValue.lease = from.int64Id();
+        break;
+      default:
+        from.skip(tag);
+    }
+  }
+}
+
+/** Enters the KeyValue of the record at the reader's position. */
+function enterRecord(from: Reader): void {
+  if (!from.hasMore()) throw new DecodeError("empty record");
+  if ((from.tag() & 7) !== (KEY_RECORD_TAG & 7)) throw new DecodeError("not a record");
+  from.enter();
+}
+
+const reader = new Reader(EMPTY_BYTES);
+const partsRead = new KeyRecordParts();

@@ -1,0 +1,185 @@
+/**
+ * Encodes the hot responses.
+ *
+ * A `write` function adds its message to a Writer, which works backwards: last field first. KeyRecords and EventRecords
+ * are copied as they are.
+ *
+ * A `parts` function gives a long message as a list of pieces: the records by reference, and in front and behind a few
+ * bytes of their own. So a list of any length is never copied into one buffer.
+ *
+ * The tags are the field's number times 8 plus its wire type (0 varint, 2 length).
+ */
+import { Buffer } from "node:buffer";
+import { KEY_RECORD_TAG } from "./key-record.ts";
+import type {
+  CompactionResponse,
+  DeleteRangeResponse,
+  PutResponse,
+  RangeResponse,
+  ResponseHeader,
+  ResponseOp,
+  TxnResponse,
+  WatchResponse,
+} from "./messages.ts";
+import { Writer } from "./writer.ts";
+
+/** The message is the concatenation of `parts`; `length` is the sum of their lengths, in bytes. */
+export interface MessageParts {
+  parts: Buffer[];
+  length: number;
+}
+
+export function writeRangeResponse(writer: Writer, response: RangeResponse): void {
+  writeRangeEnd(writer, response);
+  const { kvs } = response;
+  for (let i = kvs.length - 1; i >= 0; i--) writer.raw(kvs[i]);
+  writeHeader(writer, response.header);
+}
+
+export function writePutResponse(writer: Writer, response: PutResponse): void {
+  if (response.prevKv !== null) writer.record(KEY_RECORD_TAG, response.prevKv);
+  writeHeader(writer, response.header);
+}
+
+export function writeDeleteRangeResponse(writer: Writer, response: DeleteRangeResponse): void {
+  const { prevKvs } = response;
+  for (let i = prevKvs.length - 1; i >= 0; i--) writer.record(0x1a, prevKvs[i]);
+  writer.int64Field(0x10, response.deleted);
+  writeHeader(writer, response.header);
+}
+
+export function writeTxnResponse(writer: Writer, response: TxnResponse): void {
+  const { responses } = response;
+  for (let i = responses.length - 1; i >= 0; i--) {
+    const mark = writer.length;
+    writeResponseOp(writer, responses[i]);
+    writer.nested(0x1a, mark);
+  }
+  writer.boolField(0x10, response.succeeded);
+  writeHeader(writer, response.header);
+}
+
+export function writeCompactionResponse(writer: Writer, response: CompactionResponse): void {
+  writeHeader(writer, response.header);
+}
+
+/** `RangeStreamResponse`: a RangeResponse as field 1. */
+export function writeRangeStreamResponse(writer: Writer, response: RangeResponse): void {
+  const mark = writer.length;
+  writeRangeResponse(writer, response);
+  writer.nested(0x0a, mark);
+}
+
+export function writeWatchResponse(writer: Writer, response: WatchResponse): void {
+  const { events } = response;
+  for (let i = events.length - 1; i >= 0; i--) writer.raw(events[i]);
+  writeWatchStart(writer, response);
+}
+
+/** The same bytes as `writeRangeResponse`, in pieces. */
+export function rangeResponseParts(response: RangeResponse): MessageParts {
+  scratch.reset();
+  writeHeader(scratch, response.header);
+  const start = scratch.copy();
+  scratch.reset();
+  writeRangeEnd(scratch, response);
+  return joined(start, response.kvs, scratch.copy());
+}
+
+/** The same bytes as `writeRangeStreamResponse`, in pieces. */
+export function rangeStreamResponseParts(response: RangeResponse): MessageParts {
+  const { parts, length } = rangeResponseParts(response);
+  scratch.reset();
+  scratch.uint32(length);
+  scratch.uint32(0x0a);
+  const start = scratch.copy();
+  parts.unshift(start);
+  return { parts, length: start.length + length };
+}
+
+/** The same bytes as `writeWatchResponse`, in pieces. */
+export function watchResponseParts(response: WatchResponse): MessageParts {
+  scratch.reset();
+  writeWatchStart(scratch, response);
+  return joined(scratch.copy(), response.events, null);
+}
+
+const scratch = new Writer();
+
+function joined(start: Buffer, records: readonly Buffer[], end: Buffer | null): MessageParts {
+  const parts: Buffer[] = [];
+  let length = start.length;
+  if (start.length !== 0) parts.push(start);
+  for (const record of records) {
+    parts.push(record);
+    length += record.length;
+  }
+  if (end !== null && end.length !== 0) {
+    parts.push(end);
+    length += end.length;
+  }
+  return { parts, length };
+}
+
+/** What stands behind the kvs. */
+function writeRangeEnd(writer: Writer, response: RangeResponse): void {
+  writer.int64Field(0x20, response.count);
+  writer.boolField(0x18, response.more);
+}
+
+/** What stands before the events. */
+function writeWatchStart(writer: Writer, response: WatchResponse): void {
+  writer.boolField(0x38, response.fragment);
+  writer.stringField(0x32, response.cancelReason);
+  writer.int64Field(0x28, response.compactRevision);
+  writer.boolField(0x20, response.canceled);
+  writer.boolField(0x18, response.created);
+  writer.int64Field(0x10, response.watchId);
+  writeHeader(writer, response.header);
+}
+
+function writeResponseOp(writer: Writer, op: ResponseOp): void {
+  const mark = writer.length;
+  switch (op.case) {
+    case "range":
+      writeRangeResponse(writer, op.response);
+      return writer.nested(0x0a, mark);
+    case "put":
+      writePutResponse(writer, op.response);
+      return writer.nested(0x12, mark);
+    case "deleteRange":
+      writeDeleteRangeResponse(writer, op.response);
+      return writer.nested(0x1a, mark);
+    case "txn":
+      writeTxnResponse(writer, op.response);
+      return writer.nested(0x22, mark);
+    case "none":
+      return;
+  }
+}
+
+function writeHeader(writer: Writer, header: ResponseHeader | null): void {
+  if (header === null) return;
+  const mark = writer.length;
+  writer.uint64Field(0x20, header.raftTerm);
+  writer.int64Field(0x18, header.revision);
+  writeHeaderIds(writer, header.clusterId, header.memberId);
+  writer.nested(0x0a, mark);
+}
+
+/** A server's ids are the same in every header, and taking a bigint apart is slow: the bytes of the last two are kept. */
+let lastClusterId = 0n;
+let lastMemberId = 0n;
+let lastIds: Buffer = Buffer.alloc(0);
+
+function writeHeaderIds(writer: Writer, clusterId: bigint, memberId: bigint): void {
+  // So it is in the headers inside a TxnResponse, which have a revision only.
+  if (clusterId === 0n && memberId === 0n) return;
+  if (clusterId === lastClusterId && memberId === lastMemberId) return writer.raw(lastIds);
+  const mark = writer.length;
+  writer.idField(0x10, memberId);
+  writer.idField(0x08, clusterId);
+  lastClusterId = clusterId;
+  lastMemberId = memberId;
+  lastIds = Buffer.from(writer.bytes().subarray(0, writer.length - mark));
+}

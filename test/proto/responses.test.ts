@@ -1,0 +1,201 @@
+import { Buffer } from "node:buffer";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DecodeError } from "../../proto/decode-error.ts";
+import { encodeEventRecord } from "../../proto/event-record.ts";
+import { decodeKeyValue, encodeKeyRecord, encodeTombstoneRecord } from "../../proto/key-record.ts";
+import type { ResponseHeader, ResponseOp, TxnResponse, WatchResponse } from "../../proto/messages.ts";
+import { EVENT_DELETE } from "../../proto/messages.ts";
+import {
+  decodeDeleteRangeResponse,
+  decodePutResponse,
+  decodeRangeResponse,
+  decodeRangeStreamResponse,
+  decodeTxnResponse,
+  decodeWatchResponse,
+} from "../../proto/response-readers.ts";
+import type { MessageParts } from "../../proto/responses.ts";
+import {
+  rangeResponseParts,
+  rangeStreamResponseParts,
+  watchResponseParts,
+  writeDeleteRangeResponse,
+  writeRangeResponse,
+  writeRangeStreamResponse,
+  writeTxnResponse,
+  writeWatchResponse,
+} from "../../proto/responses.ts";
+import { Writer } from "../../proto/writer.ts";
+import { rangeResponse, watchResponse } from "./arbitraries.ts";
+import { nearest, oracleDecode, plainRangeResponse } from "./oracle.ts";
+import { lengthField, tag, varintField } from "./wire.ts";
+
+const KEY = Buffer.from("key");
+const RECORD = encodeKeyRecord(KEY, 2, 3, 4, Buffer.from("value"), 5n);
+const HEADER: ResponseHeader = { clusterId: 2n ** 64n - 1n, memberId: 2n ** 63n, revision: 7, raftTerm: 2 };
+
+const NO_HEADER: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
+
+function written<Message>(write: (writer: Writer, message: Message) => void, message: Message): Buffer {
+  const writer = new Writer();
+  write(writer, message);
+  return writer.bytes();
+}
+
+function whole({ parts, length }: MessageParts): Buffer {
+  const bytes = Buffer.concat(parts);
+  expect(bytes).toHaveLength(length);
+  return bytes;
+}
+
+function withTerm(raftTerm: number): TxnResponse {
+  return { header: { ...HEADER, raftTerm }, succeeded: false, responses: [] };
+}
+
+function decodedOp(...ops: Buffer[]): ResponseOp[] {
+  return decodeTxnResponse(lengthField(3, ...ops)).responses;
+}
+
+describe("a message in parts", () => {
+  test("is the same RangeResponse as in one piece", () => {
+    fc.assert(
+      fc.property(rangeResponse, (response) => {
+        expect(whole(rangeResponseParts(response))).toEqual(written(writeRangeResponse, response));
+      }),
+    );
+  });
+
+  test("is the same RangeStreamResponse as in one piece", () => {
+    fc.assert(
+      fc.property(rangeResponse, (response) => {
+        expect(whole(rangeStreamResponseParts(response))).toEqual(written(writeRangeStreamResponse, response));
+      }),
+    );
+  });
+
+  test("is the same WatchResponse as in one piece", () => {
+    fc.assert(
+      fc.property(watchResponse, (response) => {
+        expect(whole(watchResponseParts(response))).toEqual(written(writeWatchResponse, response));
+      }),
+    );
+  });
+
+  test("has the records themselves, not copies", () => {
+    expect(rangeResponseParts({ header: HEADER, kvs: [RECORD], more: true, count: 9 }).parts).toContain(RECORD);
+  });
+
+  test("stays as it is when other messages are made", () => {
+    const response = { header: HEADER, kvs: [RECORD], more: true, count: 9 };
+    const parts = rangeResponseParts(response);
+    rangeResponseParts({ header: { ...HEADER, revision: 1000 }, kvs: [], more: true, count: 99 });
+    expect(decodeRangeResponse(whole(parts))).toEqual(response);
+  });
+
+  test("has no empty part", () => {
+    expect(rangeResponseParts({ header: null, kvs: [RECORD], more: false, count: 0 }).parts).toEqual([RECORD]);
+  });
+});
+
+test("a RangeStreamResponse holds a RangeResponse, or none", () => {
+  fc.assert(
+    fc.property(rangeResponse, (response) => {
+      const bytes = written(writeRangeStreamResponse, response);
+      expect(decodeRangeStreamResponse(bytes)).toEqual(response);
+      const plain = oracleDecode("etcdserverpb.RangeStreamResponse", bytes);
+      expect(nearest(plain)).toEqual({ rangeResponse: nearest(plainRangeResponse(response)) });
+    }),
+    { numRuns: 50 },
+  );
+  expect(decodeRangeStreamResponse(Buffer.alloc(0))).toBeNull();
+});
+
+test("the header's ids are right when they change from one response to the next", () => {
+  const ids = [1n, 2n ** 63n, 2n ** 64n - 1n, 0n];
+  for (const clusterId of ids) {
+    for (const memberId of ids) {
+      const header = { ...HEADER, clusterId, memberId };
+      const response: TxnResponse = { header, succeeded: true, responses: [] };
+      expect(decodeTxnResponse(written(writeTxnResponse, response))).toEqual(response);
+    }
+  }
+});
+
+test("a raft term beyond 2^63 is unsigned, one beyond 2^64 the largest there is", () => {
+  const term = (raftTerm: number) =>
+    oracleDecode("etcdserverpb.TxnResponse", written(writeTxnResponse, withTerm(raftTerm)));
+  expect(term(2 ** 63)).toMatchObject({ header: { raftTerm: 2n ** 63n } });
+  expect(term(2 ** 64)).toMatchObject({ header: { raftTerm: 2n ** 64n - 1n } });
+  expect(decodeTxnResponse(written(writeTxnResponse, withTerm(2 ** 63)))).toEqual(withTerm(2 ** 63));
+});
+
+describe("records in a response", () => {
+  test("are views into it", () => {
+    const bytes = Buffer.from(written(writeRangeResponse, { header: null, kvs: [RECORD], more: false, count: 0 }));
+    const { kvs } = decodeRangeResponse(bytes);
+    bytes[bytes.indexOf(KEY)] = "K".charCodeAt(0);
+    expect(decodeKeyValue(kvs[0]).key.toString()).toBe("Key");
+  });
+
+  test("have the tag of a key record also where the field's is another", () => {
+    const bytes = written(writeDeleteRangeResponse, { header: HEADER, deleted: 2, prevKvs: [RECORD, RECORD] });
+    expect(decodeDeleteRangeResponse(bytes).prevKvs).toEqual([RECORD, RECORD]);
+  });
+
+  test("are not changed by writing them under another tag", () => {
+    const before = Buffer.from(RECORD);
+    written(writeDeleteRangeResponse, { header: HEADER, deleted: 1, prevKvs: [RECORD] });
+    expect(RECORD).toEqual(before);
+  });
+
+  test("have the form of records also when their tags were written in too many bytes", () => {
+    const content = RECORD.subarray(2);
+    const bytes = Buffer.concat([Buffer.from("9200", "hex"), lengthField(2, content).subarray(1)]);
+    expect(decodeRangeResponse(bytes).kvs).toEqual([RECORD]);
+    const event = encodeEventRecord(EVENT_DELETE, encodeTombstoneRecord(KEY, 9), RECORD);
+    expect(decodeWatchResponse(Buffer.concat([Buffer.from("da00", "hex"), event.subarray(1)])).events).toEqual([event]);
+  });
+
+  test("are merged where a single one stands there twice", () => {
+    const bytes = Buffer.concat([RECORD, lengthField(2, varintField(3, 99))]);
+    const { prevKv } = decodePutResponse(bytes);
+    expect(prevKv && decodeKeyValue(prevKv)).toEqual({ ...decodeKeyValue(RECORD), modRevision: 99 });
+  });
+});
+
+test("a header that stands there twice is merged", () => {
+  const bytes = Buffer.concat([
+    lengthField(1, varintField(3, 5), varintField(4, 6)),
+    lengthField(1, varintField(3, 7)),
+  ]);
+  expect(decodeRangeResponse(bytes).header).toEqual({ clusterId: 0n, memberId: 0n, revision: 7, raftTerm: 6 });
+});
+
+describe("a response that stands there twice in an operation", () => {
+  // Field number, two halves of the response, and what they are together.
+  const cases: [string, number, Buffer, Buffer, object][] = [
+    ["range", 1, RECORD, varintField(4, 2), { header: null, kvs: [RECORD], more: false, count: 2 }],
+    ["put", 2, lengthField(1), RECORD, { header: NO_HEADER, prevKv: RECORD }],
+    ["deleteRange", 3, varintField(2, 1), lengthField(1), { header: NO_HEADER, deleted: 1, prevKvs: [] }],
+    ["txn", 4, varintField(2, 1), lengthField(1), { header: NO_HEADER, succeeded: true, responses: [] }],
+  ];
+
+  test.each(cases)("is merged: %s", (member, field, first, second, response) => {
+    const whole = [{ case: member, response }];
+    expect(decodedOp(lengthField(field, first), lengthField(field, second))).toEqual(whole);
+  });
+
+  test.each(cases)("starts anew after another one: %s", (member, field, first, second, response) => {
+    const other = lengthField(field === 1 ? 2 : 1);
+    const whole = [{ case: member, response }];
+    expect(decodedOp(lengthField(field, first), other, lengthField(field, first, second))).toEqual(whole);
+  });
+});
+
+test("a cancel reason is UTF-8 both ways", () => {
+  const response = decodeWatchResponse(Buffer.alloc(0));
+  const withReason: WatchResponse = { ...response, canceled: true, cancelReason: "zu spät 🕰" };
+  expect(decodeWatchResponse(written(writeWatchResponse, withReason))).toEqual(withReason);
+  const invalid = Buffer.concat([tag(6, 2), Buffer.from("01ff", "hex")]);
+  expect(() => decodeWatchResponse(invalid)).toThrow(DecodeError);
+});
