@@ -1,0 +1,302 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import { Batch } from "./batch.ts";
+import type { Disk } from "./disk.ts";
+import { nodeDisk } from "./disk.ts";
+import type { DirectoryLog } from "./directory-log.ts";
+import { openDirectoryLog } from "./directory-log.ts";
+import { FrameHeader, frameHeaderBytes } from "./frame.ts";
+import type { Journal, JournalError, JournalListener, JournalRecord } from "./journal.ts";
+import { checkPosition, closed, failed, ioError, tooLarge } from "./journal-errors.ts";
+import { frameBytesSoft, recordBytesMax, segmentBytesDefault, segmentBytesMin, spareBatchesMax } from "./limits.ts";
+import { LogCursor } from "./log-cursor.ts";
+import { segmentHeaderBytes } from "./segment.ts";
+
+export interface DirectoryJournalOptions {
+  /** Made when it is missing. Who opens it holds its lock: two writers in one directory destroy the journal. */
+  readonly directory: string;
+  readonly listener: JournalListener;
+  /** 32 hex digits. A new journal is made for it (for a random one without), an existing one must belong to it. */
+  readonly clusterId?: string;
+  /** Size of the files from now on; 64 MiB unless given. */
+  readonly segmentBytes?: number;
+  /** For metrics: one durable write took so long, from the call to its end, and carried so much. */
+  readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
+  readonly disk?: Disk;
+}
+
+/**
+ * The journal on one directory: a record is committed when it is durable there.
+ *
+ * Group commit: one frame is at the disk, and what is appended meanwhile becomes the next one. When nothing is at the
+ * disk, the frame closes at the end of the turn of the event loop, so that it takes along all that arrived in it. Two
+ * frames at the disk were measured: no faster at 64 and 512 appenders, and recovery could not tell a crash from damage.
+ */
+export class DirectoryJournal implements Journal {
+  /** This writer's reign: one more than that of any writer before. */
+  readonly epoch: number;
+  appended: number;
+  committed: number;
+  pendingBytes = 0;
+
+  readonly #log: DirectoryLog;
+  readonly #listener: JournalListener;
+  readonly #onFlush: DirectoryJournalOptions["onFlush"];
+  readonly #batchBytes: number;
+  readonly #header = new FrameHeader();
+
+  #open: Batch;
+  /** Full batches behind the one at the disk, oldest first. */
+  readonly #full: Batch[] = [];
+  readonly #spare: Batch[] = [];
+  /** The batch at the disk. */
+  #flying: Batch | null = null;
+  #flyingSince = 0;
+  #turnScheduled = false;
+
+  #failure: JournalError | null = null;
+  #closing: Promise<void> | null = null;
+  /** Closing, and nothing more will commit. */
+  #settled = false;
+  /** Called at the next commit, at a failure and at close. */
+  #waiters: (() => void)[] = [];
+  #trimming: Promise<void> = Promise.resolve();
+
+  constructor(log: DirectoryLog, options: DirectoryJournalOptions, segmentBytes: number) {
+    this.#log = log;
+    this.#listener = options.listener;
+    this.#onFlush = options.onFlush;
+    this.#batchBytes = Math.min(frameBytesSoft, segmentBytes - segmentHeaderBytes);
+    this.#open = new Batch(this.#batchBytes);
+    this.epoch = log.lastEpoch;
+    this.appended = log.lastPosition;
+    this.committed = log.lastPosition;
+    this.#header.committed = this.committed;
+  }
+
+  get first(): number {
+    return this.#log.firstPosition;
+  }
+
+  get clusterId(): string {
+    return this.#log.clusterId;
+  }
+
+  append(record: Uint8Array): number {
+    if (this.#failure !== null) throw failed(this.#failure);
+    if (this.#closing !== null) throw closed();
+    if (record.length > recordBytesMax) throw tooLarge(record.length, recordBytesMax);
+    if (!this.#open.fits(record.length)) {
+      if (this.#open.recordCount > 0) this.#full.push(this.#open);
+      else this.#recycle(this.#open);
+      this.#open = this.#batchFor(record.length);
+    }
+    this.#open.add(record);
+    this.pendingBytes += record.length;
+    this.appended++;
+    if (this.#flying === null && !this.#turnScheduled) {
+      this.#turnScheduled = true;
+      setImmediate(this.#endTurn);
+    }
+    return this.appended;
+  }
+
+  read(position: number): AsyncIterable<JournalRecord> {
+    checkPosition(position);
+    return readAll(new LogCursor(this.#log, position), this.committed);
+  }
+
+  tail(position: number, signal: AbortSignal): AsyncIterable<JournalRecord> {
+    checkPosition(position);
+    return this.#follow(new LogCursor(this.#log, position), signal);
+  }
+
+  trim(position: number): Promise<void> {
+    checkPosition(position);
+    if (this.#closing !== null) return Promise.reject(closed());
+    // What is not committed cannot be forgotten; one segment is always kept.
+    const upTo = Math.min(position, this.committed + 1);
+    const trimming = this.#trimming.then(() => this.#log.trim(upTo));
+    this.#trimming = trimming.catch(() => undefined);
+    return trimming;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnScheduled = false;
+    if (this.#flying === null) this.#flush();
+  };
+
+  /** Sends the oldest batch, when there is one with records. */
+  #flush(): void {
+    let batch = this.#full.shift();
+    if (batch === undefined) {
+      if (this.#open.recordCount === 0) return;
+      batch = this.#open;
+      this.#open = this.#batchFor(0);
+    }
+    this.#send(batch);
+  }
+
+  #send(batch: Batch): void {
+    const header = this.#header;
+    header.length = batch.length;
+    header.epoch = this.epoch;
+    header.previousPosition = this.#log.lastPosition;
+    header.previousEpoch = this.#log.lastEpoch;
+    header.lastPosition = header.previousPosition + batch.recordCount;
+    header.committed = this.committed;
+    this.#flying = batch;
+    this.#flyingSince = performance.now();
+    this.#log.append(batch.frame, header, this.#onDurable);
+  }
+
+  readonly #onDurable = (error: JournalError | null): void => {
+    const batch = this.#flying;
+    assert(batch !== null, "a batch was at the disk");
+    this.#flying = null;
+    if (error !== null) {
+      this.#fail(error);
+      return;
+    }
+    const { length, recordCount } = batch;
+    const milliseconds = performance.now() - this.#flyingSince;
+    this.committed = this.#log.lastPosition;
+    this.pendingBytes -= batch.recordBytes;
+    assert(this.committed <= this.appended && this.pendingBytes >= 0, "only what was appended is committed");
+    this.#recycle(batch);
+    // The disk works on while the listener does.
+    this.#flush();
+    this.#onFlush?.(milliseconds, length, recordCount);
+    if (recordCount > 0) this.#listener.onCommitted(this.committed);
+    this.#wake();
+  };
+
+  #fail(error: JournalError): void {
+    this.#failure = error;
+    this.#full.length = 0;
+    this.#open.clear();
+    this.#listener.onFailed(error);
+    this.#wake();
+  }
+
+  async #close(): Promise<void> {
+    await this.#settle();
+    this.#settled = true;
+    this.#wake();
+    await this.#trimming;
+    await this.#log.close();
+  }
+
+  /** Waits for the appended records, then writes down that all of them are committed, for the next open to know. */
+  async #settle(): Promise<void> {
+    while (this.#failure === null && this.committed < this.appended) await this.#change();
+    if (this.#failure === null && this.#header.committed < this.committed) {
+      this.#send(this.#batchFor(0));
+      await this.#change();
+    }
+  }
+
+  #batchFor(recordBytes: number): Batch {
+    const bytes = Batch.bytesFor(recordBytes);
+    if (bytes > this.#batchBytes) return new Batch(bytes);
+    return this.#spare.pop() ?? new Batch(this.#batchBytes);
+  }
+
+  #recycle(batch: Batch): void {
+    if (batch.frame.length !== this.#batchBytes || this.#spare.length === spareBatchesMax) return;
+    batch.clear();
+    this.#spare.push(batch);
+  }
+
+  async *#follow(cursor: LogCursor, signal: AbortSignal): AsyncGenerator<JournalRecord, void, undefined> {
+    const wake = (): void => this.#wake();
+    signal.addEventListener("abort", wake);
+    try {
+      while (!signal.aborted) {
+        const { committed } = this;
+        const record = cursor.take(committed);
+        if (record !== null) {
+          yield record;
+          continue;
+        }
+        if (await cursor.load(committed)) continue;
+        if (this.committed > committed) continue;
+        if (this.#settled) return;
+        await this.#change();
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+      await cursor.close();
+    }
+  }
+
+  /** Resolves at the next commit, failure or close; sometimes for no reason, so whoever waits looks again. */
+  #change(): Promise<void> {
+    return new Promise((resolveChange) => this.#waiters.push(resolveChange));
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    if (waiters.length === 0) return;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+async function* readAll(cursor: LogCursor, last: number): AsyncGenerator<JournalRecord, void, undefined> {
+  try {
+    do {
+      for (let record = cursor.take(last); record !== null; record = cursor.take(last)) yield record;
+    } while (await cursor.load(last));
+  } finally {
+    await cursor.close();
+  }
+}
+
+/**
+ * Opens the journal in a directory: checks what is there, cuts the torn end that a crash may have left, and begins a new
+ * epoch durably. All records found are committed then; the listener hears only of those appended later.
+ *
+ * @throws JournalError `ERR_JOURNAL_CORRUPT` for damage no crash explains, `ERR_JOURNAL_FORMAT` for files of another
+ *   format version, `ERR_JOURNAL_CLUSTER` for files of another cluster, `ERR_JOURNAL_IO` when the disk fails
+ */
+export async function openDirectoryJournal(options: DirectoryJournalOptions): Promise<DirectoryJournal> {
+  const { disk = nodeDisk, clusterId = null, segmentBytes = segmentBytesDefault } = options;
+  assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
+  assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= segmentBytesMin, "segmentBytes below the minimum");
+  const directory = resolve(options.directory);
+  const newClusterId = clusterId ?? randomBytes(16).toString("hex");
+  let log: DirectoryLog;
+  try {
+    log = await openDirectoryLog({ disk, directory, segmentBytes, clusterId, newClusterId });
+  } catch (error) {
+    throw ioError(directory, "opening the journal", error);
+  }
+  try {
+    await appendBarrier(log);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  return new DirectoryJournal(log, options, segmentBytes);
+}
+
+/** Begins the next epoch with a frame that holds nothing but it. */
+function appendBarrier(log: DirectoryLog): Promise<void> {
+  const header = new FrameHeader();
+  header.length = frameHeaderBytes;
+  header.epoch = log.lastEpoch + 1;
+  header.previousPosition = log.lastPosition;
+  header.previousEpoch = log.lastEpoch;
+  header.lastPosition = log.lastPosition;
+  header.committed = log.lastPosition;
+  return new Promise((resolveDurable, reject) => {
+    log.append(Buffer.alloc(frameHeaderBytes), header, (error) => (error === null ? resolveDurable() : reject(error)));
+  });
+}

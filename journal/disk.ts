@@ -1,0 +1,179 @@
+import { close, constants, fsync, ftruncate, fstat, mkdir, open, read, readdir, rename, unlink, write } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { promisify } from "node:util";
+import { JournalError } from "./journal.ts";
+
+/**
+ * What the journal needs of a file system. The seam exists so that a test can be the disk that fails, tears writes and
+ * loses power; the real one is `nodeDisk`.
+ *
+ * Durability: a file's content is durable when its `write` has called back without an error; names (create, rename,
+ * remove) when `syncDirectory` has resolved. Nothing else is.
+ */
+export interface Disk {
+  /** Makes the directory and its parents where they are missing, durably. */
+  makeDirectory(path: string): Promise<void>;
+  list(directory: string): Promise<string[]>;
+  /** Creates an empty file for reading and writing, replacing one of that name. */
+  create(path: string): Promise<DiskFile>;
+  openForWriting(path: string): Promise<DiskFile>;
+  openForReading(path: string): Promise<DiskFile>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
+}
+
+export interface DiskFile {
+  /** For messages; who renames the file says so here. */
+  path: string;
+  /**
+   * Writes `bytes[0 … length)` at `position` and makes them durable. Tells how many bytes were written: fewer than
+   * asked for is a failure too, and what is on the disk is then unknown.
+   */
+  write(bytes: Uint8Array, length: number, position: number, onWritten: OnWritten): void;
+  /** Fills `bytes` from `offset` on with up to `length` bytes; resolves to their number, 0 at the end of the file. */
+  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /** Its size, and how many bytes of that it takes from the disk: fewer where it is sparse. */
+  size(): Promise<{ readonly bytes: number; readonly allocated: number }>;
+  /** Cuts the file or extends it with zeros. */
+  resize(bytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type OnWritten = (error: Error | null, count: number) => void;
+
+const closeFile = promisify(close);
+const openFile = promisify(open);
+const readFile = promisify(read);
+const resizeFile = promisify(ftruncate);
+const statFile = promisify(fstat);
+const syncFile = promisify(fsync);
+const makeDirectories = promisify(mkdir);
+
+class NodeFile implements DiskFile {
+  path: string;
+  readonly #fd: number;
+
+  constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  // One trip to the thread pool: the descriptor is O_DSYNC, so the write returns when its bytes are durable.
+  write(bytes: Uint8Array, length: number, position: number, onWritten: OnWritten): void {
+    write(this.#fd, bytes, 0, length, position, onWritten);
+  }
+
+  async read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    const { bytesRead } = await readFile(this.#fd, bytes, offset, length, position);
+    return bytesRead;
+  }
+
+  async size(): Promise<{ bytes: number; allocated: number }> {
+    const { size, blocks } = await statFile(this.#fd);
+    // stat counts in units of 512 bytes, whatever the file system's blocks are.
+    return { bytes: size, allocated: blocks * 512 };
+  }
+
+  resize(bytes: number): Promise<void> {
+    return resizeFile(this.#fd, bytes);
+  }
+
+  close(): Promise<void> {
+    return closeFile(this.#fd);
+  }
+}
+
+class NodeDisk implements Disk {
+  readonly list = promisify<string, string[]>(readdir);
+  readonly rename = promisify(rename);
+  readonly remove = promisify(unlink);
+
+  async makeDirectory(path: string): Promise<void> {
+    const first = await makeDirectories(path, { recursive: true, mode: 0o700 });
+    if (first === undefined) return;
+    // A new directory is durable when the one that names it was synced, at each level that was made.
+    let parent = dirname(first);
+    await this.syncDirectory(parent);
+    for (const name of relative(parent, dirname(path)).split(sep)) {
+      if (name === "") continue;
+      parent = join(parent, name);
+      await this.syncDirectory(parent);
+    }
+  }
+
+  create(path: string): Promise<DiskFile> {
+    return this.#open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | durableWrites());
+  }
+
+  openForWriting(path: string): Promise<DiskFile> {
+    return this.#open(path, constants.O_RDWR | durableWrites());
+  }
+
+  openForReading(path: string): Promise<DiskFile> {
+    return this.#open(path, constants.O_RDONLY);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const fd = await openFile(path, constants.O_RDONLY);
+    try {
+      await syncFile(fd);
+    } finally {
+      await closeFile(fd);
+    }
+  }
+
+  async #open(path: string, flags: number): Promise<DiskFile> {
+    return new NodeFile(path, await openFile(path, flags, 0o600));
+  }
+}
+
+/** A platform without the flag would or-in nothing and lose acknowledged records: better no journal than that one. */
+function durableWrites(): number {
+  const flag: number | undefined = constants.O_DSYNC;
+  if (flag === undefined) {
+    throw new JournalError(
+      "ERR_JOURNAL_IO",
+      `this platform (${process.platform}) has no O_DSYNC, which the journal needs`,
+    );
+  }
+  return flag;
+}
+
+export const nodeDisk: Disk = new NodeDisk();
+
+/** What became of a write: null when all of it is durable. */
+export function writeFailure(
+  file: DiskFile,
+  length: number,
+  position: number,
+  error: Error | null,
+  count: number,
+): JournalError | null {
+  if (error === null && count === length) return null;
+  const cause = error ?? new Error(`short write: ${count} of ${length} bytes`);
+  const text = `${file.path}: writing ${length} bytes at offset ${position} failed: ${cause.message}`;
+  return new JournalError("ERR_JOURNAL_IO", text, { cause });
+}
+
+/** The write for callers that are not in a hurry. */
+export function writeDurably(file: DiskFile, bytes: Uint8Array, length: number, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.write(bytes, length, position, (error, count) => {
+      const failure = writeFailure(file, length, position, error, count);
+      if (failure === null) resolve();
+      else reject(failure);
+    });
+  });
+}
+
+/** Reads until `length` bytes or the end of the file; resolves to the number read. */
+export async function readFully(file: DiskFile, bytes: Uint8Array, length: number, position: number): Promise<number> {
+  let filled = 0;
+  while (filled < length) {
+    const count = await file.read(bytes, filled, length - filled, position + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return filled;
+}

@@ -1,0 +1,94 @@
+import type { DiskFile } from "./disk.ts";
+import { readFully } from "./disk.ts";
+import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "./frame.ts";
+import type { SegmentHeader } from "./segment.ts";
+import { segmentHeaderBytes } from "./segment.ts";
+
+/**
+ * Walks the frames of one segment from its first, as far as they are intact and each continues the one before.
+ *
+ *     while (await scanner.fill()) while (scanner.next()) use(scanner.frame);
+ *
+ * Two calls instead of one, so that a promise is made for a stretch of the file and not for every frame.
+ */
+export class FrameScanner {
+  /** The frame that `next` moved to. */
+  readonly frame = new FrameHeader();
+  /** Frames up to this offset may be read; it may be moved forward between two fills. */
+  end: number;
+  /** Position and epoch of the last intact frame, at first those of the segment's header. */
+  lastPosition: number;
+  lastEpoch: number;
+  /** True after bytes at `offset` that are not the frame that must follow. */
+  stopped = false;
+
+  readonly #file: DiskFile;
+  readonly #salt: number;
+  #buffer: Buffer;
+  /** Offset in the file of the buffer's first byte. */
+  #base = segmentHeaderBytes;
+  #filled = 0;
+  /** Where in the buffer the frame after `frame` begins. */
+  #next = 0;
+  /** Bytes the next frame is known to need. */
+  #needed = frameHeaderBytes;
+
+  constructor(file: DiskFile, header: SegmentHeader, end: number, readBytes: number) {
+    this.#file = file;
+    this.#salt = header.salt;
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(frameHeaderBytes, Math.min(readBytes, end - segmentHeaderBytes)));
+    this.end = end;
+    this.lastPosition = header.firstPosition - 1;
+    this.lastEpoch = header.previousEpoch;
+  }
+
+  /** Offset in the file behind the last intact frame. */
+  get offset(): number {
+    return this.#base + this.#next;
+  }
+
+  /** The bytes that hold `frame`, which begins at `frameStart`. Valid until the next `fill`. */
+  get bytes(): Buffer {
+    return this.#buffer;
+  }
+
+  get frameStart(): number {
+    return this.#next - this.frame.length;
+  }
+
+  /** Reads on, so that the next frame lies in the buffer. False when `end` leaves no room for it, or after damage. */
+  async fill(): Promise<boolean> {
+    const left = this.end - this.offset;
+    if (this.stopped || left < this.#needed) return false;
+    this.#base = this.offset;
+    this.#next = 0;
+    if (this.#buffer.length < this.#needed) this.#buffer = Buffer.allocUnsafeSlow(this.#needed);
+    this.#filled = Math.min(left, this.#buffer.length);
+    const count = await readFully(this.#file, this.#buffer, this.#filled, this.#base);
+    // A file may be shorter than its segment: what was never written reads as zeros.
+    this.#buffer.fill(0, count, this.#filled);
+    return true;
+  }
+
+  /** Moves to the next frame. False when the buffer does not hold all of it, or after damage. */
+  next(): boolean {
+    const available = this.#filled - this.#next;
+    if (this.stopped || available < this.#needed) return false;
+    const length = this.#buffer.readUInt32LE(this.#next);
+    if (length > available && length <= Math.min(frameBytesMax, this.end - this.offset)) {
+      this.#needed = length;
+      return false;
+    }
+    const { frame } = this;
+    this.stopped =
+      !readFrame(this.#buffer, this.#next, this.#filled, this.#salt, frame) ||
+      frame.previousPosition !== this.lastPosition ||
+      frame.previousEpoch !== this.lastEpoch;
+    if (this.stopped) return false;
+    this.#next += frame.length;
+    this.#needed = frameHeaderBytes;
+    this.lastPosition = frame.lastPosition;
+    this.lastEpoch = frame.epoch;
+    return true;
+  }
+}

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { JournalError } from "./journal.ts";
+
+/* The journal's errors, made in one place so that a code has one text. The codes are listed at `JournalError`. */
+
+export function failed(cause: JournalError): JournalError {
+  const text = `the journal failed and must be opened again: ${cause.message}`;
+  return new JournalError("ERR_JOURNAL_FAILED", text, { cause });
+}
+
+export function closed(): JournalError {
+  return new JournalError("ERR_JOURNAL_CLOSED", "the journal is closed");
+}
+
+export function tooLarge(bytes: number, bytesMax: number): JournalError {
+  return new JournalError("ERR_RECORD_TOO_LARGE", `a record of ${bytes} bytes is beyond the limit of ${bytesMax}`);
+}
+
+export function trimmed(position: number, first: number): JournalError {
+  return new JournalError("ERR_TRIMMED", `record ${position} was trimmed: the journal begins with record ${first}`);
+}
+
+/** Damage where no crash can have left it: what the file held cannot be served. */
+export function corrupt(path: string, offset: number, what: string): JournalError {
+  return new JournalError("ERR_JOURNAL_CORRUPT", `${path}: corrupt at offset ${offset}: ${what}`);
+}
+
+/** Wraps what the file system threw; a journal's own error says enough already. */
+export function ioError(path: string, act: string, error: unknown): JournalError {
+  if (error instanceof JournalError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new JournalError("ERR_JOURNAL_IO", `${path}: ${act} failed: ${message}`, { cause: error });
+}
+
+export function checkPosition(position: number): void {
+  assert(Number.isSafeInteger(position) && position >= 1, "a position is a whole number from 1 on");
+}

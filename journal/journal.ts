@@ -1,0 +1,80 @@
+/**
+ * The journal's interface: a durable, totally ordered log of opaque records.
+ *
+ * Positions count records from 1 without gaps. `committed <= appended` always. A record is committed when it is durable
+ * on a quorum; only then may its effects be seen by anyone. The prefix property holds: when a record is committed, so
+ * are all before it. Records are never changed after they were appended.
+ *
+ * There is one writer. It learns of commits through its `JournalListener`, always in a later turn of the event loop
+ * than the append.
+ */
+export interface Journal {
+  /** Position of the last record appended, 0 when there is none. */
+  readonly appended: number;
+  /** Position of the last committed record, 0 when there is none. */
+  readonly committed: number;
+  /** Position of the first record still kept: 1 until the journal was trimmed. */
+  readonly first: number;
+  /** Bytes appended and not yet committed: what the writer bounds its own intake by. */
+  readonly pendingBytes: number;
+
+  /**
+   * Adds a record to the open batch and returns its position. The bytes are copied before this returns. The batch is
+   * sent when the flush before it has ended, or when it is full.
+   *
+   * @throws JournalError code `ERR_JOURNAL_FAILED` after a failed write or sync, `ERR_JOURNAL_CLOSED` after close,
+   *   `ERR_RECORD_TOO_LARGE` beyond `recordBytesMax`
+   */
+  append(record: Uint8Array): number;
+
+  /**
+   * Reads the committed records from `position` to the end as it was when the read began.
+   *
+   * @throws JournalError code `ERR_TRIMMED` when `position` lies before `first`
+   */
+  read(position: number): AsyncIterable<JournalRecord>;
+
+  /** Reads from `position` on and then follows new commits, until the signal aborts or the journal closes. */
+  tail(position: number, signal: AbortSignal): AsyncIterable<JournalRecord>;
+
+  /** Allows the journal to forget records before `position`. Whole segments go; later records stay readable. */
+  trim(position: number): Promise<void>;
+
+  /** Waits for what was appended to be committed (or to have failed), then releases files and locks. */
+  close(): Promise<void>;
+}
+
+/** `bytes` is valid until the iterator is asked for the next record: whoever keeps it copies it. */
+export interface JournalRecord {
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
+/** How a journal tells its writer what became of the records. */
+export interface JournalListener {
+  /** Every record up to and including `committed` is durable on a quorum. Positions only grow. */
+  onCommitted(committed: number): void;
+  /**
+   * A write or sync failed. Nothing after the last committed position will be acknowledged by this journal; whether
+   * those records survived is known only after it was opened again. Called at most once.
+   */
+  onFailed(error: Error): void;
+}
+
+/**
+ * An operational failure of the journal: what happened and where, with a stable code.
+ *
+ * - of calls: `ERR_JOURNAL_FAILED`, `ERR_JOURNAL_CLOSED`, `ERR_RECORD_TOO_LARGE`, `ERR_TRIMMED`
+ * - of the disk, at open or through `onFailed`: `ERR_JOURNAL_IO`
+ * - of what an open or a read finds: `ERR_JOURNAL_CORRUPT` (with file and offset), `ERR_JOURNAL_FORMAT` (another version
+ *   of the format), `ERR_JOURNAL_CLUSTER` (another cluster's files)
+ */
+export class JournalError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "JournalError";
+    this.code = code;
+  }
+}

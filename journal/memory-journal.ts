@@ -1,0 +1,171 @@
+import type { Journal, JournalListener, JournalRecord } from "./journal.ts";
+import { JournalError } from "./journal.ts";
+import { checkPosition, closed, failed, tooLarge, trimmed } from "./journal-errors.ts";
+import { recordBytesMax } from "./limits.ts";
+
+/** What survives of a memory journal: give it to the next one to "open it again". */
+export class MemoryStore {
+  /** The committed records from `first` on. */
+  readonly records: Buffer[] = [];
+  first = 1;
+}
+
+/** Journal for tests: it keeps the contract, and does what it is told. Records commit in a later turn of the loop. */
+export class MemoryJournal implements Journal {
+  appended: number;
+  committed: number;
+  pendingBytes = 0;
+
+  readonly #store: MemoryStore;
+  readonly #listener: JournalListener;
+  /** Appended, not committed. */
+  #pending: Buffer[] = [];
+  #turnScheduled = false;
+  #held = false;
+  #nextFailure: { readonly error: Error; readonly survivors: number } | null = null;
+
+  #failure: JournalError | null = null;
+  #closing: Promise<void> | null = null;
+  #settled = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(listener: JournalListener, store: MemoryStore = new MemoryStore()) {
+    this.#listener = listener;
+    this.#store = store;
+    this.committed = store.first - 1 + store.records.length;
+    this.appended = this.committed;
+  }
+
+  get first(): number {
+    return this.#store.first;
+  }
+
+  /** Nothing commits until `release`. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#schedule();
+  }
+
+  /** The next commit fails instead; that many of its records are there all the same when it is opened again. */
+  failNext(error: Error, survivors = 0): void {
+    this.#nextFailure = { error, survivors };
+  }
+
+  append(record: Uint8Array): number {
+    if (this.#failure !== null) throw failed(this.#failure);
+    if (this.#closing !== null) throw closed();
+    if (record.length > recordBytesMax) throw tooLarge(record.length, recordBytesMax);
+    this.#pending.push(Buffer.from(record));
+    this.pendingBytes += record.length;
+    this.appended++;
+    this.#schedule();
+    return this.appended;
+  }
+
+  read(position: number): AsyncIterable<JournalRecord> {
+    this.#checkKept(position);
+    return this.#records(position, this.committed);
+  }
+
+  tail(position: number, signal: AbortSignal): AsyncIterable<JournalRecord> {
+    this.#checkKept(position);
+    return this.#follow(position, signal);
+  }
+
+  trim(position: number): Promise<void> {
+    checkPosition(position);
+    if (this.#closing !== null) return Promise.reject(closed());
+    const store = this.#store;
+    const count = Math.min(position, this.committed + 1) - store.first;
+    if (count > 0) {
+      store.records.splice(0, count);
+      store.first += count;
+    }
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    while (this.#failure === null && this.committed < this.appended) await this.#change();
+    this.#settled = true;
+    this.#wake();
+  }
+
+  #checkKept(position: number): void {
+    checkPosition(position);
+    if (position < this.first) throw trimmed(position, this.first);
+  }
+
+  #schedule(): void {
+    if (this.#turnScheduled || this.#held || this.#pending.length === 0) return;
+    this.#turnScheduled = true;
+    setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnScheduled = false;
+    if (this.#held) return;
+    const batch = this.#pending;
+    this.#pending = [];
+    if (this.#nextFailure === null) {
+      this.#store.records.push(...batch);
+      this.committed += batch.length;
+      for (const record of batch) this.pendingBytes -= record.length;
+      this.#listener.onCommitted(this.committed);
+    } else {
+      const { error, survivors } = this.#nextFailure;
+      this.#store.records.push(...batch.slice(0, survivors));
+      this.#failure = new JournalError("ERR_JOURNAL_IO", error.message, { cause: error });
+      this.#listener.onFailed(this.#failure);
+    }
+    this.#wake();
+  };
+
+  async *#records(position: number, last: number): AsyncGenerator<JournalRecord, void, undefined> {
+    for (let next = position; next <= last; next++) {
+      if (next < this.first) throw trimmed(next, this.first);
+      const bytes = Buffer.from(this.#store.records[next - this.first]);
+      yield { position: next, bytes };
+      // A caller that kept the record without copying it shall see that it must not.
+      bytes.fill(0xdb);
+    }
+  }
+
+  async *#follow(position: number, signal: AbortSignal): AsyncGenerator<JournalRecord, void, undefined> {
+    const wake = (): void => this.#wake();
+    signal.addEventListener("abort", wake);
+    try {
+      let next = position;
+      while (!signal.aborted) {
+        for await (const record of this.#records(next, this.committed)) {
+          next = record.position + 1;
+          yield record;
+          if (signal.aborted) return;
+        }
+        if (this.committed >= next) continue;
+        if (this.#settled) return;
+        await this.#change();
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}

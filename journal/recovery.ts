@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Disk, DiskFile } from "./disk.ts";
+import { readFully, writeDurably } from "./disk.ts";
+import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "./frame.ts";
+import { FrameScanner } from "./frame-scanner.ts";
+import { JournalError } from "./journal.ts";
+import { corrupt } from "./journal-errors.ts";
+import { recoveryReadBytes } from "./limits.ts";
+import type { Segment } from "./segment.ts";
+import { decodeSegmentHeader, isSegmentName, segmentHeaderBytes, unnamedSegment } from "./segment.ts";
+
+/**
+ * Finds out what a directory holds after any end of its last writer, and makes its end clean.
+ *
+ * A writer has one frame at the disk at a time, so a crash leaves intact frames, then at most one torn frame, then
+ * zeros. The torn frame was never acknowledged; it is cut. Whatever cannot have come about that way is damage to
+ * committed records, and is refused: a segment that does not continue the one before, a frame that does not reach the
+ * next segment's beginning, a frame that is not intact though a later one is.
+ */
+export interface RecoveredLog {
+  /** Oldest first; empty in a new directory. */
+  readonly segments: Segment[];
+  readonly lastPosition: number;
+  readonly lastEpoch: number;
+  /** Highest committed position that a frame tells of. */
+  readonly committed: number;
+}
+
+/** File systems give room in units of this, or of more. */
+const blockBytes = 4096;
+
+/** Reads and checks all segments of `directory`, and cuts the torn tail of the last one. */
+export async function recoverLog(disk: Disk, directory: string, clusterId: string | null): Promise<RecoveredLog> {
+  const segments: Segment[] = [];
+  let lastPosition = 0;
+  let lastEpoch = 0;
+  let committed = 0;
+  const paths = await segmentPaths(disk, directory);
+  for (const [index, path] of paths.entries()) {
+    const isLast = index === paths.length - 1;
+    const file = isLast ? await disk.openForWriting(path) : await disk.openForReading(path);
+    try {
+      const segment = await readSegmentHeader(file, path);
+      checkPlace(segment, segments.at(-1), lastPosition, lastEpoch, clusterId);
+      const size = await file.size();
+      const scanner = new FrameScanner(file, segment, size.bytes, recoveryReadBytes);
+      let lastFrameStart = segmentHeaderBytes;
+      while (await scanner.fill()) {
+        while (scanner.next()) {
+          lastFrameStart = scanner.offset - scanner.frame.length;
+          committed = Math.max(committed, scanner.frame.committed);
+        }
+      }
+      segment.lastPosition = scanner.lastPosition;
+      segment.end = scanner.offset;
+      ({ lastPosition, lastEpoch } = scanner);
+      segments.push(segment);
+      if (isLast) await makeEndClean(file, segment, lastFrameStart, size);
+    } finally {
+      await file.close();
+    }
+  }
+  assert(committed <= lastPosition, "frames carry the commits of earlier records only");
+  return { segments, lastPosition, lastEpoch, committed };
+}
+
+/** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */
+async function segmentPaths(disk: Disk, directory: string): Promise<string[]> {
+  const names = await disk.list(directory);
+  if (names.includes(unnamedSegment)) await disk.remove(join(directory, unnamedSegment));
+  // The last writer may have been killed between a rename and the sync that makes it durable.
+  await disk.syncDirectory(directory);
+  return names
+    .filter(isSegmentName)
+    .toSorted()
+    .map((name) => join(directory, name));
+}
+
+async function readSegmentHeader(file: DiskFile, path: string): Promise<Segment> {
+  const block = Buffer.alloc(segmentHeaderBytes);
+  const count = await readFully(file, block, segmentHeaderBytes, 0);
+  const header = decodeSegmentHeader(block.subarray(0, count), path);
+  return { ...header, path, lastPosition: header.firstPosition - 1, end: segmentHeaderBytes };
+}
+
+/** Checks that the segment belongs here: to this cluster and this journal, right behind `before`. */
+function checkPlace(
+  segment: Segment,
+  before: Segment | undefined,
+  lastPosition: number,
+  lastEpoch: number,
+  clusterId: string | null,
+): void {
+  const { path, number, firstPosition, previousEpoch, salt } = segment;
+  if (clusterId !== null && segment.clusterId !== clusterId) {
+    const text = `${path}: belongs to cluster ${segment.clusterId}, not to ${clusterId}`;
+    throw new JournalError("ERR_JOURNAL_CLUSTER", text);
+  }
+  if (before === undefined) {
+    if (firstPosition < 1 || number < 1 || (number === 1 && firstPosition !== 1)) {
+      throw corrupt(path, 32, `segment ${number} cannot begin with record ${firstPosition}`);
+    }
+    return;
+  }
+  if (segment.clusterId !== before.clusterId || salt !== before.salt) {
+    throw corrupt(path, 12, `not of the same journal as ${before.path}`);
+  }
+  if (number !== before.number + 1) {
+    throw corrupt(path, 32, `segment ${number} follows segment ${before.number}: segments are missing between them`);
+  }
+  if (firstPosition !== lastPosition + 1 || previousEpoch !== lastEpoch) {
+    const text = `records up to ${firstPosition - 1} (epoch ${previousEpoch}) must precede ${path}, but the intact frames end with record ${lastPosition} (epoch ${lastEpoch})`;
+    throw corrupt(before.path, before.end, text);
+  }
+}
+
+/**
+ * Makes durable what the last segment holds, and zeros what follows. A writer that was killed, not powered off, may have
+ * left a frame, or a part of one, in the page cache only: it reads as intact and would be lost with the power. The one
+ * frame of which nobody saw the write return is the last; its bytes are written again.
+ */
+async function makeEndClean(
+  file: DiskFile,
+  segment: Segment,
+  lastFrameStart: number,
+  { bytes: size, allocated }: { readonly bytes: number; readonly allocated: number },
+): Promise<void> {
+  const { end } = segment;
+  // A crash leaves bytes within one frame of the end. The look beyond is for greater damage; a file with no block behind
+  // its frames is spared it, as it would read 64 MiB of nothing at each start of a small server.
+  const isSparse = allocated <= Math.ceil(end / blockBytes) * blockBytes;
+  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + frameBytesMax) : size);
+  if (garbageEnd > end) {
+    await refuseLaterFrame(file, segment, garbageEnd, size);
+    const zeros = Buffer.alloc(Math.min(garbageEnd - end, recoveryReadBytes));
+    // Backwards, so that the damage still begins at the same place if this is cut short.
+    for (let to = garbageEnd; to > end; to -= zeros.length) {
+      const from = Math.max(end, to - zeros.length);
+      await writeDurably(file, zeros, to - from, from);
+    }
+  }
+  const lastFrame = Buffer.alloc(end - lastFrameStart);
+  if (lastFrame.length > 0) {
+    await readFully(file, lastFrame, lastFrame.length, lastFrameStart);
+    await writeDurably(file, lastFrame, lastFrame.length, lastFrameStart);
+  }
+}
+
+/** Offset behind the last byte from `start` on that is not zero. */
+async function endOfData(file: DiskFile, start: number, size: number): Promise<number> {
+  const chunk = Buffer.allocUnsafeSlow(Math.max(1, Math.min(recoveryReadBytes, size - start)));
+  const zeros = Buffer.alloc(chunk.length);
+  let end = start;
+  for (let offset = start; offset < size; offset += chunk.length) {
+    const count = await readFully(file, chunk, Math.min(chunk.length, size - offset), offset);
+    if (chunk.compare(zeros, 0, count, 0, count) === 0) continue;
+    let last = count - 1;
+    while (chunk[last] === 0) last--;
+    end = offset + last + 1;
+  }
+  return end;
+}
+
+/**
+ * A frame behind bytes that are none was written after them, and a frame is written only when the one before is
+ * durable: those bytes were acknowledged records. The search tries each byte, as a damaged length leads nowhere.
+ */
+async function refuseLaterFrame(file: DiskFile, segment: Segment, garbageEnd: number, size: number): Promise<void> {
+  // A frame may end with zeros, so it may reach beyond the last byte that is not.
+  const bytes = Buffer.alloc(Math.min(size, garbageEnd + frameBytesMax) - segment.end);
+  await readFully(file, bytes, bytes.length, segment.end);
+  const later = new FrameHeader();
+  for (let offset = 0; offset + frameHeaderBytes <= bytes.length; offset++) {
+    if (!readFrame(bytes, offset, bytes.length, segment.salt, later)) continue;
+    // An older frame may be a copy inside a torn record; it says nothing about this place.
+    if (later.previousPosition < segment.lastPosition) continue;
+    const text = `a damaged frame behind record ${segment.lastPosition}; an intact one follows at offset ${segment.end + offset}, which says that records up to ${later.committed} were committed`;
+    throw corrupt(segment.path, segment.end, text);
+  }
+}

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import type { Disk, DiskFile } from "./disk.ts";
+import { writeDurably } from "./disk.ts";
+import { prepareAfterShare, zeroStepBytes, zeroStepPauseMs } from "./limits.ts";
+import { unnamedSegment } from "./segment.ts";
+
+/**
+ * Makes the next segment's file in the background: full size, then zeros step by step. Writing over zeros touches no
+ * file system metadata. A file that is taken before its zeros are complete is sparse behind them: correct, a little
+ * slower at the first touch of each block. Nobody writes to a file while it is here, so a zero never meets a record.
+ */
+export class SegmentPreparer {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #segmentBytes: number;
+  #file: DiskFile | null = null;
+  #zeroed = 0;
+  /** The step at the disk; it does not reject. */
+  #step: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = true;
+  /** A step failed. The next attempt is that of `take`, which reports it. */
+  #failed = false;
+
+  constructor(disk: Disk, directory: string, segmentBytes: number) {
+    this.#disk = disk;
+    this.#path = join(directory, unnamedSegment);
+    this.#segmentBytes = segmentBytes;
+  }
+
+  /** Tells how far the segment in use is filled; begins when that is far enough. */
+  advance(usedBytes: number): void {
+    if (!this.#stopped || this.#failed || usedBytes < this.#segmentBytes * prepareAfterShare) return;
+    this.#stopped = false;
+    this.#step = this.#run();
+  }
+
+  /** The file in the state it is in, empty of data; the caller owns it and names it. Waits for one step at most. */
+  async take(): Promise<DiskFile> {
+    await this.#halt();
+    const file = this.#file ?? (await this.#create());
+    this.#file = null;
+    this.#zeroed = 0;
+    this.#failed = false;
+    return file;
+  }
+
+  /** Stops and removes the file. */
+  async close(): Promise<void> {
+    await this.#halt();
+    await this.#discard();
+  }
+
+  async #halt(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    await this.#step;
+    this.#step = null;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      this.#file ??= await this.#create();
+      const length = Math.min(zeroStepBytes, this.#segmentBytes - this.#zeroed);
+      await writeDurably(this.#file, Buffer.alloc(length), length, this.#zeroed);
+      this.#zeroed += length;
+    } catch {
+      // A file that failed once is not written again. If the disk stays like this, the writer hears of it from `take`.
+      this.#failed = true;
+      await this.#discard().catch(() => undefined);
+      return;
+    }
+    if (this.#stopped || this.#zeroed === this.#segmentBytes) return;
+    this.#timer = setTimeout(() => (this.#step = this.#run()), zeroStepPauseMs).unref();
+  }
+
+  async #create(): Promise<DiskFile> {
+    const file = await this.#disk.create(this.#path);
+    try {
+      await file.resize(this.#segmentBytes);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return file;
+  }
+
+  async #discard(): Promise<void> {
+    const file = this.#file;
+    if (file === null) return;
+    this.#file = null;
+    this.#zeroed = 0;
+    await file.close();
+    await this.#disk.remove(this.#path);
+  }
+}

@@ -1,0 +1,105 @@
+import { crc32 } from "node:zlib";
+import { basename } from "node:path";
+import { readUint64, writeUint64 } from "./frame.ts";
+import { JournalError } from "./journal.ts";
+import { corrupt } from "./journal-errors.ts";
+
+/*
+ * A segment is one file of the journal: a header block of 4 KiB, then frames without gaps, then zeros to its end. Its
+ * name is the position of its first record in 16 hex digits, so the names sort as the records do. Integers are
+ * little-endian.
+ *
+ *   offset  size  field
+ *        0     8  magic          "plinth-j"
+ *        8     4  version        of the format, see `formatVersion`
+ *       12     4  salt           seed of the frame checksums, the same in all segments of a journal
+ *       16    16  clusterId
+ *       32     8  number         1 for the journal's first segment, then one more each
+ *       40     8  firstPosition  of the first record the segment holds or will hold
+ *       48     8  previousEpoch  epoch of the last frame before the segment, 0 when there is none
+ *       56     4  zero
+ *       60     4  crc            zlib.crc32 of bytes 0 … 60
+ *       64     …  zeros          to 4096
+ *
+ * The header is durable before the file gets its name, so a file with that name always had an intact one.
+ */
+
+export const formatVersion = 1;
+export const segmentHeaderBytes = 4096;
+const crcOffset = 60;
+const magic = Buffer.from("plinth-j", "latin1");
+const namePattern = /^[0-9a-f]{16}\.seg$/;
+
+/** The next segment while it is prepared. It is worth nothing: an open removes it. */
+export const unnamedSegment = "next-segment.tmp";
+
+export interface SegmentHeader {
+  readonly salt: number;
+  /** 32 lower-case hex digits. */
+  readonly clusterId: string;
+  readonly number: number;
+  readonly firstPosition: number;
+  readonly previousEpoch: number;
+}
+
+/** A segment of an open journal. The last one's `lastPosition` and `end` grow. */
+export interface Segment extends SegmentHeader {
+  readonly path: string;
+  /** Position of its last durable record; firstPosition - 1 when it has none. */
+  lastPosition: number;
+  /** Offset behind its last durable frame. */
+  end: number;
+}
+
+export function segmentName(firstPosition: number): string {
+  return `${firstPosition.toString(16).padStart(16, "0")}.seg`;
+}
+
+export function isSegmentName(name: string): boolean {
+  return namePattern.test(name);
+}
+
+export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+  const bytes = Buffer.alloc(segmentHeaderBytes);
+  magic.copy(bytes, 0);
+  bytes.writeUInt32LE(formatVersion, 8);
+  bytes.writeUInt32LE(header.salt, 12);
+  bytes.write(header.clusterId, 16, 16, "hex");
+  writeUint64(bytes, header.number, 32);
+  writeUint64(bytes, header.firstPosition, 40);
+  writeUint64(bytes, header.previousEpoch, 48);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, crcOffset)), crcOffset);
+  return bytes;
+}
+
+/**
+ * Reads and checks the header block of the segment file at `path`.
+ *
+ * @throws JournalError `ERR_JOURNAL_FORMAT` when another version of the format wrote it, `ERR_JOURNAL_CORRUPT` when it
+ *   is damaged or does not belong to a file of that name
+ */
+export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader {
+  if (bytes.length < segmentHeaderBytes || !bytes.subarray(0, magic.length).equals(magic)) {
+    throw corrupt(path, 0, "not the header of a journal segment");
+  }
+  // Before the checksum, whose place and extent belong to the version.
+  const version = bytes.readUInt32LE(8);
+  if (version !== formatVersion) {
+    const text = `${path}: journal format version ${version}, this program supports version ${formatVersion}`;
+    throw new JournalError("ERR_JOURNAL_FORMAT", text);
+  }
+  if (crc32(bytes.subarray(0, crcOffset)) !== bytes.readUInt32LE(crcOffset)) {
+    throw corrupt(path, 0, "the segment header fails its checksum");
+  }
+  const header: SegmentHeader = {
+    salt: bytes.readUInt32LE(12),
+    clusterId: bytes.toString("hex", 16, 32),
+    number: readUint64(bytes, 32),
+    firstPosition: readUint64(bytes, 40),
+    previousEpoch: readUint64(bytes, 48),
+  };
+  if (segmentName(header.firstPosition) !== basename(path)) {
+    throw corrupt(path, 40, `the segment begins with record ${header.firstPosition}, its name says otherwise`);
+  }
+  return header;
+}

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "vitest";
+import type { DirectoryJournal } from "../../journal/directory-journal.ts";
+import { openDirectoryJournal } from "../../journal/directory-journal.ts";
+import type { JournalListener } from "../../journal/journal.ts";
+import { unnamedSegment } from "../../journal/segment.ts";
+import { readTexts } from "./journal-contract.ts";
+import { RecordingListener } from "./recording-listener.ts";
+import type { DiskOperation, Fault } from "./simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
+
+const segmentBytes = 16 * 1024;
+
+function open(disk: SimulatedDisk, listener: JournalListener = new RecordingListener()): Promise<DirectoryJournal> {
+  return openDirectoryJournal({ directory: "/journal", listener, segmentBytes, disk });
+}
+
+/** Appends records of 500 bytes, one per frame, until the journal fails; gives the failure and how many were committed. */
+async function appendUntilFailure(disk: SimulatedDisk): Promise<{ error: Error; committed: number }> {
+  const listener = new RecordingListener();
+  const journal = await open(disk, listener);
+  while (listener.failures.length === 0) {
+    const position = journal.append(Buffer.from(`${journal.appended + 1}`.padEnd(500, ".")));
+    await Promise.race([listener.untilCommitted(position), listener.untilFailed()]);
+    if (position > 500) throw new Error("the fault was never met");
+  }
+  expect(() => journal.append(Buffer.from("late"))).toThrow(expect.objectContaining({ code: "ERR_JOURNAL_FAILED" }));
+  await journal.close();
+  expect(listener.failures).toHaveLength(1);
+  expect(listener.committed).toBe(journal.committed);
+  return { error: listener.failures[0], committed: journal.committed };
+}
+
+/** After the fault is over: everything acknowledged is there in order, at most one record more, and appends go on. */
+async function expectRecovered(disk: SimulatedDisk, committed: number): Promise<void> {
+  const listener = new RecordingListener();
+  const journal = await open(disk, listener);
+  const found = await readTexts(journal.read(1), 1);
+  expect(found.length).toBeGreaterThanOrEqual(committed);
+  expect(found.length).toBeLessThanOrEqual(committed + 1);
+  expect(found.map((text) => text.length)).toEqual(found.map(() => 500));
+  expect(found.map((text) => parseInt(text, 10))).toEqual(found.map((_, index) => index + 1));
+  journal.append(Buffer.from("next"));
+  await listener.untilCommitted(found.length + 1);
+  await journal.close();
+}
+
+/** Lets the nth write of frames to a segment meet the fault. */
+function faultAtFrame(nth: number, fault: Fault): (operation: DiskOperation) => Fault | null {
+  let count = 0;
+  return ({ kind, position }) => (kind === "write" && position >= 4096 && ++count === nth ? fault : null);
+}
+
+describe("a directory journal on a failing disk", () => {
+  const faults: [string, Fault, string][] = [
+    ["a write error", { code: "EIO" }, "EIO"],
+    ["a full disk", { code: "ENOSPC" }, "ENOSPC"],
+    ["a short write", { shortBy: 7 }, "short write"],
+    ["a write of nothing", { shortBy: Infinity }, "short write: 0 of"],
+  ];
+
+  describe.each(faults)("%s", (_, fault, text) => {
+    test.each([2, 3, 20])(
+      "at frame %i fails the journal, and after reopening nothing acknowledged is missing",
+      async (nth) => {
+        for (let seed = 0; seed < 10; seed++) {
+          const disk = new SimulatedDisk(seededRandom(seed));
+          disk.inject = faultAtFrame(nth, fault);
+          const { error, committed } = await appendUntilFailure(disk);
+          expect(error).toMatchObject({ code: "ERR_JOURNAL_IO", message: expect.stringContaining(text) });
+          expect(error.message).toMatch(/^\/journal\/[0-9a-f]{16}\.seg: writing \d+ bytes at offset \d+ failed: /);
+          disk.inject = () => null;
+          await expectRecovered(disk, committed);
+        }
+      },
+    );
+
+    test("and then a loss of power: nothing acknowledged before or after it is missing", async () => {
+      for (let seed = 0; seed < 20; seed++) {
+        const disk = new SimulatedDisk(seededRandom(seed));
+        disk.inject = faultAtFrame(15, fault);
+        const { committed } = await appendUntilFailure(disk);
+        disk.inject = () => null;
+        const journal = await open(disk);
+        const reported = journal.committed;
+        expect(reported).toBeGreaterThanOrEqual(committed);
+        disk.crash();
+        await expectRecovered(disk.restart("power"), reported);
+      }
+    });
+  });
+
+  test("a sync is never tried again: after a failed write the file is not written any more", async () => {
+    const disk = new SimulatedDisk(seededRandom(5));
+    const fault = faultAtFrame(5, { code: "EIO" });
+    let failed = false;
+    const after: DiskOperation[] = [];
+    disk.inject = (operation) => {
+      if (failed) after.push(operation);
+      const outcome = fault(operation);
+      failed ||= outcome !== null;
+      return outcome;
+    };
+    await appendUntilFailure(disk);
+    expect(after.filter(({ kind }) => kind === "write")).toEqual([]);
+  });
+
+  test("a failure while the next segment is prepared harms nothing", async () => {
+    const disk = new SimulatedDisk(seededRandom(6));
+    let refused = 0;
+    disk.inject = ({ kind, name, length }) => {
+      // The zeros are refused; the header of 4 KiB, at the roll, is not.
+      if (kind !== "write" || name !== unnamedSegment || length === 4096) return null;
+      refused++;
+      return { code: "ENOSPC" };
+    };
+    const listener = new RecordingListener();
+    const journal = await open(disk, listener);
+    for (let i = 1; i <= 100; i++) {
+      journal.append(Buffer.alloc(500, i));
+      await listener.untilCommitted(i);
+    }
+    await journal.close();
+    expect(refused).toBeGreaterThan(0);
+    expect(listener.failures).toEqual([]);
+    expect((await disk.list("/journal")).length).toBeGreaterThan(3);
+    expect(await disk.list("/journal")).not.toContain(unnamedSegment);
+  });
+
+  test.each(["create", "rename", "sync", "resize"] as const)(
+    "a failing %s where a segment must begin fails the journal, and after reopening nothing acknowledged is missing",
+    async (kind) => {
+      const disk = new SimulatedDisk(seededRandom(7));
+      let opened = false;
+      disk.inject = (operation) => {
+        opened ||= operation.kind === "write" && operation.position === 4096;
+        return opened && operation.kind === kind ? { code: "EIO" } : null;
+      };
+      const { error, committed } = await appendUntilFailure(disk);
+      expect(error).toMatchObject({ code: "ERR_JOURNAL_IO", message: expect.stringContaining("next segment") });
+      disk.inject = () => null;
+      await expectRecovered(disk, committed);
+    },
+  );
+
+  test("a failure of the closing frame is told to the listener, and what was committed stays committed", async () => {
+    const disk = new SimulatedDisk(seededRandom(10));
+    const listener = new RecordingListener();
+    const journal = await open(disk, listener);
+    journal.append(Buffer.from("a"));
+    await listener.untilCommitted(1);
+    disk.inject = ({ kind, length }) => (kind === "write" && length === 48 ? { code: "EIO" } : null);
+    await journal.close();
+    expect(listener.failures).toHaveLength(1);
+    expect(listener.commits).toEqual([1]);
+    disk.inject = () => null;
+    const again = await open(disk);
+    expect(await readTexts(again.read(1), 1)).toEqual(["a"]);
+  });
+
+  test("a failing trim rejects, harms no record, and may be tried again", async () => {
+    const disk = new SimulatedDisk(seededRandom(8));
+    const listener = new RecordingListener();
+    const journal = await open(disk, listener);
+    for (let i = 1; i <= 150; i++) {
+      journal.append(Buffer.from(`${i}`.padEnd(500, ".")));
+      await listener.untilCommitted(i);
+    }
+    for (const kind of ["remove", "sync"] as const) {
+      disk.inject = (operation) => (operation.kind === kind ? { code: "EIO" } : null);
+      await expect(journal.trim(100)).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
+      disk.inject = () => null;
+      expect(journal.first).toBe(1);
+    }
+    await journal.trim(100);
+    expect(journal.first).toBeGreaterThan(1);
+    const { first } = journal;
+    expect(await readTexts(journal.read(first), first)).toHaveLength(151 - first);
+    await journal.close();
+    const again = await open(disk);
+    expect([again.first, again.committed]).toEqual([first, 150]);
+  });
+
+  test.each(["list", "open", "read", "write", "sync"] as const)("a failing %s at open is told by it", async (kind) => {
+    const disk = new SimulatedDisk(seededRandom(9));
+    await (await open(disk)).close();
+    disk.inject = (operation) => (operation.kind === kind ? { code: "EIO" } : null);
+    await expect(open(disk)).rejects.toMatchObject({ code: "ERR_JOURNAL_IO", message: expect.stringContaining("EIO") });
+    disk.inject = () => null;
+    expect((await open(disk)).committed).toBe(0);
+  });
+});

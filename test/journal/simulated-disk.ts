@@ -1,0 +1,278 @@
+import { basename, dirname } from "node:path";
+import type { Disk, DiskFile, OnWritten } from "../../journal/disk.ts";
+
+/**
+ * A disk in memory that loses what a disk may lose. Each file has the content that readers see (the page cache) and the
+ * content that is durable; names likewise. Operations take turns of the event loop, and may be ended at any of them:
+ *
+ * - `power`: of each write under way, any set of its sectors is on the disk; of the changes of names that were not
+ *   synced, any subset is; the page cache is gone.
+ * - `kill`: the page cache is what it was, with any beginning of a write under way; nothing more became durable.
+ */
+export type CrashMode = "power" | "kill";
+
+export interface DiskOperation {
+  readonly kind: "create" | "open" | "read" | "write" | "resize" | "rename" | "remove" | "list" | "sync";
+  /** The file's name without its directory. */
+  readonly name: string;
+  /** Of a write; 0 otherwise. */
+  readonly position: number;
+  readonly length: number;
+}
+
+/** What becomes of an operation instead: an error of this code, or only that many bytes written. */
+export type Fault = { readonly code: string } | { readonly shortBy: number };
+
+const sectorBytes = 512;
+
+class Inode {
+  cached: Buffer = Buffer.alloc(0);
+  durable: Buffer = Buffer.alloc(0);
+}
+
+interface WriteUnderWay {
+  readonly inode: Inode;
+  readonly bytes: Buffer;
+  readonly position: number;
+}
+
+type NameChange = (names: Map<string, Inode>) => void;
+
+export class SimulatedDisk implements Disk {
+  readonly random: () => number;
+  /** Decides about each operation as it begins. */
+  inject: (operation: DiskOperation) => Fault | null = () => null;
+  /** Beginnings and ends of operations so far. */
+  steps = 0;
+  /** Resolves at the crash. From then on no operation ends. */
+  readonly crashed: Promise<void>;
+
+  #names = new Map<string, Inode>();
+  #durableNames = new Map<string, Inode>();
+  #nameChanges: NameChange[] = [];
+  readonly #writes = new Set<WriteUnderWay>();
+  #crashAt = Infinity;
+  #hasCrashed = false;
+  #tellCrash: () => void = () => undefined;
+
+  constructor(random: () => number) {
+    this.random = random;
+    this.crashed = new Promise((resolve) => (this.#tellCrash = resolve));
+  }
+
+  /** Crashes at the given step from now. */
+  crashAfter(steps: number): void {
+    this.#crashAt = this.steps + steps;
+  }
+
+  get hasCrashed(): boolean {
+    return this.#hasCrashed;
+  }
+
+  crash(): void {
+    this.#hasCrashed = true;
+    this.#tellCrash();
+  }
+
+  /** The disk after the crash, for a new process. */
+  restart(mode: CrashMode): SimulatedDisk {
+    const next = new SimulatedDisk(this.random);
+    if (mode === "kill") {
+      next.#names = this.#names;
+      next.#durableNames = this.#durableNames;
+      next.#nameChanges = this.#nameChanges;
+      for (const write of this.#writes) this.#apply(write, "cached", this.#beginning(write.bytes.length));
+      return next;
+    }
+    for (const write of this.#writes) this.#tear(write);
+    for (const change of this.#nameChanges) if (this.random() < 0.5) change(this.#durableNames);
+    for (const [path, inode] of this.#durableNames) {
+      inode.cached = Buffer.from(inode.durable);
+      next.#names.set(path, inode);
+      next.#durableNames.set(path, inode);
+    }
+    return next;
+  }
+
+  /** The content of a file as a reader sees it; changing it changes the file. */
+  content(path: string): Buffer {
+    return this.#inode(path).cached;
+  }
+
+  async makeDirectory(): Promise<void> {
+    await this.#turn("sync", "", () => undefined);
+  }
+
+  list(directory: string): Promise<string[]> {
+    return this.#turn("list", directory, () =>
+      [...this.#names.keys()].filter((path) => dirname(path) === directory).map((path) => basename(path)),
+    );
+  }
+
+  create(path: string): Promise<DiskFile> {
+    return this.#turn("create", path, () => {
+      const inode = new Inode();
+      this.#changeNames((names) => names.set(path, inode));
+      return this.#handle(path, inode);
+    });
+  }
+
+  openForWriting(path: string): Promise<DiskFile> {
+    return this.#turn("open", path, () => this.#handle(path, this.#inode(path)));
+  }
+
+  openForReading(path: string): Promise<DiskFile> {
+    return this.openForWriting(path);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#turn("rename", from, () => {
+      const inode = this.#inode(from);
+      this.#changeNames((names) => {
+        names.delete(from);
+        names.set(to, inode);
+      });
+    });
+  }
+
+  remove(path: string): Promise<void> {
+    return this.#turn("remove", path, () => {
+      this.#inode(path);
+      this.#changeNames((names) => names.delete(path));
+    });
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const changes = this.#nameChanges.length;
+    await this.#turn("sync", path, () => {
+      for (const change of this.#nameChanges.splice(0, changes)) change(this.#durableNames);
+    });
+  }
+
+  #handle(path: string, inode: Inode): DiskFile {
+    const file: DiskFile = {
+      path,
+      write: (bytes, length, position, onWritten) => {
+        this.#write(file.path, inode, bytes.subarray(0, length), position, onWritten);
+      },
+      read: (bytes, offset, length, position) =>
+        this.#turn("read", file.path, () => inode.cached.copy(bytes, offset, position, position + length)),
+      size: () => Promise.resolve({ bytes: inode.cached.length, allocated: inode.cached.length }),
+      resize: (bytes) =>
+        this.#turn("resize", file.path, () => {
+          inode.cached = resized(inode.cached, bytes);
+        }),
+      close: () => Promise.resolve(),
+    };
+    return file;
+  }
+
+  #write(path: string, inode: Inode, source: Uint8Array, position: number, onWritten: OnWritten): void {
+    if (this.#step()) return;
+    const { length } = source;
+    const fault = this.inject({ kind: "write", name: basename(path), position, length });
+    const count = fault !== null && "shortBy" in fault ? Math.max(0, length - fault.shortBy) : length;
+    const write = { inode, bytes: Buffer.from(source.subarray(0, count)), position };
+    this.#writes.add(write);
+    this.#later(() => {
+      if (this.#step()) return;
+      this.#writes.delete(write);
+      this.#apply(write, "cached", count);
+      if (fault !== null && "code" in fault) {
+        // The page cache shows what the disk may not have, and no later sync will write it.
+        this.#tear(write);
+        onWritten(systemError(fault.code, path), 0);
+      } else {
+        this.#apply(write, "durable", count);
+        onWritten(null, count);
+      }
+    });
+  }
+
+  async #turn<T>(kind: DiskOperation["kind"], path: string, act: () => T): Promise<T> {
+    const never = new Promise<never>(() => undefined);
+    if (this.#step()) return never;
+    const fault = this.inject({ kind, name: basename(path), position: 0, length: 0 });
+    if (fault !== null && "code" in fault) throw systemError(fault.code, path);
+    const result = act();
+    await new Promise<void>((resolve) => this.#later(resolve));
+    return this.#step() ? never : result;
+  }
+
+  /** One turn of the loop later, or a few. */
+  #later(act: () => void): void {
+    if (this.random() < 0.7) setImmediate(act);
+    else setImmediate(() => this.#later(act));
+  }
+
+  /** Counts a step; true when there are no more. */
+  #step(): boolean {
+    if (this.#hasCrashed) return true;
+    this.steps++;
+    if (this.steps < this.#crashAt) return false;
+    this.crash();
+    return true;
+  }
+
+  #inode(path: string): Inode {
+    const inode = this.#names.get(path);
+    if (inode === undefined) throw systemError("ENOENT", path);
+    return inode;
+  }
+
+  #changeNames(change: NameChange): void {
+    change(this.#names);
+    this.#nameChanges.push(change);
+  }
+
+  #beginning(length: number): number {
+    const choice = this.random();
+    if (choice < 0.3) return 0;
+    return choice < 0.6 ? length : Math.floor(this.random() * length);
+  }
+
+  #apply(write: WriteUnderWay, to: "cached" | "durable", count: number): void {
+    const { inode, bytes, position } = write;
+    inode[to] = resized(inode[to], Math.max(inode[to].length, position + count));
+    bytes.copy(inode[to], position, 0, count);
+  }
+
+  /** Puts any set of the write's sectors on the disk. */
+  #tear(write: WriteUnderWay): void {
+    const { inode, bytes, position } = write;
+    const share = this.random();
+    const end = position + bytes.length;
+    for (let from = position; from < end;) {
+      const to = Math.min(end, from - (from % sectorBytes) + sectorBytes);
+      if (this.random() < share) {
+        inode.durable = resized(inode.durable, Math.max(inode.durable.length, to));
+        bytes.copy(inode.durable, from, from - position, to - position);
+      }
+      from = to;
+    }
+  }
+}
+
+/** A generator of numbers in [0, 1) that a seed determines (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  };
+}
+
+function resized(bytes: Buffer, length: number): Buffer {
+  if (bytes.length === length) return bytes;
+  const copy = Buffer.alloc(length);
+  bytes.copy(copy);
+  return copy;
+}
+
+function systemError(code: string, path: string): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(`${code}: simulated, '${path}'`);
+  error.code = code;
+  return error;
+}
