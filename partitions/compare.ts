@@ -1,0 +1,72 @@
+/** Decides one Compare of a txn on the newest state (contract §5.3). */
+import {
+  COMPARE_EQUAL,
+  COMPARE_GREATER,
+  COMPARE_LESS,
+  COMPARE_NOT_EQUAL,
+  TARGET_CREATE,
+  TARGET_LEASE,
+  TARGET_MOD,
+  TARGET_VALUE,
+  TARGET_VERSION,
+  UNION_CREATE,
+  UNION_MOD,
+  UNION_VERSION,
+} from "../proto/messages.ts";
+import type { Compare } from "../proto/messages.ts";
+import { decodeKeyValue } from "../proto/key-record.ts";
+import { intervalOf, isSingleKey, keyString } from "./interval.ts";
+import type { Change } from "./key-history.ts";
+import { LATEST } from "./keyspace-state.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+
+/** Whether a comparison is true. Over a range it must be for every key; a range without keys is like a missing key. */
+export function holds(state: KeyspaceState, compare: Compare): boolean {
+  if (isSingleKey(compare.rangeEnd)) return holdsFor(compare, state.findLive(keyString(compare.key)));
+  const changes = state.collect(intervalOf(compare.key, compare.rangeEnd), LATEST, Number.POSITIVE_INFINITY);
+  if (changes.length === 0) return holdsFor(compare, null);
+  return changes.every((change) => holdsFor(compare, change));
+}
+
+function holdsFor(compare: Compare, stored: Change | null): boolean {
+  // CP-02: a missing key has no value, not even an unequal one.
+  if (stored === null && compare.target === TARGET_VALUE) return false;
+  const order = orderOf(compare, stored);
+  switch (compare.result) {
+    case COMPARE_EQUAL:
+      return order === 0;
+    case COMPARE_GREATER:
+      return order > 0;
+    case COMPARE_LESS:
+      return order < 0;
+    case COMPARE_NOT_EQUAL:
+      return order !== 0;
+    default:
+      // As etcd does with an operator that it does not know.
+      return true;
+  }
+}
+
+/**
+ * Negative, zero or positive: how what is stored stands to what is given. A missing key counts as zero (CP-01), and so
+ * does a given number whose member of the oneof is not set, or another than the target's (CP-04).
+ */
+function orderOf(compare: Compare, stored: Change | null): number {
+  switch (compare.target) {
+    case TARGET_VERSION:
+      return (stored?.version ?? 0) - (compare.union === UNION_VERSION ? compare.number : 0);
+    case TARGET_CREATE:
+      return (stored?.createRevision ?? 0) - (compare.union === UNION_CREATE ? compare.number : 0);
+    case TARGET_MOD:
+      return (stored?.modRevision ?? 0) - (compare.union === UNION_MOD ? compare.number : 0);
+    case TARGET_VALUE:
+      return stored === null ? 0 : decodeKeyValue(stored.record).value.compare(compare.value);
+    case TARGET_LEASE: {
+      const lease = stored?.lease ?? 0n;
+      if (lease === compare.lease) return 0;
+      return lease < compare.lease ? -1 : 1;
+    }
+    default:
+      return 0;
+  }
+}

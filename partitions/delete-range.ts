@@ -1,0 +1,22 @@
+/** Executes a DeleteRangeRequest (contract §4.7). */
+import type { DeleteRangeRequest, DeleteRangeResponse } from "../proto/messages.ts";
+import { intervalOf, isSingleKey, keyString } from "./interval.ts";
+import type { Change } from "./key-history.ts";
+import { LATEST } from "./keyspace-state.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+
+/** Deletes the keys in key order, as uncommitted changes. The header is left null. */
+export function deleteRange(state: KeyspaceState, request: DeleteRangeRequest): DeleteRangeResponse {
+  const changes = existing(state, request);
+  for (const change of changes) state.delete(change.history);
+  const prevKvs = request.prevKv ? changes.map((change) => change.record) : [];
+  return { header: null, deleted: changes.length, prevKvs };
+}
+
+function existing(state: KeyspaceState, request: DeleteRangeRequest): Change[] {
+  if (isSingleKey(request.rangeEnd)) {
+    const change = state.findLive(keyString(request.key));
+    return change === null ? [] : [change];
+  }
+  return state.collect(intervalOf(request.key, request.rangeEnd), LATEST, Number.POSITIVE_INFINITY);
+}

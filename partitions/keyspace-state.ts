@@ -1,0 +1,194 @@
+/**
+ * The state of the keyspace and the primitive changes to it: put a key, delete a key, commit. Requests, their options
+ * and their refusals are the business of range.ts, put.ts, delete-range.ts and txn.ts.
+ *
+ * Changes are written at the revision after the current one and can be read back at once; `commit` then makes that
+ * revision the current one. Between two requests nothing is uncommitted. There is no way back: whoever changes has made
+ * sure before that the whole request can be done.
+ */
+import assert from "node:assert/strict";
+import { encodeKeyRecord, encodeTombstoneRecord } from "../proto/key-record.ts";
+import { Alarms } from "./alarms.ts";
+import { END_OF_KEYS, keyBytes } from "./interval.ts";
+import type { Interval } from "./interval.ts";
+import { Change, KeyHistory } from "./key-history.ts";
+import { LeaseTable } from "./lease-table.ts";
+import type { PartitionMap } from "./partition-map.ts";
+import { RevisionLog } from "./revision-log.ts";
+
+/** Stands for what is newest, uncommitted changes included. */
+export const LATEST = Number.POSITIVE_INFINITY;
+
+const EVERYTHING: Interval = { start: "", end: END_OF_KEYS };
+
+export class KeyspaceState {
+  readonly partitionMap: PartitionMap;
+  readonly log = new RevisionLog();
+  readonly leases = new LeaseTable();
+  readonly alarms = new Alarms();
+  /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */
+  #revision = 1;
+  /** Reads below it are refused; -1 before the first compaction (CO-02). */
+  #compactRevision = -1;
+  #hasUncommitted = false;
+
+  constructor(partitionMap: PartitionMap) {
+    this.partitionMap = partitionMap;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get compactRevision(): number {
+    return this.#compactRevision;
+  }
+
+  /** Whether the request that is being executed has changed something. */
+  get hasUncommitted(): boolean {
+    return this.#hasUncommitted;
+  }
+
+  /** The revision of what is newest: what a response inside a txn tells (contract §4.2). */
+  get newestRevision(): number {
+    return this.#hasUncommitted ? this.#revision + 1 : this.#revision;
+  }
+
+  find(key: string): KeyHistory | null {
+    return this.partitionMap.find(key).find(key);
+  }
+
+  /** The newest state of a key, or null when it does not exist. */
+  findLive(key: string): Change | null {
+    return this.find(key)?.live ?? null;
+  }
+
+  /** The first `limit` keys of an interval that existed at a revision (or LATEST), in key order. */
+  collect(interval: Interval, revision: number, limit: number): Change[] {
+    const changes: Change[] = [];
+    for (const { start, end, partition } of this.partitionMap.segments(interval)) {
+      const cursor = partition.seek(start);
+      for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
+        const change = history.liveAt(revision);
+        if (change === null) continue;
+        if (changes.length >= limit) return changes;
+        changes.push(change);
+      }
+    }
+    return changes;
+  }
+
+  /** How many keys of an interval exist now. */
+  countLatest(interval: Interval): number {
+    let count = 0;
+    for (const { start, end, partition } of this.partitionMap.segments(interval)) count += partition.count(start, end);
+    return count;
+  }
+
+  /**
+   * How many keys of an interval existed at a revision that is not compacted. Either the changes since then are taken
+   * back from the present count, or the keys are counted one by one, whichever is less to look at: the pages of a list
+   * are read at a recent revision.
+   */
+  countAt(interval: Interval, revision: number): number {
+    const latest = this.countLatest(interval);
+    const { log } = this;
+    const first = log.search(revision + 1);
+    let kept = 0;
+    for (const { partition } of this.partitionMap.segments(interval)) kept += partition.historyCount;
+    if (log.end - first > kept) return this.#countOneByOne(interval, revision);
+    const { start, end } = interval;
+    let count = latest;
+    for (let index = first; index < log.end; index++) {
+      const change = log.at(index);
+      const delta = change.countDelta;
+      if (delta !== 0 && change.history.key >= start && change.history.key < end) count -= delta;
+    }
+    return count;
+  }
+
+  /**
+   * Puts a key at the revision being written. The bytes are copied. The lease is 0n, or exists.
+   *
+   * @returns the change; its `previous` is what the key was before
+   */
+  put(key: string, keyView: Buffer, value: Buffer, lease: bigint): Change {
+    const existing = this.partitionMap.find(key).find(key);
+    const history = existing ?? new KeyHistory(key);
+    const partition = existing === null ? this.partitionMap.findForNewKey(key) : this.partitionMap.find(key);
+    const before = history.live;
+    const revision = this.#revision + 1;
+    const createRevision = before === null ? revision : before.createRevision;
+    const version = before === null ? 1 : before.version + 1;
+    const record = encodeKeyRecord(keyView, createRevision, revision, version, value, lease);
+    const change = new Change(history, revision, createRevision, version, lease, record, history.newest);
+    partition.append(change);
+    this.leases.move(history, before === null ? 0n : before.lease, lease);
+    this.log.push(change);
+    this.#hasUncommitted = true;
+    return change;
+  }
+
+  /** Deletes a key that exists, at the revision being written. */
+  delete(history: KeyHistory): void {
+    const before = history.live;
+    assert(before !== null, "a key that is deleted exists");
+    const revision = this.#revision + 1;
+    const record = encodeTombstoneRecord(keyBytes(history.key), revision);
+    const change = new Change(history, revision, 0, 0, 0n, record, before);
+    this.partitionMap.find(history.key).append(change);
+    this.leases.move(history, before.lease, 0n);
+    this.log.push(change);
+    this.#hasUncommitted = true;
+  }
+
+  /** Ends the execution of a request: what it changed is now at the current revision. */
+  commit(): void {
+    if (!this.#hasUncommitted) return;
+    this.#revision++;
+    this.#hasUncommitted = false;
+    assert(Number.isSafeInteger(this.#revision), "revisions are safe integers");
+  }
+
+  setCompactRevision(revision: number): void {
+    assert(revision > this.#compactRevision && revision <= this.#revision, "the compact revision only grows");
+    this.#compactRevision = revision;
+  }
+
+  /** Walks everything and asserts its invariants. */
+  verify(): void {
+    const { log, partitionMap, leases } = this;
+    assert(!this.#hasUncommitted, "nothing is uncommitted between requests");
+    assert(this.#compactRevision <= this.#revision, "the compact revision is not in the future");
+    log.verify();
+    partitionMap.verify();
+    const pending = new Set<Change>();
+    for (let index = log.start; index < log.end; index++) pending.add(log.at(index));
+    for (const partition of partitionMap.partitions) partition.verify((change) => pending.has(change));
+    for (const change of pending) {
+      assert(change.modRevision <= this.#revision, "a change is not in the future");
+      const history = this.find(change.history.key);
+      assert(history === change.history, "a change in the log belongs to a key that is kept");
+    }
+    let attached = 0;
+    for (const lease of leases.values()) {
+      attached += lease.keyCount;
+      for (const history of lease.attached) {
+        assert(history.live?.lease === lease.id, "a key is attached to the lease of its newest state");
+      }
+    }
+    const live = this.collect(EVERYTHING, LATEST, Number.POSITIVE_INFINITY);
+    assert(attached === live.filter(({ lease }) => lease !== 0n).length, "every key with a lease is attached to it");
+  }
+
+  #countOneByOne(interval: Interval, revision: number): number {
+    let count = 0;
+    for (const { start, end, partition } of this.partitionMap.segments(interval)) {
+      const cursor = partition.seek(start);
+      for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
+        if (history.liveAt(revision) !== null) count++;
+      }
+    }
+    return count;
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * The keyspace: every key, its history, leases and alarms, as a pure function of the requests executed on it. It has no
+ * clock, does no I/O, promises nothing and rolls no dice, so that every replay of the journal gives the same.
+ *
+ * Each method executes one request as a whole: afterwards it has either happened at one new revision, or was refused
+ * without a trace. Reading methods alter nothing.
+ */
+import assert from "node:assert/strict";
+import type {
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from "../proto/messages.ts";
+import type { Alarm } from "./alarms.ts";
+import { compact, compactStep } from "./compaction.ts";
+import { deleteRange } from "./delete-range.ts";
+import { hashOfAll, hashOfHistory } from "./hash.ts";
+import { KeyspaceState } from "./keyspace-state.ts";
+import type { Lease } from "./lease-table.ts";
+import type { Partition } from "./partition.ts";
+import { PartitionMap } from "./partition-map.ts";
+import { checkPut, put } from "./put.ts";
+import { openRange } from "./range-cursor.ts";
+import type { RangeCursor } from "./range-cursor.ts";
+import { checkRevision, range } from "./range.ts";
+import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE } from "./refusals.ts";
+import type { Refusal } from "./refusals.ts";
+import { hasPut, txn } from "./txn.ts";
+import { Watchers } from "./watchers.ts";
+
+export interface KeyspaceOptions {
+  /** Belongs to the keyspace from then on. By default every resource below `/registry/` has a partition. */
+  readonly partitionMap?: PartitionMap;
+}
+
+export interface HistoryHash {
+  readonly hash: number;
+  /** -1 before the first compaction. */
+  readonly compactRevision: number;
+  /** The revision up to which was hashed. */
+  readonly hashRevision: number;
+}
+
+export class Keyspace {
+  readonly watchers: Watchers;
+  readonly #state: KeyspaceState;
+
+  constructor(options: KeyspaceOptions = {}) {
+    this.#state = new KeyspaceState(options.partitionMap ?? new PartitionMap());
+    this.watchers = new Watchers(this.#state);
+  }
+
+  /** The current revision; 1 when nothing was ever changed (MV-01). */
+  get revision(): number {
+    return this.#state.revision;
+  }
+
+  /** The lowest revision that can be read; -1 before the first compaction. */
+  get compactRevision(): number {
+    return this.#state.compactRevision;
+  }
+
+  get partitions(): readonly Partition[] {
+    return this.#state.partitionMap.partitions;
+  }
+
+  /** How many keys exist. */
+  get keyCount(): number {
+    let sum = 0;
+    for (const partition of this.partitions) sum += partition.keyCount;
+    return sum;
+  }
+
+  /** Bytes of all that is retained, history included, with what it costs to keep it. */
+  get bytes(): number {
+    let sum = 0;
+    for (const partition of this.partitions) sum += partition.bytes;
+    return sum;
+  }
+
+  /** Bytes of the keys that exist, without their history. */
+  get bytesInUse(): number {
+    let sum = 0;
+    for (const partition of this.partitions) sum += partition.bytesInUse;
+    return sum;
+  }
+
+  /** Changes kept since the compact revision, those included that a compaction has not removed yet. */
+  get changeCount(): number {
+    return this.#state.log.end - this.#state.log.start;
+  }
+
+  /** Contract §4.4. The header is left null: it is for the server to say who answers. */
+  range(request: RangeRequest): RangeResponse | Refusal {
+    return range(this.#state, request);
+  }
+
+  /** Reads a range in pieces at one revision (contract §4.5). The request neither sorts nor filters. */
+  openRange(request: RangeRequest): RangeCursor | Refusal {
+    return openRange(this.#state, request);
+  }
+
+  /** Contract §4.6. The bytes of the request are copied. */
+  put(request: PutRequest): PutResponse | Refusal {
+    const refusal = this.#refuseGrowth() ?? checkPut(this.#state, request);
+    if (refusal !== null) return refusal;
+    const response = put(this.#state, request);
+    this.#state.commit();
+    return response;
+  }
+
+  /** Contract §4.7. */
+  deleteRange(request: DeleteRangeRequest): DeleteRangeResponse | Refusal {
+    const refusal = this.#refuseChange();
+    if (refusal !== null) return refusal;
+    const response = deleteRange(this.#state, request);
+    this.#state.commit();
+    return response;
+  }
+
+  /**
+   * Contract §5. The top header is left null; those of inner responses tell the revision. Read-only txns may come this
+   * way as well, they change nothing.
+   */
+  txn(request: TxnRequest): TxnResponse | Refusal {
+    const refusal = hasPut(request) ? this.#refuseGrowth() : this.#refuseChange();
+    if (refusal !== null) return refusal;
+    const response = txn(this.#state, request);
+    this.#state.commit();
+    return response;
+  }
+
+  /** Sets the compact revision (contract §6). What is no longer readable is removed by `compactStep`. */
+  compact(revision: number): Refusal | null {
+    return this.#refuseChange() ?? compact(this.#state, revision);
+  }
+
+  /**
+   * Removes a piece of what compaction allows to forget. History that synced watchers have not been told of stays until
+   * the watchers were flushed.
+   *
+   * @returns true when nothing is left to remove for now
+   */
+  compactStep(maxEntries: number): boolean {
+    assert(maxEntries > 0, "a step makes progress");
+    return compactStep(this.#state, this.watchers.neededFrom, maxEntries);
+  }
+
+  /** Adds a lease. The server has chosen the id, not 0, and raised the TTL, in seconds, to its minimum. */
+  leaseGrant(id: bigint, ttl: number): Refusal | null {
+    const refusal = this.#refuseGrowth();
+    if (refusal !== null) return refusal;
+    if (this.#state.leases.has(id)) return LEASE_EXISTS;
+    this.#state.leases.add(id, ttl);
+    return null;
+  }
+
+  /** Removes a lease and deletes its keys, in key order at one revision (LS-08). */
+  leaseRevoke(id: bigint): { deleted: number } | Refusal {
+    const refusal = this.#refuseChange();
+    if (refusal !== null) return refusal;
+    const lease = this.#state.leases.get(id);
+    if (lease === null) return LEASE_NOT_FOUND;
+    const histories = [...lease.attached].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    for (const history of histories) this.#state.delete(history);
+    this.#state.commit();
+    this.#state.leases.remove(id);
+    return { deleted: histories.length };
+  }
+
+  lease(id: bigint): Lease | null {
+    return this.#state.leases.get(id);
+  }
+
+  /** All leases in the order in which they were granted. */
+  leases(): Iterable<Lease> {
+    return this.#state.leases.values();
+  }
+
+  get leaseCount(): number {
+    return this.#state.leases.size;
+  }
+
+  /** The active alarms in the order in which they were raised. */
+  alarms(): readonly Alarm[] {
+    return this.#state.alarms.list();
+  }
+
+  /** False when the alarm was active already. */
+  activateAlarm(memberId: bigint, alarm: number): boolean {
+    return this.#state.alarms.activate(memberId, alarm);
+  }
+
+  /** False when the alarm was not active. */
+  deactivateAlarm(memberId: bigint, alarm: number): boolean {
+    return this.#state.alarms.deactivate(memberId, alarm);
+  }
+
+  /** The hash of what is retained up to a revision, 0 for the current one (HK-01). */
+  hash(revision: number): HistoryHash | Refusal {
+    const refusal = checkRevision(this.#state, revision);
+    if (refusal !== null) return refusal;
+    const hashRevision = revision > 0 ? revision : this.revision;
+    const hash = hashOfHistory(this.#state, hashRevision);
+    return { hash, compactRevision: this.compactRevision, hashRevision };
+  }
+
+  /** The hash of everything: history, leases, alarms (HK-03). */
+  hashAll(): number {
+    return hashOfAll(this.#state);
+  }
+
+  /** Walks everything and asserts its invariants. Costly: for tests and simulation. */
+  verify(): void {
+    this.#state.verify();
+    this.watchers.verify();
+  }
+
+  #refuseChange(): Refusal | null {
+    return this.#state.alarms.hasCorrupt ? CORRUPT : null;
+  }
+
+  /** While the NOSPACE alarm is active only what adds nothing is let through (LS-20). */
+  #refuseGrowth(): Refusal | null {
+    if (this.#state.alarms.hasCorrupt) return CORRUPT;
+    return this.#state.alarms.hasNoSpace ? NO_SPACE : null;
+  }
+}

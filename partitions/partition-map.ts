@@ -1,0 +1,131 @@
+/**
+ * Which partition a key belongs to. Most partitions own one prefix; the keys between those prefixes belong to the rest.
+ *
+ *   ""            "/registry/events/"  "/registry/events0"  "/registry/pods/"  "/registry/pods0"
+ *   ├── rest ─────┼── events ──────────┼── rest ────────────┼── pods ──────────┼── rest ───────────► end of keys
+ *
+ * The map is a list of such segments in key order, without gaps. A range visits the segments it touches one by one, so
+ * what it finds is in key order whatever the partitions are.
+ */
+import assert from "node:assert/strict";
+import { END_OF_KEYS, prefixEnd } from "./interval.ts";
+import type { Interval } from "./interval.ts";
+import { Partition } from "./partition.ts";
+
+/** Resources beyond this many are kept in the rest. */
+export const PARTITIONS_MAX = 1_024;
+
+export interface PartitionMapOptions {
+  /** Prefixes that have a partition from the start. None lies inside another. */
+  readonly prefixes?: readonly string[];
+  /** Every path element below this prefix gets its own partition when its first key appears. Null for none. */
+  readonly resourceRoot?: string | null;
+}
+
+/** A piece of the keyspace, `start <= key < end`, and who owns it. */
+export interface Segment extends Interval {
+  readonly partition: Partition;
+}
+
+export class PartitionMap {
+  /** Owns what no other partition does. */
+  readonly rest = new Partition("");
+  readonly #resourceRoot: string | null;
+  readonly #partitions: Partition[] = [this.rest];
+  readonly #segments: Segment[] = [{ start: "", end: END_OF_KEYS, partition: this.rest }];
+
+  constructor(options: PartitionMapOptions = {}) {
+    this.#resourceRoot = options.resourceRoot === undefined ? "/registry/" : options.resourceRoot;
+    for (const prefix of options.prefixes ?? []) {
+      assert(prefix !== "", "the prefix of a partition is not empty");
+      assert(this.#tryAdd(prefix), "the prefixes of partitions do not overlap");
+    }
+  }
+
+  /** All partitions, the rest first, then in the order in which they were made. */
+  get partitions(): readonly Partition[] {
+    return this.#partitions;
+  }
+
+  /** The partition that has the key, if any has. */
+  find(key: string): Partition {
+    return this.#segments[this.#search(key)].partition;
+  }
+
+  /** The partition that shall have a key that is new. */
+  findForNewKey(key: string): Partition {
+    const partition = this.find(key);
+    if (partition !== this.rest || this.#resourceRoot === null) return partition;
+    const prefix = resourcePrefix(this.#resourceRoot, key);
+    if (prefix === null || this.#partitions.length >= PARTITIONS_MAX || !this.#tryAdd(prefix)) return partition;
+    return this.find(key);
+  }
+
+  /** The segments that an interval touches, in key order, each cut to the interval. */
+  *segments(interval: Interval): Generator<Segment> {
+    const { start, end } = interval;
+    if (end <= start) return;
+    for (let i = this.#search(start); i < this.#segments.length && this.#segments[i].start < end; i++) {
+      const segment = this.#segments[i];
+      yield {
+        start: segment.start < start ? start : segment.start,
+        end: segment.end < end ? segment.end : end,
+        partition: segment.partition,
+      };
+    }
+  }
+
+  verify(): void {
+    let start = "";
+    for (const segment of this.#segments) {
+      assert(segment.start === start && segment.end > start, "segments follow each other without gaps");
+      assert(this.#partitions.includes(segment.partition), "a segment belongs to a partition of the map");
+      start = segment.end;
+    }
+    assert(start === END_OF_KEYS, "segments cover all keys");
+    for (const partition of this.#partitions) {
+      const cursor = partition.seek("");
+      for (let history = cursor.next(); history !== null; history = cursor.next()) {
+        assert(this.find(history.key) === partition, "a key is in the partition that owns it");
+      }
+    }
+  }
+
+  /** Number of the segment that a key lies in. */
+  #search(key: string): number {
+    const segments = this.#segments;
+    let low = 0;
+    let high = segments.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (segments[middle].start <= key) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Cuts the prefix out of the rest. False when another partition owns a part of it. */
+  #tryAdd(prefix: string): boolean {
+    const at = this.#search(prefix);
+    const segment = this.#segments[at];
+    const end = prefixEnd(prefix);
+    if (segment.partition !== this.rest || segment.end < end) return false;
+    const partition = new Partition(prefix);
+    const pieces: Segment[] = [
+      { start: segment.start, end: prefix, partition: this.rest },
+      { start: prefix, end, partition },
+      { start: end, end: segment.end, partition: this.rest },
+    ];
+    this.#segments.splice(at, 1, ...pieces.filter((piece) => piece.start < piece.end));
+    this.#partitions.push(partition);
+    return true;
+  }
+}
+
+/** `/registry/pods/` for `/registry/pods/default/web`; null for a key that is not inside a resource. */
+function resourcePrefix(root: string, key: string): string | null {
+  if (!key.startsWith(root)) return null;
+  const slash = key.indexOf("/", root.length);
+  if (slash <= root.length) return null;
+  return key.slice(0, slash + 1);
+}

@@ -1,0 +1,149 @@
+/**
+ * A partition owns the keys of its part of the keyspace: a table for point access, an ordered index for ranges, and the
+ * account of the bytes they take. It knows nothing of its neighbours.
+ */
+import assert from "node:assert/strict";
+import type { Change, KeyHistory } from "./key-history.ts";
+import { KeyIndex } from "./key-index.ts";
+import type { KeyCursor } from "./key-index.ts";
+import { KeyTable } from "./key-table.ts";
+
+/** What a change and a key cost beyond their bytes: objects, table and index entries, rounded up. */
+export const CHANGE_OVERHEAD_BYTES = 240;
+export const KEY_OVERHEAD_BYTES = 160;
+
+export function bytesOfChange(change: Change): number {
+  return change.record.length + CHANGE_OVERHEAD_BYTES;
+}
+
+export function bytesOfKey(history: KeyHistory): number {
+  return history.key.length + KEY_OVERHEAD_BYTES;
+}
+
+export class Partition {
+  /** The prefix of all its keys, or "" for the partition of the keys that no other one owns. */
+  readonly prefix: string;
+  readonly #table = new KeyTable();
+  readonly #index = new KeyIndex();
+  #bytes = 0;
+  #bytesInUse = 0;
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+  }
+
+  /** How many keys exist now. */
+  get keyCount(): number {
+    return this.#index.liveCount;
+  }
+
+  /** How many keys are kept, those included that are deleted and not forgotten yet. */
+  get historyCount(): number {
+    return this.#table.size;
+  }
+
+  /** Bytes of all that is kept, history included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes of the keys that exist now, without their history. */
+  get bytesInUse(): number {
+    return this.#bytesInUse;
+  }
+
+  find(key: string): KeyHistory | null {
+    return this.#table.get(key);
+  }
+
+  /** A cursor on the first history from `start` on, deleted keys included. Valid until a change is made. */
+  seek(start: string): KeyCursor {
+    return this.#index.seek(start);
+  }
+
+  /** How many keys exist now in an interval. */
+  count(start: string, end: string): number {
+    return Math.max(0, this.#index.rank(end) - this.#index.rank(start));
+  }
+
+  /** Makes a change the newest of its key. */
+  append(change: Change): void {
+    const { history, previous } = change;
+    assert(history.newest === previous, "a change follows the newest one of its key");
+    history.newest = change;
+    this.#bytes += bytesOfChange(change);
+    if (previous === null) {
+      this.#table.add(history);
+      this.#index.insert(history);
+      this.#bytes += bytesOfKey(history);
+    } else if (change.countDelta !== 0) {
+      this.#index.adjust(history.key, change.countDelta);
+    }
+    if (previous !== null && !previous.isTombstone) this.#bytesInUse -= bytesOfChange(previous) + bytesOfKey(history);
+    if (!change.isTombstone) this.#bytesInUse += bytesOfChange(change) + bytesOfKey(history);
+  }
+
+  /**
+   * Forgets what a change below the compact revision has superseded. A tombstone goes itself, and with it its key when
+   * it has not been created again. To be called once for each change, in revision order.
+   */
+  compact(change: Change): void {
+    const { history, previous } = change;
+    if (previous !== null) {
+      change.previous = null;
+      // A tombstone was taken off the account when it was compacted itself.
+      if (!previous.isTombstone) this.#bytes -= bytesOfChange(previous);
+    }
+    if (!change.isTombstone) return;
+    this.#bytes -= bytesOfChange(change);
+    if (history.newest !== change) return;
+    this.#bytes -= bytesOfKey(history);
+    this.#index.remove(history.key);
+    this.#table.remove(history.key);
+  }
+
+  /** Asserts the invariants of table, index and account. `isPending` tells whether a change is still to be compacted. */
+  verify(isPending: (change: Change) => boolean): void {
+    this.#index.verify();
+    let histories = 0;
+    let bytes = 0;
+    let bytesInUse = 0;
+    const cursor = this.#index.seek("");
+    for (let history = cursor.next(); history !== null; history = cursor.next()) {
+      histories++;
+      assert(this.#table.get(history.key) === history, "the table has every key of the index");
+      assert(history.key.startsWith(this.prefix), "a partition has keys of its prefix only");
+      bytes += bytesOfKey(history);
+      if (history.live !== null) bytesInUse += bytesOfKey(history) + bytesOfChange(history.live);
+      bytes += verifyChanges(history, isPending);
+    }
+    assert(histories === this.#table.size, "the index has every key of the table");
+    assert(bytes === this.#bytes, "the account of bytes is right");
+    assert(bytesInUse === this.#bytesInUse, "the account of bytes in use is right");
+  }
+}
+
+/** Asserts the chain of one key and returns the bytes of its changes. */
+function verifyChanges(history: KeyHistory, isPending: (change: Change) => boolean): number {
+  let bytes = 0;
+  assert(history.newest !== null, "a key has a change");
+  assert(!history.newest.isTombstone || isPending(history.newest), "a compacted tombstone takes its key along");
+  for (let change: Change | null = history.newest; change !== null; change = change.previous) {
+    const { previous } = change;
+    assert(change.history === history, "a change belongs to its key");
+    assert(isPending(change) || previous === null, "a compacted change has no predecessor");
+    if (isPending(change) || !change.isTombstone) bytes += bytesOfChange(change);
+    assert(previous === null || previous.modRevision <= change.modRevision, "revisions ascend");
+    if (change.isTombstone) {
+      assert(change.createRevision === 0 && change.lease === 0n, "a tombstone has no state");
+      assert(previous === null || !previous.isTombstone, "a tombstone ends a key that existed");
+    } else if (change.isCreation) {
+      assert(change.createRevision === change.modRevision, "a creation creates");
+      assert(previous === null || previous.isTombstone, "a creation follows a tombstone or nothing");
+    } else if (previous !== null) {
+      assert(change.version === previous.version + 1, "versions count");
+      assert(change.createRevision === previous.createRevision, "the create revision stays");
+    }
+  }
+  return bytes;
+}

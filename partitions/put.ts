@@ -1,0 +1,33 @@
+/** Executes a PutRequest (contract §4.6): first whether it can be done, then doing it. */
+import type { PutRequest, PutResponse } from "../proto/messages.ts";
+import { decodeKeyValue } from "../proto/key-record.ts";
+import { keyString } from "./interval.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import { KEY_NOT_FOUND, LEASE_NOT_FOUND } from "./refusals.ts";
+import type { Refusal } from "./refusals.ts";
+
+/** Why the put cannot be done on the present state, or null when it can (PT-04, PT-05). */
+export function checkPut(state: KeyspaceState, request: PutRequest): Refusal | null {
+  if (request.lease !== 0n && !state.leases.has(request.lease)) return LEASE_NOT_FOUND;
+  if (!needsKey(request)) return null;
+  return state.findLive(keyString(request.key)) === null ? KEY_NOT_FOUND : null;
+}
+
+/** Whether the put keeps a part of what the key is, and so needs it to exist. */
+export function needsKey(request: PutRequest): boolean {
+  return request.ignoreValue || request.ignoreLease;
+}
+
+/** Does a put that `checkPut` let pass, as an uncommitted change. The header is left null. */
+export function put(state: KeyspaceState, request: PutRequest): PutResponse {
+  const key = keyString(request.key);
+  let { value, lease } = request;
+  if (needsKey(request)) {
+    const before = state.findLive(key);
+    if (before !== null && request.ignoreValue) value = decodeKeyValue(before.record).value;
+    if (before !== null && request.ignoreLease) lease = before.lease;
+  }
+  const { previous } = state.put(key, request.key, value, lease);
+  const prevKv = request.prevKv && previous !== null && !previous.isTombstone ? previous.record : null;
+  return { header: null, prevKv };
+}

@@ -1,0 +1,44 @@
+/**
+ * The refusals that execution itself makes: an expected no to a client, with etcd's gRPC code and exact text. They are
+ * constants, returned and never thrown. What can be refused by looking at a request alone is refused before it gets here.
+ */
+
+/** `code` is the number of the gRPC status, `message` its full text. */
+export class Refusal {
+  readonly code: number;
+  readonly message: string;
+
+  constructor(code: number, message: string) {
+    this.code = code;
+    this.message = message;
+    Object.freeze(this);
+  }
+}
+
+const INVALID_ARGUMENT = 3;
+const NOT_FOUND = 5;
+const RESOURCE_EXHAUSTED = 8;
+const FAILED_PRECONDITION = 9;
+const OUT_OF_RANGE = 11;
+const DATA_LOSS = 15;
+
+/** A revision below the compact revision (RG-03, CO-01). */
+export const COMPACTED = new Refusal(OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted");
+
+/** A revision that is not there yet (RG-02, CO-01). */
+export const FUTURE_REVISION = new Refusal(OUT_OF_RANGE, "etcdserver: mvcc: required revision is a future revision");
+
+/** A put with, or the revocation of, a lease that does not exist (PT-05, LS-09). */
+export const LEASE_NOT_FOUND = new Refusal(NOT_FOUND, "etcdserver: requested lease not found");
+
+/** A grant of an id in use (LS-04). */
+export const LEASE_EXISTS = new Refusal(FAILED_PRECONDITION, "etcdserver: lease already exists");
+
+/** `ignore_value` or `ignore_lease` on a key that does not exist (PT-04). */
+export const KEY_NOT_FOUND = new Refusal(INVALID_ARGUMENT, "etcdserver: key not found");
+
+/** What would add bytes while the NOSPACE alarm is active (LS-20). */
+export const NO_SPACE = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded");
+
+/** Any change while the CORRUPT alarm is active. */
+export const CORRUPT = new Refusal(DATA_LOSS, "etcdserver: corrupt cluster");

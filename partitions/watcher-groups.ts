@@ -1,0 +1,102 @@
+/**
+ * Watchers that watch the same form a group, so that finding and encoding is done once for all of them. A change finds its
+ * groups by key in a Map, or by interval in a tree: the number of other watchers does not matter.
+ */
+import assert from "node:assert/strict";
+import { FILTER_NODELETE, FILTER_NOPUT } from "../proto/messages.ts";
+import type { EventRecord } from "../proto/messages.ts";
+import { intervalOf, isSingleKey } from "./interval.ts";
+import type { Interval } from "./interval.ts";
+import { IntervalTree } from "./interval-tree.ts";
+import type { Change } from "./key-history.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** What is watched, and which form its events have. */
+export class WatcherGroup {
+  /** Identifies the group among all others. */
+  readonly name: string;
+  readonly interval: Interval;
+  readonly isSingleKey: boolean;
+  readonly prevKv: boolean;
+  readonly wantsPuts: boolean;
+  readonly wantsDeletes: boolean;
+  /** Those who get events live. */
+  readonly synced = new Set<Watcher>();
+  /** All watchers of the group. */
+  size = 0;
+  /** Events of the revision that is being flushed. */
+  events: EventRecord[] = [];
+
+  constructor(key: Buffer, rangeEnd: Buffer, prevKv: boolean, filters: readonly number[]) {
+    this.interval = intervalOf(key, rangeEnd);
+    this.isSingleKey = isSingleKey(rangeEnd);
+    this.prevKv = prevKv;
+    this.wantsPuts = !filters.includes(FILTER_NOPUT);
+    this.wantsDeletes = !filters.includes(FILTER_NODELETE);
+    const { start, end } = this.interval;
+    this.name = `${prevKv} ${this.wantsPuts} ${this.wantsDeletes} ${start.length} ${start}${end}`;
+  }
+
+  /** Whether an event of this kind passes the filters (WA-10). */
+  wants(change: Change): boolean {
+    return change.isTombstone ? this.wantsDeletes : this.wantsPuts;
+  }
+
+  contains(key: string): boolean {
+    return key >= this.interval.start && key < this.interval.end;
+  }
+}
+
+export class WatcherGroups {
+  readonly #byName = new Map<string, WatcherGroup>();
+  readonly #byKey = new Map<string, WatcherGroup[]>();
+  readonly #byInterval = new IntervalTree<WatcherGroup>();
+
+  /** The group like the given one: that which exists, or the given one itself, from now on in the index. */
+  findOrAdd(group: WatcherGroup): WatcherGroup {
+    const existing = this.#byName.get(group.name);
+    if (existing !== undefined) return existing;
+    this.#byName.set(group.name, group);
+    if (group.isSingleKey) {
+      const { start } = group.interval;
+      this.#byKey.set(start, [...(this.#byKey.get(start) ?? []), group]);
+    } else {
+      this.#byInterval.add(group.interval, group);
+    }
+    return group;
+  }
+
+  /** Takes a group without watchers out of the index. */
+  remove(group: WatcherGroup): void {
+    assert(group.size === 0 && group.synced.size === 0, "a group goes after its watchers");
+    this.#byName.delete(group.name);
+    if (!group.isSingleKey) {
+      this.#byInterval.remove(group.interval, group);
+      return;
+    }
+    const { start } = group.interval;
+    const others = (this.#byKey.get(start) ?? []).filter((other) => other !== group);
+    if (others.length > 0) this.#byKey.set(start, others);
+    else this.#byKey.delete(start);
+  }
+
+  /** Appends the groups that watch a key. */
+  collect(key: string, into: WatcherGroup[]): void {
+    if (this.#byKey.size > 0) {
+      const groups = this.#byKey.get(key);
+      if (groups !== undefined) into.push(...groups);
+    }
+    this.#byInterval.collect(key, into);
+  }
+
+  verify(): void {
+    this.#byInterval.verify();
+    for (const [name, group] of this.#byName) {
+      assert(name === group.name && group.size > 0, "a group in the index has watchers");
+      assert(group.events.length === 0, "no events wait between flushes");
+      const found: WatcherGroup[] = [];
+      if (group.interval.start < group.interval.end) this.collect(group.interval.start, found);
+      assert(group.interval.start >= group.interval.end || found.includes(group), "a group is found by its first key");
+    }
+  }
+}

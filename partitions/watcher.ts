@@ -1,0 +1,93 @@
+/**
+ * One watch of an interval. A watcher that is behind is a revision to go on from and never a queue, so what a slow client
+ * costs does not grow with the time it is slow.
+ *
+ *     SYNCED ◄──────────────── caught up ─────────────── BEHIND ── start is compacted ──► REMOVED
+ *       └── its sink is full ──► PAUSED ── resume ──► BEHIND
+ */
+import type { EventRecord } from "../proto/messages.ts";
+import type { WatcherGroup } from "./watcher-groups.ts";
+
+/** It is told of every revision when that is flushed. */
+export const SYNCED = 0;
+/** It reads history until it has caught up. */
+export const BEHIND = 1;
+/** Its sink is full: it gets nothing until it is resumed. */
+export const PAUSED = 2;
+export const REMOVED = 3;
+
+export type WatcherState = typeof SYNCED | typeof BEHIND | typeof PAUSED | typeof REMOVED;
+
+/** Where a watcher's events go. It may remove watchers while it is called. */
+export interface WatcherSink {
+  /**
+   * Takes events: all those of one or more whole revisions, in order. The array is shared by the watchers that want the
+   * same and is not to be altered.
+   *
+   * @param headerRevision the revision to tell in the response: that of the events when they are delivered live, else the
+   *   flushed revision, which is not below theirs. It never decreases for a watcher (WO-03, WO-04, WO-06)
+   * @returns false when the sink is full. It has accepted these events all the same; the watcher gets nothing more until
+   *   it is resumed
+   */
+  deliver(watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean;
+
+  /** History that the watcher still needed was compacted (CO-08, WA-08). It has been removed already. */
+  compacted(watcher: Watcher, compactRevision: number): void;
+}
+
+/** Up to where all watchers that are synced have been told everything. */
+export interface FlushedRevision {
+  readonly flushedRevision: number;
+}
+
+export class Watcher {
+  readonly sink: WatcherSink;
+  /** Whatever the creator wants to find again with the watcher. */
+  readonly context: unknown;
+  /** As it was asked for: 0 means from the next revision on. */
+  readonly startRevision: number;
+  /** Those who watch the same. For Watchers only, like `state` and `position`. */
+  readonly group: WatcherGroup;
+  state: WatcherState;
+  /** No event below it is delivered any more. While the watcher is synced, this is just the revision it began from. */
+  position: number;
+  readonly #flushed: FlushedRevision;
+
+  constructor(
+    group: WatcherGroup,
+    sink: WatcherSink,
+    context: unknown,
+    startRevision: number,
+    position: number,
+    state: WatcherState,
+    flushed: FlushedRevision,
+  ) {
+    this.group = group;
+    this.sink = sink;
+    this.context = context;
+    this.startRevision = startRevision;
+    this.position = position;
+    this.state = state;
+    this.#flushed = flushed;
+  }
+
+  /** Whether every event below `nextRevision` was delivered and new ones come as they are flushed. */
+  get synced(): boolean {
+    return this.state === SYNCED;
+  }
+
+  /** Whether it waits for its full sink to be resumed. */
+  get paused(): boolean {
+    return this.state === PAUSED;
+  }
+
+  /** The lowest revision of which it may still get events. */
+  get nextRevision(): number {
+    return this.state === SYNCED ? Math.max(this.position, this.#flushed.flushedRevision + 1) : this.position;
+  }
+
+  /** Whether it was told to begin above a revision: then progress at that revision is not for it (WP-03, WP-07). */
+  startsAfter(revision: number): boolean {
+    return this.startRevision > revision;
+  }
+}

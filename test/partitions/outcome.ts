@@ -1,0 +1,136 @@
+/**
+ * What a request came to, in a form that can be compared and printed: bytes in hexadecimal, ids as strings, records
+ * decoded. Refusals are their code and text. Headers are left out except for the revisions inside a txn.
+ */
+import { decodeEvent } from "../../proto/event-record.ts";
+import { decodeKeyValue } from "../../proto/key-record.ts";
+import { EVENT_DELETE } from "../../proto/messages.ts";
+import type {
+  DeleteRangeResponse,
+  EventRecord,
+  KeyRecord,
+  KeyValue,
+  PutResponse,
+  RangeResponse,
+  ResponseOp,
+  TxnResponse,
+} from "../../proto/messages.ts";
+import { Refusal } from "../../partitions/refusals.ts";
+
+export interface Kv {
+  key: string;
+  createRevision: number;
+  modRevision: number;
+  version: number;
+  value: string;
+  lease: string;
+}
+
+export interface RefusalOutcome {
+  code: number;
+  message: string;
+}
+
+export interface RangeOutcome {
+  kvs: Kv[];
+  more: boolean;
+  count: number;
+}
+
+export interface PutOutcome {
+  prevKv: Kv | null;
+}
+
+export interface DeleteOutcome {
+  deleted: number;
+  prevKvs: Kv[];
+}
+
+export interface OpOutcome {
+  case: string;
+  /** The revision in the header of the inner response. */
+  revision: number;
+  outcome: RangeOutcome | PutOutcome | DeleteOutcome | TxnOutcome;
+}
+
+export interface TxnOutcome {
+  succeeded: boolean;
+  responses: OpOutcome[];
+}
+
+export interface EventOutcome {
+  type: "put" | "delete";
+  kv: Kv;
+  prevKv: Kv | null;
+}
+
+export function kvOf(keyValue: KeyValue): Kv {
+  const { key, createRevision, modRevision, version, value, lease } = keyValue;
+  return {
+    key: key.toString("hex"),
+    createRevision,
+    modRevision,
+    version,
+    value: value.toString("hex"),
+    lease: lease.toString(),
+  };
+}
+
+export function kvOfRecord(record: KeyRecord): Kv {
+  return kvOf(decodeKeyValue(record));
+}
+
+export function refusalOf({ code, message }: Refusal): RefusalOutcome {
+  return { code, message };
+}
+
+export function rangeOutcome(response: RangeResponse | Refusal): RangeOutcome | RefusalOutcome {
+  if (response instanceof Refusal) return refusalOf(response);
+  return { kvs: response.kvs.map(kvOfRecord), more: response.more, count: response.count };
+}
+
+export function putOutcome(response: PutResponse | Refusal): PutOutcome | RefusalOutcome {
+  if (response instanceof Refusal) return refusalOf(response);
+  return { prevKv: response.prevKv === null ? null : kvOfRecord(response.prevKv) };
+}
+
+export function deleteOutcome(response: DeleteRangeResponse | Refusal): DeleteOutcome | RefusalOutcome {
+  if (response instanceof Refusal) return refusalOf(response);
+  return { deleted: response.deleted, prevKvs: response.prevKvs.map(kvOfRecord) };
+}
+
+export function txnOutcome(response: TxnResponse | Refusal): TxnOutcome | RefusalOutcome {
+  if (response instanceof Refusal) return refusalOf(response);
+  return { succeeded: response.succeeded, responses: response.responses.map(opOutcome) };
+}
+
+function opOutcome(op: ResponseOp): OpOutcome {
+  if (op.case === "none") throw new Error("an operation was not answered");
+  const revision = op.response.header?.revision ?? -1;
+  return { case: op.case, revision, outcome: innerOutcome(op) as OpOutcome["outcome"] };
+}
+
+function innerOutcome(op: ResponseOp): unknown {
+  switch (op.case) {
+    case "range":
+      return rangeOutcome(op.response);
+    case "put":
+      return putOutcome(op.response);
+    case "deleteRange":
+      return deleteOutcome(op.response);
+    case "txn":
+      return txnOutcome(op.response);
+    case "none":
+      return null;
+  }
+}
+
+export function eventOutcome(record: EventRecord): EventOutcome {
+  const { type, kv, prevKv } = decodeEvent(record);
+  if (kv === null) throw new Error("an event has no key");
+  return {
+    type: type === EVENT_DELETE ? "delete" : "put",
+    kv: kvOf(kv),
+    prevKv: prevKv === null ? null : kvOf(prevKv),
+  };
+}

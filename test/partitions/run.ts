@@ -1,0 +1,271 @@
+/**
+ * Takes the same steps with the keyspace and with the model, and compares every answer. Beside them goes a twin with
+ * other partitions and another rhythm of compaction, which must not make a difference to its content.
+ */
+import { expect } from "vitest";
+import type { EventRecord, RequestOp, TxnRequest } from "../../proto/messages.ts";
+import { ALARM_NOSPACE } from "../../partitions/alarms.ts";
+import { Keyspace } from "../../partitions/keyspace.ts";
+import { PartitionMap } from "../../partitions/partition-map.ts";
+import { Refusal } from "../../partitions/refusals.ts";
+import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
+import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
+import { isRefused, Model } from "./model.ts";
+import type { ModelWatch } from "./model.ts";
+import { deleteOutcome, eventOutcome, kvOfRecord, putOutcome, rangeOutcome, refusalOf, txnOutcome } from "./outcome.ts";
+import type { EventOutcome } from "./outcome.ts";
+import { everything } from "./requests.ts";
+
+interface Delivery {
+  headerRevision: number;
+  events: EventOutcome[];
+}
+
+/** A sink that is full after every `room` deliveries, and the watch that it belongs to. */
+class Probe implements WatcherSink {
+  readonly watch: ModelWatch;
+  /** The first revision that it shall be told of. */
+  readonly first: number;
+  readonly deliveries: Delivery[] = [];
+  compactRevision: number | null = null;
+  removed = false;
+  watcher: Watcher | null = null;
+  #full = false;
+  readonly #room: number;
+
+  constructor(watch: ModelWatch, first: number, room: number) {
+    this.watch = watch;
+    this.first = first;
+    this.#room = room;
+  }
+
+  deliver(watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean {
+    expect(watcher).toBe(this.watcher);
+    expect(this.removed || this.compactRevision !== null || this.#full, "nothing may be delivered now").toBe(false);
+    this.deliveries.push({ headerRevision, events: events.map(eventOutcome) });
+    this.#full = this.deliveries.length % this.#room === 0;
+    return !this.#full;
+  }
+
+  compacted(watcher: Watcher, compactRevision: number): void {
+    expect(watcher).toBe(this.watcher);
+    expect(this.removed || this.compactRevision !== null, "it ends once").toBe(false);
+    this.compactRevision = compactRevision;
+  }
+
+  drain(): void {
+    this.#full = false;
+  }
+}
+
+export class Run {
+  readonly keyspace = new Keyspace();
+  readonly model = new Model();
+  readonly #twin = new Keyspace({
+    partitionMap: new PartitionMap({ prefixes: ["/registry/pods/a", "a"], resourceRoot: "/reg" }),
+  });
+  readonly #probes: Probe[] = [];
+
+  take(step: Step): void {
+    const { keyspace, model } = this;
+    switch (step.step) {
+      case "put":
+        expect(putOutcome(keyspace.put(step.request))).toEqual(model.put(step.request));
+        this.#twin.put(step.request);
+        break;
+      case "delete":
+        expect(deleteOutcome(keyspace.deleteRange(step.request))).toEqual(model.deleteRange(step.request));
+        this.#twin.deleteRange(step.request);
+        break;
+      case "txn": {
+        const request = this.#txnRequest(step.request);
+        expect(txnOutcome(keyspace.txn(request))).toEqual(model.txn(request));
+        this.#twin.txn(request);
+        break;
+      }
+      case "range": {
+        const request = { ...step.request, revision: this.#revision(step.back) };
+        expect(rangeOutcome(keyspace.range(request))).toEqual(model.range(request));
+        break;
+      }
+      case "stream":
+        this.#stream(step);
+        break;
+      case "compact": {
+        const refusal = keyspace.compact(this.#revision(step.back));
+        expect(refusal === null ? null : refusalOf(refusal)).toEqual(model.compact(this.#revision(step.back)));
+        this.#twin.compact(this.#revision(step.back));
+        expect(this.#twin.compactStep(1_000_000)).toBe(true);
+        break;
+      }
+      case "compactStep":
+        keyspace.compactStep(step.entries);
+        break;
+      case "grant": {
+        const refusal = keyspace.leaseGrant(step.id, 60);
+        expect(refusal === null ? null : refusalOf(refusal)).toEqual(model.leaseGrant(step.id, 60));
+        this.#twin.leaseGrant(step.id, 60);
+        break;
+      }
+      case "revoke": {
+        const outcome = keyspace.leaseRevoke(step.id);
+        expect(outcome instanceof Refusal ? refusalOf(outcome) : outcome).toEqual(model.leaseRevoke(step.id));
+        this.#twin.leaseRevoke(step.id);
+        break;
+      }
+      case "alarm":
+        for (const each of [keyspace, this.#twin]) {
+          if (step.active) each.activateAlarm(1n, ALARM_NOSPACE);
+          else each.deactivateAlarm(1n, ALARM_NOSPACE);
+        }
+        model.noSpace = step.active;
+        break;
+      case "watch":
+        this.#watch(step);
+        break;
+      case "flush":
+        keyspace.watchers.flush();
+        break;
+      case "catchUp":
+        keyspace.watchers.catchUp(step.changes);
+        break;
+      case "resume": {
+        const probe = this.#probes.at(step.which % Math.max(1, this.#probes.length));
+        if (probe !== undefined) this.#resume(probe);
+        break;
+      }
+      case "unwatch": {
+        const probe = this.#probes.at(step.which % Math.max(1, this.#probes.length));
+        if (probe !== undefined && probe.watcher !== null) {
+          keyspace.watchers.remove(probe.watcher);
+          probe.removed = true;
+        }
+        break;
+      }
+    }
+    this.#compareState();
+  }
+
+  /** Lets everything settle, and then compares all that can be asked for. */
+  finish(): void {
+    const { keyspace, model } = this;
+    keyspace.watchers.flush();
+    do {
+      keyspace.watchers.catchUp(1_000_000);
+    } while (this.#probes.filter((probe) => this.#resume(probe)).length > 0);
+    for (const probe of this.#probes) this.#compareWatch(probe);
+    const hash = keyspace.hash(0);
+    const hashAll = keyspace.hashAll();
+    expect(keyspace.compactStep(1_000_000), "all can be removed after a flush").toBe(true);
+    keyspace.verify();
+    expect(keyspace.hash(0), "removal does not alter the hash").toEqual(hash);
+    expect(this.#twin.hash(0)).toEqual(hash);
+    expect(keyspace.hashAll()).toBe(hashAll);
+    expect(this.#twin.hashAll()).toBe(hashAll);
+    for (let revision = Math.max(1, model.compactRevision); revision <= model.revision; revision++) {
+      const outcome = model.range(everything({ revision }));
+      expect(rangeOutcome(keyspace.range(everything({ revision })))).toEqual(outcome);
+      expect(rangeOutcome(this.#twin.range(everything({ revision })))).toEqual(outcome);
+      expect(this.#twin.hash(revision)).toEqual(keyspace.hash(revision));
+    }
+    for (const [id, ttl] of model.leases) {
+      const lease = keyspace.lease(id);
+      expect(lease?.ttl).toBe(ttl);
+      expect([...(lease?.keys() ?? [])].map((key) => key.toString("hex")).toSorted()).toEqual(model.keysOf(id));
+    }
+  }
+
+  #compareState(): void {
+    const { keyspace, model } = this;
+    keyspace.verify();
+    expect(keyspace.revision).toBe(model.revision);
+    expect(keyspace.compactRevision).toBe(model.compactRevision);
+    expect([...keyspace.leases()].map(({ id }) => id).toSorted()).toEqual([...model.leases.keys()].toSorted());
+  }
+
+  /** A revision counted back from the current one; null for 0. */
+  #revision(back: number | null): number {
+    return back === null ? 0 : this.model.revision - back;
+  }
+
+  #txnRequest({ compare, success, failure }: TxnStep): TxnRequest {
+    const ops = (steps: OpStep[]): RequestOp[] => steps.map((step) => this.#requestOp(step));
+    return { compare, success: ops(success), failure: ops(failure) };
+  }
+
+  #requestOp(step: OpStep): RequestOp {
+    if ("txn" in step) return { case: "txn", request: this.#txnRequest(step.txn) };
+    if (step.op.case !== "range") return step.op;
+    return { case: "range", request: { ...step.op.request, revision: this.#revision(step.back) } };
+  }
+
+  /** Reads a range in pieces, with a write between two of them. */
+  #stream({ request: { key, rangeEnd, limit, keysOnly, countOnly }, back }: Step & { step: "stream" }): void {
+    const { keyspace, model } = this;
+    const revision = this.#revision(back);
+    const request = everything({ key, rangeEnd, limit, keysOnly, countOnly, revision });
+    const cursor = keyspace.openRange(request);
+    const expected = model.range(request);
+    if (cursor instanceof Refusal || isRefused(expected)) {
+      expect(cursor instanceof Refusal ? refusalOf(cursor) : cursor).toEqual(expected);
+      return;
+    }
+    expect(cursor.headerRevision).toBe(model.revision);
+    const kvs = [];
+    while (!cursor.finished) {
+      const records = cursor.next(2, 60);
+      if (records instanceof Refusal) throw new Error("nothing was compacted meanwhile");
+      expect(records.length).toBeGreaterThan(0);
+      kvs.push(...records.map(kvOfRecord));
+      this.take({
+        step: "put",
+        request: { key, value: key, lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false },
+      });
+    }
+    expect({ kvs, more: cursor.more, count: cursor.count }).toEqual(expected);
+  }
+
+  #watch({ key, rangeEnd, back, filters, prevKv, room }: Step & { step: "watch" }): void {
+    const startRevision = Math.max(0, this.#revision(back));
+    const first = startRevision === 0 ? this.model.revision + 1 : startRevision;
+    const probe = new Probe({ key, rangeEnd, filters, prevKv }, first, room);
+    const { watchers } = this.keyspace;
+    probe.watcher = watchers.create({ key, rangeEnd, filters, prevKv, startRevision, sink: probe });
+    this.#probes.push(probe);
+  }
+
+  /** True when there was something to resume. */
+  #resume(probe: Probe): boolean {
+    if (probe.watcher === null || !probe.watcher.paused) return false;
+    probe.drain();
+    this.keyspace.watchers.resume(probe.watcher);
+    return true;
+  }
+
+  /** Ordered, unique, atomic, reliable, resumable: what was delivered is what the model says, in whole revisions. */
+  #compareWatch(probe: Probe): void {
+    const { model } = this;
+    const delivered = probe.deliveries.flatMap(({ events }) => events);
+    if (probe.compactRevision !== null) {
+      expect(probe.compactRevision).toBeLessThanOrEqual(model.compactRevision);
+      expect(probe.first).toBeLessThan(probe.compactRevision);
+    }
+    const ended = probe.removed || probe.compactRevision !== null;
+    const last = ended ? (delivered.at(-1)?.kv.modRevision ?? 0) : model.revision;
+    expect(delivered).toEqual(model.events(probe.watch, probe.first, last).flat());
+    let header = 0;
+    let previous = 0;
+    for (const { headerRevision, events } of probe.deliveries) {
+      expect(events.length).toBeGreaterThan(0);
+      expect(headerRevision).toBeGreaterThanOrEqual(header);
+      expect(headerRevision).toBeGreaterThanOrEqual(events[events.length - 1].kv.modRevision);
+      expect(events[0].kv.modRevision, "a revision is delivered at once").toBeGreaterThan(previous);
+      header = headerRevision;
+      previous = events[events.length - 1].kv.modRevision;
+    }
+    if (!ended) {
+      expect(probe.watcher?.synced).toBe(true);
+      expect(probe.watcher?.nextRevision).toBe(Math.max(probe.first, model.revision + 1));
+    }
+  }
+}
