@@ -1,0 +1,113 @@
+/**
+ * Cuts frames out of what a socket delivers. Frames are parsed where they lie; only a frame that a chunk cuts in two is
+ * copied, and completed with exactly the bytes it lacks.
+ */
+
+import { FRAME_HEADER_BYTES, PREFACE, readUint31 } from "./frames.ts";
+
+export interface FrameHandler {
+  /** True when nothing more is to be read. */
+  readonly stopped: boolean;
+  /** One frame with its payload [start, end), which is valid only during the call. */
+  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void;
+  onFrameTooLarge(type: number, length: number): void;
+  onBadPreface(): void;
+}
+
+export class FrameReader {
+  readonly #handler: FrameHandler;
+  readonly #frameBytesMax: number;
+  #prefaceRead = 0;
+  /** The frame, or the part of its header, that the last chunk left incomplete. */
+  #partial: Buffer = EMPTY;
+  #partialLength = 0;
+
+  /** @param frameBytesMax our SETTINGS_MAX_FRAME_SIZE */
+  constructor(handler: FrameHandler, frameBytesMax: number) {
+    this.#handler = handler;
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** Reads [start, end) of `chunk` and keeps nothing of it. */
+  read(chunk: Buffer, start: number, end: number): void {
+    let at = start;
+    if (this.#prefaceRead < PREFACE.length) at = this.#readPreface(chunk, start, end);
+    if (this.#partialLength > 0 && at < end) at = this.#completePartial(chunk, at, end);
+    const handler = this.#handler;
+    while (end - at >= FRAME_HEADER_BYTES && !handler.stopped) {
+      const length = (chunk[at] << 16) | (chunk[at + 1] << 8) | chunk[at + 2];
+      const type = chunk[at + 3];
+      if (length > this.#frameBytesMax) {
+        handler.onFrameTooLarge(type, length);
+        return;
+      }
+      const payload = at + FRAME_HEADER_BYTES;
+      const next = payload + length;
+      if (next > end) break;
+      handler.onFrame(chunk, type, chunk[at + 4], readUint31(chunk, at + 5), payload, next);
+      at = next;
+    }
+    if (at < end && !handler.stopped) this.#startPartial(chunk, at, end);
+  }
+
+  #readPreface(chunk: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.#prefaceRead < PREFACE.length) {
+      if (chunk[at] !== PREFACE[this.#prefaceRead]) {
+        this.#handler.onBadPreface();
+        return end;
+      }
+      at++;
+      this.#prefaceRead++;
+    }
+    return at;
+  }
+
+  /** Keeps the incomplete frame at the end of a chunk. */
+  #startPartial(chunk: Buffer, at: number, end: number): void {
+    const available = end - at;
+    let capacity = FRAME_HEADER_BYTES;
+    if (available >= FRAME_HEADER_BYTES) {
+      capacity += (chunk[at] << 16) | (chunk[at + 1] << 8) | chunk[at + 2];
+    }
+    this.#partial = Buffer.allocUnsafe(capacity);
+    chunk.copy(this.#partial, 0, at, end);
+    this.#partialLength = available;
+  }
+
+  /** Adds to the kept frame what it lacks and, once it is whole, hands it on. Returns where that ends. */
+  #completePartial(chunk: Buffer, start: number, end: number): number {
+    let at = start;
+    if (this.#partialLength < FRAME_HEADER_BYTES) {
+      const count = Math.min(FRAME_HEADER_BYTES - this.#partialLength, end - at);
+      chunk.copy(this.#partial, this.#partialLength, at, at + count);
+      this.#partialLength += count;
+      at += count;
+      if (this.#partialLength < FRAME_HEADER_BYTES) return at;
+    }
+    const header = this.#partial;
+    const length = (header[0] << 16) | (header[1] << 8) | header[2];
+    if (length > this.#frameBytesMax) {
+      this.#handler.onFrameTooLarge(header[3], length);
+      return end;
+    }
+    const whole = FRAME_HEADER_BYTES + length;
+    if (this.#partial.length < whole) {
+      this.#partial = Buffer.allocUnsafe(whole);
+      header.copy(this.#partial, 0, 0, FRAME_HEADER_BYTES);
+    }
+    const count = Math.min(whole - this.#partialLength, end - at);
+    chunk.copy(this.#partial, this.#partialLength, at, at + count);
+    this.#partialLength += count;
+    at += count;
+    if (this.#partialLength === whole) {
+      const frame = this.#partial;
+      this.#partial = EMPTY;
+      this.#partialLength = 0;
+      this.#handler.onFrame(frame, frame[3], frame[4], readUint31(frame, 5), FRAME_HEADER_BYTES, whole);
+    }
+    return at;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,250 @@
+/**
+ * The server's front: listeners, and what their connections share. One port takes gRPC over HTTP/2 with prior knowledge
+ * (h2c, or h2 over TLS) and HTTP/1.1, told apart by the first bytes.
+ */
+
+import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { AddressInfo, Server, Socket } from "node:net";
+import type { TlsOptions } from "node:tls";
+
+import { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection.ts";
+import { DeadlineWheel } from "./deadline-wheel.ts";
+import { NO_ERROR } from "./frames.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import type { TransportLimits } from "./limits.ts";
+import { openListener } from "./listener.ts";
+import { MethodTable } from "./method-table.ts";
+import { sniffProtocol } from "./protocol-sniffer.ts";
+import { readShared } from "./shared-read.ts";
+import { UNAVAILABLE } from "./service.ts";
+import type { CallObserver, Method, Status } from "./service.ts";
+
+/** What calls that still run are ended with when the server stops: clients go to another member, or come again. */
+const SERVER_STOPPED: Status = { code: UNAVAILABLE, message: "etcdserver: server stopped" };
+
+export interface TransportLog {
+  warn(fields: object, text: string): void;
+}
+
+export interface GrpcServerOptions {
+  readonly methods: readonly Method[];
+  /** Answers plain HTTP requests, over HTTP/1.1 and over HTTP/2. */
+  readonly http: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly observer?: CallObserver;
+  readonly limits?: Partial<TransportLimits>;
+  readonly log?: TransportLog;
+  /** For tests: overwrites what was read as soon as it is parsed, so that a handler that keeps a view is found out. */
+  readonly poisonReads?: boolean;
+  /** For tests and unknown versions of Node: does not read through one shared buffer. */
+  readonly privateReads?: boolean;
+}
+
+/** Where to listen: a TCP address (port 0 for any free one), or the path of a unix socket. */
+export type ListenAddress = ({ readonly host: string; readonly port: number } | { readonly path: string }) & {
+  /** Serve HTTP/1.1 only, as for metrics. */
+  readonly httpOnly?: boolean;
+  /** Serve over TLS with these certificates. HTTP/2 is offered by ALPN. */
+  readonly tls?: TlsOptions;
+};
+
+export class GrpcServer implements ConnectionHost {
+  readonly limits: TransportLimits;
+  readonly methods: MethodTable;
+  readonly observer: CallObserver | null;
+  readonly deadlines = new DeadlineWheel();
+  readonly http: HttpServer;
+
+  readonly #log: TransportLog | null;
+  readonly #poisonReads: boolean;
+  readonly #privateReads: boolean;
+  readonly #listeners = new Set<Server>();
+  /** Every socket that is open, whatever it speaks. */
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<Connection>();
+  #dirty: Connection[] = [];
+  #flushScheduled = false;
+  #sweepTimer: NodeJS.Timeout | null = null;
+  #shutdown: Promise<void> | null = null;
+  /** Called when the last socket closes. */
+  #onEmpty: (() => void) | null = null;
+
+  constructor(options: GrpcServerOptions) {
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.methods = new MethodTable(options.methods);
+    this.observer = options.observer ?? null;
+    this.#log = options.log ?? null;
+    this.#poisonReads = options.poisonReads ?? false;
+    this.#privateReads = options.privateReads ?? false;
+    this.http = createHttpServer(options.http);
+  }
+
+  /** Open HTTP/2 connections. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Open streams of all connections. */
+  get streamCount(): number {
+    let count = 0;
+    for (const connection of this.#connections) count += connection.streamCount;
+    return count;
+  }
+
+  /**
+   * Starts to listen; may be called for several addresses.
+   *
+   * @returns the address with the port that was chosen
+   * @throws the error of the operating system when the address cannot be had
+   */
+  async listen(address: ListenAddress): Promise<{ port?: number; path?: string }> {
+    assert(this.#shutdown === null, "a server that was shut down does not listen again");
+    const take = (socket: Socket, protocol: string | null): void => {
+      if (!this.#admit(socket)) return;
+      if (address.httpOnly === true || protocol === "http/1.1") this.#takeHttp1(socket);
+      else if (protocol === "h2") this.#takeHttp2(socket, NOTHING);
+      else {
+        sniffProtocol(socket, this.limits.prefaceTimeoutMs, (isHttp2, firstBytes) => {
+          if (isHttp2) {
+            this.#takeHttp2(socket, firstBytes);
+          } else {
+            socket.unshift(firstBytes);
+            this.#takeHttp1(socket);
+          }
+        });
+      }
+    };
+    const failed = (error: Error): void => this.#log?.warn({ err: error }, "connection not accepted");
+    const listener = await openListener(address, take, failed);
+    this.#listeners.add(listener);
+    this.#sweepTimer ??= setInterval(() => this.#sweep(), this.limits.sweepIntervalMs).unref();
+    if ("path" in address) return { path: address.path };
+    // A TCP listener's address is never a path.
+    return { port: (listener.address() as AddressInfo).port };
+  }
+
+  /** Writes out what this turn of the event loop has queued, one write for each connection. */
+  flush(): void {
+    const dirty = this.#dirty;
+    if (dirty.length === 0) return;
+    this.#dirty = [];
+    for (const connection of dirty) connection.flush();
+  }
+
+  /**
+   * Stops: no more connections, then no more streams; unary calls that run may finish within `graceMs`; streaming calls
+   * end with Unavailable `etcdserver: server stopped`. May be called again, and then returns the same promise.
+   *
+   * @returns when every connection is closed
+   */
+  shutdown(graceMs: number): Promise<void> {
+    this.#shutdown ??= this.#stop(graceMs);
+    return this.#shutdown;
+  }
+
+  // What connections call.
+
+  markDirty(connection: Connection): void {
+    this.#dirty.push(connection);
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    process.nextTick(() => {
+      this.#flushScheduled = false;
+      this.flush();
+    });
+  }
+
+  onConnectionError(errorCode: number, text: string): void {
+    this.#log?.warn({ errorCode }, `connection closed: ${text}`);
+  }
+
+  onConnectionClosed(connection: Connection): void {
+    this.#connections.delete(connection);
+  }
+
+  onShutdownSeen(connection: Connection): void {
+    connection.stopAccepting(SERVER_STOPPED);
+  }
+
+  /** Keeps account of a socket; false when there are too many. */
+  #admit(socket: Socket): boolean {
+    if (this.#sockets.size >= this.limits.connectionsMax || this.#shutdown !== null) {
+      socket.on("error", () => socket.destroy());
+      socket.destroy();
+      return false;
+    }
+    this.#track(socket);
+    return true;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0 && this.#onEmpty !== null) this.#onEmpty();
+    });
+  }
+
+  #takeHttp1(socket: Socket): void {
+    this.http.emit("connection", socket);
+    // Listeners are in place by now; what was unshifted flows with the rest.
+    process.nextTick(() => socket.resume());
+  }
+
+  #takeHttp2(socket: Socket, firstBytes: Buffer): void {
+    let connection: Connection | null = null;
+    const receive = (bytes: Buffer, end: number): void => connection?.read(bytes, 0, end);
+    const current = this.#privateReads
+      ? readPrivately(socket, receive)
+      : readShared(socket, receive, this.#poisonReads);
+    if (current !== socket) this.#track(current);
+    connection = new Connection(current, this);
+    this.#connections.add(connection);
+    connection.read(firstBytes, 0, firstBytes.length);
+    if (this.#shutdown !== null) connection.beginShutdown();
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const connection of this.#connections) connection.sweep(now);
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const deadline = performance.now() + graceMs;
+    for (const listener of this.#listeners) listener.close();
+    this.http.closeIdleConnections();
+    for (const connection of this.#connections) connection.beginShutdown();
+    await this.#emptied(Math.min(graceMs, this.limits.shutdownPingMs));
+    for (const connection of this.#connections) connection.stopAccepting(SERVER_STOPPED);
+    await this.#emptied(deadline - performance.now());
+    for (const connection of this.#connections) connection.abortAll(SERVER_STOPPED);
+    this.http.closeAllConnections();
+    await this.#emptied(this.#connections.size > 0 ? this.limits.lingerMs : 0);
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#emptied(Number.POSITIVE_INFINITY);
+    if (this.#sweepTimer !== null) clearInterval(this.#sweepTimer);
+    this.deadlines.stop();
+  }
+
+  /** Waits until no socket is left, but not longer than `ms`. */
+  #emptied(ms: number): Promise<void> {
+    if (this.#sockets.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = ms === Number.POSITIVE_INFINITY ? null : setTimeout(resolve, Math.max(0, ms));
+      this.#onEmpty = (): void => {
+        if (timer !== null) clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function readPrivately(socket: Socket, receive: (bytes: Buffer, end: number) => void): Socket {
+  socket.on("data", (chunk: Buffer) => receive(chunk, chunk.length));
+  socket.resume();
+  return socket;
+}
+
+const NOTHING = Buffer.alloc(0);

@@ -1,0 +1,84 @@
+/** Every bound of the transport has its name and its value here. Sizes are bytes, times milliseconds. */
+
+export interface TransportLimits {
+  /** Largest request message, before and after decompression. A larger one is answered RESOURCE_EXHAUSTED. */
+  readonly receiveMessageBytesMax: number;
+  /** Open connections of all listeners together. Further ones are closed at once. */
+  readonly connectionsMax: number;
+  /**
+   * Open streams of one connection; further ones are answered REFUSED_STREAM, which clients retry. What is announced is
+   * 2^31 - 1: watch clients keep one stream per resource, and a small announced number would starve them silently.
+   */
+  readonly streamsPerConnectionMax: number;
+  /** Receive window of a connection. */
+  readonly connectionWindowBytes: number;
+  /** Receive window of a stream. It holds the largest message, so that a request needs no window update. */
+  readonly streamWindowBytes: number;
+  /** Largest list of request headers, counted as RFC 7541 does. Announced; a larger one is answered with status 431. */
+  readonly headerListBytesMax: number;
+  /** Largest encoded header block, HEADERS and CONTINUATION together. A larger one ends the connection. */
+  readonly headerBlockBytesMax: number;
+  /** CONTINUATION frames of one header block. More end the connection. */
+  readonly continuationFramesMax: number;
+  /** Bytes of incomplete messages held for one connection; the request that would exceed it is refused. */
+  readonly partialMessageBytesMax: number;
+  /** Bytes queued for one stream above which it is not writable. It is writable again at half of it. */
+  readonly queuedBytesPerStreamMax: number;
+  /** Bytes queued for all streaming calls of a connection above which those that queue are not writable. */
+  readonly queuedBytesPerConnectionMax: number;
+  /** Bytes of unary answers that wait for the client's window. Above it new calls of the connection are refused. */
+  readonly owedBytesPerConnectionMax: number;
+  /** Bytes handed to the socket and not yet taken by the kernel above which nothing more is read from it. */
+  readonly pendingOutputBytesMax: number;
+  /** Streams a client resets within a second, less the calls it lets complete. More end the connection. */
+  readonly resetsPerSecondMax: number;
+  /** PING, SETTINGS, PRIORITY and unknown frames within a second. Go clients send a PING for every second call. */
+  readonly controlFramesPerSecondMax: number;
+  /** DATA frames without payload and END_STREAM since a frame that brought something. More end the connection. */
+  readonly emptyDataFramesMax: number;
+  /** How long a new connection may take to send the HTTP/2 preface or the first bytes of an HTTP/1.1 request. */
+  readonly prefaceTimeoutMs: number;
+  /** How long a client may take to send its SETTINGS, and to acknowledge ours. */
+  readonly settingsTimeoutMs: number;
+  /** How long a request that should have one message may go without any byte of it. */
+  readonly requestBodyTimeoutMs: number;
+  /** How long a socket that has output waiting may accept none, and a unary answer may wait for the stream's window. */
+  readonly writeStallTimeoutMs: number;
+  /** How long a connection is kept to let the client read our GOAWAY before it is destroyed. */
+  readonly lingerMs: number;
+  /** How long shutdown waits for the answer to its PING before it stops taking new streams. */
+  readonly shutdownPingMs: number;
+  /** How often connections are checked for the timeouts above. They are late by up to twice this. */
+  readonly sweepIntervalMs: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const DEFAULT_LIMITS: TransportLimits = {
+  // etcd's --max-request-bytes and 512 KiB for what surrounds it.
+  receiveMessageBytesMax: 1_572_864 + 524_288,
+  connectionsMax: 65_536,
+  streamsPerConnectionMax: 262_144,
+  connectionWindowBytes: 16 * MIB,
+  streamWindowBytes: 2 * MIB + 64 * KIB,
+  headerListBytesMax: 16 * KIB,
+  headerBlockBytesMax: 64 * KIB,
+  continuationFramesMax: 16,
+  partialMessageBytesMax: 64 * MIB,
+  queuedBytesPerStreamMax: 256 * KIB,
+  queuedBytesPerConnectionMax: 4 * MIB,
+  owedBytesPerConnectionMax: 256 * MIB,
+  pendingOutputBytesMax: 256 * KIB,
+  // A client that loses patience with a slow disk cancels everything it has in flight; an attack sends far more.
+  resetsPerSecondMax: 10_000,
+  controlFramesPerSecondMax: 200_000,
+  emptyDataFramesMax: 1_000,
+  prefaceTimeoutMs: 10_000,
+  settingsTimeoutMs: 10_000,
+  requestBodyTimeoutMs: 30_000,
+  writeStallTimeoutMs: 60_000,
+  lingerMs: 1_000,
+  shutdownPingMs: 1_000,
+  sweepIntervalMs: 1_000,
+};

@@ -1,0 +1,117 @@
+/**
+ * What a gRPC service sees of the transport: bytes in, bytes out, and a status. Nothing here knows HTTP/2, so the same
+ * methods can be mounted on another gRPC server.
+ *
+ * Every call runs on the event loop's one thread. A handler gets the message as a view that is valid only until the
+ * handler returns: what it keeps it copies.
+ */
+
+/** A gRPC status: the numeric code and the text exactly as the client shall see it. */
+export interface Status {
+  readonly code: number;
+  readonly message: string;
+}
+
+export const OK = 0;
+export const CANCELED = 1;
+export const UNKNOWN = 2;
+export const INVALID_ARGUMENT = 3;
+export const DEADLINE_EXCEEDED = 4;
+export const NOT_FOUND = 5;
+export const PERMISSION_DENIED = 7;
+export const RESOURCE_EXHAUSTED = 8;
+export const FAILED_PRECONDITION = 9;
+export const OUT_OF_RANGE = 11;
+export const UNIMPLEMENTED = 12;
+export const INTERNAL = 13;
+export const UNAVAILABLE = 14;
+export const DATA_LOSS = 15;
+export const UNAUTHENTICATED = 16;
+
+/** The request headers that services read. Other names are checked by the transport and dropped. */
+export interface CallMetadata {
+  /** `client-api-version`, or null when absent. */
+  readonly clientApiVersion: string | null;
+  /** True when the client sent `hasleader: true`. */
+  readonly hasLeader: boolean;
+  /** The `token` or `authorization` header, or null. */
+  readonly token: string | null;
+}
+
+/** One unary call. It is answered exactly once; an answer after the client went away is dropped silently. */
+export interface UnaryCall {
+  readonly metadata: CallMetadata;
+  /** True once the client cancelled, its deadline passed or its connection closed. */
+  readonly closed: boolean;
+  /** Answers OK with one message. The bytes are copied or written before this returns, so the caller may reuse them. */
+  reply(message: Uint8Array): void;
+  /**
+   * Answers OK with one long message, the concatenation of `parts`. They are kept by reference and copied piece by piece
+   * as the client's flow control windows allow, so they must never change.
+   *
+   * @param length the sum of the parts' lengths, in bytes
+   */
+  replyParts(parts: readonly Uint8Array[], length: number): void;
+  /** Answers with an error status and no message. */
+  fail(status: Status): void;
+}
+
+/** The server's half of a streaming call. */
+export interface StreamCall {
+  readonly metadata: CallMetadata;
+  /** True once the stream has ended, whoever ended it. Sending is then dropped silently. */
+  readonly closed: boolean;
+  /** Bytes of messages accepted by `send` and `sendParts` that could not yet be written to the socket. */
+  readonly queuedBytes: number;
+  /** False while `queuedBytes` is above the stream's limit; `onDrain` tells when it is true again. */
+  readonly writable: boolean;
+  /** Queues one message. The bytes are copied or written before this returns. */
+  send(message: Uint8Array): void;
+  /** Queues one message, the concatenation of `parts`, which are kept by reference and must never change. */
+  sendParts(parts: readonly Uint8Array[], length: number): void;
+  /** Ends the stream with a status once what was sent before is written. Later sends are dropped. */
+  end(status: Status): void;
+}
+
+/** What a streaming handler gives the transport to call. */
+export interface StreamListener {
+  /** One whole message of the client; the view is valid only until this returns. */
+  onMessage(message: Buffer): void;
+  /** The client will send no more messages. The stream stays open for the server's half. */
+  onHalfClose(): void;
+  /** `writable` became true again after it had been false. */
+  onDrain(): void;
+  /** The stream is over: ended by us, cancelled by the client, or its connection closed. Called exactly once, last. */
+  onClose(): void;
+}
+
+export interface UnaryMethod {
+  readonly kind: "unary";
+  /** As in the `:path` header: `/etcdserverpb.KV/Range`. */
+  readonly path: string;
+  handle(call: UnaryCall, message: Buffer): void;
+}
+
+/** One request message, many responses. The listener's `onMessage` is not called. */
+export interface ServerStreamMethod {
+  readonly kind: "server-stream";
+  readonly path: string;
+  handle(call: StreamCall, message: Buffer): StreamListener;
+}
+
+export interface BidiMethod {
+  readonly kind: "bidi";
+  readonly path: string;
+  open(call: StreamCall): StreamListener;
+}
+
+export type Method = UnaryMethod | ServerStreamMethod | BidiMethod;
+
+/**
+ * Told of every call's start and end, for metrics. `method` is null for a path that is not registered. Called on the
+ * hot path: implementations only count.
+ */
+export interface CallObserver {
+  onStarted(method: Method | null): void;
+  onHandled(method: Method | null, code: number): void;
+}
