@@ -1,0 +1,24 @@
+/** grpc.health.v1.Health: the server as a whole, which is the service with the empty name. */
+import { HEALTH_SERVICE_UNKNOWN, HEALTH_SERVING, healthCheckRequest, healthCheckResponse } from "../../proto/rare.ts";
+import type { Method, StreamListener } from "../transport/service.ts";
+import { readMethod, serverStreamMethod } from "./method.ts";
+import { UNKNOWN_HEALTH_SERVICE } from "./statuses.ts";
+
+/** The stream lives until its client ends it: while the server answers at all it is serving. */
+const OPEN: StreamListener = {
+  onMessage(): void {},
+  onHalfClose(): void {},
+  onDrain(): void {},
+  onClose(): void {},
+};
+
+export const healthMethods: readonly Method[] = [
+  readMethod("/grpc.health.v1.Health/Check", healthCheckRequest.decode, (call, { service }) => {
+    if (service === "") call.reply(healthCheckResponse.encode({ status: HEALTH_SERVING }));
+    else call.fail(UNKNOWN_HEALTH_SERVICE);
+  }),
+  serverStreamMethod("/grpc.health.v1.Health/Watch", healthCheckRequest.decode, (call, { service }) => {
+    call.send(healthCheckResponse.encode({ status: service === "" ? HEALTH_SERVING : HEALTH_SERVICE_UNKNOWN }));
+    return OPEN;
+  }),
+];

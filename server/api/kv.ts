@@ -1,0 +1,199 @@
+/**
+ * etcdserverpb.KV. Reads are answered from the applied state in the turn they arrive in: what was acknowledged has been
+ * applied, so they are linearizable (OC-01). Writes are checked, go through the committer and are answered on commit.
+ */
+import {
+  decodeCompactionRequest,
+  decodeDeleteRangeRequest,
+  decodePutRequest,
+  decodeRangeRequest,
+  decodeTxnRequest,
+} from "../../proto/requests.ts";
+import {
+  rangeResponseParts,
+  writeCompactionResponse,
+  writeDeleteRangeResponse,
+  writePutResponse,
+  writeRangeResponse,
+  writeTxnResponse,
+} from "../../proto/responses.ts";
+import type {
+  CompactionRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  KeyRecord,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RequestOp,
+  TxnRequest,
+  TxnResponse,
+} from "../../proto/messages.ts";
+import { Writer } from "../../proto/writer.ts";
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import { Refusal } from "../../partitions/refusals.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { SpaceGuard } from "../space-guard.ts";
+import { putCost, txnCost } from "../space-guard.ts";
+import type { Committer } from "../committer.ts";
+import type { Compactor } from "../compactor.ts";
+import { COPIED_RESPONSE_BYTES, REQUEST_ENVELOPE_BYTES } from "../limits.ts";
+import type { Command, Outcome } from "../record.ts";
+import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_PUT, RECORD_TXN } from "../record.ts";
+import type { Method, UnaryCall } from "../transport/service.ts";
+import type { Reply } from "./call-waiter.ts";
+import { CallWaiter } from "./call-waiter.ts";
+import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
+import type { Headers } from "./header.ts";
+import { readMethod, writeMethod } from "./method.ts";
+import { rangeStreamMethod } from "./range-stream.ts";
+import { REQUEST_TOO_LARGE } from "./statuses.ts";
+
+export interface KvContext {
+  readonly keyspace: Keyspace;
+  readonly committer: Committer;
+  readonly compactor: Compactor;
+  readonly guard: SpaceGuard;
+  readonly headers: Headers;
+  readonly counters: Counters;
+  /** --max-txn-ops */
+  readonly txnOpsMax: number;
+  /** --max-request-bytes */
+  readonly requestBytesMax: number;
+}
+
+export class KvService {
+  readonly methods: readonly Method[];
+  readonly #context: KvContext;
+  readonly #writer = new Writer();
+
+  constructor(context: KvContext) {
+    this.#context = context;
+    this.methods = [
+      readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
+      rangeStreamMethod(context),
+      writeMethod("/etcdserverpb.KV/Put", decodePutRequest, (call, request, message) =>
+        this.#put(call, request, message),
+      ),
+      writeMethod("/etcdserverpb.KV/DeleteRange", decodeDeleteRangeRequest, (call, request, message) =>
+        this.#deleteRange(call, request, message),
+      ),
+      writeMethod("/etcdserverpb.KV/Txn", decodeTxnRequest, (call, request, message) =>
+        this.#txn(call, request, message),
+      ),
+      writeMethod("/etcdserverpb.KV/Compact", decodeCompactionRequest, (call, request, message) =>
+        this.#compact(call, request, message),
+      ),
+    ];
+  }
+
+  #range(call: UnaryCall, request: RangeRequest): void {
+    const { keyspace, headers, guard } = this.#context;
+    const refused = checkRange(request) ?? guard.refuse();
+    if (refused !== null) return call.fail(refused);
+    const response = keyspace.range(request);
+    if (response instanceof Refusal) return call.fail(response);
+    this.#context.counters.ranges++;
+    response.header = headers.at(keyspace.revision);
+    if (totalBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = rangeResponseParts(response);
+      call.replyParts(parts, length);
+    } else {
+      writeRangeResponse(this.#cleared(), response);
+      call.reply(this.#writer.bytes());
+    }
+  }
+
+  #put(call: UnaryCall, request: PutRequest, message: Buffer): void {
+    const refused = this.#context.guard.refuseWrite(putCost(request)) ?? checkPut(request);
+    if (refused !== null) return call.fail(refused);
+    this.#propose({ kind: RECORD_PUT, request }, message, call, this.#replyPut);
+  }
+
+  readonly #replyPut = (call: UnaryCall, outcome: Outcome): void => {
+    const response = outcome as PutResponse;
+    response.header = this.#context.headers.at(this.#context.keyspace.revision);
+    writePutResponse(this.#cleared(), response);
+    call.reply(this.#writer.bytes());
+  };
+
+  #deleteRange(call: UnaryCall, request: DeleteRangeRequest, message: Buffer): void {
+    const refused = checkDeleteRange(request) ?? this.#context.guard.refuse();
+    if (refused !== null) return call.fail(refused);
+    this.#propose({ kind: RECORD_DELETE_RANGE, request }, message, call, this.#replyDeleteRange);
+  }
+
+  readonly #replyDeleteRange = (call: UnaryCall, outcome: Outcome): void => {
+    const response = outcome as DeleteRangeResponse;
+    response.header = this.#context.headers.at(this.#context.keyspace.revision);
+    writeDeleteRangeResponse(this.#cleared(), response);
+    call.reply(this.#writer.bytes());
+  };
+
+  #txn(call: UnaryCall, request: TxnRequest, message: Buffer): void {
+    const { guard, txnOpsMax, keyspace } = this.#context;
+    const refused = guard.refuseWrite(txnCost(request)) ?? checkTxn(request, txnOpsMax);
+    if (refused !== null) return call.fail(refused);
+    if (!isReadOnly(request)) {
+      this.#propose({ kind: RECORD_TXN, request }, message, call, this.#replyTxn);
+      return;
+    }
+    // TX-17: a txn of ranges is a read.
+    const response = keyspace.txn(request);
+    if (response instanceof Refusal) call.fail(response);
+    else this.#replyTxn(call, response);
+  }
+
+  readonly #replyTxn = (call: UnaryCall, outcome: Outcome): void => {
+    const response = outcome as TxnResponse;
+    response.header = this.#context.headers.at(this.#context.keyspace.revision);
+    writeTxnResponse(this.#cleared(), response);
+    call.reply(this.#writer.bytes());
+  };
+
+  #compact(call: UnaryCall, request: CompactionRequest, message: Buffer): void {
+    const refused = this.#context.guard.refuse();
+    if (refused !== null) return call.fail(refused);
+    const reply = request.physical ? this.#replyCompactPhysical : this.#replyCompact;
+    this.#propose({ kind: RECORD_COMPACTION, request }, message, call, reply);
+  }
+
+  readonly #replyCompact = (call: UnaryCall): void => {
+    const header = this.#context.headers.at(this.#context.keyspace.revision);
+    writeCompactionResponse(this.#cleared(), { header });
+    call.reply(this.#writer.bytes());
+  };
+
+  readonly #replyCompactPhysical = (call: UnaryCall): void => {
+    this.#context.compactor.whenRemoved(() => this.#replyCompact(call));
+  };
+
+  #propose(command: Command, message: Buffer, call: UnaryCall, reply: Reply): void {
+    // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
+    const tooLarge = message.length + REQUEST_ENVELOPE_BYTES > this.#context.requestBytesMax;
+    const refused = tooLarge
+      ? REQUEST_TOO_LARGE
+      : this.#context.committer.propose(command, message, new CallWaiter(call, reply));
+    if (refused !== null) call.fail(refused);
+  }
+
+  #cleared(): Writer {
+    this.#writer.reset();
+    return this.#writer;
+  }
+}
+
+function totalBytes(records: readonly KeyRecord[]): number {
+  let bytes = 0;
+  for (const record of records) bytes += record.length;
+  return bytes;
+}
+
+/** TX-17: true when every operation is a range. A nested txn always takes the way of a write, as in etcd. */
+function isReadOnly(request: TxnRequest): boolean {
+  return request.success.every(isRange) && request.failure.every(isRange);
+}
+
+function isRange(op: RequestOp): boolean {
+  return op.case === "range";
+}

@@ -1,0 +1,152 @@
+/** etcdserverpb.Lease (contract §7). What a lease is belongs to the keyspace, when it runs out to the lessor. */
+import { randomBytes } from "node:crypto";
+import {
+  leaseGrantRequest,
+  leaseGrantResponse,
+  leaseKeepAliveRequest,
+  leaseKeepAliveResponse,
+  leaseLeasesRequest,
+  leaseLeasesResponse,
+  leaseRevokeRequest,
+  leaseRevokeResponse,
+  leaseTimeToLiveRequest,
+  leaseTimeToLiveResponse,
+} from "../../proto/rare.ts";
+import type { LeaseGrantRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest } from "../../proto/rare.ts";
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { SpaceGuard } from "../space-guard.ts";
+import { LEASE_COST_BYTES } from "../space-guard.ts";
+import type { Committer } from "../committer.ts";
+import type { Lessor } from "../lessor.ts";
+import { LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
+import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE } from "../record.ts";
+import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
+import { OK } from "../transport/service.ts";
+import { CallWaiter } from "./call-waiter.ts";
+import type { Headers } from "./header.ts";
+import { bidiMethod, decodeOnStream, readMethod, writeMethod } from "./method.ts";
+import { LEASE_TTL_TOO_LARGE } from "./statuses.ts";
+
+export interface LeaseContext {
+  readonly keyspace: Keyspace;
+  readonly committer: Committer;
+  readonly lessor: Lessor;
+  readonly guard: SpaceGuard;
+  readonly headers: Headers;
+}
+
+export class LeaseService {
+  readonly methods: readonly Method[];
+  readonly #context: LeaseContext;
+
+  constructor(context: LeaseContext) {
+    this.#context = context;
+    this.methods = [
+      writeMethod("/etcdserverpb.Lease/LeaseGrant", leaseGrantRequest.decode, (call, request) =>
+        this.#grant(call, request),
+      ),
+      writeMethod("/etcdserverpb.Lease/LeaseRevoke", leaseRevokeRequest.decode, (call, request, message) =>
+        this.#revoke(call, request, message),
+      ),
+      readMethod("/etcdserverpb.Lease/LeaseTimeToLive", leaseTimeToLiveRequest.decode, (call, request) =>
+        this.#timeToLive(call, request),
+      ),
+      readMethod("/etcdserverpb.Lease/LeaseLeases", leaseLeasesRequest.decode, (call) => this.#leases(call)),
+      bidiMethod("/etcdserverpb.Lease/LeaseKeepAlive", (call) => new KeepAliveStream(call, context)),
+    ];
+  }
+
+  /** LS-01 to LS-05. Id and granted TTL are fixed here, since execution knows neither chance nor settings. */
+  #grant(call: UnaryCall, request: LeaseGrantRequest): void {
+    const { guard, committer, headers, keyspace } = this.#context;
+    const refused = guard.refuseWrite(LEASE_COST_BYTES);
+    if (refused !== null) return call.fail(refused);
+    if (request.TTL > LEASE_TTL_MAX_SECONDS) return call.fail(LEASE_TTL_TOO_LARGE);
+    const ID = request.ID === 0n ? this.#freeId() : request.ID;
+    const TTL = Math.max(request.TTL, LEASE_TTL_MIN_SECONDS);
+    const granted = { ID, TTL };
+    const waiter = new CallWaiter(call, () => {
+      const header = headers.at(keyspace.revision);
+      call.reply(leaseGrantResponse.encode({ header, ID, TTL, error: "" }));
+    });
+    const lost = committer.propose(
+      { kind: RECORD_LEASE_GRANT, request: granted },
+      leaseGrantRequest.encode(granted),
+      waiter,
+    );
+    if (lost !== null) call.fail(lost);
+  }
+
+  #revoke(call: UnaryCall, request: LeaseRevokeRequest, message: Buffer): void {
+    const { guard, committer, headers, keyspace } = this.#context;
+    const refused = guard.refuse();
+    if (refused !== null) return call.fail(refused);
+    const waiter = new CallWaiter(call, () => {
+      call.reply(leaseRevokeResponse.encode({ header: headers.at(keyspace.revision) }));
+    });
+    const lost = committer.propose({ kind: RECORD_LEASE_REVOKE, request }, message, waiter);
+    if (lost !== null) call.fail(lost);
+  }
+
+  /** LS-14. */
+  #timeToLive(call: UnaryCall, request: LeaseTimeToLiveRequest): void {
+    const { headers, keyspace, lessor } = this.#context;
+    const header = headers.at(keyspace.revision);
+    const { ID } = request;
+    const lease = keyspace.lease(ID);
+    const remaining = lessor.remainingSeconds(ID);
+    const response =
+      lease === null || remaining === null
+        ? { header, ID, TTL: -1, grantedTTL: 0, keys: [] }
+        : { header, ID, TTL: remaining, grantedTTL: lease.ttl, keys: request.keys ? [...lease.keys()] : [] };
+    call.reply(leaseTimeToLiveResponse.encode(response));
+  }
+
+  #leases(call: UnaryCall): void {
+    const { headers, keyspace, lessor } = this.#context;
+    const leases = lessor.idsByExpiry().map((ID) => ({ ID }));
+    call.reply(leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases }));
+  }
+
+  /** LS-03: a random positive 63-bit id that is not in use. */
+  #freeId(): bigint {
+    for (;;) {
+      const id = randomBytes(8).readBigUInt64BE() >> 1n;
+      if (id !== 0n && this.#context.keyspace.lease(id) === null) return id;
+    }
+  }
+}
+
+class KeepAliveStream implements StreamListener {
+  readonly #call: StreamCall;
+  readonly #context: LeaseContext;
+
+  constructor(call: StreamCall, context: LeaseContext) {
+    this.#call = call;
+    this.#context = context;
+  }
+
+  /** LS-12, LS-13. */
+  onMessage(message: Buffer): void {
+    const request = decodeOnStream(this.#call, leaseKeepAliveRequest.decode, message);
+    if (request === null) return;
+    const { lessor, headers, keyspace } = this.#context;
+    const { ID } = request;
+    const header = headers.at(keyspace.revision);
+    if (lessor.isExpiring(ID)) {
+      lessor.whenRevoked(ID, () => this.#call.send(leaseKeepAliveResponse.encode({ header, ID, TTL: 0 })));
+      return;
+    }
+    const TTL = lessor.renew(ID) ? (keyspace.lease(ID)?.ttl ?? 0) : 0;
+    this.#call.send(leaseKeepAliveResponse.encode({ header, ID, TTL }));
+  }
+
+  /** etcd ends the stream when the client has no more to say. */
+  onHalfClose(): void {
+    this.#call.end({ code: OK, message: "" });
+  }
+
+  onDrain(): void {}
+
+  onClose(): void {}
+}

@@ -1,0 +1,125 @@
+/** etcdserverpb.Maintenance (contract §9.2) as far as it is served; the rest answers Unimplemented. */
+import {
+  ALARM_ACTION_ACTIVATE,
+  ALARM_ACTION_DEACTIVATE,
+  ALARM_ACTION_GET,
+  ALARM_CORRUPT,
+  ALARM_NONE,
+  ALARM_NOSPACE,
+  alarmRequest,
+  alarmResponse,
+  defragmentRequest,
+  defragmentResponse,
+  hashKVRequest,
+  hashKVResponse,
+  hashRequest,
+  hashResponse,
+  statusRequest,
+  statusResponse,
+} from "../../proto/rare.ts";
+import type { AlarmRequest, HashKVRequest } from "../../proto/rare.ts";
+import type { Alarm } from "../../partitions/alarms.ts";
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import { Refusal } from "../../partitions/refusals.ts";
+import type { SpaceGuard } from "../space-guard.ts";
+
+import type { Committer } from "../committer.ts";
+import { RECORD_ALARM } from "../record.ts";
+import type { Method, UnaryCall } from "../transport/service.ts";
+import { ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
+import { CallWaiter } from "./call-waiter.ts";
+import type { Headers } from "./header.ts";
+import { readMethod, writeMethod } from "./method.ts";
+
+export interface MaintenanceContext {
+  readonly keyspace: Keyspace;
+  readonly committer: Committer;
+  readonly guard: SpaceGuard;
+  readonly headers: Headers;
+}
+
+export class MaintenanceService {
+  readonly methods: readonly Method[];
+  readonly #context: MaintenanceContext;
+
+  constructor(context: MaintenanceContext) {
+    this.#context = context;
+    this.methods = [
+      readMethod("/etcdserverpb.Maintenance/Status", statusRequest.decode, (call) => this.#status(call)),
+      writeMethod("/etcdserverpb.Maintenance/Alarm", alarmRequest.decode, (call, request, message) =>
+        this.#alarm(call, request, message),
+      ),
+      // Memory is reclaimed as compaction goes: there is nothing to defragment, and saying so is a success.
+      readMethod("/etcdserverpb.Maintenance/Defragment", defragmentRequest.decode, (call) =>
+        call.reply(defragmentResponse.encode({ header: null })),
+      ),
+      readMethod("/etcdserverpb.Maintenance/Hash", hashRequest.decode, (call) => this.#hash(call)),
+      readMethod("/etcdserverpb.Maintenance/HashKV", hashKVRequest.decode, (call, request) =>
+        this.#hashKv(call, request),
+      ),
+    ];
+  }
+
+  /** The journal's positions stand for Raft's indexes. Position 0 of a fresh journal is shown as 1: clients want growth from above 0. */
+  #status(call: UnaryCall): void {
+    const { keyspace, committer, headers, guard } = this.#context;
+    call.reply(
+      statusResponse.encode({
+        header: headers.at(keyspace.revision),
+        version: ETCD_VERSION,
+        dbSize: keyspace.bytes,
+        leader: headers.memberId,
+        raftIndex: committer.appended + 1,
+        raftTerm: headers.raftTerm,
+        raftAppliedIndex: committer.applied + 1,
+        errors: keyspace.alarms().map(({ memberId, alarm }) => `memberID:${memberId} alarm:${ALARM_NAMES[alarm]} `),
+        dbSizeInUse: keyspace.bytesInUse,
+        isLearner: false,
+        storageVersion: STORAGE_VERSION,
+        dbSizeQuota: Number.isFinite(guard.quotaBytes) ? guard.quotaBytes : 0,
+        downgradeInfo: null,
+      }),
+    );
+  }
+
+  #alarm(call: UnaryCall, request: AlarmRequest, message: Buffer): void {
+    const { keyspace, committer } = this.#context;
+    const { action, memberID, alarm } = request;
+    if (action === ALARM_ACTION_GET) {
+      const wanted = keyspace
+        .alarms()
+        .filter((each) => memberID === 0n || each.memberId === memberID)
+        .filter((each) => alarm === ALARM_NONE || each.alarm === alarm);
+      return this.#replyAlarms(call, wanted);
+    }
+    // Changing no particular alarm, or in no known way, changes nothing.
+    const known = alarm === ALARM_NOSPACE || alarm === ALARM_CORRUPT;
+    if (!known || (action !== ALARM_ACTION_ACTIVATE && action !== ALARM_ACTION_DEACTIVATE)) return this.#replyAlarms(call, []);
+    const waiter = new CallWaiter(call, (_, outcome) => this.#replyAlarms(call, outcome as readonly Alarm[]));
+    const refused = committer.propose({ kind: RECORD_ALARM, request }, message, waiter);
+    if (refused !== null) call.fail(refused);
+  }
+
+  #replyAlarms(call: UnaryCall, alarms: readonly Alarm[]): void {
+    const { headers, keyspace } = this.#context;
+    const header = headers.at(keyspace.revision);
+    const members = alarms.map(({ memberId, alarm }) => ({ memberID: memberId, alarm }));
+    call.reply(alarmResponse.encode({ header, alarms: members }));
+  }
+
+  #hash(call: UnaryCall): void {
+    const { headers, keyspace } = this.#context;
+    call.reply(hashResponse.encode({ header: headers.at(keyspace.revision), hash: keyspace.hashAll() }));
+  }
+
+  #hashKv(call: UnaryCall, request: HashKVRequest): void {
+    const { headers, keyspace } = this.#context;
+    const result = keyspace.hash(request.revision);
+    if (result instanceof Refusal) return call.fail(result);
+    const { hash, compactRevision, hashRevision } = result;
+    const header = headers.at(keyspace.revision);
+    call.reply(hashKVResponse.encode({ header, hash, compactRevision, hashRevision }));
+  }
+}
+
+const ALARM_NAMES = ["NONE", "NOSPACE", "CORRUPT"];

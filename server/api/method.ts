@@ -1,0 +1,117 @@
+/** What all methods share: metadata checks and decoding at the edge, so that a service sees typed requests only. */
+import { DecodeError } from "../../proto/decode-error.ts";
+import type { CallMetadata, ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
+import type { BidiMethod, UnaryCall, UnaryMethod } from "../transport/service.ts";
+import { INVALID_CLIENT_API_VERSION, undecodable } from "./statuses.ts";
+
+const SEMANTIC_VERSION = /^v?\d+\.\d+(\.\d+([-+].*)?)?$/;
+
+/** Contract §3.2. A store that is up always has a leader, so `hasleader` never refuses. */
+function checkMetadata(metadata: CallMetadata): Status | null {
+  const version = metadata.clientApiVersion;
+  return version === null || SEMANTIC_VERSION.test(version) ? null : INVALID_CLIENT_API_VERSION;
+}
+
+/** Decodes, or gives the status that tells the client what was wrong with its bytes. */
+function decoded<Request>(decode: (message: Buffer) => Request, message: Buffer): Request | DecodeError {
+  try {
+    return decode(message);
+  } catch (error) {
+    if (error instanceof DecodeError) return error;
+    throw error;
+  }
+}
+
+/** A unary method that answers before it returns: the request's bytes are views into the transport's read buffer. */
+export function readMethod<Request>(
+  path: string,
+  decode: (message: Buffer) => Request,
+  handle: (call: UnaryCall, request: Request) => void,
+): UnaryMethod {
+  return {
+    kind: "unary",
+    path,
+    handle(call, message): void {
+      const refused = checkMetadata(call.metadata);
+      if (refused !== null) return call.fail(refused);
+      const request = decoded(decode, message);
+      if (request instanceof DecodeError) return call.fail(undecodable(request));
+      handle(call, request);
+    },
+  };
+}
+
+/** A unary method that outlives its turn of the event loop: it gets its own copy of the message, and the request views that. */
+export function writeMethod<Request>(
+  path: string,
+  decode: (message: Buffer) => Request,
+  handle: (call: UnaryCall, request: Request, message: Buffer) => void,
+): UnaryMethod {
+  return {
+    kind: "unary",
+    path,
+    handle(call, view): void {
+      const refused = checkMetadata(call.metadata);
+      if (refused !== null) return call.fail(refused);
+      const message = Buffer.from(view);
+      const request = decoded(decode, message);
+      if (request instanceof DecodeError) return call.fail(undecodable(request));
+      handle(call, request, message);
+    },
+  };
+}
+
+/** One request, many responses. The request has its own copy of the message. */
+export function serverStreamMethod<Request>(
+  path: string,
+  decode: (message: Buffer) => Request,
+  handle: (call: StreamCall, request: Request) => StreamListener,
+): ServerStreamMethod {
+  return {
+    kind: "server-stream",
+    path,
+    handle(call, message): StreamListener {
+      const refused = checkMetadata(call.metadata);
+      if (refused !== null) return ended(call, refused);
+      const request = decoded(decode, Buffer.from(message));
+      if (request instanceof DecodeError) return ended(call, undecodable(request));
+      return handle(call, request);
+    },
+  };
+}
+
+export function bidiMethod(path: string, open: (call: StreamCall) => StreamListener): BidiMethod {
+  return {
+    kind: "bidi",
+    path,
+    open(call): StreamListener {
+      const refused = checkMetadata(call.metadata);
+      return refused === null ? open(call) : ended(call, refused);
+    },
+  };
+}
+
+/** Ends a stream that never began. */
+export function ended(call: StreamCall, status: Status): StreamListener {
+  call.end(status);
+  return IGNORING;
+}
+
+const IGNORING: StreamListener = {
+  onMessage(): void {},
+  onHalfClose(): void {},
+  onDrain(): void {},
+  onClose(): void {},
+};
+
+/** Decodes a message of an open stream; a bad one ends the stream, and null is given. */
+export function decodeOnStream<Request>(
+  call: StreamCall,
+  decode: (message: Buffer) => Request,
+  message: Buffer,
+): Request | null {
+  const request = decoded(decode, message);
+  if (!(request instanceof DecodeError)) return request;
+  call.end(undecodable(request));
+  return null;
+}

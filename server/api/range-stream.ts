@@ -1,0 +1,106 @@
+/**
+ * KV.RangeStream: the answer of a Range as many messages over one snapshot (contract RS-01 to RS-09). It is produced in
+ * slices as the client takes it, so that a long list costs neither a long turn of the event loop nor a long queue.
+ */
+import { decodeRangeRequest } from "../../proto/requests.ts";
+import { writeRangeStreamResponse } from "../../proto/responses.ts";
+import type { KeyRecord, RangeRequest, ResponseHeader } from "../../proto/messages.ts";
+import { SORT_BY_KEY, SORT_DESCEND } from "../../proto/messages.ts";
+import { Writer } from "../../proto/writer.ts";
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { RangeCursor } from "../../partitions/range-cursor.ts";
+import { Refusal } from "../../partitions/refusals.ts";
+import { RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../limits.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { SpaceGuard } from "../space-guard.ts";
+import type { ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
+import { OK } from "../transport/service.ts";
+import { checkRange } from "./checks.ts";
+import type { Headers } from "./header.ts";
+import { ended, serverStreamMethod } from "./method.ts";
+import { RANGE_STREAM_UNSUPPORTED } from "./statuses.ts";
+
+export interface RangeStreamContext {
+  readonly keyspace: Keyspace;
+  readonly headers: Headers;
+  readonly guard: SpaceGuard;
+  readonly counters: Counters;
+}
+
+export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMethod {
+  return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
+    const refused = checkRangeStream(request) ?? context.guard.refuse();
+    if (refused !== null) return ended(call, refused);
+    const cursor = context.keyspace.openRange(request);
+    if (cursor instanceof Refusal) return ended(call, cursor);
+    context.counters.ranges++;
+    return new RangeStream(call, cursor, context.headers.at(cursor.headerRevision));
+  });
+}
+
+/** RS-06: what needs the whole set before its first key cannot be streamed. */
+function checkRangeStream(request: RangeRequest): Status | null {
+  const refused = checkRange(request);
+  if (refused !== null) return refused;
+  const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
+  const isFiltered =
+    minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0;
+  const isSorted = request.sortTarget !== SORT_BY_KEY || request.sortOrder === SORT_DESCEND;
+  return isFiltered || isSorted ? RANGE_STREAM_UNSUPPORTED : null;
+}
+
+class RangeStream implements StreamListener {
+  readonly #call: StreamCall;
+  readonly #cursor: RangeCursor;
+  readonly #header: ResponseHeader;
+  readonly #writer = new Writer();
+  #scheduled = false;
+
+  constructor(call: StreamCall, cursor: RangeCursor, header: ResponseHeader) {
+    this.#call = call;
+    this.#cursor = cursor;
+    this.#header = header;
+    this.#sendLater();
+  }
+
+  onMessage(): void {}
+
+  onHalfClose(): void {}
+
+  onDrain(): void {
+    this.#sendLater();
+  }
+
+  onClose(): void {}
+
+  /** One message a turn of the event loop. */
+  #sendLater(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#sendNext();
+    });
+  }
+
+  #sendNext(): void {
+    if (this.#call.closed) return;
+    const kvs = this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
+    if (kvs instanceof Refusal) return this.#call.end(kvs);
+    const { finished } = this.#cursor;
+    this.#send(kvs, finished);
+    if (finished) this.#call.end({ code: OK, message: "" });
+    else if (this.#call.writable) this.#sendLater();
+  }
+
+  /** RS-03: header, more and count come with the last message only. */
+  #send(kvs: KeyRecord[], isLast: boolean): void {
+    const { more, count } = this.#cursor;
+    this.#writer.reset();
+    writeRangeStreamResponse(
+      this.#writer,
+      isLast ? { header: this.#header, kvs, more, count } : { header: null, kvs, more: false, count: 0 },
+    );
+    this.#call.send(this.#writer.bytes());
+  }
+}

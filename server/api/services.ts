@@ -1,0 +1,39 @@
+/** Every gRPC method the server answers: the services, and Unimplemented for the rest of etcd's interface. */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import type { Engine } from "../engine.ts";
+import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
+import type { Method } from "../transport/service.ts";
+import { clusterMethods } from "./cluster.ts";
+import type { Headers } from "./header.ts";
+import { healthMethods } from "./health.ts";
+import { KvService } from "./kv.ts";
+import { LeaseService } from "./lease.ts";
+import { MaintenanceService } from "./maintenance.ts";
+import { unimplementedMethods } from "./unimplemented.ts";
+import { WatchService } from "./watch.ts";
+
+export interface Services {
+  readonly methods: readonly Method[];
+  readonly watch: WatchService;
+}
+
+export function createServices(engine: Engine, headers: Headers, clock: Clock, config: Config): Services {
+  const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
+  const { keyspace, committer, compactor, catchUp, guard, lessor, counters } = engine;
+  const shared = { keyspace, committer, compactor, catchUp, guard, lessor, counters, headers, clock };
+  const watch = new WatchService({
+    ...shared,
+    progressIntervalMs: config.watchProgressNotifyIntervalMs,
+    fragmentBytes: maxRequestBytes + FRAGMENT_OVERHEAD_BYTES,
+  });
+  const served: Method[] = [
+    ...new KvService({ ...shared, txnOpsMax: maxTxnOps, requestBytesMax: maxRequestBytes }).methods,
+    ...watch.methods,
+    ...new LeaseService(shared).methods,
+    ...new MaintenanceService(shared).methods,
+    ...clusterMethods(headers, name, advertisePeerUrls, advertiseClientUrls),
+    ...healthMethods,
+  ];
+  return { methods: [...served, ...unimplementedMethods(served)], watch };
+}

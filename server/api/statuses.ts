@@ -1,0 +1,57 @@
+/**
+ * The refusals that the server itself makes, with etcd's codes and exact texts (contract §10). Those that come out of
+ * execution are in partitions/refusals.ts; both are constants, returned and not thrown.
+ */
+import type { Status } from "../transport/service.ts";
+import {
+  INTERNAL,
+  INVALID_ARGUMENT,
+  NOT_FOUND,
+  OUT_OF_RANGE,
+  UNAVAILABLE,
+  UNIMPLEMENTED,
+  UNKNOWN,
+} from "../transport/service.ts";
+
+function status(code: number, message: string): Status {
+  return Object.freeze({ code, message });
+}
+
+export const KEY_NOT_PROVIDED = status(INVALID_ARGUMENT, "etcdserver: key is not provided");
+export const EMPTY_REQUEST_OP = status(INVALID_ARGUMENT, "etcdserver: key not found");
+export const VALUE_PROVIDED = status(INVALID_ARGUMENT, "etcdserver: value is provided");
+export const LEASE_PROVIDED = status(INVALID_ARGUMENT, "etcdserver: lease is provided");
+export const TOO_MANY_OPS = status(INVALID_ARGUMENT, "etcdserver: too many operations in txn request");
+export const DUPLICATE_KEY = status(INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request");
+export const INVALID_SORT_OPTION = status(INVALID_ARGUMENT, "etcdserver: invalid sort option");
+export const REQUEST_TOO_LARGE = status(INVALID_ARGUMENT, "etcdserver: request is too large");
+export const INVALID_CLIENT_API_VERSION = status(INVALID_ARGUMENT, "etcdserver: invalid client api version");
+export const LEASE_TTL_TOO_LARGE = status(OUT_OF_RANGE, "etcdserver: too large lease TTL");
+
+/** etcd puts a plain error on the wire here, so clients see Unknown and map it by its text. */
+export const TOO_MANY_REQUESTS = status(UNKNOWN, "etcdserver: too many requests");
+
+export const REQUEST_TIMED_OUT = status(UNAVAILABLE, "etcdserver: request timed out");
+export const SERVER_STOPPED = status(UNAVAILABLE, "etcdserver: server stopped");
+
+/** After the journal failed the outcome of a write in flight is unknown, which Unavailable says (OC-08). */
+export function journalFailed(error: Error): Status {
+  return status(UNAVAILABLE, `etcdserver: journal failed, writes are stopped: ${error.message}`);
+}
+
+export const RANGE_STREAM_UNSUPPORTED = status(
+  UNIMPLEMENTED,
+  "etcdserver: range stream supports neither sorting nor revision filters",
+);
+
+export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");
+
+/** grpc-go's words for a message that is not the protobuf it should be. */
+export function undecodable(error: Error): Status {
+  return status(INTERNAL, `grpc: error unmarshalling request: ${error.message}`);
+}
+
+/** The words of a generated gRPC server whose method has no implementation. */
+export function unimplemented(method: string): Status {
+  return status(UNIMPLEMENTED, `method ${method} not implemented`);
+}

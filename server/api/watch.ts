@@ -1,0 +1,290 @@
+/**
+ * etcdserverpb.Watch: one `WatchStream` per gRPC stream, many watchers on it (contract §8).
+ *
+ * Everything a stream sends goes through the call's one queue, in order: created before events, events before a
+ * progress that covers them. A slow reader costs a bounded queue: when it is full the keyspace keeps only each
+ * watcher's next revision and delivers from history once the queue has drained.
+ */
+import { decodeWatchRequest } from "../../proto/requests.ts";
+import { watchResponseParts, writeWatchResponse } from "../../proto/responses.ts";
+import type { EventRecord, WatchCreateRequest, WatchRequest, WatchResponse } from "../../proto/messages.ts";
+import { Writer } from "../../proto/writer.ts";
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
+import type { CatchUp } from "../catch-up.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { Clock, Timer } from "../clock.ts";
+import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
+import type { Method, StreamCall, StreamListener } from "../transport/service.ts";
+import type { Headers } from "./header.ts";
+import { bidiMethod, decodeOnStream } from "./method.ts";
+
+export interface WatchContext {
+  readonly keyspace: Keyspace;
+  readonly catchUp: CatchUp;
+  readonly headers: Headers;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** --watch-progress-notify-interval */
+  readonly progressIntervalMs: number;
+  /** `fragment=true` responses are split from this size on. */
+  readonly fragmentBytes: number;
+}
+
+/** Texts of `cancel_reason`, as etcd has them (contract §10). */
+const RANGE_EMPTY = "mvcc: watcher range is empty";
+const DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream";
+const NEGATIVE_START = "etcdserver: mvcc: required revision has been compacted";
+const TOO_MANY_WATCHES = "etcdserver: too many watches on one stream";
+
+const INVALID_WATCH_ID = -1;
+const NO_EVENTS: EventRecord[] = [];
+const SMALLEST_KEY = Buffer.from([0]);
+
+export class WatchService {
+  readonly methods: readonly Method[];
+  #streams = 0;
+
+  constructor(context: WatchContext) {
+    const writer = new Writer();
+    this.methods = [
+      bidiMethod("/etcdserverpb.Watch/Watch", (call) => {
+        this.#streams++;
+        return new WatchStream(call, context, writer, () => this.#streams--);
+      }),
+    ];
+  }
+
+  /** Streams that are open now. */
+  get streams(): number {
+    return this.#streams;
+  }
+}
+
+/** One watch of the stream. */
+interface Watch {
+  readonly id: number;
+  readonly progressNotify: boolean;
+  readonly fragment: boolean;
+  /** Null once compaction has ended the watch: the client still owes a cancel, and gets its reply (contract §8.3). */
+  watcher: Watcher | null;
+  /** Whether events were sent since the last tick of periodic progress (WP-02). */
+  active: boolean;
+}
+
+class WatchStream implements StreamListener, WatcherSink {
+  readonly #call: StreamCall;
+  readonly #context: WatchContext;
+  readonly #writer: Writer;
+  readonly #onClosed: () => void;
+  readonly #watches = new Map<number, Watch>();
+  readonly #byWatcher = new Map<Watcher, Watch>();
+  /** Watchers that met a full queue and wait for it to drain. */
+  #paused: Watcher[] = [];
+  #nextId = 0;
+  #ticker: Timer | null = null;
+
+  constructor(call: StreamCall, context: WatchContext, writer: Writer, onClosed: () => void) {
+    this.#call = call;
+    this.#context = context;
+    this.#writer = writer;
+    this.#onClosed = onClosed;
+  }
+
+  onMessage(message: Buffer): void {
+    const request: WatchRequest | null = decodeOnStream(this.#call, decodeWatchRequest, message);
+    if (request === null) return;
+    switch (request.case) {
+      case "create":
+        return this.#create(request.request);
+      case "cancel":
+        return this.#cancel(request.watchId);
+      case "progress":
+        return this.#progress();
+      case "none":
+        return; // WS-04: ignored, the stream lives.
+    }
+  }
+
+  /** WS-05: watches stay active until the call ends. */
+  onHalfClose(): void {}
+
+  onDrain(): void {
+    const paused = this.#paused;
+    this.#paused = [];
+    const { watchers } = this.#context.keyspace;
+    for (const watcher of paused) if (this.#byWatcher.has(watcher)) watchers.resume(watcher);
+    this.#context.catchUp.run();
+  }
+
+  onClose(): void {
+    const { watchers } = this.#context.keyspace;
+    for (const watcher of this.#byWatcher.keys()) watchers.remove(watcher);
+    this.#byWatcher.clear();
+    this.#watches.clear();
+    this.#paused = [];
+    this.#ticker?.cancel();
+    this.#ticker = null;
+    this.#onClosed();
+  }
+
+  deliver(watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean {
+    const watch = this.#byWatcher.get(watcher);
+    if (watch === undefined) return true;
+    watch.active = true;
+    this.#context.counters.events += events.length;
+    this.#sendEvents(watch, headerRevision, events);
+    if (this.#call.writable) return true;
+    this.#paused.push(watcher);
+    return false;
+  }
+
+  compacted(watcher: Watcher, compactRevision: number): void {
+    const watch = this.#byWatcher.get(watcher);
+    if (watch === undefined) return;
+    this.#byWatcher.delete(watcher);
+    watch.watcher = null;
+    // WA-08: the header has no revision here, so that clients do not resume from it.
+    this.#send({ ...this.#response(watch.id, 0), canceled: true, compactRevision });
+  }
+
+  #create(request: WatchCreateRequest): void {
+    const { keyspace, catchUp } = this.#context;
+    const { revision } = keyspace;
+    const key = Buffer.from(request.key.length === 0 ? SMALLEST_KEY : request.key);
+    const rangeEnd = Buffer.from(request.rangeEnd);
+    const refused = this.#refusal(request, key, rangeEnd);
+    if (refused !== null) {
+      const response = this.#response(INVALID_WATCH_ID, revision);
+      this.#send({ ...response, created: true, canceled: true, cancelReason: refused });
+      return;
+    }
+    const id = request.watchId === 0 ? this.#freeId() : request.watchId;
+    this.#send({ ...this.#response(id, revision), created: true });
+    const { startRevision, filters, prevKv, progressNotify, fragment } = request;
+    const watcher = keyspace.watchers.create({ key, rangeEnd, startRevision, filters, prevKv, sink: this });
+    const watch = { id, progressNotify, fragment, watcher, active: false };
+    this.#watches.set(id, watch);
+    this.#byWatcher.set(watcher, watch);
+    if (progressNotify) this.#startTicker();
+    if (!watcher.synced) catchUp.run();
+  }
+
+  /** The reason why a watch cannot be, or null (WA-03, WA-04, WA-09). */
+  #refusal(request: WatchCreateRequest, key: Buffer, rangeEnd: Buffer): string | null {
+    if (isEmptyRange(key, rangeEnd)) return RANGE_EMPTY;
+    if (request.startRevision < 0) return NEGATIVE_START;
+    if (request.watchId !== 0 && this.#watches.has(request.watchId)) return DUPLICATE_ID;
+    if (this.#watches.size >= WATCHES_PER_STREAM_MAX) return TOO_MANY_WATCHES;
+    return null;
+  }
+
+  /** WA-02: ids count up from 0 on each stream and step over those in use. */
+  #freeId(): number {
+    while (this.#watches.has(this.#nextId)) this.#nextId++;
+    return this.#nextId++;
+  }
+
+  #cancel(id: number): void {
+    const watch = this.#watches.get(id);
+    if (watch === undefined) return;
+    this.#watches.delete(id);
+    if (watch.watcher !== null) {
+      this.#byWatcher.delete(watch.watcher);
+      this.#context.keyspace.watchers.remove(watch.watcher);
+    }
+    this.#send({ ...this.#response(id, this.#context.keyspace.revision), canceled: true });
+  }
+
+  /**
+   * WP-03 to WP-05: one answer for the whole stream when every watch has been told everything, else none; the client
+   * asks again. Watchers are flushed in the turn that applies, so a synced one has nothing undelivered.
+   */
+  #progress(): void {
+    if (this.#byWatcher.size === 0 || !this.#call.writable) return;
+    const { revision } = this.#context.keyspace;
+    for (const watcher of this.#byWatcher.keys()) if (!isCurrent(watcher, revision)) return;
+    this.#send(this.#response(INVALID_WATCH_ID, revision));
+  }
+
+  /** WP-02: the interval has up to a tenth of jitter, so that many streams do not tick together. */
+  #startTicker(): void {
+    if (this.#ticker === null) this.#tickLater();
+  }
+
+  #tickLater(): void {
+    const { clock, progressIntervalMs } = this.#context;
+    this.#ticker = clock.after(progressIntervalMs * (1 + Math.random() / 10), () => {
+      this.#periodicProgress();
+      this.#tickLater();
+    });
+  }
+
+  #periodicProgress(): void {
+    const { revision } = this.#context.keyspace;
+    for (const [watcher, watch] of this.#byWatcher) {
+      if (!watch.progressNotify) continue;
+      const idle = !watch.active;
+      watch.active = false;
+      if (!this.#call.writable) return;
+      if (idle && isCurrent(watcher, revision)) this.#send(this.#response(watch.id, revision));
+    }
+  }
+
+  #sendEvents(watch: Watch, headerRevision: number, events: readonly EventRecord[]): void {
+    const response = this.#response(watch.id, headerRevision);
+    if (!watch.fragment) {
+      this.#send({ ...response, events: events as EventRecord[] });
+      return;
+    }
+    // WC-06: the parts of one response follow each other without a break. An event larger than the limit goes whole.
+    let first = 0;
+    let bytes = 0;
+    for (let i = 0; i < events.length; i++) {
+      bytes += events[i].length;
+      if (i > first && bytes > this.#context.fragmentBytes) {
+        this.#send({ ...response, fragment: true, events: events.slice(first, i) });
+        first = i;
+        bytes = events[i].length;
+      }
+    }
+    this.#send({ ...response, events: events.slice(first) });
+  }
+
+  #response(watchId: number, revision: number): WatchResponse {
+    return {
+      header: this.#context.headers.at(revision),
+      watchId,
+      created: false,
+      canceled: false,
+      compactRevision: 0,
+      cancelReason: "",
+      fragment: false,
+      events: NO_EVENTS,
+    };
+  }
+
+  #send(response: WatchResponse): void {
+    let bytes = 0;
+    for (const event of response.events) bytes += event.length;
+    if (bytes > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = watchResponseParts(response);
+      this.#call.sendParts(parts, length);
+    } else {
+      this.#writer.reset();
+      writeWatchResponse(this.#writer, response);
+      this.#call.send(this.#writer.bytes());
+    }
+  }
+}
+
+/** Whether the watcher has been told everything up to `revision` and waits for no later start (WP-03, WP-07). */
+function isCurrent(watcher: Watcher, revision: number): boolean {
+  return watcher.synced && watcher.nextRevision <= revision + 1;
+}
+
+/** Contract §4.3: an end of one zero byte means every key from the start on; an empty end means the key itself. */
+function isEmptyRange(key: Buffer, rangeEnd: Buffer): boolean {
+  if (rangeEnd.length === 0 || (rangeEnd.length === 1 && rangeEnd[0] === 0)) return false;
+  return Buffer.compare(key, rangeEnd) >= 0;
+}

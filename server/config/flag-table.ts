@@ -1,0 +1,301 @@
+/**
+ * The flags this server knows: those it obeys, those of etcd it accepts without effect, and those of etcd it refuses
+ * because ignoring them would do something else than the operator asked for. Names only; values are read in `config.ts`.
+ */
+
+/** A flag that changes what the server does. */
+export interface UsedFlag {
+  readonly name: string;
+  /** Heading in the help text. */
+  readonly group: string;
+  /** What the value looks like in the help text. */
+  readonly value: string;
+  /** The value when neither flag nor environment gives one, as an operator would write it. */
+  readonly fallback: string;
+  readonly help: string;
+}
+
+export const USED_FLAGS: readonly UsedFlag[] = [
+  {
+    name: "name",
+    group: "Member",
+    value: "text",
+    fallback: "default",
+    help: "Name of this member, shown in the member list.",
+  },
+  {
+    name: "data-dir",
+    group: "Member",
+    value: "path",
+    fallback: "${name}.plinth",
+    help: "Directory that holds everything this server keeps. Made when missing.",
+  },
+  {
+    name: "listen-client-urls",
+    group: "Member",
+    value: "urls",
+    fallback: "http://localhost:2379",
+    help: "Where to serve clients, gRPC and HTTP/1.1 on one port: http://IP:port or unix:///path, separated by commas. localhost means 127.0.0.1.",
+  },
+  {
+    name: "advertise-client-urls",
+    group: "Member",
+    value: "urls",
+    fallback: "http://localhost:2379",
+    help: "Client URLs shown in the member list. When only --listen-client-urls is given, those are shown.",
+  },
+  {
+    name: "initial-advertise-peer-urls",
+    group: "Member",
+    value: "urls",
+    fallback: "http://localhost:2380",
+    help: "Peer URLs shown in the member list. Nothing listens there.",
+  },
+  {
+    name: "listen-metrics-urls",
+    group: "Member",
+    value: "urls",
+    fallback: "",
+    help: "Where to serve /metrics and the health endpoints in addition to the client URLs.",
+  },
+  {
+    name: "quota-backend-bytes",
+    group: "Limits",
+    value: "bytes",
+    fallback: "0",
+    help: "Size of the data beyond which writes are refused with a NOSPACE alarm. 0 means 2 GiB (2147483648), a negative number means no quota.",
+  },
+  {
+    name: "max-txn-ops",
+    group: "Limits",
+    value: "count",
+    fallback: "128",
+    help: "Largest number of operations in one transaction.",
+  },
+  {
+    name: "max-request-bytes",
+    group: "Limits",
+    value: "bytes",
+    fallback: "1572864",
+    help: "Largest write request.",
+  },
+  {
+    name: "auto-compaction-mode",
+    group: "History",
+    value: "periodic|revision",
+    fallback: "periodic",
+    help: "How --auto-compaction-retention is read: as a time or as a number of revisions.",
+  },
+  {
+    name: "auto-compaction-retention",
+    group: "History",
+    value: "retention",
+    fallback: "0",
+    help: "History to keep: a duration such as 30m (a bare number is hours) in periodic mode, a count in revision mode. 0 turns automatic compaction off.",
+  },
+  {
+    name: "watch-progress-notify-interval",
+    group: "History",
+    value: "duration",
+    fallback: "5s",
+    help: "How often an idle watch that asked for progress is told the current revision. At least 100ms.",
+  },
+  {
+    name: "log-level",
+    group: "Logging",
+    value: "level",
+    fallback: "info",
+    help: "Least severe level to log: debug, info, warn, error, panic or fatal.",
+  },
+  {
+    name: "log-format",
+    group: "Logging",
+    value: "json|console",
+    fallback: "json",
+    help: "JSON lines for machines, or text for people.",
+  },
+  {
+    name: "log-outputs",
+    group: "Logging",
+    value: "outputs",
+    fallback: "default",
+    help: "Where to log: stderr (also called default), stdout, or file paths, separated by commas.",
+  },
+  {
+    name: "metrics",
+    group: "Metrics",
+    value: "basic|extensive",
+    fallback: "basic",
+    help: "Detail of the exported metrics. Histograms of gRPC handling times are not offered at either level.",
+  },
+];
+
+/** A flag of etcd that is refused unless its value asks for what the server does anyway. */
+export interface RefusedFlag {
+  readonly name: string;
+  readonly boolean: boolean;
+  /** Whether this value asks for nothing that is missing here. Boolean flags are given as "true" or "false". */
+  readonly harmless: (value: string) => boolean;
+  /** Completes "is not supported yet: ". */
+  readonly why: string;
+}
+
+const isEmpty = (value: string): boolean => value === "";
+const isFalse = (value: string): boolean => value === "false";
+
+const NO_TLS = "clients would be served without TLS";
+const ONE_MEMBER = "each server here is a cluster of one member, so several would hold different data";
+
+export const REFUSED_FLAGS: readonly RefusedFlag[] = [
+  { name: "config-file", boolean: false, harmless: isEmpty, why: "give flags or ETCD_* environment variables" },
+  { name: "cert-file", boolean: false, harmless: isEmpty, why: NO_TLS },
+  { name: "key-file", boolean: false, harmless: isEmpty, why: NO_TLS },
+  { name: "client-cert-file", boolean: false, harmless: isEmpty, why: NO_TLS },
+  { name: "client-key-file", boolean: false, harmless: isEmpty, why: NO_TLS },
+  { name: "trusted-ca-file", boolean: false, harmless: isEmpty, why: NO_TLS },
+  { name: "auto-tls", boolean: true, harmless: isFalse, why: NO_TLS },
+  { name: "client-cert-auth", boolean: true, harmless: isFalse, why: "clients would not be asked for certificates" },
+  {
+    name: "client-cert-allowed-hostname",
+    boolean: false,
+    harmless: isEmpty,
+    why: "clients would not be asked for certificates",
+  },
+  { name: "client-crl-file", boolean: false, harmless: isEmpty, why: "revoked certificates would be accepted" },
+  {
+    name: "host-whitelist",
+    boolean: false,
+    harmless: (value) => value === "" || value === "*",
+    why: "requests to other host names would be answered",
+  },
+  {
+    name: "auth-token",
+    boolean: false,
+    harmless: (value) => value === "" || value === "simple",
+    why: "only simple tokens exist",
+  },
+  {
+    name: "listen-client-http-urls",
+    boolean: false,
+    harmless: isEmpty,
+    why: "HTTP is served on the client URLs",
+  },
+  {
+    name: "initial-cluster",
+    boolean: false,
+    // One entry per member, `name=url`; a member with several URLs repeats its name.
+    harmless: (value) => new Set(value.split(",").map((entry) => entry.split("=", 1)[0])).size <= 1,
+    why: ONE_MEMBER,
+  },
+  { name: "discovery-endpoints", boolean: false, harmless: isEmpty, why: ONE_MEMBER },
+  { name: "discovery-token", boolean: false, harmless: isEmpty, why: ONE_MEMBER },
+  { name: "discovery-srv", boolean: false, harmless: isEmpty, why: ONE_MEMBER },
+];
+
+/** Flags of etcd 3.7 that take a value, accepted and reported as having no effect. */
+export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
+  "wal-dir",
+  "snapshot-count",
+  "heartbeat-interval",
+  "election-timeout",
+  "listen-peer-urls",
+  "max-snapshots",
+  "max-wals",
+  "backend-bbolt-freelist-type",
+  "backend-batch-interval",
+  "backend-batch-limit",
+  "max-concurrent-streams",
+  "grpc-keepalive-min-time",
+  "grpc-keepalive-interval",
+  "grpc-keepalive-timeout",
+  "raft-read-timeout",
+  "raft-write-timeout",
+  "feature-gates",
+  "initial-cluster-state",
+  "initial-cluster-token",
+  "discovery-dial-timeout",
+  "discovery-request-timeout",
+  "discovery-keepalive-time",
+  "discovery-keepalive-timeout",
+  "discovery-cert",
+  "discovery-key",
+  "discovery-cacert",
+  "discovery-user",
+  "discovery-password",
+  "discovery-fallback",
+  "discovery-srv-name",
+  "v2-deprecation",
+  "peer-cert-file",
+  "peer-key-file",
+  "peer-client-cert-file",
+  "peer-client-key-file",
+  "peer-trusted-ca-file",
+  "peer-crl-file",
+  "peer-cert-allowed-cn",
+  "peer-cert-allowed-hostname",
+  "self-signed-cert-validity",
+  "cipher-suites",
+  "tls-min-version",
+  "tls-max-version",
+  "cors",
+  "bcrypt-cost",
+  "auth-token-ttl",
+  "logger",
+  "log-rotation-config-json",
+  "distributed-tracing-address",
+  "distributed-tracing-service-name",
+  "distributed-tracing-instance-id",
+  "distributed-tracing-sampling-rate",
+  "corrupt-check-time",
+  "compact-hash-check-time",
+  "compaction-batch-limit",
+  "compaction-sleep-interval",
+  "downgrade-check-time",
+  "warning-apply-duration",
+  "warning-unary-request-duration",
+  "bootstrap-defrag-threshold-megabytes",
+  "max-learners",
+  "snapshot-catchup-entries",
+  "experimental-corrupt-check-time",
+  "experimental-compact-hash-check-time",
+  "experimental-compaction-batch-limit",
+  "experimental-compaction-sleep-interval",
+  "experimental-downgrade-check-time",
+  "experimental-warning-apply-duration",
+  "experimental-warning-unary-request-duration",
+  "experimental-bootstrap-defrag-threshold-megabytes",
+  "experimental-snapshot-catchup-entries",
+];
+
+/** Boolean flags of etcd 3.7, and of older manifests, accepted and reported as having no effect. */
+export const BOOLEAN_FLAGS_WITHOUT_EFFECT: readonly string[] = [
+  "initial-election-tick-advance",
+  "memory-mlock",
+  "socket-reuse-port",
+  "socket-reuse-address",
+  "enable-grpc-gateway",
+  "discovery-insecure-transport",
+  "discovery-insecure-skip-tls-verify",
+  "strict-reconfig-check",
+  "pre-vote",
+  "peer-client-cert-auth",
+  "peer-auto-tls",
+  "peer-skip-client-san-verification",
+  "enable-pprof",
+  "enable-log-rotation",
+  "enable-distributed-tracing",
+  "unsafe-no-fsync",
+  "force-new-cluster",
+  "experimental-initial-corrupt-check",
+  "experimental-compact-hash-check-enabled",
+  "experimental-enable-lease-checkpoint",
+  "experimental-enable-lease-checkpoint-persist",
+  "experimental-txn-mode-write-with-shared-buffer",
+  "experimental-stop-grpc-service-on-defrag",
+  "experimental-memory-mlock",
+];
+
+/** Older spellings of flags that are obeyed: kubeadm wrote these for etcd before 3.6. */
+export const FLAG_ALIASES: ReadonlyMap<string, string> = new Map([
+  ["experimental-watch-progress-notify-interval", "watch-progress-notify-interval"],
+]);

@@ -1,0 +1,63 @@
+/** What `--help` and `--version` print. */
+import { ETCD_VERSION, PLINTH_VERSION } from "../version.ts";
+import { REFUSED_FLAGS, USED_FLAGS } from "./flag-table.ts";
+
+const WIDTH = 100;
+
+/** The whole help text, ending in a newline. Flags with an effect, by group, with their defaults. */
+export function helpText(): string {
+  const lines = [
+    "Plinth: an etcd v3 compatible storage layer for very large Kubernetes clusters.",
+    "",
+    "Usage:",
+    "  npm start -- [flags]      Serve until told to stop.",
+    "  npm start -- --version    Print versions and exit.",
+    "  npm start -- --help       Print this text and exit.",
+    "",
+    "Flags are written --flag value or --flag=value; one dash does as well. The environment variable",
+    "ETCD_DATA_DIR stands for --data-dir, and so on for every flag; a flag wins over its variable.",
+  ];
+  let group = "";
+  for (const flag of USED_FLAGS) {
+    if (flag.group !== group) {
+      group = flag.group;
+      lines.push("", `${group}:`);
+    }
+    const fallback = flag.fallback === "" ? "none" : flag.fallback;
+    lines.push(`  --${flag.name} <${flag.value}>  (default ${fallback})`, ...wrap(flag.help, "      "));
+  }
+  lines.push(
+    "",
+    "Not supported yet, and refused at the start where ignoring them would not be what was asked for:",
+    ...wrap(REFUSED_FLAGS.map((flag) => `--${flag.name}`).join(" "), "  "),
+    "",
+    "All other flags of etcd 3.7 are accepted and have no effect; the log names those that were given.",
+    "",
+  );
+  return lines.join("\n");
+}
+
+/** The lines scripts look for in etcd's answer, then ours. Ends in a newline. */
+export function versionText(): string {
+  return [
+    `etcd Version: ${ETCD_VERSION}`,
+    `Plinth Version: ${PLINTH_VERSION}`,
+    `Node Version: ${process.version}`,
+    `OS/Arch: ${process.platform}/${process.arch}`,
+    "",
+  ].join("\n");
+}
+
+function wrap(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.split(" ")) {
+    if (line.length > indent.length && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = indent;
+    }
+    line += line.length > indent.length ? ` ${word}` : word;
+  }
+  lines.push(line);
+  return lines;
+}

@@ -1,0 +1,155 @@
+/**
+ * Reads a command line and an environment into named texts, by the rules of Go's flag package that etcd uses: one or two
+ * dashes, `--flag=value` or `--flag value`, a boolean flag takes its value only after `=`, the last one given wins. A
+ * variable `ETCD_DATA_DIR` stands for `--data-dir` unless the flag is given; an empty variable counts as absent.
+ */
+import {
+  BOOLEAN_FLAGS_WITHOUT_EFFECT,
+  FLAG_ALIASES,
+  REFUSED_FLAGS,
+  USED_FLAGS,
+  VALUE_FLAGS_WITHOUT_EFFECT,
+} from "./flag-table.ts";
+
+/** A flag's text and where it came from. */
+export interface Setting {
+  readonly name: string;
+  readonly text: string;
+  /** How an error calls it: `flag -data-dir` or `ETCD_DATA_DIR`. */
+  readonly origin: string;
+}
+
+/** A mistake of the operator, with the line to show. Thrown while reading, caught where reading began. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ConfigError";
+  }
+
+  /** The text etcd uses for a value that cannot be read. */
+  static invalid(setting: Setting, reason: string): ConfigError {
+    return new ConfigError(`invalid value ${JSON.stringify(setting.text)} for ${setting.origin}: ${reason}`);
+  }
+}
+
+export interface Settings {
+  /** By flag name, aliases resolved. Boolean flags read "true" or "false". */
+  readonly byName: ReadonlyMap<string, Setting>;
+  /** What deserves a line in the log: shadowed and unknown variables. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads flags, then fills in from the environment.
+ *
+ * @param argv the arguments after the program's name
+ * @returns the settings, or which of `--help` and `--version` was asked for
+ * @throws ConfigError for an unknown flag, a missing value, a malformed argument or boolean
+ */
+export function readSettings(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Settings | "help" | "version" {
+  const byName = new Map<string, Setting>();
+  let versionAsked = false;
+  let i = 0;
+  while (i < argv.length) {
+    const argument = argv[i];
+    if (argument === "--" || argument === "-" || !argument.startsWith("-")) {
+      break;
+    }
+    i += 1;
+    const { name, value } = splitArgument(argument);
+    if (name === "help" || name === "h") {
+      return "help";
+    }
+    const boolean = BOOLEANS.has(name);
+    if (!boolean && !VALUES.has(name)) {
+      throw new ConfigError(`flag provided but not defined: -${name}`);
+    }
+    let text: string;
+    if (boolean) {
+      text = value === null ? "true" : readBoolean(value, `-${name}`);
+    } else if (value !== null) {
+      text = value;
+    } else if (i < argv.length) {
+      text = argv[i];
+      i += 1;
+    } else {
+      throw new ConfigError(`flag needs an argument: -${name}`);
+    }
+    if (name === "version") {
+      versionAsked = text === "true";
+    } else {
+      const canonical = FLAG_ALIASES.get(name) ?? name;
+      byName.set(canonical, { name: canonical, text, origin: `flag -${name}` });
+    }
+  }
+  if (argv[i] === "--") {
+    i += 1;
+  }
+  if (i < argv.length) {
+    throw new ConfigError(`${JSON.stringify(argv[i])} is not a valid flag`);
+  }
+  return versionAsked ? "version" : { byName, warnings: addEnvironment(byName, env) };
+}
+
+/** Adds what only the environment gives, and returns the warnings about the rest of it. */
+function addEnvironment(byName: Map<string, Setting>, env: Readonly<Record<string, string | undefined>>): string[] {
+  const warnings: string[] = [];
+  for (const variable of Object.keys(env).toSorted()) {
+    const text = env[variable];
+    if (!variable.startsWith("ETCD_") || text === undefined || text === "") {
+      continue;
+    }
+    const name = FLAG_OF_VARIABLE.get(variable);
+    if (name === undefined) {
+      warnings.push(`unrecognized environment variable ${variable}`);
+    } else if (byName.has(name)) {
+      warnings.push(`environment variable ${variable} is shadowed by flag -${name}`);
+    } else {
+      byName.set(name, { name, text: BOOLEANS.has(name) ? readBoolean(text, variable) : text, origin: variable });
+    }
+  }
+  return warnings;
+}
+
+function splitArgument(argument: string): { name: string; value: string | null } {
+  const body = argument.slice(argument.startsWith("--") ? 2 : 1);
+  if (body === "" || body.startsWith("-") || body.startsWith("=")) {
+    throw new ConfigError(`bad flag syntax: ${argument}`);
+  }
+  const equals = body.indexOf("=");
+  return equals < 0 ? { name: body, value: null } : { name: body.slice(0, equals), value: body.slice(equals + 1) };
+}
+
+/** Reads what Go's strconv.ParseBool reads. */
+function readBoolean(text: string, origin: string): "true" | "false" {
+  if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) {
+    return "true";
+  }
+  if (/^(?:0|f|F|FALSE|false|False)$/.test(text)) {
+    return "false";
+  }
+  throw new ConfigError(`invalid boolean value ${JSON.stringify(text)} for ${origin}: parse error`);
+}
+
+const BOOLEANS: ReadonlySet<string> = new Set([
+  "version",
+  ...BOOLEAN_FLAGS_WITHOUT_EFFECT,
+  ...REFUSED_FLAGS.filter((flag) => flag.boolean).map((flag) => flag.name),
+]);
+
+const VALUES: ReadonlySet<string> = new Set([
+  ...USED_FLAGS.map((flag) => flag.name),
+  ...VALUE_FLAGS_WITHOUT_EFFECT,
+  ...REFUSED_FLAGS.filter((flag) => !flag.boolean).map((flag) => flag.name),
+  ...FLAG_ALIASES.keys(),
+]);
+
+/** `ETCD_DATA_DIR` → `data-dir`. The version is asked for by flag only. */
+const FLAG_OF_VARIABLE: ReadonlyMap<string, string> = new Map(
+  [...BOOLEANS, ...VALUES]
+    .filter((name) => name !== "version")
+    .map((name) => [`ETCD_${name.toUpperCase().replaceAll("-", "_")}`, FLAG_ALIASES.get(name) ?? name]),
+);

@@ -1,0 +1,147 @@
+/**
+ * etcd's HTTP/1.1 endpoints: health, version and metrics, with its status codes and texts. Everything is a GET; there is
+ * no JSON gateway to gRPC.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import type { Logger } from "../logger.ts";
+import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
+import { CHECK_NAMES, type CheckType, type HealthChecks } from "./health-checks.ts";
+
+export interface HttpHandlerOptions {
+  readonly checks: HealthChecks;
+  /** The metrics' text and the `Content-Type` it has. */
+  readonly metrics: () => Promise<string>;
+  readonly metricsContentType: string;
+  readonly logger: Logger;
+}
+
+/** Answers one request. Never throws. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Makes the handler for client and metrics listeners alike. */
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
+  return (request, response) => {
+    // Rejections are answered and logged inside.
+    void answerRequest(options, request, response);
+  };
+}
+
+async function answerRequest(
+  options: HttpHandlerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await route(options, request);
+  } catch (error) {
+    options.logger.error({ path: request.url, error }, "failed to answer an HTTP request");
+    answer = plainError(500, "Internal Server Error");
+  }
+  if (request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined) {
+    // No endpoint takes a body. Whatever its length it is not waited for: the connection ends with the answer.
+    response.setHeader("Connection", "close");
+  }
+  response.writeHead(answer.status, { ...answer.headers, "Content-Length": Buffer.byteLength(answer.body) });
+  response.end(request.method === "HEAD" ? undefined : answer.body);
+}
+
+async function route(options: HttpHandlerOptions, request: IncomingMessage): Promise<Answer> {
+  const target = request.url ?? "/";
+  const question = target.indexOf("?");
+  const path = question < 0 ? target : target.slice(0, question);
+  const query = new URLSearchParams(question < 0 ? "" : target.slice(question + 1));
+  const respond = findEndpoint(options, path);
+  if (respond === null) {
+    return plainError(404, "404 page not found");
+  }
+  const isRead = request.method === "GET" || (path === METRICS_PATH && request.method === "HEAD");
+  if (!isRead) {
+    const answer = plainError(405, "Method Not Allowed");
+    const allowed = path === METRICS_PATH ? "GET, HEAD" : "GET";
+    return { ...answer, headers: { ...answer.headers, Allow: allowed } };
+  }
+  return respond(query);
+}
+
+const METRICS_PATH = "/metrics";
+
+/** Whoever answers at this path, or null. */
+function findEndpoint(
+  options: HttpHandlerOptions,
+  path: string,
+): ((query: URLSearchParams) => Answer | Promise<Answer>) | null {
+  switch (path) {
+    case "/health":
+      return (query) => answerHealth(options.checks, query);
+    case "/version":
+      return () => VERSION_ANSWER;
+    case METRICS_PATH:
+      return async () => ({
+        status: 200,
+        headers: { "Content-Type": options.metricsContentType },
+        body: await options.metrics(),
+      });
+    default: {
+      // /livez, /readyz, and one check of theirs: /readyz/data_corruption.
+      const match = /^\/(livez|readyz)(?:\/(\w+))?$/.exec(path);
+      if (match === null) {
+        return null;
+      }
+      const type = match[1] as CheckType; // One of the two words in the pattern.
+      const name: string | undefined = match[2];
+      if (name === undefined) {
+        return (query) => answerChecks(options.checks, type, excluding(CHECK_NAMES[type], query), query);
+      }
+      return CHECK_NAMES[type].includes(name) ? (query) => answerChecks(options.checks, type, [name], query) : null;
+    }
+  }
+}
+
+async function answerHealth(checks: HealthChecks, query: URLSearchParams): Promise<Answer> {
+  const serializable = query.get("serializable") === "true";
+  const { healthy, reason } = await checks.health(serializable, new Set(query.getAll("exclude")));
+  const body = JSON.stringify({ health: String(healthy), reason });
+  return healthy ? { status: 200, headers: PLAIN_TEXT, body } : plainError(503, body);
+}
+
+/** The details are shown when asked for, and whenever something is wrong. */
+async function answerChecks(
+  checks: HealthChecks,
+  type: CheckType,
+  names: readonly string[],
+  query: URLSearchParams,
+): Promise<Answer> {
+  const { ok, details } = await checks.run(type, names);
+  if (!ok) {
+    return plainError(503, details);
+  }
+  return { status: 200, headers: PLAIN_ERROR_TEXT, body: `${query.has("verbose") ? details : ""}ok\n` };
+}
+
+/** Excluding a check that does not exist is no error, so that one probe fits several versions. */
+function excluding(names: readonly string[], query: URLSearchParams): string[] {
+  const excluded = new Set(query.getAll("exclude"));
+  return names.filter((name) => !excluded.has(name));
+}
+
+const PLAIN_TEXT = { "Content-Type": "text/plain; charset=utf-8" } as const;
+const PLAIN_ERROR_TEXT = { ...PLAIN_TEXT, "X-Content-Type-Options": "nosniff" } as const;
+
+const VERSION_ANSWER: Answer = {
+  status: 200,
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({ etcdserver: ETCD_VERSION, etcdcluster: CLUSTER_VERSION, storage: STORAGE_VERSION }),
+};
+
+/** An error as Go's HTTP server writes it: the text and a newline. */
+function plainError(status: number, text: string): Answer {
+  return { status, headers: PLAIN_ERROR_TEXT, body: `${text}\n` };
+}

@@ -1,0 +1,44 @@
+/** Serves HTTP/1.1 alone on one address: what `--listen-metrics-urls` asks for. Clients' ports are the transport's. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { ListenAddress } from "../config.ts";
+import { removeStaleSocket } from "../stale-socket.ts";
+import type { HttpHandler } from "./http-handler.ts";
+
+export interface HttpListener {
+  /** The address in use, with the real port when port 0 was asked for; the path of a Unix socket. */
+  readonly address: AddressInfo | string;
+  /** Stops listening and drops open connections. */
+  close(): Promise<void>;
+}
+
+/** A client has this long to send its request's head; scrapers send it at once. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/**
+ * Starts to listen.
+ *
+ * @throws the error of the socket when the address cannot be bound
+ */
+export async function listenHttp(address: ListenAddress, handler: HttpHandler): Promise<HttpListener> {
+  if ("path" in address) {
+    await removeStaleSocket(address.path);
+  }
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
+  server.listen(address);
+  await once(server, "listening");
+  const bound = server.address();
+  assert(bound !== null, "a listening server has an address");
+  return {
+    address: bound,
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** The server's own bounds. Those of HTTP/2 and gRPC are in transport/limits.ts, those of the journal in journal/. */
+
+/** Proposals that wait for their record to commit; one more is refused with `too many requests`, as etcd does. */
+export const PROPOSALS_MAX = 20_000;
+
+/** Bytes appended to the journal and not yet committed; beyond it writes are refused like above. */
+export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A proposal that has not committed after this long is answered `request timed out`; it may still take effect. */
+export const PROPOSAL_TIMEOUT_MS = 7_000;
+
+/** How many bytes the envelope of a request adds in etcd before its size is compared with --max-request-bytes. */
+export const REQUEST_ENVELOPE_BYTES = 18;
+
+/** What the transport accepts beyond --max-request-bytes before it refuses the message unread (GR-03). */
+export const RECEIVE_OVERHEAD_BYTES = 512 * 1024;
+
+/** A response beyond this many bytes is sent in parts by reference; a smaller one is copied at once. */
+export const COPIED_RESPONSE_BYTES = 64 * 1024;
+
+/** A `fragment=true` watch response is split from this size on: maximal request plus 512 KiB (WO-07). */
+export const FRAGMENT_OVERHEAD_BYTES = 512 * 1024;
+
+/** Watches on one stream; one more is refused in its `created` reply. */
+export const WATCHES_PER_STREAM_MAX = 100_000;
+
+/** Length of one slice of watch catch-up, and of one slice of compaction, before other work gets its turn. */
+export const SLICE_EVENTS = 2_000;
+export const SLICE_COMPACTION_ENTRIES = 2_000;
+
+/** One RangeStream message holds at most so many keys, and no further one beyond so many bytes. */
+export const RANGE_STREAM_CHUNK_BYTES = 256 * 1024;
+export const RANGE_STREAM_CHUNK_KEYS = 1_000;
+
+/** LS-10: how often expiry is looked at, and how many leases one look may revoke (1,000 a second). */
+export const LEASE_CHECK_MS = 500;
+export const LEASE_REVOKES_PER_CHECK = 500;
+
+/** LS-01: 1.5 election timeouts of etcd's default second, rounded up. */
+export const LEASE_TTL_MIN_SECONDS = 2;
+/** LS-02. */
+export const LEASE_TTL_MAX_SECONDS = 9_000_000_000;
+
+/** How long running calls may finish on SIGTERM. */
+export const SHUTDOWN_GRACE_MS = 3_000;

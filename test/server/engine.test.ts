@@ -1,0 +1,185 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { MemoryJournal, MemoryStore } from "../../journal/memory-journal.ts";
+import type { PutResponse } from "../../proto/messages.ts";
+import { writePutRequest } from "../../proto/request-writers.ts";
+import { Writer } from "../../proto/writer.ts";
+import { LEASE_NOT_FOUND, NO_SPACE, Refusal } from "../../partitions/refusals.ts";
+import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../server/api/statuses.ts";
+import { Engine } from "../../server/engine.ts";
+import { PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../server/limits.ts";
+import type { Outcome } from "../../server/record.ts";
+import { RECORD_PUT } from "../../server/record.ts";
+import type { Status } from "../../server/transport/service.ts";
+import { ManualClock } from "../sim/manual-clock.ts";
+import { putRequest, rangeRequest } from "../support/requests.ts";
+
+const MEMBER_ID = 7n;
+
+let clock: ManualClock;
+let store: MemoryStore;
+let engine: Engine;
+let journal: MemoryJournal;
+let flushes: number;
+
+async function open(quotaBytes = Number.POSITIVE_INFINITY): Promise<void> {
+  engine = new Engine({ clock, memberId: MEMBER_ID, quotaBytes, flush: () => flushes++, onJournalFailed: () => {} });
+  journal = new MemoryJournal(engine, store);
+  await engine.start(journal);
+}
+
+interface Answers {
+  readonly outcomes: Outcome[];
+  readonly losses: Status[];
+}
+
+/** Proposes a put and keeps what its waiter is told. */
+function propose(
+  key: string,
+  value = "",
+  lease = 0n,
+  answers: Answers = newAnswers(),
+): Answers & { refused: Status | null } {
+  const request = putRequest(key, value, { lease });
+  const writer = new Writer();
+  writePutRequest(writer, request);
+  const refused = engine.committer.propose({ kind: RECORD_PUT, request }, writer.bytes(), {
+    onApplied: (outcome) => answers.outcomes.push(outcome),
+    onLost: (status) => answers.losses.push(status),
+  });
+  return { ...answers, refused };
+}
+
+function newAnswers(): Answers {
+  return { outcomes: [], losses: [] };
+}
+
+function valueOf(key: string): number {
+  const response = engine.keyspace.range(rangeRequest(key));
+  if (response instanceof Refusal) throw new Error(response.message);
+  return response.count;
+}
+
+async function committed(): Promise<void> {
+  while (engine.committer.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  store = new MemoryStore();
+  flushes = 0;
+  await open();
+});
+
+describe("execute on commit", () => {
+  test("OC-03: nothing of a proposal can be seen before its record has committed", async () => {
+    journal.hold();
+    const { outcomes } = propose("a");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(outcomes).toEqual([]);
+    expect(valueOf("a")).toBe(0);
+    expect(engine.keyspace.revision).toBe(1);
+    journal.release();
+    await committed();
+    expect(outcomes).toEqual([{ header: null, prevKv: null }] satisfies PutResponse[]);
+    expect(valueOf("a")).toBe(1);
+    expect(engine.keyspace.revision).toBe(2);
+  });
+
+  test("proposals are executed in the order they were made, and one batch is flushed once", async () => {
+    const order: string[] = [];
+    journal.hold();
+    for (const key of ["a", "b", "c"]) {
+      propose(key, "", 0n, { outcomes: { push: () => order.push(key) } as unknown as Outcome[], losses: [] });
+    }
+    const before = flushes;
+    journal.release();
+    await committed();
+    expect(order).toEqual(["a", "b", "c"]);
+    expect(flushes).toBe(before + 1);
+  });
+
+  test("what execution refuses is answered as a refusal and uses no revision", async () => {
+    const { outcomes } = propose("a", "", 99n);
+    await committed();
+    expect(outcomes).toEqual([LEASE_NOT_FOUND]);
+    expect(engine.keyspace.revision).toBe(1);
+  });
+});
+
+describe("the journal fails", () => {
+  test("waiting writes learn that their outcome is unknown, later ones are refused, reads go on", async () => {
+    propose("kept");
+    await committed();
+    journal.failNext(new Error("no space left on device"));
+    const lost = propose("lost");
+    await committed();
+    expect(lost.outcomes).toEqual([]);
+    expect(lost.losses).toHaveLength(1);
+    expect(lost.losses[0].code).toBe(14);
+    expect(lost.losses[0].message).toContain("no space left on device");
+    expect(propose("later").refused).toEqual(lost.losses[0]);
+    expect(valueOf("kept")).toBe(1);
+    expect(valueOf("lost")).toBe(0);
+  });
+
+  test("after a restart what was acknowledged is there, and what survived unacknowledged is executed", async () => {
+    propose("acknowledged");
+    await committed();
+    journal.failNext(new Error("disk on fire"), 1);
+    propose("survivor");
+    propose("gone");
+    await committed();
+    await journal.close();
+    await open();
+    expect(valueOf("acknowledged")).toBe(1);
+    expect(valueOf("survivor")).toBe(1);
+    expect(valueOf("gone")).toBe(0);
+    expect(engine.keyspace.revision).toBe(3);
+  });
+});
+
+test("a proposal that does not commit in time is told so once, and may still take effect", async () => {
+  journal.hold();
+  const { outcomes, losses } = propose("slow");
+  await clock.advance(PROPOSAL_TIMEOUT_MS + 2_000);
+  expect(losses).toEqual([REQUEST_TIMED_OUT]);
+  journal.release();
+  await committed();
+  expect(outcomes).toEqual([]);
+  expect(losses).toHaveLength(1);
+  expect(valueOf("slow")).toBe(1);
+});
+
+test("proposals beyond the limit are refused and leave no trace", async () => {
+  journal.hold();
+  for (let i = 0; i < PROPOSALS_MAX; i++) expect(propose(`k${i}`).refused).toBeNull();
+  expect(propose("one too many").refused).toBe(TOO_MANY_REQUESTS);
+  journal.release();
+  await committed();
+  expect(engine.keyspace.keyCount).toBe(PROPOSALS_MAX);
+  expect(valueOf("one too many")).toBe(0);
+  expect(propose("again").refused).toBeNull();
+  await committed();
+});
+
+test("LS-08, LS-16: an expired lease takes its keys along; after a restart it has its whole TTL again", async () => {
+  engine.keyspace.leaseGrant(5n, 10);
+  engine.lessor.add(5n, 10);
+  await clock.advance(10_500);
+  await committed();
+  expect(engine.keyspace.lease(5n)).toBeNull();
+});
+
+describe("the space quota", () => {
+  test("the request that would outgrow it raises the alarm, and a restart does not clear it", async () => {
+    await open(10_000);
+    expect(engine.guard.refuseWrite(100)).toBeNull();
+    expect(engine.guard.refuseWrite(20_000)).toBe(NO_SPACE);
+    expect(engine.guard.refuseWrite(100)).toBe(NO_SPACE);
+    await committed();
+    expect(engine.keyspace.alarms()).toEqual([{ memberId: MEMBER_ID, alarm: 1 }]);
+    await open(10_000);
+    expect(engine.guard.refuseWrite(100)).toBe(NO_SPACE);
+    expect(engine.guard.refuseWrite(0)).toBeNull();
+  });
+});
