@@ -198,7 +198,7 @@ export class DirectoryJournal implements Journal {
     while (this.#failure === null && this.committed < this.appended) await this.#change();
     if (this.#failure === null && this.#header.committed < this.committed) {
       this.#send(this.#batchFor(0));
-      await this.#change();
+      while (this.#flying !== null) await this.#change();
     }
   }
 

@@ -151,7 +151,7 @@ export function writeFailure(
   count: number,
 ): JournalError | null {
   if (error === null && count === length) return null;
-  const cause = error ?? new Error(`short write: ${count} of ${length} bytes`);
+  const cause = error ?? new Error(`short write: ${count} of ${length} bytes; the disk may be full`);
   const text = `${file.path}: writing ${length} bytes at offset ${position} failed: ${cause.message}`;
   return new JournalError("ERR_JOURNAL_IO", text, { cause });
 }

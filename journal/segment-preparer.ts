@@ -4,6 +4,8 @@ import { writeDurably } from "./disk.ts";
 import { prepareAfterShare, zeroStepBytes, zeroStepPauseMs } from "./limits.ts";
 import { unnamedSegment } from "./segment.ts";
 
+const zeros = Buffer.alloc(zeroStepBytes);
+
 /**
  * Makes the next segment's file in the background: full size, then zeros step by step. Writing over zeros touches no
  * file system metadata. A file that is taken before its zeros are complete is sparse behind them: correct, a little
@@ -63,7 +65,7 @@ export class SegmentPreparer {
     try {
       this.#file ??= await this.#create();
       const length = Math.min(zeroStepBytes, this.#segmentBytes - this.#zeroed);
-      await writeDurably(this.#file, Buffer.alloc(length), length, this.#zeroed);
+      await writeDurably(this.#file, zeros, length, this.#zeroed);
       this.#zeroed += length;
     } catch {
       // A file that failed once is not written again. If the disk stays like this, the writer hears of it from `take`.

@@ -234,6 +234,25 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       expect(listener.committed).toBe(50);
     });
 
+    test("close may be called while a commit is told, and while a tail ends", async () => {
+      const controller = new AbortController();
+      const told = Promise.withResolvers<void>();
+      await journal.close();
+      journal = await harness.open({
+        onCommitted() {
+          told.resolve(journal.close());
+          controller.abort();
+        },
+        onFailed: told.reject,
+      });
+      const tail = readTexts(journal.tail(1, controller.signal), 1);
+      journal.append(Buffer.from("a"));
+      await told.promise;
+      expect(["", "a"]).toContain((await tail).join());
+      await reopen();
+      expect(await readTexts(journal.read(1), 1)).toEqual(["a"]);
+    });
+
     test("after close, append throws ERR_JOURNAL_CLOSED and a second close is no harm", async () => {
       const closing = journal.close();
       expect(() => journal.append(Buffer.from("late"))).toThrow(

@@ -1,0 +1,188 @@
+/*
+ * Question: how many puts, reads and updates a second does Plinth answer, and how long does each take, beside a real etcd
+ * with default settings on the same machine in the same run? With 10 connections of 50 calls in flight each, and with
+ * one call in flight.
+ */
+
+import { decodeRangeResponse } from "../proto/response-readers.ts";
+import { writeCompactionRequest, writeRangeRequest } from "../proto/request-writers.ts";
+import { emptyRangeRequest } from "../proto/requests.ts";
+import { Writer } from "../proto/writer.ts";
+import { runClosedLoop } from "./closed-loop.ts";
+import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "./kv/targets.ts";
+import { makeKeys, puts, ranges, UpdateTxns, type Workload } from "./kv/workloads.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
+import { LeanClient } from "./lean-client.ts";
+import type { BenchOptions } from "./options.ts";
+import { formatCount, formatNumber, formatSpread, type SuiteReport } from "./report.ts";
+import { cpuSeconds } from "./server-process.ts";
+import { median, spread } from "./statistics.ts";
+
+const CALLS_MAX = 5_000_000;
+const PRELOADS_IN_FLIGHT = 500;
+
+interface Round {
+  readonly callsPerSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuMicroseconds: number;
+}
+
+/** One server with its connections and its workloads. */
+interface Contender {
+  readonly target: Target;
+  readonly clients: readonly LeanClient[];
+  readonly workloads: readonly Workload[];
+}
+
+interface Shape {
+  readonly connections: number;
+  readonly inFlight: number;
+}
+
+export async function benchKv(options: BenchOptions): Promise<SuiteReport> {
+  const wide: Shape = options.small ? { connections: 2, inFlight: 10 } : { connections: 10, inFlight: 50 };
+  const shapes: readonly Shape[] = [wide, { connections: 1, inFlight: 1 }];
+  const keys = makeKeys(options.small ? 200 : 10_000);
+  const versions = [await etcdVersion()];
+  const contenders: Contender[] = [];
+  const rows: string[][] = [];
+  try {
+    for (const start of [startPlinthTarget, startEtcdTarget]) {
+      contenders.push(await prepare(await start(), wide.connections, keys));
+    }
+    const workloadCount = contenders[0].workloads.length;
+    for (let workload = 0; workload < workloadCount; workload++) {
+      for (const shape of shapes) {
+        const results = await runRounds(contenders, workload, shape, options);
+        rows.push(...rowPair(contenders[0].workloads[workload].name, shape, results[0], results[1]));
+      }
+    }
+  } finally {
+    for (const { clients, target } of contenders) {
+      for (const client of clients) client.destroy();
+      await target.stop();
+    }
+  }
+  return {
+    name: "kv",
+    question:
+      "How many puts, reads and updates a second does Plinth answer, and how long does each take, beside a real etcd with " +
+      `default settings? One member each; ${formatCount(keys.length)} keys of 43 bytes with values of 300 bytes.`,
+    versions,
+    columns: ["call", "in flight", "server", "calls/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "× etcd"],
+    rows,
+    notes: [
+      "goals with 500 calls in flight: Put and Txn at least 6 × etcd's rate with a lower p99, Range at least 8 ×",
+      "both servers are compacted after each round, outside of the measured time",
+      "at these rates the generator needs a good part of one core, which a server with several threads would have liked",
+    ],
+  };
+}
+
+async function prepare(target: Target, connections: number, keys: readonly Buffer[]): Promise<Contender> {
+  try {
+    const clients: LeanClient[] = [];
+    for (let i = 0; i < connections; i++) clients.push(await LeanClient.connect(target.url));
+    const put = puts(keys);
+    for (let begin = 0; begin < keys.length; begin += PRELOADS_IN_FLIGHT) {
+      const count = Math.min(PRELOADS_IN_FLIGHT, keys.length - begin);
+      await Promise.all(Array.from({ length: count }, () => clients[0].call(put.path, put.request(0, 1))));
+    }
+    const created = keys.map((key) => Buffer.concat([key, Buffer.from("-txn")]));
+    return { target, clients, workloads: [put, ranges(keys), new UpdateTxns(created)] };
+  } catch (error) {
+    await target.stop();
+    throw error;
+  }
+}
+
+/** The rounds of every contender, in the order of the contenders. */
+async function runRounds(
+  contenders: readonly Contender[],
+  workload: number,
+  shape: Shape,
+  options: BenchOptions,
+): Promise<Round[][]> {
+  const results: Round[][] = contenders.map(() => []);
+  for (let round = 0; round < options.rounds; round++) {
+    const order = contenders.map((_, i) => i);
+    // Every other round the other way about: what the machine does over time falls on both.
+    for (const i of round % 2 === 0 ? order : order.toReversed()) {
+      results[i].push(await runRound(contenders[i], contenders[i].workloads[workload], shape, options));
+      await compact(contenders[i].clients[0]);
+    }
+  }
+  return results;
+}
+
+async function runRound(
+  { target, clients }: Contender,
+  workload: Workload,
+  shape: Shape,
+  options: BenchOptions,
+): Promise<Round> {
+  const histogram = new LatencyHistogram();
+  const slots = shape.connections * shape.inFlight;
+  let cpu = 0;
+  const { calls, seconds } = await runClosedLoop(
+    {
+      clients: clients.slice(0, shape.connections),
+      inFlight: shape.inFlight,
+      path: workload.path,
+      request: (slot) => workload.request(slot, slots),
+      onReply: (slot, reply) => workload.onReply(slot, reply),
+    },
+    {
+      warmUpSeconds: options.warmUpSeconds,
+      seconds: options.seconds,
+      callsMax: CALLS_MAX,
+      histogram,
+      onMeasuring: (begins) => {
+        cpu = begins ? cpuSeconds(target.pid) : cpuSeconds(target.pid) - cpu;
+      },
+    },
+  );
+  return {
+    callsPerSecond: calls / seconds,
+    p50: histogram.quantile(0.5),
+    p99: histogram.quantile(0.99),
+    cpuMicroseconds: (cpu / calls) * 1e6,
+  };
+}
+
+/** Drops the history, and returns when that is done: no server works on it in the other's time. */
+async function compact(client: LeanClient): Promise<void> {
+  const writer = new Writer();
+  writeRangeRequest(writer, { ...emptyRangeRequest(), key: Buffer.from("compact_rev_key") });
+  const { header } = decodeRangeResponse(await client.call("/etcdserverpb.KV/Range", writer.bytes()));
+  writer.reset();
+  writeCompactionRequest(writer, { revision: header?.revision ?? 0, physical: true });
+  try {
+    await client.call("/etcdserverpb.KV/Compact", writer.bytes());
+  } catch (error) {
+    // After a round of reads there is nothing new to drop.
+    if (!(error instanceof Error && error.message.includes("has been compacted"))) throw error;
+  }
+}
+
+/** The two lines of one comparison: ours and etcd's. */
+function rowPair(name: string, shape: Shape, ours: readonly Round[], etcds: readonly Round[]): string[][] {
+  const { connections, inFlight } = shape;
+  const cells = (server: string, rounds: readonly Round[]): string[] => {
+    const rates = rounds.map((round) => round.callsPerSecond);
+    const ratios = rates.map((rate, i) => rate / etcds[i].callsPerSecond);
+    return [
+      name,
+      connections * inFlight === 1 ? "1" : `${connections} × ${inFlight}`,
+      server,
+      formatCount(median(rates)),
+      formatSpread(spread(rates)),
+      formatNumber(median(rounds.map((round) => round.p50)), 3),
+      formatNumber(median(rounds.map((round) => round.p99)), 3),
+      formatNumber(median(rounds.map((round) => round.cpuMicroseconds)), 2),
+      formatNumber(median(ratios), 1),
+    ];
+  };
+  return [cells("Plinth", ours), cells("etcd", etcds)];
+}

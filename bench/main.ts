@@ -1,0 +1,64 @@
+/**
+ * Runs benches and prints their reports.
+ *
+ *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
+ *
+ * Suites are `transport` and `kv`; without any named, all of them. With `--out` each report is also written to
+ * FOLDER/<suite>.md. All load stays on the loopback interface.
+ */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { benchKv } from "./kv.ts";
+import { type BenchOptions, FULL, SMALL } from "./options.ts";
+import { renderReport, type SuiteReport } from "./report.ts";
+import { benchTransport } from "./transport.ts";
+
+const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>([
+  ["transport", benchTransport],
+  ["kv", benchKv],
+]);
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string" },
+    rounds: { type: "string" },
+    small: { type: "boolean", default: false },
+    out: { type: "string" },
+  },
+});
+const base = values.small ? SMALL : FULL;
+const options: BenchOptions = {
+  ...base,
+  seconds: positive("seconds", values.seconds) ?? base.seconds,
+  rounds: Math.ceil(positive("rounds", values.rounds) ?? base.rounds),
+};
+const names = positionals.length > 0 ? positionals : [...SUITES.keys()];
+const unknown = names.filter((name) => !SUITES.has(name));
+if (unknown.length > 0) usage(`no suite ${unknown.join(", ")}; there are ${[...SUITES.keys()].join(", ")}`);
+
+for (const name of names) {
+  const run = SUITES.get(name);
+  if (run === undefined) continue;
+  const text = renderReport(await run(options), options, ["node bench/main.ts", ...process.argv.slice(2)].join(" "));
+  process.stdout.write(`${text}\n`);
+  if (values.out !== undefined) {
+    await mkdir(values.out, { recursive: true });
+    await writeFile(join(values.out, `${name}.md`), text);
+  }
+}
+
+function positive(name: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (!(value > 0)) usage(`--${name} must be a number above 0`);
+  return value;
+}
+
+function usage(text: string): never {
+  process.stderr.write(`${text}\n`);
+  process.exit(2);
+}

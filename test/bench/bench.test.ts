@@ -1,0 +1,60 @@
+/** Runs every suite small, so that the benches do not rot. What they measure here means nothing. */
+
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { expect, it } from "vitest";
+
+import { goMissingReason } from "../peers/build.ts";
+
+const run = promisify(execFile);
+const main = join(import.meta.dirname, "../../bench/main.ts");
+
+/** A first run builds etcd. */
+const MILLISECONDS_MAX = 600_000;
+
+/** The report as it is printed, which must be as it is written. */
+async function report(suite: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "plinth-bench-test-"));
+  try {
+    const { stdout } = await run(process.execPath, [main, suite, "--small", "--out", folder]);
+    expect(stdout).toBe(`${await readFile(join(folder, `${suite}.md`), "utf8")}\n`);
+    return stdout;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** The table's lines with a number above 0 in the column. */
+function rowsWith(text: string, column: string): number {
+  const rows = text.split("\n").filter((line) => line.startsWith("|"));
+  const index = rows[0].split("|").findIndex((cell) => cell.trim() === column);
+  return rows.slice(2).filter((line) => Number(line.split("|")[index].replaceAll(",", "")) > 0).length;
+}
+
+it("the transport suite compares three servers", { timeout: MILLISECONDS_MAX }, async () => {
+  const text = await report("transport");
+  expect(rowsWith(text, "calls/s")).toBe(3);
+  expect(text).toContain("- command: `node bench/main.ts transport --small");
+  expect(text).toMatch(/- machine: .+ cores/);
+});
+
+const missing = goMissingReason();
+it.skipIf(missing !== null)(
+  `the kv suite compares Plinth and etcd${missing === null ? "" : ` (skipped: ${missing})`}`,
+  { timeout: MILLISECONDS_MAX },
+  async () => {
+    const text = await report("kv");
+    expect(rowsWith(text, "calls/s")).toBe(12);
+    expect(rowsWith(text, "p99 ms")).toBe(12);
+    expect(text).toMatch(/- versions: node 24\S+, etcd 3\./);
+  },
+);
+
+it("a suite that does not exist and a number that is none are refused", async () => {
+  await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
+  await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });
+});
