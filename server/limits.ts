@@ -24,6 +24,9 @@ export const FRAGMENT_OVERHEAD_BYTES = 512 * 1024;
 /** Watches on one stream; one more is refused in its `created` reply. */
 export const WATCHES_PER_STREAM_MAX = 100_000;
 
+/** Messages taken from a stream whose client does not read the replies; one more ends the stream. */
+export const UNREAD_REPLIES_MAX = 100_000;
+
 /** Length of one slice of watch catch-up, and of one slice of compaction, before other work gets its turn. */
 export const SLICE_EVENTS = 2_000;
 export const SLICE_COMPACTION_ENTRIES = 2_000;

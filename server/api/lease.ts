@@ -24,7 +24,7 @@ import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport
 import { OK } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Headers } from "./header.ts";
-import { bidiMethod, decodeOnStream, readMethod, writeMethod } from "./method.ts";
+import { bidiMethod, decodeOnStream, readMethod, UnreadReplies, writeMethod } from "./method.ts";
 import { LEASE_TTL_TOO_LARGE } from "./statuses.ts";
 
 export interface LeaseContext {
@@ -120,6 +120,7 @@ export class LeaseService {
 class KeepAliveStream implements StreamListener {
   readonly #call: StreamCall;
   readonly #context: LeaseContext;
+  readonly #unread = new UnreadReplies();
 
   constructor(call: StreamCall, context: LeaseContext) {
     this.#call = call;
@@ -128,6 +129,7 @@ class KeepAliveStream implements StreamListener {
 
   /** LS-12, LS-13. */
   onMessage(message: Buffer): void {
+    if (!this.#unread.admit(this.#call)) return;
     const request = decodeOnStream(this.#call, leaseKeepAliveRequest.decode, message);
     if (request === null) return;
     const { lessor, headers, keyspace } = this.#context;

@@ -2,7 +2,8 @@
 import { DecodeError } from "../../proto/decode-error.ts";
 import type { CallMetadata, ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import type { BidiMethod, UnaryCall, UnaryMethod } from "../transport/service.ts";
-import { INVALID_CLIENT_API_VERSION, undecodable } from "./statuses.ts";
+import { UNREAD_REPLIES_MAX } from "../limits.ts";
+import { INVALID_CLIENT_API_VERSION, REPLIES_UNREAD, undecodable } from "./statuses.ts";
 
 const SEMANTIC_VERSION = /^v?\d+\.\d+(\.\d+([-+].*)?)?$/;
 
@@ -103,6 +104,19 @@ const IGNORING: StreamListener = {
   onDrain(): void {},
   onClose(): void {},
 };
+
+/** Counts what a client asks for while it does not read the answers, which are small but many and must be kept. */
+export class UnreadReplies {
+  #count = 0;
+
+  /** Called for every message of the stream. False when the client has gone too far and the stream was ended. */
+  admit(call: StreamCall): boolean {
+    this.#count = call.writable ? 0 : this.#count + 1;
+    if (this.#count <= UNREAD_REPLIES_MAX) return true;
+    call.end(REPLIES_UNREAD);
+    return false;
+  }
+}
 
 /** Decodes a message of an open stream; a bad one ends the stream, and null is given. */
 export function decodeOnStream<Request>(

@@ -8,6 +8,7 @@ import {
   INVALID_ARGUMENT,
   NOT_FOUND,
   OUT_OF_RANGE,
+  RESOURCE_EXHAUSTED,
   UNAVAILABLE,
   UNIMPLEMENTED,
   UNKNOWN,
@@ -30,6 +31,8 @@ export const LEASE_TTL_TOO_LARGE = status(OUT_OF_RANGE, "etcdserver: too large l
 
 /** etcd puts a plain error on the wire here, so clients see Unknown and map it by its text. */
 export const TOO_MANY_REQUESTS = status(UNKNOWN, "etcdserver: too many requests");
+
+export const REPLIES_UNREAD = status(RESOURCE_EXHAUSTED, "etcdserver: too many replies are unread");
 
 export const REQUEST_TIMED_OUT = status(UNAVAILABLE, "etcdserver: request timed out");
 export const SERVER_STOPPED = status(UNAVAILABLE, "etcdserver: server stopped");

@@ -17,7 +17,7 @@ import type { Clock, Timer } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
 import type { Method, StreamCall, StreamListener } from "../transport/service.ts";
 import type { Headers } from "./header.ts";
-import { bidiMethod, decodeOnStream } from "./method.ts";
+import { bidiMethod, decodeOnStream, UnreadReplies } from "./method.ts";
 
 export interface WatchContext {
   readonly keyspace: Keyspace;
@@ -77,6 +77,7 @@ class WatchStream implements StreamListener, WatcherSink {
   readonly #context: WatchContext;
   readonly #writer: Writer;
   readonly #onClosed: () => void;
+  readonly #unread = new UnreadReplies();
   readonly #watches = new Map<number, Watch>();
   readonly #byWatcher = new Map<Watcher, Watch>();
   /** Watchers that met a full queue and wait for it to drain. */
@@ -92,6 +93,7 @@ class WatchStream implements StreamListener, WatcherSink {
   }
 
   onMessage(message: Buffer): void {
+    if (!this.#unread.admit(this.#call)) return;
     const request: WatchRequest | null = decodeOnStream(this.#call, decodeWatchRequest, message);
     if (request === null) return;
     switch (request.case) {
@@ -172,8 +174,8 @@ class WatchStream implements StreamListener, WatcherSink {
 
   /** The reason why a watch cannot be, or null (WA-03, WA-04, WA-09). */
   #refusal(request: WatchCreateRequest, key: Buffer, rangeEnd: Buffer): string | null {
-    if (isEmptyRange(key, rangeEnd)) return RANGE_EMPTY;
     if (request.startRevision < 0) return NEGATIVE_START;
+    if (isEmptyRange(key, rangeEnd)) return RANGE_EMPTY;
     if (request.watchId !== 0 && this.#watches.has(request.watchId)) return DUPLICATE_ID;
     if (this.#watches.size >= WATCHES_PER_STREAM_MAX) return TOO_MANY_WATCHES;
     return null;
@@ -280,7 +282,7 @@ class WatchStream implements StreamListener, WatcherSink {
 
 /** Whether the watcher has been told everything up to `revision` and waits for no later start (WP-03, WP-07). */
 function isCurrent(watcher: Watcher, revision: number): boolean {
-  return watcher.synced && watcher.nextRevision <= revision + 1;
+  return watcher.synced && !watcher.startsAfter(revision);
 }
 
 /** Contract §4.3: an end of one zero byte means every key from the start on; an empty end means the key itself. */

@@ -1,0 +1,95 @@
+/** A disk that is really full: a small file system in memory, mounted for the test. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GrpcError } from "../../bench/lean-client.ts";
+import { EtcdClient } from "../support/etcd-client.ts";
+import type { PlinthProcess } from "../support/plinth-process.ts";
+import { startPlinth } from "../support/plinth-process.ts";
+import { putRequest, rangeRequest } from "../support/requests.ts";
+
+const DISK_BYTES = 8 * 1024 * 1024;
+/** The kernel may take a part of a write before it says that there is no room. */
+const DISK_FULL = /ENOSPC|the disk may be full/;
+const VALUE = Buffer.alloc(64 * 1024, 0x76);
+
+let folder: string;
+let mounted = false;
+
+/** Mounting takes the rights of root; where it cannot be done the tests are skipped. */
+function tryMount(): boolean {
+  folder = mkdtempSync(path.join(tmpdir(), "plinth-full-disk-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", folder], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+mounted = tryMount();
+
+afterAll(() => {
+  if (mounted) execFileSync("umount", ["-l", folder]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe.skipIf(!mounted)(`a full disk${mounted ? "" : ": no right to mount a file system here"}`, () => {
+  let plinth: PlinthProcess;
+  const acknowledged: string[] = [];
+  let failure: GrpcError | null = null;
+
+  beforeAll(async () => {
+    plinth = await startPlinth({ dataDir: path.join(folder, "data") });
+    const client = await EtcdClient.connect(plinth.url);
+    for (let i = 0; failure === null && i < 1_000; i++) {
+      const key = `key-${String(i).padStart(4, "0")}`;
+      try {
+        await client.put(putRequest(key, VALUE));
+        acknowledged.push(key);
+      } catch (error) {
+        if (!(error instanceof GrpcError)) throw error;
+        failure = error;
+      }
+    }
+  });
+
+  afterAll(() => plinth.remove());
+
+  test("stops acknowledging writes with an error that says why", () => {
+    expect(acknowledged.length).toBeGreaterThan(10);
+    expect(failure?.code).toBe(14);
+    expect(failure?.message).toMatch(DISK_FULL);
+  });
+
+  test("later writes get the same error, reads are served, and health says no", async () => {
+    const client = await EtcdClient.connect(plinth.url);
+    await expect(client.put(putRequest("later"))).rejects.toThrow(DISK_FULL);
+    const { kvs } = await client.range(rangeRequest(acknowledged[0]));
+    expect(kvs).toHaveLength(1);
+    const health = await fetch(`${plinth.url}/health`);
+    expect(health.status).toBe(503);
+    expect(await health.json()).toMatchObject({ health: "false" });
+    await client.close();
+  });
+
+  test("with room again, a restart has everything acknowledged and takes writes", async () => {
+    await plinth.kill();
+    execFileSync("mount", ["-o", `remount,size=${16 * DISK_BYTES}`, folder]);
+    await plinth.start();
+    const client = await EtcdClient.connect(plinth.url);
+    const { kvs } = await client.range(rangeRequest("key-", { rangeEnd: Buffer.from("key."), keysOnly: true }));
+    expect(kvs.length).toBeGreaterThanOrEqual(acknowledged.length);
+    for (const key of acknowledged) expect((await client.range(rangeRequest(key))).count).toBe(1);
+    await client.put(putRequest("later"));
+    await client.close();
+  });
+});
+
+test.skipIf(!mounted)("the disk of this test is as small as it should be", () => {
+  const { blocks, bsize } = statfsSync(folder);
+  expect(blocks * bsize).toBeGreaterThanOrEqual(DISK_BYTES);
+  writeFileSync(path.join(folder, "writable"), "yes");
+});
