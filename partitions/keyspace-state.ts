@@ -85,24 +85,11 @@ export class KeyspaceState {
     return count;
   }
 
-  /**
-   * How many keys of an interval existed at a revision that is not compacted. Either the changes since then are taken
-   * back from the present count, or the keys are counted one by one, whichever is less to look at: the pages of a list
-   * are read at a recent revision.
-   */
+  /** How many keys of an interval existed at a revision that is not compacted. */
   countAt(interval: Interval, revision: number): number {
-    const latest = this.countLatest(interval);
-    const { log } = this;
-    const first = log.search(revision + 1);
-    let kept = 0;
-    for (const { partition } of this.partitionMap.segments(interval)) kept += partition.historyCount;
-    if (log.end - first > kept) return this.#countOneByOne(interval, revision);
-    const { start, end } = interval;
-    let count = latest;
-    for (let index = first; index < log.end; index++) {
-      const change = log.at(index);
-      const delta = change.countDelta;
-      if (delta !== 0 && change.history.key >= start && change.history.key < end) count -= delta;
+    let count = 0;
+    for (const { start, end, partition } of this.partitionMap.segments(interval)) {
+      count += partition.countAt(start, end, revision);
     }
     return count;
   }
@@ -113,9 +100,10 @@ export class KeyspaceState {
    * @returns the change; its `previous` is what the key was before
    */
   put(key: string, keyView: Buffer, value: Buffer, lease: bigint): Change {
-    const existing = this.partitionMap.find(key).find(key);
+    const owner = this.partitionMap.find(key);
+    const existing = owner.find(key);
     const history = existing ?? new KeyHistory(key);
-    const partition = existing === null ? this.partitionMap.findForNewKey(key) : this.partitionMap.find(key);
+    const partition = existing === null ? this.partitionMap.findForNewKey(key) : owner;
     const before = history.live;
     const revision = this.#revision + 1;
     const createRevision = before === null ? revision : before.createRevision;
@@ -179,16 +167,5 @@ export class KeyspaceState {
     }
     const live = this.collect(EVERYTHING, LATEST, Number.POSITIVE_INFINITY);
     assert(attached === live.filter(({ lease }) => lease !== 0n).length, "every key with a lease is attached to it");
-  }
-
-  #countOneByOne(interval: Interval, revision: number): number {
-    let count = 0;
-    for (const { start, end, partition } of this.partitionMap.segments(interval)) {
-      const cursor = partition.seek(start);
-      for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
-        if (history.liveAt(revision) !== null) count++;
-      }
-    }
-    return count;
   }
 }

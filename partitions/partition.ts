@@ -7,6 +7,7 @@ import type { Change, KeyHistory } from "./key-history.ts";
 import { KeyIndex } from "./key-index.ts";
 import type { KeyCursor } from "./key-index.ts";
 import { KeyTable } from "./key-table.ts";
+import { RevisionLog } from "./revision-log.ts";
 
 /** What a change and a key cost beyond their bytes: objects, table and index entries, rounded up. */
 export const CHANGE_OVERHEAD_BYTES = 240;
@@ -25,6 +26,8 @@ export class Partition {
   readonly prefix: string;
   readonly #table = new KeyTable();
   readonly #index = new KeyIndex();
+  /** The creations and deletions among the changes since the compact revision. */
+  readonly #existenceLog = new RevisionLog();
   #bytes = 0;
   #bytesInUse = 0;
 
@@ -66,6 +69,24 @@ export class Partition {
     return Math.max(0, this.#index.rank(end) - this.#index.rank(start));
   }
 
+  /**
+   * How many keys of an interval existed at a revision that is not compacted. Either the creations and deletions since
+   * then are taken back from the present count, or the keys are looked at one by one, whichever is less: the pages of a
+   * list are read at a recent revision, where little has come and gone since.
+   */
+  countAt(start: string, end: string, revision: number): number {
+    const log = this.#existenceLog;
+    const first = log.search(revision + 1);
+    if (log.end - first > this.historyCount) return this.#countOneByOne(start, end, revision);
+    let count = this.count(start, end);
+    for (let index = first; index < log.end; index++) {
+      const change = log.at(index);
+      const { key } = change.history;
+      if (key >= start && key < end) count -= change.countDelta;
+    }
+    return count;
+  }
+
   /** Makes a change the newest of its key. */
   append(change: Change): void {
     const { history, previous } = change;
@@ -79,6 +100,7 @@ export class Partition {
     } else if (change.countDelta !== 0) {
       this.#index.adjust(history.key, change.countDelta);
     }
+    if (change.countDelta !== 0) this.#existenceLog.push(change);
     if (previous !== null && !previous.isTombstone) this.#bytesInUse -= bytesOfChange(previous) + bytesOfKey(history);
     if (!change.isTombstone) this.#bytesInUse += bytesOfChange(change) + bytesOfKey(history);
   }
@@ -89,6 +111,11 @@ export class Partition {
    */
   compact(change: Change): void {
     const { history, previous } = change;
+    if (change.countDelta !== 0) {
+      const { start } = this.#existenceLog;
+      assert(this.#existenceLog.at(start) === change, "changes are compacted in their order");
+      this.#existenceLog.dropBefore(start + 1);
+    }
     if (previous !== null) {
       change.previous = null;
       // A tombstone was taken off the account when it was compacted itself.
@@ -102,7 +129,16 @@ export class Partition {
     this.#table.remove(history.key);
   }
 
-  /** Asserts the invariants of table, index and account. `isPending` tells whether a change is still to be compacted. */
+  #countOneByOne(start: string, end: string, revision: number): number {
+    let count = 0;
+    const cursor = this.#index.seek(start);
+    for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
+      if (history.liveAt(revision) !== null) count++;
+    }
+    return count;
+  }
+
+  /** Asserts the invariants of table, index, log and account. `isPending` tells whether a change is still to be compacted. */
   verify(isPending: (change: Change) => boolean): void {
     this.#index.verify();
     let histories = 0;
@@ -117,6 +153,9 @@ export class Partition {
       if (history.live !== null) bytesInUse += bytesOfKey(history) + bytesOfChange(history.live);
       bytes += verifyChanges(history, isPending);
     }
+    this.#existenceLog.verify();
+    const oldest = this.#existenceLog.start;
+    assert(oldest === this.#existenceLog.end || isPending(this.#existenceLog.at(oldest)), "the log is compacted along");
     assert(histories === this.#table.size, "the index has every key of the table");
     assert(bytes === this.#bytes, "the account of bytes is right");
     assert(bytesInUse === this.#bytesInUse, "the account of bytes in use is right");

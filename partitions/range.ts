@@ -6,6 +6,7 @@ import {
   SORT_BY_VALUE,
   SORT_BY_VERSION,
   SORT_DESCEND,
+  SORT_NONE,
 } from "../proto/messages.ts";
 import type { KeyRecord, RangeRequest, RangeResponse } from "../proto/messages.ts";
 import { decodeKeyValue, keyRecordWithoutValue } from "../proto/key-record.ts";
@@ -84,12 +85,16 @@ function rangeInOrder(
 }
 
 function rangeOfAll(state: KeyspaceState, request: RangeRequest, interval: Interval, revision: number): RangeResponse {
-  const all = state.collect(interval, revision, Number.POSITIVE_INFINITY);
-  let changes = hasFilter(request) ? all.filter((change) => passes(request, change)) : all;
+  // etcd takes a target without an order for the order of keys when it looks for matches, and so stops one behind the
+  // limit; it sorts afterwards all the same.
+  const stopsEarly = request.sortOrder === SORT_NONE && request.limit > 0 && !hasFilter(request);
+  const collected = state.collect(interval, revision, stopsEarly ? request.limit + 1 : Number.POSITIVE_INFINITY);
+  let changes = hasFilter(request) ? collected.filter((change) => passes(request, change)) : collected;
   if (isSorted(request)) changes = sort(request, changes);
   const more = request.limit > 0 && changes.length > request.limit;
   if (more) changes = changes.slice(0, request.limit);
-  return response(records(request, changes), more, all.length);
+  const total = stopsEarly && more ? count(state, interval, revision) : collected.length;
+  return response(records(request, changes), more, total);
 }
 
 function passes(request: RangeRequest, change: Change): boolean {

@@ -1,6 +1,6 @@
 /**
- * All changes since the compact revision, in the order in which they were made. Watchers catch up from it, compaction
- * walks it, and it tells what the count of an interval was a little while ago.
+ * Changes since the compact revision, in the order in which they were made. The keyspace has one of all changes, from
+ * which watchers catch up and which compaction walks; each partition has one of creations and deletions.
  *
  * A change has an index that stays the same for ever; the log forgets from its front.
  */
@@ -62,8 +62,9 @@ export class RevisionLog {
       this.#blocks.splice(0, whole);
       this.#blocksStart += whole * BLOCK;
     }
+    const first = Math.max(this.#start, this.#blocksStart);
     this.#start = index;
-    if (this.#blocks.length > 0) this.#blocks[0].fill(null, 0, index - this.#blocksStart);
+    if (index > first) this.#blocks[0].fill(null, first - this.#blocksStart, index - this.#blocksStart);
   }
 
   verify(): void {

@@ -89,10 +89,12 @@ class PathCheck {
 
   #checkOperation(operation: RequestOp): Refusal | null {
     switch (operation.case) {
-      case "range":
-        // Unlike in a range of its own, a negative revision is not the current one.
-        if (operation.request.revision < 0) return COMPACTED;
-        return checkRevision(this.#state, operation.request.revision);
+      case "range": {
+        // Unlike in a range of its own, a negative revision is one like others here, below the compact revision.
+        const { revision } = operation.request;
+        if (revision < 0 && revision < this.#state.compactRevision) return COMPACTED;
+        return checkRevision(this.#state, revision);
+      }
       case "put": {
         const refusal = checkPut(this.#state, operation.request) ?? this.#checkKeyIsLeft(operation.request);
         this.#before.push(operation);

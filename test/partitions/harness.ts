@@ -5,7 +5,16 @@ import type { EventRecord, PutRequest, RangeRequest, RequestOp } from "../../pro
 import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
 import type { WatcherOptions } from "../../partitions/watchers.ts";
 import { deleteOutcome, eventOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
-import type { DeleteOutcome, EventOutcome, Kv, PutOutcome, RangeOutcome, TxnOutcome } from "./outcome.ts";
+import type {
+  DeleteOutcome,
+  EventOutcome,
+  Kv,
+  PutOutcome,
+  RangeOutcome,
+  RefusalOutcome,
+  TxnOutcome,
+} from "./outcome.ts";
+import { isRefused } from "./model.ts";
 import { bytes, deleteRequest, everything, putRequest, rangeRequest, txnRequest } from "./requests.ts";
 import type { Bytes } from "./requests.ts";
 
@@ -94,13 +103,13 @@ export class Harness {
 
   /** Lets watchers go on until none can. */
   catchUp(): void {
-    while (!this.keyspace.watchers.catchUp(2));
+    while (!this.keyspace.watchers.catchUp(1_000));
     this.keyspace.verify();
   }
 }
 
-function accepted<Outcome extends object>(outcome: Outcome | { message: string }): Outcome {
-  if ("message" in outcome) throw new Error(`refused: ${outcome.message}`);
+function accepted<Outcome extends object>(outcome: Outcome | RefusalOutcome): Outcome {
+  if (isRefused(outcome)) throw new Error(`refused: ${outcome.message}`);
   return outcome;
 }
 

@@ -60,7 +60,9 @@ describe("revisions and versions", () => {
 
   test("MV-08: keys and values are bytes, and order is byte order", () => {
     const harness = new Harness();
-    const keys = [[0xff, 0xff], [0xff], [0], [0, 0], [0x61], [0x80], [0xc3, 0x28], [0x7f]].map((key) => Buffer.from(key));
+    const keys = [[0xff, 0xff], [0xff], [0], [0, 0], [0x61], [0x80], [0xc3, 0x28], [0x7f]].map((key) =>
+      Buffer.from(key),
+    );
     for (const key of keys) harness.put(key, key);
     const sorted = keys.toSorted((a, b) => Buffer.compare(a, b));
     const { kvs } = harness.all();

@@ -128,7 +128,7 @@ describe("range options", () => {
     const { revision } = harness.keyspace;
     const found: string[] = [];
     let next = "/registry/pods/";
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const page = harness.range(next, "/registry/pods0", { limit: 7, revision });
       found.push(...keysOf(page));
       expect(page.count).toBe(300 - found.length + page.kvs.length);

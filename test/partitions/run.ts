@@ -158,6 +158,7 @@ export class Run {
     const hashAll = keyspace.hashAll();
     expect(keyspace.compactStep(1_000_000), "all can be removed after a flush").toBe(true);
     keyspace.verify();
+    this.#twin.verify();
     expect(keyspace.hash(0), "removal does not alter the hash").toEqual(hash);
     expect(this.#twin.hash(0)).toEqual(hash);
     expect(keyspace.hashAll()).toBe(hashAll);

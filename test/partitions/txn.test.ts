@@ -46,7 +46,10 @@ describe("txn execution", () => {
 
   test("TX-10: compares of inner txns look at the state before the whole txn", () => {
     const harness = new Harness();
-    const outcome = harness.txn([], [putOp("a", "1"), txnOp([modIs("a", 0)], [putOp("b", "was missing")], [putOp("c")])]);
+    const outcome = harness.txn(
+      [],
+      [putOp("a", "1"), txnOp([modIs("a", 0)], [putOp("b", "was missing")], [putOp("c")])],
+    );
     expect((outcome.responses[1].outcome as TxnOutcome).succeeded).toBe(true);
     expect(keysOf(harness.all())).toEqual(["a", "b"]);
   });
@@ -88,19 +91,25 @@ describe("txn execution", () => {
   test("TX-12: later operations see earlier ones, explicit revisions see history", () => {
     const harness = new Harness();
     harness.put("a", "old");
-    const { responses } = harness.txn([], [
-      rangeOp("a", "z"),
-      putOp("a", "new"),
-      putOp("b"),
-      rangeOp("a", "z"),
-      rangeOp("a", "z", { revision: 2 }),
-      deleteOp("a", "z", true),
-      rangeOp("a", "z", { countOnly: true }),
-    ]);
+    const { responses } = harness.txn(
+      [],
+      [
+        rangeOp("a", "z"),
+        putOp("a", "new"),
+        putOp("b"),
+        rangeOp("a", "z"),
+        rangeOp("a", "z", { revision: 2 }),
+        deleteOp("a", "z", true),
+        rangeOp("a", "z", { countOnly: true }),
+      ],
+    );
     expect(responses[0].outcome).toMatchObject({ count: 1, kvs: [kv("a", "old", 2, 2, 1)] });
     expect(responses[3].outcome).toMatchObject({ kvs: [kv("a", "new", 2, 3, 2), kv("b", "", 3, 3, 1)] });
     expect(responses[4].outcome).toMatchObject({ count: 1, kvs: [kv("a", "old", 2, 2, 1)] });
-    expect(responses[5].outcome).toMatchObject({ deleted: 2, prevKvs: [kv("a", "new", 2, 3, 2), kv("b", "", 3, 3, 1)] });
+    expect(responses[5].outcome).toMatchObject({
+      deleted: 2,
+      prevKvs: [kv("a", "new", 2, 3, 2), kv("b", "", 3, 3, 1)],
+    });
     expect(responses[6].outcome).toMatchObject({ count: 0 });
     harness.keyspace.verify();
   });
@@ -120,14 +129,10 @@ describe("txn execution", () => {
 
   test("inner headers tell the revision as it is after their operation, those of inner txns nothing", () => {
     const harness = new Harness();
-    const { responses } = harness.txn([], [
-      rangeOp("a"),
-      deleteOp("a"),
-      putOp("a"),
-      rangeOp("a"),
-      deleteOp("nothing"),
-      txnOp([], [rangeOp("a")]),
-    ]);
+    const { responses } = harness.txn(
+      [],
+      [rangeOp("a"), deleteOp("a"), putOp("a"), rangeOp("a"), deleteOp("nothing"), txnOp([], [rangeOp("a")])],
+    );
     expect(responses.map(({ revision }) => revision)).toEqual([1, 1, 2, 2, 2, 0]);
     const inner = harness.keyspace.txn(txnRequest([], [txnOp([], [putOp("b")])]));
     expect(inner).toMatchObject({
