@@ -52,7 +52,6 @@ export const SETTINGS_MAX_HEADER_LIST_SIZE = 6;
 
 export const NO_ERROR = 0;
 export const PROTOCOL_ERROR = 1;
-export const INTERNAL_ERROR = 2;
 export const FLOW_CONTROL_ERROR = 3;
 export const SETTINGS_TIMEOUT = 4;
 export const STREAM_CLOSED = 5;
@@ -90,9 +89,7 @@ export function writeUint32(target: Uint8Array, offset: number, value: number): 
 
 /** Reads 32 bits, most significant octet first, as an unsigned number. */
 export function readUint32(source: Uint8Array, offset: number): number {
-  return (
-    ((source[offset] << 24) | (source[offset + 1] << 16) | (source[offset + 2] << 8) | source[offset + 3]) >>> 0
-  );
+  return ((source[offset] << 24) | (source[offset + 1] << 16) | (source[offset + 2] << 8) | source[offset + 3]) >>> 0;
 }
 
 /** Reads a stream id, a window increment or a last stream id: 31 bits behind a reserved one. */

@@ -12,7 +12,6 @@ import type { TlsOptions } from "node:tls";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
-import { NO_ERROR } from "./frames.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { TransportLimits } from "./limits.ts";
 import { openListener } from "./listener.ts";
@@ -78,7 +77,13 @@ export class GrpcServer implements ConnectionHost {
     this.#log = options.log ?? null;
     this.#poisonReads = options.poisonReads ?? false;
     this.#privateReads = options.privateReads ?? false;
-    this.http = createHttpServer(options.http);
+    this.http = createHttpServer((request, response) => {
+      if (this.#shutdown !== null) response.setHeader("connection", "close");
+      options.http(request, response);
+    });
+    // This server never listens, as it is given its connections; but only with this event does it begin to watch its own
+    // timeouts and to know which connections are idle.
+    this.http.emit("listening");
   }
 
   /** Open HTTP/2 connections. */
@@ -89,7 +94,7 @@ export class GrpcServer implements ConnectionHost {
   /** Open streams of all connections. */
   get streamCount(): number {
     let count = 0;
-    for (const connection of this.#connections) count += connection.streamCount;
+    for (const connection of this.#connections) count += connection.streams.length;
     return count;
   }
 
@@ -209,6 +214,7 @@ export class GrpcServer implements ConnectionHost {
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.sweep(now);
+    if (this.#shutdown !== null) this.http.closeIdleConnections();
   }
 
   async #stop(graceMs: number): Promise<void> {
@@ -225,6 +231,8 @@ export class GrpcServer implements ConnectionHost {
     for (const socket of this.#sockets) socket.destroy();
     await this.#emptied(Number.POSITIVE_INFINITY);
     if (this.#sweepTimer !== null) clearInterval(this.#sweepTimer);
+    // Not listening makes this an error, but it stops the timer that the constructor started.
+    this.http.close(() => {});
     this.deadlines.stop();
   }
 

@@ -201,9 +201,7 @@ export class HpackDecoder {
  * answers that are too rare to have a constant block.
  */
 export function literalBlock(fields: readonly (readonly [name: string, value: string])[]): Buffer {
-  return Buffer.concat(
-    fields.flatMap(([name, value]) => [Buffer.of(0x00), literalString(name), literalString(value)]),
-  );
+  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.of(0x00), literalString(name), literalString(value)]));
 }
 
 function literalString(text: string): Buffer {

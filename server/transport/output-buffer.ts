@@ -46,7 +46,7 @@ export class OutputBuffer {
 
   /** Appends bytes of any number. */
   append(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const count = Math.min(bytes.length - done, 64 * 1024);
       this.reserve(count);
       this.bytes.set(bytes.subarray(done, done + count), this.length);

@@ -7,6 +7,7 @@ import { request } from "node:http";
 import type { ClientRequest, IncomingMessage, Server } from "node:http";
 import { duplexPair } from "node:stream";
 
+import { DEFAULT_FRAME_BYTES_MAX } from "./frames.ts";
 import { AUTHORITY, METHOD, PATH, SCHEME, TE } from "./header-field.ts";
 import type { HeaderField } from "./header-field.ts";
 import { INTERNAL, OK, RESOURCE_EXHAUSTED } from "./service.ts";
@@ -16,6 +17,10 @@ import type { Stream } from "./stream.ts";
 
 /** Fields of the HTTP/1.1 connection, which HTTP/2 does not know. */
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+
+/** What a literal header field takes beside its name and value, at most. */
+const FIELD_OVERHEAD = 9;
+const HEADER_BYTES_MAX = DEFAULT_FRAME_BYTES_MAX;
 
 export class PlainExchange implements StreamListener {
   readonly #stream: Stream;
@@ -87,6 +92,12 @@ export class PlainExchange implements StreamListener {
     for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
       const name = response.rawHeaders[i].toLowerCase();
       if (!HOP_BY_HOP.has(name)) fields.push([name, response.rawHeaders[i + 1]]);
+    }
+    if (
+      fields.reduce((sum, [name, value]) => sum + name.length + value.length + FIELD_OVERHEAD, 0) > HEADER_BYTES_MAX
+    ) {
+      this.#fail(502, INTERNAL, "the answer's headers do not fit a frame");
+      return;
     }
     this.#writer.sendPlainHeaders(this.#stream, fields);
     response.on("data", (chunk: Buffer) => {

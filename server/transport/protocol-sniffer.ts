@@ -18,7 +18,7 @@ export function sniffProtocol(
   timeoutMs: number,
   decided: (isHttp2: boolean, firstBytes: Buffer) => void,
 ): void {
-  let received = Buffer.alloc(0);
+  let received: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   timer.unref();
   const forget = (): void => {

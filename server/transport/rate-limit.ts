@@ -8,14 +8,14 @@ export class RateLimit {
     this.#perSecondMax = perSecondMax;
   }
 
-  /** Counts one event. True when it is one too many. */
-  exceeded(): boolean {
-    this.#count++;
+  /** Counts one event, or one that counts as several. True when it is too many. */
+  exceeded(weight = 1): boolean {
+    this.#count += weight;
     if (this.#count <= this.#perSecondMax) return false;
     const now = performance.now();
     if (now - this.#since < 1000) return true;
     this.#since = now;
-    this.#count = 1;
+    this.#count = weight;
     return false;
   }
 

@@ -194,7 +194,8 @@ export class RequestHeadReader implements FieldSink {
     }
     if (this.#timeout === "") return { ...head, method };
     const timeoutMs = parseGrpcTimeout(this.#timeout);
-    if (timeoutMs < 0) return { ...head, refusal: refusal(400, INTERNAL, `malformed grpc-timeout: "${this.#timeout}"`) };
+    if (timeoutMs < 0)
+      return { ...head, refusal: refusal(400, INTERNAL, `malformed grpc-timeout: "${this.#timeout}"`) };
     return { ...head, method, timeoutMs };
   }
 }

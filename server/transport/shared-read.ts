@@ -44,7 +44,7 @@ export function readShared(socket: Socket, receive: Receiver, poison: boolean): 
     return socket;
   }
   shared ??= Buffer.allocUnsafeSlow(SHARED_BYTES);
-  const options: SocketConstructorOpts & { handle: Handle } = {
+  const options: Omit<SocketConstructorOpts, "handle"> & { handle: Handle } = {
     handle,
     readable: true,
     writable: true,
@@ -58,7 +58,8 @@ export function readShared(socket: Socket, receive: Receiver, poison: boolean): 
       },
     },
   };
-  return new Socket(options);
+  // That an accepted socket's handle may be given here is not in the types.
+  return new Socket(options as unknown as SocketConstructorOpts);
 }
 
 /** The handle of a plain socket, taken from it; the empty socket is destroyed. Null when this Node has no such thing. */

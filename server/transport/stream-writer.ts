@@ -1,5 +1,5 @@
 /**
- * The writing half of a connection: answers, messages and control frames, under the client's flow control windows.
+ * The writing half of a connection: answers and messages, under the client's flow control windows.
  *
  * Small messages go to the output buffer at once when the windows allow. All others queue on their stream, and the
  * streams with queues take turns: 64 KiB each, 256 KiB of a connection per turn of the event loop, and none while the
@@ -8,23 +8,16 @@
  */
 
 import {
-  ACK,
   DATA,
   DEFAULT_FRAME_BYTES_MAX,
   DEFAULT_WINDOW,
   END_STREAM,
   CANCEL,
   FRAME_HEADER_BYTES,
-  GOAWAY,
-  PING,
-  RST_STREAM,
-  SETTINGS,
-  WINDOW_UPDATE,
-  encodeGoaway,
-  encodeSettings,
   writeFrameHeader,
   writeUint32,
 } from "./frames.ts";
+import type { WroteListener } from "./control-writer.ts";
 import type { TransportLimits } from "./limits.ts";
 import { MESSAGE_PREFIX_BYTES } from "./message-reader.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
@@ -47,10 +40,8 @@ const MESSAGE_OVERHEAD_MAX = HEADERS_BYTES_MAX + FRAME_HEADER_BYTES + MESSAGE_PR
 const STATUS_OK: Status = { code: OK, message: "" };
 
 /** What the writer needs of its connection. */
-export interface WriterHost {
+export interface WriterHost extends WroteListener {
   readonly limits: TransportLimits;
-  /** Something was written or queued: a flush must follow in this turn of the event loop. */
-  wrote(): void;
   /** Writes out what may be written now. */
   flush(): void;
   /** The last frame of a stream is written. */
@@ -205,42 +196,6 @@ export class StreamWriter implements StreamOutput {
     if (this.#round.length > 0) this.#host.wrote();
   }
 
-  // Control frames.
-
-  settings(settings: readonly (readonly [id: number, value: number])[]): void {
-    this.#frame(SETTINGS, 0, 0, encodeSettings(settings));
-  }
-
-  settingsAck(): void {
-    this.#frame(SETTINGS, ACK, 0, NOTHING);
-  }
-
-  /** @param data the 8 bytes [start, start + 8) of a PING, sent back as they came */
-  pingAck(data: Buffer, start: number): void {
-    const out = this.#out;
-    out.reserve(FRAME_HEADER_BYTES + 8);
-    const at = writeFrameHeader(out.bytes, out.length, 8, PING, ACK, 0);
-    data.copy(out.bytes, at, start, start + 8);
-    out.length = at + 8;
-    this.#host.wrote();
-  }
-
-  ping(data: Buffer): void {
-    this.#frame(PING, 0, 0, data);
-  }
-
-  goaway(lastStreamId: number, errorCode: number, text: string): void {
-    this.#frame(GOAWAY, 0, 0, encodeGoaway(lastStreamId, errorCode, text));
-  }
-
-  windowUpdate(streamId: number, increment: number): void {
-    this.#frame32(WINDOW_UPDATE, streamId, increment);
-  }
-
-  resetStream(streamId: number, errorCode: number): void {
-    this.#frame32(RST_STREAM, streamId, errorCode);
-  }
-
   // Flushing.
 
   /** Writes out what windows and socket let through now. */
@@ -353,7 +308,7 @@ export class StreamWriter implements StreamOutput {
       out.reserve(HEADERS_BYTES_MAX);
       out.length = this.blocks.writeHeaders(out.bytes, out.length, stream.id);
     }
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0;) {
       const length = Math.min(left, this.frameBytesMax);
       out.reserve(FRAME_HEADER_BYTES + length);
       const at = writeFrameHeader(out.bytes, out.length, length, DATA, 0, stream.id);
@@ -407,23 +362,6 @@ export class StreamWriter implements StreamOutput {
       if (!stream.closed) stream.listener?.onDrain();
     }
   }
-
-  #frame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
-    const out = this.#out;
-    out.reserve(FRAME_HEADER_BYTES + payload.length);
-    const at = writeFrameHeader(out.bytes, out.length, payload.length, type, flags, streamId);
-    out.bytes.set(payload, at);
-    out.length = at + payload.length;
-    this.#host.wrote();
-  }
-
-  #frame32(type: number, streamId: number, value: number): void {
-    const out = this.#out;
-    out.reserve(FRAME_HEADER_BYTES + 4);
-    const at = writeFrameHeader(out.bytes, out.length, 4, type, 0, streamId);
-    out.length = writeUint32(out.bytes, at, value);
-    this.#host.wrote();
-  }
 }
 
 function messagePrefix(length: number): Buffer {
@@ -432,5 +370,3 @@ function messagePrefix(length: number): Buffer {
   writeUint32(prefix, 1, length);
   return prefix;
 }
-
-const NOTHING = Buffer.alloc(0);

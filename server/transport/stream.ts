@@ -169,6 +169,7 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
       this.#call(bytes.subarray(start + MESSAGE_PREFIX_BYTES, end));
       return;
     }
+    if (end > start) this.idleSweeps = 0;
     this.#reader ??= new MessageReader(this.head.encoding, this.host.limits.receiveMessageBytesMax);
     const refused = this.#reader.read(bytes, start, end, this);
     if (this.closed) return;

@@ -5,7 +5,16 @@ import * as frames from "../../server/transport/frames.ts";
 import { encodeFrame, encodeSettings } from "../../server/transport/frames.ts";
 import { openFake } from "./fake-socket.ts";
 import type { FakePeer } from "./fake-socket.ts";
-import { RawClient, data, grpcMessage, headers, request, requestFields, resetStream, windowUpdate } from "./raw-client.ts";
+import {
+  RawClient,
+  data,
+  grpcMessage,
+  headers,
+  request,
+  requestFields,
+  resetStream,
+  windowUpdate,
+} from "./raw-client.ts";
 import { largeAnswer, makeServer, startServer } from "./test-server.ts";
 
 const { DATA, SETTINGS_INITIAL_WINDOW_SIZE } = frames;
@@ -21,7 +30,8 @@ function expected(length: number): Buffer {
 
 function dataBytes(peer: FakePeer, streamId: number): number {
   let bytes = 0;
-  for (const frame of peer.socket.log.frames) if (frame.type === DATA && frame.streamId === streamId) bytes += frame.payload.length;
+  for (const frame of peer.socket.log.frames)
+    if (frame.type === DATA && frame.streamId === streamId) bytes += frame.payload.length;
   return bytes;
 }
 
@@ -42,7 +52,7 @@ describe("the client's windows", () => {
     const client = await RawClient.open({ port }, [[SETTINGS_INITIAL_WINDOW_SIZE, window]]);
     client.send(large(1, length));
     let received = 0;
-    for (let granted = window; received < length + 5; ) {
+    for (let granted = window; received < length + 5;) {
       // The server sends exactly what it may.
       const until = Math.min(granted, length + 5);
       while (received < until) {
@@ -65,31 +75,40 @@ describe("the client's windows", () => {
     });
     const lengths = fc.integer({ min: 0, max: 150_000 });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.tuple(lengths, lengths, lengths), async (steps, wanted) => {
-        const { server } = makeServer();
-        const peer = openFake(server, [[SETTINGS_INITIAL_WINDOW_SIZE, 1_000]]);
-        const granted = new Map([[0, 65_535], [1, 1_000], [3, 1_000], [5, 1_000]]);
-        peer.send(...wanted.map((length, i) => large(2 * i + 1, length)));
-        for (const { target, bytes } of steps) {
-          granted.set(target, (granted.get(target) ?? 0) + bytes);
-          const ended = target > 0 && dataBytes(peer, target) === wanted[(target - 1) / 2] + 5;
-          if (!ended) peer.send(windowUpdate(target, bytes));
-          await turn();
-          const sent = [1, 3, 5].map((id) => dataBytes(peer, id));
-          for (const [i, id] of [1, 3, 5].entries()) expect(sent[i]).toBeLessThanOrEqual(granted.get(id) ?? 0);
-          expect(sent[0] + sent[1] + sent[2]).toBeLessThanOrEqual(granted.get(0) ?? 0);
-        }
-        peer.send(windowUpdate(0, 1_000_000));
-        for (const [i, id] of [1, 3, 5].entries()) {
-          if (dataBytes(peer, id) < wanted[i] + 5) peer.send(windowUpdate(id, 1_000_000));
-        }
-        for (let i = 0; i < 5; i++) await turn();
-        for (const [i, id] of [1, 3, 5].entries()) {
-          const { body, fields } = peer.socket.log.answer(id);
-          expect(body.equals(expected(wanted[i]))).toBe(true);
-          expect(fields["grpc-status"]).toBe("0");
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        fc.tuple(lengths, lengths, lengths),
+        async (steps, wanted) => {
+          const { server } = makeServer();
+          const peer = openFake(server, [[SETTINGS_INITIAL_WINDOW_SIZE, 1_000]]);
+          const granted = new Map([
+            [0, 65_535],
+            [1, 1_000],
+            [3, 1_000],
+            [5, 1_000],
+          ]);
+          peer.send(...wanted.map((length, i) => large(2 * i + 1, length)));
+          for (const { target, bytes } of steps) {
+            granted.set(target, (granted.get(target) ?? 0) + bytes);
+            const ended = target > 0 && dataBytes(peer, target) === wanted[(target - 1) / 2] + 5;
+            if (!ended) peer.send(windowUpdate(target, bytes));
+            await turn();
+            const sent = [1, 3, 5].map((id) => dataBytes(peer, id));
+            for (const [i, id] of [1, 3, 5].entries()) expect(sent[i]).toBeLessThanOrEqual(granted.get(id) ?? 0);
+            expect(sent[0] + sent[1] + sent[2]).toBeLessThanOrEqual(granted.get(0) ?? 0);
+          }
+          peer.send(windowUpdate(0, 1_000_000));
+          for (const [i, id] of [1, 3, 5].entries()) {
+            if (dataBytes(peer, id) < wanted[i] + 5) peer.send(windowUpdate(id, 1_000_000));
+          }
+          for (let i = 0; i < 5; i++) await turn();
+          for (const [i, id] of [1, 3, 5].entries()) {
+            const { body, fields } = peer.socket.log.answer(id);
+            expect(body.equals(expected(wanted[i]))).toBe(true);
+            expect(fields["grpc-status"]).toBe("0");
+          }
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -113,13 +132,22 @@ describe("the client's windows", () => {
   });
 
   test("the client's frame size is used, up to 64 KiB", async () => {
-    for (const [frameBytes, used] of [[16_384, 16_384], [30_000, 30_000], [1_000_000, 65_536]]) {
+    for (const [frameBytes, used] of [
+      [16_384, 16_384],
+      [30_000, 30_000],
+      [1_000_000, 65_536],
+    ]) {
       const { server } = makeServer();
-      const settings = [[SETTINGS_INITIAL_WINDOW_SIZE, MAX_31], [frames.SETTINGS_MAX_FRAME_SIZE, frameBytes]] as const;
+      const settings = [
+        [SETTINGS_INITIAL_WINDOW_SIZE, MAX_31],
+        [frames.SETTINGS_MAX_FRAME_SIZE, frameBytes],
+      ] as const;
       const peer = openFake(server, settings);
       peer.send(windowUpdate(0, 1_000_000), large(1, 500_000));
       for (let i = 0; i < 5; i++) await turn();
-      const lengths = peer.socket.log.frames.filter((frame) => frame.type === DATA).map((frame) => frame.payload.length);
+      const lengths = peer.socket.log.frames
+        .filter((frame) => frame.type === DATA)
+        .map((frame) => frame.payload.length);
       expect(Math.max(...lengths)).toBe(used);
       expect(peer.socket.log.answer(1).body.equals(expected(500_000))).toBe(true);
     }
@@ -127,7 +155,7 @@ describe("the client's windows", () => {
 });
 
 describe("a large answer", () => {
-  test("of 60 MB arrives, and is written in bounded pieces", async () => {
+  test("of 20 MB arrives", async () => {
     const { port } = await startServer();
     const client = await RawClient.open({ port }, [[SETTINGS_INITIAL_WINDOW_SIZE, MAX_31]]);
     client.send(windowUpdate(0, MAX_31 - 65_535), large(1, 20_000_000));
@@ -159,7 +187,7 @@ describe("a large answer", () => {
     for (let i = 0; i < 5; i++) await turn();
     expect(dataBytes(peer, 1)).toBe(sent);
     expect(peer.connection.writer.owedBytes).toBe(0);
-    expect(server.streamCount).toBe(0);
+    expect(peer.connection.streams.length).toBe(0);
   });
 });
 
@@ -265,7 +293,10 @@ describe("GR-07 a stream to a slow reader", () => {
 test("a message is copied or written before send and reply return", async () => {
   const { server, streams, held } = makeServer();
   const peer = openFake(server, [[SETTINGS_INITIAL_WINDOW_SIZE, 6]]);
-  peer.send(headers(1, requestFields({ ":path": "/test.Test/Stream" })), request(3, "/test.Test/Hold", Buffer.alloc(0)));
+  peer.send(
+    headers(1, requestFields({ ":path": "/test.Test/Stream" })),
+    request(3, "/test.Test/Hold", Buffer.alloc(0)),
+  );
   const message = Buffer.alloc(1_000, 7);
   streams[0].call.send(message);
   held[0].reply(message);
@@ -281,7 +312,12 @@ describe("our windows", () => {
     const client = await RawClient.connect({ port });
     client.send(frames.PREFACE, encodeFrame(frames.SETTINGS, 0, 0, Buffer.alloc(0)));
     const settings = await client.frame((frame) => frame.type === frames.SETTINGS && frame.flags === 0);
-    const pairs = new Map(Array.from({ length: settings.payload.length / 6 }, (_, i) => [settings.payload.readUInt16BE(i * 6), settings.payload.readUInt32BE(i * 6 + 2)]));
+    const pairs = new Map(
+      Array.from({ length: settings.payload.length / 6 }, (_, i) => [
+        settings.payload.readUInt16BE(i * 6),
+        settings.payload.readUInt32BE(i * 6 + 2),
+      ]),
+    );
     expect(pairs.get(SETTINGS_INITIAL_WINDOW_SIZE)).toBeGreaterThan(2 * 1024 * 1024 + 5);
     expect(pairs.get(frames.SETTINGS_MAX_CONCURRENT_STREAMS)).toBe(MAX_31);
     const update = await client.frame((frame) => frame.type === frames.WINDOW_UPDATE && frame.streamId === 0);

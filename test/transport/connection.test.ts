@@ -7,7 +7,17 @@ import * as frames from "../../server/transport/frames.ts";
 import { encodeFrame } from "../../server/transport/frames.ts";
 import { openFake } from "./fake-socket.ts";
 import { TestHpackEncoder } from "./hpack-encoder.ts";
-import { RawClient, REQUEST, data, grpcMessage, headers, request, requestFields, resetStream } from "./raw-client.ts";
+import {
+  RawClient,
+  REQUEST,
+  data,
+  grpcMessage,
+  headers,
+  request,
+  requestFields,
+  resetStream,
+  windowUpdate,
+} from "./raw-client.ts";
 import { makeServer, startServer } from "./test-server.ts";
 
 const { END_HEADERS, END_STREAM, HEADERS } = frames;
@@ -90,6 +100,16 @@ describe("a unary call", () => {
     held[0].fail({ code: 13, message: "too late" });
   });
 
+  test("of a client that will send nothing more is closed", async () => {
+    const { port, held } = await startServer();
+    const client = await RawClient.open({ port });
+    client.send(request(1, "/test.Test/Hold", hello));
+    await client.roundTrip();
+    client.socket.end();
+    await client.closed;
+    await expect.poll(() => held[0].closed).toBe(true);
+  });
+
   test("that is answered twice is a fault of the handler", async () => {
     const { server, held } = makeServer();
     const { send } = openFake(server);
@@ -104,7 +124,10 @@ describe("a bidirectional stream", () => {
     const { port, streams, observed } = await startServer();
     const client = await RawClient.open({ port });
     const messages = ["one", "", "three"].map((text) => Buffer.from(text));
-    client.send(openStream(1, "/test.Test/Stream"), data(1, Buffer.concat(messages.map((message) => grpcMessage(message)))));
+    client.send(
+      openStream(1, "/test.Test/Stream"),
+      data(1, Buffer.concat(messages.map((message) => grpcMessage(message)))),
+    );
     await client.roundTrip();
     const [stream] = streams;
     expect(stream.messages).toEqual(messages);
@@ -208,6 +231,7 @@ describe("a server stream", () => {
 test("streams that live long and streams that come and go do not disturb each other", async () => {
   const { port, streams, server } = await startServer();
   const client = await RawClient.open({ port });
+  client.send(windowUpdate(0, 10_000_000));
   const long: number[] = [];
   for (let id = 1; id < 40_000; id += 2) {
     // One stream of a hundred stays open: it is met again when ids go round the table.
@@ -235,7 +259,11 @@ test("a header block means what its fields say, also when it was seen before und
     version: fc.option(value, { nil: null }),
     leader: fc.boolean(),
     token: fc.option(fc.constantFrom("a", "b"), { nil: null }),
-    how: fc.record({ indexing: fc.constantFrom("enter", "without", "never"), useIndex: fc.boolean(), huffman: fc.boolean() }),
+    how: fc.record({
+      indexing: fc.constantFrom("enter", "without", "never"),
+      useIndex: fc.boolean(),
+      huffman: fc.boolean(),
+    }),
     sizeUpdate: fc.option(fc.constantFrom(0, 60, 200, 4096), { nil: null, freq: 8 }),
   });
   fc.assert(
@@ -244,7 +272,12 @@ test("a header block means what its fields say, also when it was seen before und
       const { socket, send } = openFake(server);
       const encoder = new TestHpackEncoder();
       for (const [i, { version, leader, token, how, sizeUpdate }] of calls.entries()) {
-        const fields = requestFields({ ":path": "/test.Test/Metadata", "client-api-version": version, hasleader: leader ? "true" : null, token });
+        const fields = requestFields({
+          ":path": "/test.Test/Metadata",
+          "client-api-version": version,
+          hasleader: leader ? "true" : null,
+          token,
+        });
         const block = Buffer.concat([
           ...(sizeUpdate === null ? [] : [encoder.sizeUpdate(sizeUpdate)]),
           ...fields.map((field) => encoder.field(field, how)),
@@ -262,6 +295,7 @@ test("GR-05 every PING is answered with its octets", async () => {
   const { port } = await startServer();
   const client = await RawClient.open({ port });
   for (let i = 0; i < 50; i++) await client.roundTrip();
+  expect(client.frames.filter((frame) => frame.type === frames.PING)).toHaveLength(50);
 });
 
 test("padding and priority of HEADERS and DATA are taken off", async () => {
@@ -269,8 +303,18 @@ test("padding and priority of HEADERS and DATA are taken off", async () => {
   const client = await RawClient.open({ port });
   const block = headers(1).subarray(9);
   client.send(
-    encodeFrame(HEADERS, END_HEADERS | frames.PADDED | frames.PRIORITY_FLAG, 1, Buffer.concat([Buffer.of(3, 0, 0, 0, 0, 15), block, Buffer.alloc(3)])),
-    encodeFrame(frames.DATA, END_STREAM | frames.PADDED, 1, Buffer.concat([Buffer.of(255), grpcMessage(hello), Buffer.alloc(255)])),
+    encodeFrame(
+      HEADERS,
+      END_HEADERS | frames.PADDED | frames.PRIORITY_FLAG,
+      1,
+      Buffer.concat([Buffer.of(3, 0, 0, 0, 0, 15), block, Buffer.alloc(3)]),
+    ),
+    encodeFrame(
+      frames.DATA,
+      END_STREAM | frames.PADDED,
+      1,
+      Buffer.concat([Buffer.of(255), grpcMessage(hello), Buffer.alloc(255)]),
+    ),
   );
   expect((await client.answer(1)).body).toEqual(grpcMessage(hello));
 });
@@ -298,7 +342,11 @@ describe("a client with a small header table", () => {
       const first = block[0] === 0x20 ? block[1] : block[0];
       expect([0x00, 0x88]).toContain(first);
     }
-    expect(socket.log.answer(5).fields).toEqual({ ":status": "200", "content-type": "application/grpc", "grpc-status": "0" });
+    expect(socket.log.answer(5).fields).toEqual({
+      ":status": "200",
+      "content-type": "application/grpc",
+      "grpc-status": "0",
+    });
   });
 
   test("may shrink its table between answers", () => {
@@ -308,17 +356,30 @@ describe("a client with a small header table", () => {
     send(encodeFrame(frames.SETTINGS, 0, 0, frames.encodeSettings([[frames.SETTINGS_HEADER_TABLE_SIZE, 0]])));
     send(request(3, "/test.Test/Echo", hello), request(5, "/test.Test/Fail", hello));
     expect(socket.log.answer(3).fields).toEqual(socket.log.answer(1).fields);
-    expect(socket.log.answer(5).fields).toMatchObject({ ":status": "200", "grpc-status": "9", "grpc-message": "hello" });
+    expect(socket.log.answer(5).fields).toMatchObject({
+      ":status": "200",
+      "grpc-status": "9",
+      "grpc-message": "hello",
+    });
   });
 });
 
 test("an error before any answer leaves the later header blocks right", () => {
   const { server } = makeServer();
   const { socket, send } = openFake(server);
-  send(request(1, "/test.Test/Fail", hello), request(3, "/test.Test/Echo", hello), request(5, "/test.Test/Fail", hello));
+  send(
+    request(1, "/test.Test/Fail", hello),
+    request(3, "/test.Test/Echo", hello),
+    request(5, "/test.Test/Fail", hello),
+  );
   send(request(7, "/test.Test/Echo", hello));
   for (const id of [1, 5]) expect(socket.log.answer(id).fields).toMatchObject({ ":status": "200", "grpc-status": "9" });
-  for (const id of [3, 7]) expect(socket.log.answer(id).fields).toEqual({ ":status": "200", "content-type": "application/grpc", "grpc-status": "0" });
+  for (const id of [3, 7])
+    expect(socket.log.answer(id).fields).toEqual({
+      ":status": "200",
+      "content-type": "application/grpc",
+      "grpc-status": "0",
+    });
 });
 
 test("a connection ends when the client said GOAWAY and its streams are done", async () => {
@@ -334,6 +395,11 @@ test("a connection ends when the client said GOAWAY and its streams are done", a
 test("the first flight may hold preface, SETTINGS and requests", async () => {
   const { port } = await startServer();
   const client = new RawClient(connect(port));
-  client.send(frames.PREFACE, encodeFrame(frames.SETTINGS, 0, 0, Buffer.alloc(0)), headers(1, REQUEST), data(1, grpcMessage(hello)));
+  client.send(
+    frames.PREFACE,
+    encodeFrame(frames.SETTINGS, 0, 0, Buffer.alloc(0)),
+    headers(1, REQUEST),
+    data(1, grpcMessage(hello)),
+  );
   expect((await client.answer(1)).body).toEqual(grpcMessage(hello));
 });

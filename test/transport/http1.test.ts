@@ -159,6 +159,20 @@ describe("plain HTTP over HTTP/2", () => {
     expect((await client.answer(1)).fields[":status"]).toBe("400");
   });
 
+  test("an answer with headers too large for a frame gives status 502", async () => {
+    const { port } = await startServer(
+      {},
+      {
+        http: (_request, response) => {
+          response.setHeader("x-large", "x".repeat(8_000));
+          response.setHeader("x-larger", "x".repeat(8_400));
+          response.end();
+        },
+      },
+    );
+    expect(await http2(`http://127.0.0.1:${port}`, { ":path": "/" }, null)).toMatchObject({ status: 502 });
+  });
+
   test("a handler that hangs up gives status 502", async () => {
     const { port } = await startServer({}, { http: (incoming) => void incoming.socket.destroy() });
     expect(await http2(`http://127.0.0.1:${port}`, { ":path": "/health" }, null)).toMatchObject({ status: 502 });

@@ -6,12 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-import { Metadata, status as codes } from "@grpc/grpc-js";
+import { credentials, Metadata, status as codes } from "@grpc/grpc-js";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { LeanClient } from "../../bench/lean-client.ts";
 import { GrpcServer } from "../../server/transport/grpc-server.ts";
+import { makeCertificate, opensslMissing } from "./support-certificate.ts";
 import { asBytes, frame, grpcJsClient, grpcJsTestClient, http2TestClient, leanTestClient } from "./support-clients.ts";
 import {
   COUNT,
@@ -74,7 +75,9 @@ describe("a client that gives up", () => {
 
   it("by the deadline of @grpc/grpc-js leaves a closed call behind and goes on", async () => {
     const client = grpcJsTestClient(url);
-    expect((await client.call(NEVER, [pattern(3)], { timeoutMilliseconds: 50 })).code).toBe(codes.DEADLINE_EXCEEDED);
+    // Connects, so that the deadline does not pass before the call is sent.
+    await client.call(ECHO, [pattern(3)]);
+    expect((await client.call(NEVER, [pattern(3)], { timeoutMilliseconds: 500 })).code).toBe(codes.DEADLINE_EXCEEDED);
     expect((await client.call(ECHO, [pattern(3)])).replies).toEqual([pattern(3)]);
     expect(service.neverCalls.map((call) => call.closed)).toEqual([true]);
     await client.close();
@@ -334,6 +337,28 @@ describe("requests", () => {
     session.close();
     return { code: String(last["grpc-status"]), body: Buffer.concat(chunks) };
   }
+});
+
+describe.skipIf(opensslMissing)("over TLS", () => {
+  it("calls and streams are what they are without", async () => {
+    const { cert, key } = makeCertificate();
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: { cert, key } });
+    const lean = await leanTestClient(`https://127.0.0.1:${port}`, { tls: { ca: cert } });
+    const peer = grpcJsTestClient(`https://127.0.0.1:${port}`, {}, credentials.createSsl(cert));
+    for (const client of [lean, peer]) {
+      const lengths = [0, 10, 16_384, 100_000, 1_000_000];
+      const outcomes = await Promise.all(lengths.map((length) => client.call(ECHO, [pattern(length)])));
+      outcomes.forEach(({ replies }, i) => expect(replies[0].equals(pattern(lengths[i]))).toBe(true));
+      const counted = await client.call(COUNT, [countRequest(200, 5000)]);
+      expect(counted.replies.map((reply) => reply.readUInt32BE(0))).toEqual(Array.from({ length: 200 }, (_, i) => i));
+      await client.close();
+    }
+  });
+
+  it("a client that does not trust the certificate gets no connection", async () => {
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: makeCertificate() });
+    await expect(LeanClient.connect(`https://127.0.0.1:${port}`)).rejects.toMatchObject({ code: codes.UNAVAILABLE });
+  });
 });
 
 describe("a server that stops", () => {

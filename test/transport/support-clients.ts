@@ -55,15 +55,23 @@ export async function leanTestClient(url: string, options: LeanClientOptions = {
 const NO_LIMIT = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 };
 
 /** A client of its own connection; `channelOptions` as grpc-js knows them. */
-export function grpcJsClient(url: string, channelOptions: Record<string, number> = {}): Client {
+export function grpcJsClient(
+  url: string,
+  channelOptions: Record<string, number> = {},
+  trust = credentials.createInsecure(),
+): Client {
   const options = { ...NO_LIMIT, "grpc.use_local_subchannel_pool": 1, ...channelOptions };
-  return new Client(new URL(url).host, credentials.createInsecure(), options);
+  return new Client(new URL(url).host, trust, options);
 }
 
 export const asBytes = (bytes: Buffer): Buffer => bytes;
 
-export function grpcJsTestClient(url: string, channelOptions: Record<string, number> = {}): TestClient {
-  const client = grpcJsClient(url, channelOptions);
+export function grpcJsTestClient(
+  url: string,
+  channelOptions: Record<string, number> = {},
+  trust = credentials.createInsecure(),
+): TestClient {
+  const client = grpcJsClient(url, channelOptions, trust);
   return {
     name: "@grpc/grpc-js",
     call: (path, messages, { metadata = {}, timeoutMilliseconds } = {}) =>

@@ -53,6 +53,14 @@ export function countRequest(count: number, length: number): Buffer {
 /** The status that COUNT_THEN_FAIL ends with. */
 export const COUNT_FAILURE = { code: 9, message: "counted to the end" };
 
+/** Above this, a number in a request counts as this: a changed octet shall not ask for gigabytes. */
+const NUMBER_MAX = 16 * 1024 * 1024;
+
+/** A number of a request; 0 where the request is too short. */
+function uint32In(message: Buffer, at: number): number {
+  return message.length < at + 4 ? 0 : Math.min(message.readUInt32BE(at), NUMBER_MAX);
+}
+
 function uint32s(...values: number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
   values.forEach((value, i) => bytes.writeUInt32BE(value, i * 4));
@@ -80,9 +88,9 @@ export class TestService {
         const kept = Buffer.from(message);
         setImmediate(() => call.reply(kept));
       }),
-      unary(SIZED, (call, message) => call.reply(pattern(message.readUInt32BE(0)))),
+      unary(SIZED, (call, message) => call.reply(pattern(uint32In(message, 0)))),
       unary(SIZED_PARTS, (call, message) => {
-        const length = message.readUInt32BE(0);
+        const length = uint32In(message, 0);
         const whole = pattern(length);
         const parts: Buffer[] = [];
         for (let at = 0; at < length; at += PART_BYTES) parts.push(whole.subarray(at, at + PART_BYTES));
@@ -119,8 +127,8 @@ export class TestService {
 
   /** Sends the numbered messages as fast as the client takes them. */
   #count(call: StreamCall, message: Buffer, status: { code: number; message: string }): StreamListener {
-    const count = message.readUInt32BE(0);
-    const body = pattern(Math.max(4, message.readUInt32BE(4)));
+    const count = uint32In(message, 0);
+    const body = pattern(Math.max(4, uint32In(message, 4)));
     let sent = 0;
     const goOn = (): void => {
       while (sent < count && call.writable && !call.closed) {
@@ -165,7 +173,7 @@ export class TestService {
 }
 
 function statusIn(message: Buffer): { code: number; message: string } {
-  return { code: message.readUInt32BE(0), message: message.toString("utf8", 4) };
+  return { code: uint32In(message, 0), message: message.toString("utf8", 4) };
 }
 
 function unary(path: string, handle: UnaryMethod["handle"]): UnaryMethod {

@@ -38,13 +38,14 @@ export function largeAnswer(length: number): Buffer[] {
   return parts;
 }
 
-/** Starts a server on a free port. It is shut down when the test ends. */
+/** Starts a server, on a free port unless one is wanted. It is shut down when the test ends. */
 export async function startServer(
   limits: GrpcServerOptions["limits"] = {},
   extra: Partial<GrpcServerOptions> = {},
+  wantedPort = 0,
 ): Promise<TestServer & { readonly port: number }> {
   const started = makeServer(limits, extra);
-  const { port } = await started.server.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = await started.server.listen({ host: "127.0.0.1", port: wantedPort });
   return { ...started, port: port as number };
 }
 
