@@ -2,10 +2,14 @@ import { expect, test } from "vitest";
 
 import { type CountedModule, countsLine, countTests } from "./count-reporter.ts";
 
-function moduleOf(states: readonly string[], errors = 0): CountedModule {
+function moduleOf(states: readonly string[], errors = 0, suiteErrors = 0): CountedModule {
+  const suites = Array.from({ length: suiteErrors }, () => ({ errors: () => ["its hook failed"] }));
   return {
     errors: () => Array.from({ length: errors }, () => ({ message: "it does not load" })),
-    children: { allTests: () => states.map((state) => ({ result: () => ({ state }) })) },
+    children: {
+      allTests: () => states.map((state) => ({ result: () => ({ state }) })),
+      allSuites: () => suites,
+    },
   };
 }
 
@@ -20,6 +24,11 @@ test("a file that does not load, an error outside of tests and a test that did n
     failed: 4,
     skipped: 0,
   });
+});
+
+test("a suite whose hook failed is a failure, although its tests are only skipped", () => {
+  const counts = countTests([moduleOf(["skipped", "skipped"], 0, 1)], 0);
+  expect(countsLine(counts)).toBe("0 passed, 1 failed, 2 skipped");
 });
 
 test("a run without tests counts nothing", () => {

@@ -2,8 +2,8 @@
  * Ends a test run with its counts on a line of their own: `12 passed, 0 failed, 3 skipped`. With `PLINTH_COUNTS_FILE` in
  * the environment the same line is written to that file, for a script to repeat.
  *
- * A file that could not be loaded and an error outside of tests count as one failure each: nothing may look passed that
- * did not run.
+ * A file that could not be loaded, a suite whose hook failed and an error outside of tests count as one failure each:
+ * nothing may look passed that did not run.
  */
 import { writeFileSync } from "node:fs";
 
@@ -30,7 +30,10 @@ export default class CountReporter implements Reporter {
 
 /** What a reporter needs of a test module. */
 export type CountedModule = Pick<TestModule, "errors"> & {
-  readonly children: { allTests(): Iterable<{ result(): { readonly state: string } }> };
+  readonly children: {
+    allTests(): Iterable<{ result(): { readonly state: string } }>;
+    allSuites(): Iterable<{ errors(): readonly unknown[] }>;
+  };
 };
 
 export function countTests(modules: readonly CountedModule[], unhandledErrors: number): Counts {
@@ -39,6 +42,7 @@ export function countTests(modules: readonly CountedModule[], unhandledErrors: n
   let skipped = 0;
   for (const module of modules) {
     failed += module.errors().length;
+    for (const suite of module.children.allSuites()) failed += suite.errors().length;
     for (const test of module.children.allTests()) {
       switch (test.result().state) {
         case "passed":

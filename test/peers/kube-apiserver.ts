@@ -146,7 +146,10 @@ async function untilReady(ask: () => Promise<KubeResponse>, signal: AbortSignal)
 
 function exchange(url: string, options: RequestOptions, content: string | undefined): Promise<KubeResponse> {
   return new Promise((resolve, reject) => {
-    const request = httpsRequest(url, options, (response) => {
+    // Node sends no length with a DELETE unless told, and the server would take the body for the next request.
+    const length = content === undefined ? {} : { "content-length": Buffer.byteLength(content) };
+    const headers = { ...(options.headers as OutgoingHttpHeaders), ...length };
+    const request = httpsRequest(url, { ...options, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.once("error", reject);

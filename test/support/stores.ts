@@ -15,9 +15,13 @@ export interface Store {
   readonly name: "plinth" | "etcd";
   /** Where it serves clients: `http://127.0.0.1:PORT`. */
   readonly url: string;
+  /** The process id of the current run. */
+  readonly pid: number;
   /** Ends it as a crash would. */
   kill(): Promise<void>;
-  /** Starts it again after `kill`; resolves when it serves. */
+  /** Asks it to end and waits until it has. */
+  stop(): Promise<void>;
+  /** Starts it again after `kill` or `stop`; resolves when it serves. */
   restart(): Promise<void>;
   /** Ends it, if it runs, and removes its data. */
   remove(): Promise<void>;
@@ -31,7 +35,11 @@ export async function startPlinthStore(flags: readonly string[] = []): Promise<S
   return {
     name: "plinth",
     url: plinth.url,
+    get pid() {
+      return plinth.pid;
+    },
     kill: () => plinth.kill(),
+    stop: () => plinth.stop(),
     restart: () => plinth.start(),
     remove: () => plinth.remove(),
   };
@@ -40,25 +48,36 @@ export async function startPlinthStore(flags: readonly string[] = []): Promise<S
 export async function startEtcdStore(flags: readonly string[] = []): Promise<Store> {
   const folder = makePeerFolder("etcd-data");
   const dataDir = path.join(folder, "data");
-  let etcd = await startEtcd({ dataDir, flags });
+  const removeData = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  let etcd = await startEtcd({ dataDir, flags }).catch(async (error: unknown) => {
+    await removeData();
+    throw error;
+  });
   return {
     name: "etcd",
     url: etcd.url,
+    get pid() {
+      return etcd.pid;
+    },
     kill: () => etcd.kill(),
+    stop: () => etcd.stop(),
     restart: async () => {
       etcd = await startEtcd({ dataDir, port: etcd.port, flags });
     },
     remove: async () => {
       await etcd.kill();
-      await rm(folder, { recursive: true, force: true });
+      await removeData();
     },
   };
 }
 
 /** Defines the tests twice: for Plinth and for etcd. */
 export function describeStores(title: string, define: (start: StartStore, name: Store["name"]) => void): void {
-  describe(`${title} (Plinth)`, () => define(startPlinthStore, "plinth"));
+  describe(`${title} (Plinth)`, () => {
+    define(startPlinthStore, "plinth");
+  });
   const missing = goMissingReason();
-  if (missing === null) describe(`${title} (etcd)`, () => define(startEtcdStore, "etcd"));
-  else describe.skip(`${title} (etcd): ${missing}`, () => define(startEtcdStore, "etcd"));
+  describe.skipIf(missing !== null)(`${title} (etcd${missing === null ? "" : `: ${missing}`})`, () => {
+    define(startEtcdStore, "etcd");
+  });
 }
