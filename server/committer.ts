@@ -10,7 +10,7 @@ import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Counters } from "./metrics/counters.ts";
 import type { Command, Outcome } from "./record.ts";
-import { encodeRecord, execute } from "./record.ts";
+import { execute } from "./record.ts";
 import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "./limits.ts";
 import { journalFailed, REQUEST_TIMED_OUT, SERVER_STOPPED, TOO_MANY_REQUESTS } from "./api/statuses.ts";
 import type { Status } from "./transport/service.ts";
@@ -97,17 +97,18 @@ export class Committer implements JournalListener {
   /**
    * Hands a command to the journal.
    *
-   * @param message the command's request as protobuf, as it shall stand in the record
+   * @param record the command's request as `recordOf` gives it; the kind is set here
    * @returns null when the command is on its way and the waiter will be told; else why it is refused, and nothing happened
    */
-  propose(command: Command, message: Uint8Array, waiter: Waiter): Status | null {
+  propose(command: Command, record: Buffer, waiter: Waiter): Status | null {
     if (this.#failure !== null) return this.#failure;
     const journal = this.#journal;
     if (journal === null) return SERVER_STOPPED;
     if (this.pending >= PROPOSALS_MAX || journal.pendingBytes >= PENDING_BYTES_MAX) return TOO_MANY_REQUESTS;
+    record[0] = command.kind;
     let position;
     try {
-      position = journal.append(encodeRecord(command.kind, message));
+      position = journal.append(record);
     } catch (error) {
       if (error instanceof JournalError) return journalFailed(error);
       throw error;

@@ -16,7 +16,7 @@ import { Compactor } from "./compactor.ts";
 import { applyEffects } from "./effects.ts";
 import { Lessor } from "./lessor.ts";
 import { Counters } from "./metrics/counters.ts";
-import { RECORD_ALARM, RECORD_COMPACTION, RECORD_LEASE_REVOKE } from "./record.ts";
+import { RECORD_ALARM, RECORD_COMPACTION, RECORD_LEASE_REVOKE, recordOf } from "./record.ts";
 import { replay } from "./replay.ts";
 import { SpaceGuard } from "./space-guard.ts";
 
@@ -96,9 +96,8 @@ export class Engine implements JournalListener {
     const request = { revision, physical: false };
     writeCompactionRequest(writer, request);
     return new Promise((resolve) => {
-      const refused = this.committer.propose({ kind: RECORD_COMPACTION, request }, writer.bytes(), {
-        onApplied: (outcome) =>
-          resolve(outcome instanceof Refusal && outcome !== COMPACTED ? outcome.message : null),
+      const refused = this.committer.propose({ kind: RECORD_COMPACTION, request }, recordOf(writer.bytes()), {
+        onApplied: (outcome) => resolve(outcome instanceof Refusal && outcome !== COMPACTED ? outcome.message : null),
         onLost: (status) => resolve(status.message),
       });
       if (refused !== null) resolve(refused.message);
@@ -110,7 +109,7 @@ export class Engine implements JournalListener {
     const waiter: Waiter = { onApplied: () => {}, onLost };
     const refused = this.committer.propose(
       { kind: RECORD_LEASE_REVOKE, request },
-      leaseRevokeRequest.encode(request),
+      recordOf(leaseRevokeRequest.encode(request)),
       waiter,
     );
     if (refused !== null) onLost();
@@ -120,6 +119,7 @@ export class Engine implements JournalListener {
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
     const retry = (): void => this.guard.refresh();
     const waiter: Waiter = { onApplied: () => {}, onLost: retry };
-    if (this.committer.propose({ kind: RECORD_ALARM, request }, alarmRequest.encode(request), waiter) !== null) retry();
+    const record = recordOf(alarmRequest.encode(request));
+    if (this.committer.propose({ kind: RECORD_ALARM, request }, record, waiter) !== null) retry();
   }
 }

@@ -25,7 +25,13 @@ import {
   decodeTxnRequest,
 } from "../proto/requests.ts";
 import type { AlarmRequest, LeaseGrantRequest, LeaseRevokeRequest } from "../proto/rare.ts";
-import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, alarmRequest, leaseGrantRequest, leaseRevokeRequest } from "../proto/rare.ts";
+import {
+  ALARM_ACTION_ACTIVATE,
+  ALARM_ACTION_DEACTIVATE,
+  alarmRequest,
+  leaseGrantRequest,
+  leaseRevokeRequest,
+} from "../proto/rare.ts";
 import type { Alarm } from "../partitions/alarms.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Refusal } from "../partitions/refusals.ts";
@@ -80,22 +86,26 @@ export function execute(keyspace: Keyspace, command: Command): Outcome {
 /** Gives the alarms that the request changed. */
 function executeAlarm(keyspace: Keyspace, request: AlarmRequest): readonly Alarm[] {
   const { action, memberID, alarm } = request;
-  if (action === ALARM_ACTION_ACTIVATE) return keyspace.activateAlarm(memberID, alarm) ? [{ memberId: memberID, alarm }] : [];
+  if (action === ALARM_ACTION_ACTIVATE)
+    return keyspace.activateAlarm(memberID, alarm) ? [{ memberId: memberID, alarm }] : [];
   assert(action === ALARM_ACTION_DEACTIVATE, "only requests that change alarms are journaled");
   return keyspace.deactivateAlarm(memberID, alarm) ? [{ memberId: memberID, alarm }] : [];
 }
 
-export function encodeRecord(kind: Command["kind"], request: Uint8Array): Buffer {
-  const record = Buffer.allocUnsafe(1 + request.length);
-  record[0] = kind;
-  record.set(request, 1);
+/** How many bytes of a record stand before the request. */
+export const RECORD_KIND_BYTES = 1;
+
+/** Copies a request to where it has room for the kind in front: the one copy that decoding, journal and execution share. */
+export function recordOf(request: Uint8Array): Buffer {
+  const record = Buffer.allocUnsafe(RECORD_KIND_BYTES + request.length);
+  record.set(request, RECORD_KIND_BYTES);
   return record;
 }
 
 /** @param record bytes of a committed record; the command holds views into it */
 export function decodeRecord(record: Buffer): Command {
   const kind = record[0];
-  const message = record.subarray(1);
+  const message = record.subarray(RECORD_KIND_BYTES);
   switch (kind) {
     case RECORD_PUT:
       return { kind, request: decodePutRequest(message) };

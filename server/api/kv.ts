@@ -39,7 +39,7 @@ import type { Committer } from "../committer.ts";
 import type { Compactor } from "../compactor.ts";
 import { COPIED_RESPONSE_BYTES, REQUEST_ENVELOPE_BYTES } from "../limits.ts";
 import type { Command, Outcome } from "../record.ts";
-import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_PUT, RECORD_TXN } from "../record.ts";
+import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_KIND_BYTES, RECORD_PUT, RECORD_TXN } from "../record.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";
 import type { Reply } from "./call-waiter.ts";
 import { CallWaiter } from "./call-waiter.ts";
@@ -72,17 +72,17 @@ export class KvService {
     this.methods = [
       readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
       rangeStreamMethod(context),
-      writeMethod("/etcdserverpb.KV/Put", decodePutRequest, (call, request, message) =>
-        this.#put(call, request, message),
+      writeMethod("/etcdserverpb.KV/Put", decodePutRequest, (call, request, record) =>
+        this.#put(call, request, record),
       ),
-      writeMethod("/etcdserverpb.KV/DeleteRange", decodeDeleteRangeRequest, (call, request, message) =>
-        this.#deleteRange(call, request, message),
+      writeMethod("/etcdserverpb.KV/DeleteRange", decodeDeleteRangeRequest, (call, request, record) =>
+        this.#deleteRange(call, request, record),
       ),
-      writeMethod("/etcdserverpb.KV/Txn", decodeTxnRequest, (call, request, message) =>
-        this.#txn(call, request, message),
+      writeMethod("/etcdserverpb.KV/Txn", decodeTxnRequest, (call, request, record) =>
+        this.#txn(call, request, record),
       ),
-      writeMethod("/etcdserverpb.KV/Compact", decodeCompactionRequest, (call, request, message) =>
-        this.#compact(call, request, message),
+      writeMethod("/etcdserverpb.KV/Compact", decodeCompactionRequest, (call, request, record) =>
+        this.#compact(call, request, record),
       ),
     ];
   }
@@ -104,10 +104,10 @@ export class KvService {
     }
   }
 
-  #put(call: UnaryCall, request: PutRequest, message: Buffer): void {
+  #put(call: UnaryCall, request: PutRequest, record: Buffer): void {
     const refused = this.#context.guard.refuseWrite(putCost(request)) ?? checkPut(request);
     if (refused !== null) return call.fail(refused);
-    this.#propose({ kind: RECORD_PUT, request }, message, call, this.#replyPut);
+    this.#propose({ kind: RECORD_PUT, request }, record, call, this.#replyPut);
   }
 
   readonly #replyPut = (call: UnaryCall, outcome: Outcome): void => {
@@ -117,10 +117,10 @@ export class KvService {
     call.reply(this.#writer.bytes());
   };
 
-  #deleteRange(call: UnaryCall, request: DeleteRangeRequest, message: Buffer): void {
+  #deleteRange(call: UnaryCall, request: DeleteRangeRequest, record: Buffer): void {
     const refused = checkDeleteRange(request) ?? this.#context.guard.refuse();
     if (refused !== null) return call.fail(refused);
-    this.#propose({ kind: RECORD_DELETE_RANGE, request }, message, call, this.#replyDeleteRange);
+    this.#propose({ kind: RECORD_DELETE_RANGE, request }, record, call, this.#replyDeleteRange);
   }
 
   readonly #replyDeleteRange = (call: UnaryCall, outcome: Outcome): void => {
@@ -130,12 +130,12 @@ export class KvService {
     call.reply(this.#writer.bytes());
   };
 
-  #txn(call: UnaryCall, request: TxnRequest, message: Buffer): void {
+  #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
     const { guard, txnOpsMax, keyspace } = this.#context;
     const refused = guard.refuseWrite(txnCost(request)) ?? checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
     if (!isReadOnly(request)) {
-      this.#propose({ kind: RECORD_TXN, request }, message, call, this.#replyTxn);
+      this.#propose({ kind: RECORD_TXN, request }, record, call, this.#replyTxn);
       return;
     }
     // TX-17: a txn of ranges is a read.
@@ -151,11 +151,11 @@ export class KvService {
     call.reply(this.#writer.bytes());
   };
 
-  #compact(call: UnaryCall, request: CompactionRequest, message: Buffer): void {
+  #compact(call: UnaryCall, request: CompactionRequest, record: Buffer): void {
     const refused = this.#context.guard.refuse();
     if (refused !== null) return call.fail(refused);
     const reply = request.physical ? this.#replyCompactPhysical : this.#replyCompact;
-    this.#propose({ kind: RECORD_COMPACTION, request }, message, call, reply);
+    this.#propose({ kind: RECORD_COMPACTION, request }, record, call, reply);
   }
 
   readonly #replyCompact = (call: UnaryCall): void => {
@@ -168,12 +168,12 @@ export class KvService {
     this.#context.compactor.whenRemoved(() => this.#replyCompact(call));
   };
 
-  #propose(command: Command, message: Buffer, call: UnaryCall, reply: Reply): void {
+  #propose(command: Command, record: Buffer, call: UnaryCall, reply: Reply): void {
     // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
-    const tooLarge = message.length + REQUEST_ENVELOPE_BYTES > this.#context.requestBytesMax;
+    const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > this.#context.requestBytesMax;
     const refused = tooLarge
       ? REQUEST_TOO_LARGE
-      : this.#context.committer.propose(command, message, new CallWaiter(call, reply));
+      : this.#context.committer.propose(command, record, new CallWaiter(call, reply));
     if (refused !== null) call.fail(refused);
   }
 

@@ -19,7 +19,7 @@ import { LEASE_COST_BYTES } from "../space-guard.ts";
 import type { Committer } from "../committer.ts";
 import type { Lessor } from "../lessor.ts";
 import { LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
-import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE } from "../record.ts";
+import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE, recordOf } from "../record.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
 import { OK } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
@@ -45,8 +45,8 @@ export class LeaseService {
       writeMethod("/etcdserverpb.Lease/LeaseGrant", leaseGrantRequest.decode, (call, request) =>
         this.#grant(call, request),
       ),
-      writeMethod("/etcdserverpb.Lease/LeaseRevoke", leaseRevokeRequest.decode, (call, request, message) =>
-        this.#revoke(call, request, message),
+      writeMethod("/etcdserverpb.Lease/LeaseRevoke", leaseRevokeRequest.decode, (call, request, record) =>
+        this.#revoke(call, request, record),
       ),
       readMethod("/etcdserverpb.Lease/LeaseTimeToLive", leaseTimeToLiveRequest.decode, (call, request) =>
         this.#timeToLive(call, request),
@@ -71,20 +71,20 @@ export class LeaseService {
     });
     const lost = committer.propose(
       { kind: RECORD_LEASE_GRANT, request: granted },
-      leaseGrantRequest.encode(granted),
+      recordOf(leaseGrantRequest.encode(granted)),
       waiter,
     );
     if (lost !== null) call.fail(lost);
   }
 
-  #revoke(call: UnaryCall, request: LeaseRevokeRequest, message: Buffer): void {
+  #revoke(call: UnaryCall, request: LeaseRevokeRequest, record: Buffer): void {
     const { guard, committer, headers, keyspace } = this.#context;
     const refused = guard.refuse();
     if (refused !== null) return call.fail(refused);
     const waiter = new CallWaiter(call, () => {
       call.reply(leaseRevokeResponse.encode({ header: headers.at(keyspace.revision) }));
     });
-    const lost = committer.propose({ kind: RECORD_LEASE_REVOKE, request }, message, waiter);
+    const lost = committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter);
     if (lost !== null) call.fail(lost);
   }
 

@@ -46,8 +46,8 @@ export class MaintenanceService {
     this.#context = context;
     this.methods = [
       readMethod("/etcdserverpb.Maintenance/Status", statusRequest.decode, (call) => this.#status(call)),
-      writeMethod("/etcdserverpb.Maintenance/Alarm", alarmRequest.decode, (call, request, message) =>
-        this.#alarm(call, request, message),
+      writeMethod("/etcdserverpb.Maintenance/Alarm", alarmRequest.decode, (call, request, record) =>
+        this.#alarm(call, request, record),
       ),
       // Memory is reclaimed as compaction goes: there is nothing to defragment, and saying so is a success.
       readMethod("/etcdserverpb.Maintenance/Defragment", defragmentRequest.decode, (call) =>
@@ -82,7 +82,7 @@ export class MaintenanceService {
     );
   }
 
-  #alarm(call: UnaryCall, request: AlarmRequest, message: Buffer): void {
+  #alarm(call: UnaryCall, request: AlarmRequest, record: Buffer): void {
     const { keyspace, committer } = this.#context;
     const { action, memberID, alarm } = request;
     if (action === ALARM_ACTION_GET) {
@@ -94,9 +94,10 @@ export class MaintenanceService {
     }
     // Changing no particular alarm, or in no known way, changes nothing.
     const known = alarm === ALARM_NOSPACE || alarm === ALARM_CORRUPT;
-    if (!known || (action !== ALARM_ACTION_ACTIVATE && action !== ALARM_ACTION_DEACTIVATE)) return this.#replyAlarms(call, []);
+    if (!known || (action !== ALARM_ACTION_ACTIVATE && action !== ALARM_ACTION_DEACTIVATE))
+      return this.#replyAlarms(call, []);
     const waiter = new CallWaiter(call, (_, outcome) => this.#replyAlarms(call, outcome as readonly Alarm[]));
-    const refused = committer.propose({ kind: RECORD_ALARM, request }, message, waiter);
+    const refused = committer.propose({ kind: RECORD_ALARM, request }, record, waiter);
     if (refused !== null) call.fail(refused);
   }
 

@@ -1,16 +1,22 @@
 /** What all methods share: metadata checks and decoding at the edge, so that a service sees typed requests only. */
+import { isUtf8 } from "node:buffer";
 import { DecodeError } from "../../proto/decode-error.ts";
 import type { CallMetadata, ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import type { BidiMethod, UnaryCall, UnaryMethod } from "../transport/service.ts";
 import { UNREAD_REPLIES_MAX } from "../limits.ts";
+import { RECORD_KIND_BYTES, recordOf } from "../record.ts";
 import { INVALID_CLIENT_API_VERSION, REPLIES_UNREAD, undecodable } from "./statuses.ts";
 
-const SEMANTIC_VERSION = /^v?\d+\.\d+(\.\d+([-+].*)?)?$/;
+const BEYOND_ASCII = /[\x80-\xff]/;
 
-/** Contract §3.2. A store that is up always has a leader, so `hasleader` never refuses. */
+/**
+ * A client may call its version what it likes as long as it is UTF-8: etcd makes it a label of a metric. A store that is
+ * up always has a leader, so `hasleader` never refuses.
+ */
 function checkMetadata(metadata: CallMetadata): Status | null {
   const version = metadata.clientApiVersion;
-  return version === null || SEMANTIC_VERSION.test(version) ? null : INVALID_CLIENT_API_VERSION;
+  if (version === null || !BEYOND_ASCII.test(version)) return null;
+  return isUtf8(Buffer.from(version, "latin1")) ? null : INVALID_CLIENT_API_VERSION;
 }
 
 /** Decodes, or gives the status that tells the client what was wrong with its bytes. */
@@ -42,11 +48,14 @@ export function readMethod<Request>(
   };
 }
 
-/** A unary method that outlives its turn of the event loop: it gets its own copy of the message, and the request views that. */
+/**
+ * A unary method that outlives its turn of the event loop. The message is copied to where it can become a journal record,
+ * and the request views that copy.
+ */
 export function writeMethod<Request>(
   path: string,
   decode: (message: Buffer) => Request,
-  handle: (call: UnaryCall, request: Request, message: Buffer) => void,
+  handle: (call: UnaryCall, request: Request, record: Buffer) => void,
 ): UnaryMethod {
   return {
     kind: "unary",
@@ -54,10 +63,10 @@ export function writeMethod<Request>(
     handle(call, view): void {
       const refused = checkMetadata(call.metadata);
       if (refused !== null) return call.fail(refused);
-      const message = Buffer.from(view);
-      const request = decoded(decode, message);
+      const record = recordOf(view);
+      const request = decoded(decode, record.subarray(RECORD_KIND_BYTES));
       if (request instanceof DecodeError) return call.fail(undecodable(request));
-      handle(call, request, message);
+      handle(call, request, record);
     },
   };
 }

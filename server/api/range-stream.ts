@@ -18,7 +18,7 @@ import { OK } from "../transport/service.ts";
 import { checkRange } from "./checks.ts";
 import type { Headers } from "./header.ts";
 import { ended, serverStreamMethod } from "./method.ts";
-import { RANGE_STREAM_UNSUPPORTED } from "./statuses.ts";
+import { STREAM_WITH_FILTER, STREAM_WITH_SORT } from "./statuses.ts";
 
 export interface RangeStreamContext {
   readonly keyspace: Keyspace;
@@ -43,10 +43,10 @@ function checkRangeStream(request: RangeRequest): Status | null {
   const refused = checkRange(request);
   if (refused !== null) return refused;
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
-  const isFiltered =
-    minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0;
+  const isFiltered = minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0;
   const isSorted = request.sortTarget !== SORT_BY_KEY || request.sortOrder === SORT_DESCEND;
-  return isFiltered || isSorted ? RANGE_STREAM_UNSUPPORTED : null;
+  if (isSorted) return STREAM_WITH_SORT;
+  return isFiltered ? STREAM_WITH_FILTER : null;
 }
 
 class RangeStream implements StreamListener {

@@ -42,10 +42,8 @@ export function journalFailed(error: Error): Status {
   return status(UNAVAILABLE, `etcdserver: journal failed, writes are stopped: ${error.message}`);
 }
 
-export const RANGE_STREAM_UNSUPPORTED = status(
-  UNIMPLEMENTED,
-  "etcdserver: range stream supports neither sorting nor revision filters",
-);
+export const STREAM_WITH_SORT = status(UNIMPLEMENTED, "RangeStream does not support custom sort orders");
+export const STREAM_WITH_FILTER = status(UNIMPLEMENTED, "RangeStream does not support revision filters");
 
 export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");
 

@@ -8,7 +8,7 @@ import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../server/api/statuses.
 import { Engine } from "../../server/engine.ts";
 import { PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../server/limits.ts";
 import type { Outcome } from "../../server/record.ts";
-import { RECORD_PUT } from "../../server/record.ts";
+import { RECORD_PUT, recordOf } from "../../server/record.ts";
 import type { Status } from "../../server/transport/service.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 import { putRequest, rangeRequest } from "../support/requests.ts";
@@ -42,7 +42,7 @@ function propose(
   const request = putRequest(key, value, { lease });
   const writer = new Writer();
   writePutRequest(writer, request);
-  const refused = engine.committer.propose({ kind: RECORD_PUT, request }, writer.bytes(), {
+  const refused = engine.committer.propose({ kind: RECORD_PUT, request }, recordOf(writer.bytes()), {
     onApplied: (outcome) => answers.outcomes.push(outcome),
     onLost: (status) => answers.losses.push(status),
   });
