@@ -30,7 +30,7 @@ import type { RangeCursor } from "./range-cursor.ts";
 import { checkRevision, range } from "./range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE } from "./refusals.ts";
 import type { Refusal } from "./refusals.ts";
-import { hasPut, txn } from "./txn.ts";
+import { hasPut, isReadOnly, txn } from "./txn.ts";
 import { Watchers } from "./watchers.ts";
 
 export interface KeyspaceOptions {
@@ -124,11 +124,11 @@ export class Keyspace {
   }
 
   /**
-   * Contract §5. The top header is left null; those of inner responses tell the revision. Read-only txns may come this
-   * way as well, they change nothing.
+   * Contract §5. The top header is left null; those of inner responses tell the revision. Read-only txns come this way as
+   * well: they change nothing, and so no alarm refuses them.
    */
   txn(request: TxnRequest): TxnResponse | Refusal {
-    const refusal = hasPut(request) ? this.#refuseGrowth() : this.#refuseChange();
+    const refusal = hasPut(request) ? this.#refuseGrowth() : isReadOnly(request) ? null : this.#refuseChange();
     if (refusal !== null) return refusal;
     const response = txn(this.#state, request);
     this.#state.commit();
@@ -205,7 +205,8 @@ export class Keyspace {
   hash(revision: number): HistoryHash | Refusal {
     const refusal = checkRevision(this.#state, revision);
     if (refusal !== null) return refusal;
-    const hashRevision = revision > 0 ? revision : this.revision;
+    // A negative one is no refusal in etcd: it is hashed up to there, which is nothing, and said so.
+    const hashRevision = revision === 0 ? this.revision : revision;
     const hash = hashOfHistory(this.#state, hashRevision);
     return { hash, compactRevision: this.compactRevision, hashRevision };
   }

@@ -46,6 +46,15 @@ export function hasPut(request: TxnRequest): boolean {
   return operationsHavePut(request.success) || operationsHavePut(request.failure);
 }
 
+/** TX-17: whether every operation is a range. A txn inside a txn counts as a write, whatever it does. */
+export function isReadOnly(request: TxnRequest): boolean {
+  return request.success.every(isRange) && request.failure.every(isRange);
+}
+
+function isRange(operation: RequestOp): boolean {
+  return operation.case === "range";
+}
+
 function operationsHavePut(operations: readonly RequestOp[]): boolean {
   for (const operation of operations) {
     if (operation.case === "put" || (operation.case === "txn" && hasPut(operation.request))) return true;

@@ -4,7 +4,7 @@
  * - A field's name is that of the .proto file with every `_x` turned into `X`: `compact_revision` is compactRevision. Names
  *   that etcd itself wrote in another case stay as they are: ID, TTL, grantedTTL, peerURLs, memberID, dbSize.
  * - 64-bit fields are bigint when they hold an id (see `ID_FIELDS`), else numbers: the nearest double beyond 2^53.
- * - bytes are Buffers, and after decoding views into the input. Enums are numbers, unknown ones too.
+ * - bytes are Buffers, views into the input where that is a Buffer. Enums are numbers, unknown ones too.
  * - An embedded message, or a member of a oneof, that is not on the wire is null. All else has its zero value.
  *
  * Encoding takes the same objects; a field left out counts as zero.

@@ -117,9 +117,9 @@ export class Engine implements JournalListener {
 
   #raiseNoSpace(): void {
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
-    const retry = (): void => this.guard.refresh();
-    const waiter: Waiter = { onApplied: () => {}, onLost: retry };
+    const ended = (): void => this.guard.onRaised();
+    const waiter: Waiter = { onApplied: ended, onLost: ended };
     const record = recordOf(alarmRequest.encode(request));
-    if (this.committer.propose({ kind: RECORD_ALARM, request }, record, waiter) !== null) retry();
+    if (this.committer.propose({ kind: RECORD_ALARM, request }, record, waiter) !== null) ended();
   }
 }

@@ -108,7 +108,7 @@ export class Lessor {
   /** One look at the clock: proposes the revocation of at most LEASE_REVOKES_PER_CHECK expired leases (LS-10). */
   check(): void {
     const now = this.#clock.nowMs();
-    for (let proposed = 0; proposed < LEASE_REVOKES_PER_CHECK; ) {
+    for (let proposed = 0; proposed < LEASE_REVOKES_PER_CHECK;) {
       const expiry = this.#heap.popUntil(now);
       if (expiry === null) return;
       // The heap may hold what has been revoked or renewed since: the map tells.

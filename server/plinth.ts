@@ -3,6 +3,7 @@
  * stops from the top down, so that nothing is used before it is there or after it is gone.
  */
 import path from "node:path";
+import type { DirectoryJournalOptions } from "../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../journal/directory-journal.ts";
 import type { Journal } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
@@ -28,6 +29,8 @@ import { GrpcServer } from "./transport/grpc-server.ts";
 
 /** Where the journal lies inside the data directory. */
 const JOURNAL_DIRECTORY = "journal";
+
+export type JournalOptions = Pick<DirectoryJournalOptions, "segmentBytes">;
 
 export class Plinth {
   readonly #dataDir: DataDir;
@@ -57,9 +60,10 @@ export class Plinth {
   /**
    * Starts a server and returns when it serves on every address.
    *
+   * @param journalOptions what no flag sets
    * @throws DataDirError, JournalError, or the error of an address that cannot be bound
    */
-  static async start(config: Config, logger: Logger): Promise<Plinth> {
+  static async start(config: Config, logger: Logger, journalOptions: JournalOptions = {}): Promise<Plinth> {
     const clock = systemClock;
     const startedMs = clock.nowMs();
     const dataDir = await openDataDir(config.dataDir);
@@ -73,6 +77,7 @@ export class Plinth {
       onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
     });
     const journal = await openDirectoryJournal({
+      ...journalOptions,
       directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
       listener: engine,
       clusterId: clusterId.toString(16).padStart(32, "0"),

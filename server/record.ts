@@ -83,11 +83,13 @@ export function execute(keyspace: Keyspace, command: Command): Outcome {
   }
 }
 
-/** Gives the alarms that the request changed. */
+/** Gives the alarm that the request was about: one that is active, now or already, or one that it has ended. */
 function executeAlarm(keyspace: Keyspace, request: AlarmRequest): readonly Alarm[] {
   const { action, memberID, alarm } = request;
-  if (action === ALARM_ACTION_ACTIVATE)
-    return keyspace.activateAlarm(memberID, alarm) ? [{ memberId: memberID, alarm }] : [];
+  if (action === ALARM_ACTION_ACTIVATE) {
+    keyspace.activateAlarm(memberID, alarm);
+    return [{ memberId: memberID, alarm }];
+  }
   assert(action === ALARM_ACTION_DEACTIVATE, "only requests that change alarms are journaled");
   return keyspace.deactivateAlarm(memberID, alarm) ? [{ memberId: memberID, alarm }] : [];
 }

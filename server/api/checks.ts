@@ -2,13 +2,7 @@
  * What a KV request must satisfy before anything executes (contract RG-13, PT-01 to PT-03, TX-01 to TX-08). Each check
  * gives the first refusal in etcd's order, or null. What depends on the keyspace's state is found at execution.
  */
-import type {
-  DeleteRangeRequest,
-  PutRequest,
-  RangeRequest,
-  RequestOp,
-  TxnRequest,
-} from "../../proto/messages.ts";
+import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { SORT_BY_VALUE, SORT_DESCEND } from "../../proto/messages.ts";
 import { keyString } from "../../partitions/interval.ts";
 import type { Status } from "../transport/service.ts";

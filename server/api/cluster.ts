@@ -6,7 +6,12 @@ import type { Headers } from "./header.ts";
 import { readMethod } from "./method.ts";
 
 /** @param clientUrls must be reachable by clients: they connect to what they read here */
-export function clusterMethods(headers: Headers, name: string, peerUrls: readonly string[], clientUrls: readonly string[]): Method[] {
+export function clusterMethods(
+  headers: Headers,
+  name: string,
+  peerUrls: readonly string[],
+  clientUrls: readonly string[],
+): Method[] {
   const member: Member = {
     ID: headers.memberId,
     name,

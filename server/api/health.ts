@@ -1,5 +1,12 @@
 /** grpc.health.v1.Health: the server as a whole, which is the service with the empty name. */
-import { HEALTH_SERVICE_UNKNOWN, HEALTH_SERVING, healthCheckRequest, healthCheckResponse } from "../../proto/rare.ts";
+import {
+  HEALTH_SERVICE_UNKNOWN,
+  HEALTH_SERVING,
+  healthCheckRequest,
+  healthCheckResponse,
+  healthListRequest,
+  healthListResponse,
+} from "../../proto/rare.ts";
 import type { Method, StreamListener } from "../transport/service.ts";
 import { readMethod, serverStreamMethod } from "./method.ts";
 import { UNKNOWN_HEALTH_SERVICE } from "./statuses.ts";
@@ -17,6 +24,9 @@ export const healthMethods: readonly Method[] = [
     if (service === "") call.reply(healthCheckResponse.encode({ status: HEALTH_SERVING }));
     else call.fail(UNKNOWN_HEALTH_SERVICE);
   }),
+  readMethod("/grpc.health.v1.Health/List", healthListRequest.decode, (call) =>
+    call.reply(healthListResponse.encode({ statuses: { "": { status: HEALTH_SERVING } } })),
+  ),
   serverStreamMethod("/grpc.health.v1.Health/Watch", healthCheckRequest.decode, (call, { service }) => {
     call.send(healthCheckResponse.encode({ status: service === "" ? HEALTH_SERVING : HEALTH_SERVICE_UNKNOWN }));
     return OPEN;

@@ -25,13 +25,14 @@ import type {
   PutRequest,
   PutResponse,
   RangeRequest,
-  RequestOp,
+  RangeResponse,
   TxnRequest,
   TxnResponse,
 } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import { isReadOnly } from "../../partitions/txn.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { SpaceGuard } from "../space-guard.ts";
 import { putCost, txnCost } from "../space-guard.ts";
@@ -45,6 +46,7 @@ import type { Reply } from "./call-waiter.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
 import type { Headers } from "./header.ts";
+import { mayBeLong, readInSlices } from "./long-range.ts";
 import { readMethod, writeMethod } from "./method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { REQUEST_TOO_LARGE } from "./statuses.ts";
@@ -88,13 +90,21 @@ export class KvService {
   }
 
   #range(call: UnaryCall, request: RangeRequest): void {
-    const { keyspace, headers, guard } = this.#context;
-    const refused = checkRange(request) ?? guard.refuse();
+    const { keyspace } = this.#context;
+    const refused = checkRange(request);
     if (refused !== null) return call.fail(refused);
-    const response = keyspace.range(request);
+    if (mayBeLong(request)) {
+      readInSlices(keyspace, request, (response, revision) => this.#replyRange(call, response, revision));
+    } else {
+      this.#replyRange(call, keyspace.range(request), keyspace.revision);
+    }
+  }
+
+  #replyRange(call: UnaryCall, response: RangeResponse | Refusal, revision: number): void {
     if (response instanceof Refusal) return call.fail(response);
-    this.#context.counters.ranges++;
-    response.header = headers.at(keyspace.revision);
+    const { counters, headers } = this.#context;
+    counters.ranges++;
+    response.header = headers.at(revision);
     if (totalBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
       const { parts, length } = rangeResponseParts(response);
       call.replyParts(parts, length);
@@ -105,9 +115,11 @@ export class KvService {
   }
 
   #put(call: UnaryCall, request: PutRequest, record: Buffer): void {
-    const refused = this.#context.guard.refuseWrite(putCost(request)) ?? checkPut(request);
+    const cost = putCost(request);
+    if (this.#context.guard.refuseOverQuota(call, cost)) return;
+    const refused = checkPut(request);
     if (refused !== null) return call.fail(refused);
-    this.#propose({ kind: RECORD_PUT, request }, record, call, this.#replyPut);
+    this.#propose({ kind: RECORD_PUT, request }, record, cost, call, this.#replyPut);
   }
 
   readonly #replyPut = (call: UnaryCall, outcome: Outcome): void => {
@@ -118,9 +130,9 @@ export class KvService {
   };
 
   #deleteRange(call: UnaryCall, request: DeleteRangeRequest, record: Buffer): void {
-    const refused = checkDeleteRange(request) ?? this.#context.guard.refuse();
+    const refused = checkDeleteRange(request);
     if (refused !== null) return call.fail(refused);
-    this.#propose({ kind: RECORD_DELETE_RANGE, request }, record, call, this.#replyDeleteRange);
+    this.#propose({ kind: RECORD_DELETE_RANGE, request }, record, 0, call, this.#replyDeleteRange);
   }
 
   readonly #replyDeleteRange = (call: UnaryCall, outcome: Outcome): void => {
@@ -132,10 +144,12 @@ export class KvService {
 
   #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
     const { guard, txnOpsMax, keyspace } = this.#context;
-    const refused = guard.refuseWrite(txnCost(request)) ?? checkTxn(request, txnOpsMax);
+    const cost = txnCost(request);
+    if (guard.refuseOverQuota(call, cost)) return;
+    const refused = checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
     if (!isReadOnly(request)) {
-      this.#propose({ kind: RECORD_TXN, request }, record, call, this.#replyTxn);
+      this.#propose({ kind: RECORD_TXN, request }, record, cost, call, this.#replyTxn);
       return;
     }
     // TX-17: a txn of ranges is a read.
@@ -152,10 +166,8 @@ export class KvService {
   };
 
   #compact(call: UnaryCall, request: CompactionRequest, record: Buffer): void {
-    const refused = this.#context.guard.refuse();
-    if (refused !== null) return call.fail(refused);
     const reply = request.physical ? this.#replyCompactPhysical : this.#replyCompact;
-    this.#propose({ kind: RECORD_COMPACTION, request }, record, call, reply);
+    this.#propose({ kind: RECORD_COMPACTION, request }, record, 0, call, reply);
   }
 
   readonly #replyCompact = (call: UnaryCall): void => {
@@ -168,12 +180,14 @@ export class KvService {
     this.#context.compactor.whenRemoved(() => this.#replyCompact(call));
   };
 
-  #propose(command: Command, record: Buffer, call: UnaryCall, reply: Reply): void {
+  /** @param cost what the command may add to the keyspace, in bytes */
+  #propose(command: Command, record: Buffer, cost: number, call: UnaryCall, reply: Reply): void {
+    const { committer, guard, requestBytesMax } = this.#context;
     // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
-    const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > this.#context.requestBytesMax;
-    const refused = tooLarge
-      ? REQUEST_TOO_LARGE
-      : this.#context.committer.propose(command, record, new CallWaiter(call, reply));
+    const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > requestBytesMax;
+    const refused =
+      (tooLarge ? REQUEST_TOO_LARGE : guard.refuseByAlarm(cost)) ??
+      committer.propose(command, record, new CallWaiter(call, reply));
     if (refused !== null) call.fail(refused);
   }
 
@@ -187,13 +201,4 @@ function totalBytes(records: readonly KeyRecord[]): number {
   let bytes = 0;
   for (const record of records) bytes += record.length;
   return bytes;
-}
-
-/** TX-17: true when every operation is a range. A nested txn always takes the way of a write, as in etcd. */
-function isReadOnly(request: TxnRequest): boolean {
-  return request.success.every(isRange) && request.failure.every(isRange);
-}
-
-function isRange(op: RequestOp): boolean {
-  return op.case === "range";
 }

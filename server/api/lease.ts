@@ -59,7 +59,8 @@ export class LeaseService {
   /** LS-01 to LS-05. Id and granted TTL are fixed here, since execution knows neither chance nor settings. */
   #grant(call: UnaryCall, request: LeaseGrantRequest): void {
     const { guard, committer, headers, keyspace } = this.#context;
-    const refused = guard.refuseWrite(LEASE_COST_BYTES);
+    if (guard.refuseOverQuota(call, LEASE_COST_BYTES)) return;
+    const refused = guard.refuseByAlarm(LEASE_COST_BYTES);
     if (refused !== null) return call.fail(refused);
     if (request.TTL > LEASE_TTL_MAX_SECONDS) return call.fail(LEASE_TTL_TOO_LARGE);
     const ID = request.ID === 0n ? this.#freeId() : request.ID;
@@ -79,7 +80,7 @@ export class LeaseService {
 
   #revoke(call: UnaryCall, request: LeaseRevokeRequest, record: Buffer): void {
     const { guard, committer, headers, keyspace } = this.#context;
-    const refused = guard.refuse();
+    const refused = guard.refuseByAlarm(0);
     if (refused !== null) return call.fail(refused);
     const waiter = new CallWaiter(call, () => {
       call.reply(leaseRevokeResponse.encode({ header: headers.at(keyspace.revision) }));

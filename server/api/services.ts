@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { Engine } from "../engine.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
 import type { Method } from "../transport/service.ts";
+import { authMethods } from "./auth.ts";
 import { clusterMethods } from "./cluster.ts";
 import type { Headers } from "./header.ts";
 import { healthMethods } from "./health.ts";
@@ -33,6 +34,7 @@ export function createServices(engine: Engine, headers: Headers, clock: Clock, c
     ...new LeaseService(shared).methods,
     ...new MaintenanceService(shared).methods,
     ...clusterMethods(headers, name, advertisePeerUrls, advertiseClientUrls),
+    ...authMethods(keyspace, headers),
     ...healthMethods,
   ];
   return { methods: [...served, ...unimplementedMethods(served)], watch };

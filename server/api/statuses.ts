@@ -4,6 +4,7 @@
  */
 import type { Status } from "../transport/service.ts";
 import {
+  FAILED_PRECONDITION,
   INTERNAL,
   INVALID_ARGUMENT,
   NOT_FOUND,
@@ -44,6 +45,9 @@ export function journalFailed(error: Error): Status {
 
 export const STREAM_WITH_SORT = status(UNIMPLEMENTED, "RangeStream does not support custom sort orders");
 export const STREAM_WITH_FILTER = status(UNIMPLEMENTED, "RangeStream does not support revision filters");
+
+/** Clients that have credentials know these words and go on without a token. */
+export const AUTH_NOT_ENABLED = status(FAILED_PRECONDITION, "etcdserver: authentication is not enabled");
 
 export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ALARM_CORRUPT, ALARM_NOSPACE } from "../../partitions/alarms.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE } from "../../partitions/refusals.ts";
 import { Harness, kv, tombstone } from "./harness.ts";
-import { deleteRequest, FROM_KEY, putOp, putRequest, rangeOp, txnOp, txnRequest } from "./requests.ts";
+import { deleteOp, deleteRequest, FROM_KEY, putOp, putRequest, rangeOp, txnOp, txnRequest } from "./requests.ts";
 
 function keysOfLease(harness: Harness, id: bigint): string[] {
   return [...(harness.keyspace.lease(id)?.keys() ?? [])].map((key) => key.toString()).toSorted();
@@ -140,10 +140,12 @@ describe("alarms", () => {
     keyspace.activateAlarm(1n, ALARM_CORRUPT);
     expect(keyspace.put(putRequest("a"))).toBe(CORRUPT);
     expect(keyspace.deleteRange(deleteRequest("a"))).toBe(CORRUPT);
-    expect(keyspace.txn(txnRequest([], [rangeOp("a")]))).toBe(CORRUPT);
+    expect(keyspace.txn(txnRequest([], [deleteOp("a")]))).toBe(CORRUPT);
+    expect(keyspace.txn(txnRequest([], [txnOp([], [rangeOp("a")])]))).toBe(CORRUPT);
     expect(keyspace.compact(1)).toBe(CORRUPT);
     expect(keyspace.leaseGrant(8n, 60)).toBe(CORRUPT);
     expect(keyspace.leaseRevoke(7n)).toBe(CORRUPT);
     expect(harness.all().count).toBe(1);
+    expect(keyspace.txn(txnRequest([], [rangeOp("a")]))).toMatchObject({ succeeded: true });
   });
 });

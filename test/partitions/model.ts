@@ -146,11 +146,15 @@ export class Model {
       .filter((kv) => contains(request.key, request.rangeEnd, kv.key))
       .toSorted((a, b) => compareStrings(a.key, b.key));
     const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
-    const sorted = all
+    const passing = all
       .filter((kv) => minModRevision === 0 || kv.modRevision >= minModRevision)
       .filter((kv) => maxModRevision === 0 || kv.modRevision <= maxModRevision)
       .filter((kv) => minCreateRevision === 0 || kv.createRevision >= minCreateRevision)
-      .filter((kv) => maxCreateRevision === 0 || kv.createRevision <= maxCreateRevision)
+      .filter((kv) => maxCreateRevision === 0 || kv.createRevision <= maxCreateRevision);
+    // Without an order a target sorts only what a search for one key more than the limit finds.
+    const isCut = request.sortOrder === 0 && request.limit > 0 && !hasFilter(request);
+    const sorted = passing
+      .slice(0, isCut ? request.limit + 1 : undefined)
       .toSorted((a, b) => compareFor(request, a, b));
     if (request.countOnly) return { kvs: [], more: false, count: all.length };
     const kvs = request.limit > 0 ? sorted.slice(0, request.limit) : sorted;
@@ -178,7 +182,7 @@ export class Model {
       case "range": {
         const { revision } = op.request;
         if (revision > this.revision) return FUTURE_REVISION;
-        if (revision < 0 || (revision > 0 && revision < this.compactRevision)) return COMPACTED;
+        if (revision !== 0 && revision < this.compactRevision) return COMPACTED;
         const outcome = this.#range(op.request, this.revision + 1);
         return { case: "range", revision: this.#newest(), outcome };
       }
@@ -257,6 +261,10 @@ function contains(key: Buffer, rangeEnd: Buffer, candidate: string): boolean {
 
 function compareStrings(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a, "hex"), Buffer.from(b, "hex"));
+}
+
+function hasFilter({ minModRevision, maxModRevision, minCreateRevision, maxCreateRevision }: RangeRequest): boolean {
+  return [minModRevision, maxModRevision, minCreateRevision, maxCreateRevision].some((bound) => bound !== 0);
 }
 
 function compareFor({ sortOrder, sortTarget }: RangeRequest, a: Kv, b: Kv): number {

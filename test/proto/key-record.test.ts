@@ -168,9 +168,12 @@ describe("an event record", () => {
     expect(decodeEvent(Buffer.from("5a00", "hex"))).toEqual({ type: EVENT_PUT, kv: null, prevKv: null });
   });
 
-  test("merges a kv that stands there twice", () => {
-    const bytes = lengthField(11, lengthField(2, lengthField(1, KEY)), lengthField(2, lengthField(5, VALUE)));
-    expect(decodeEvent(bytes)).toMatchObject({ kv: { key: KEY, value: VALUE } });
+  test.each([
+    ["kv", 2],
+    ["prevKv", 3],
+  ])("merges a %s that stands there twice", (name, field) => {
+    const bytes = lengthField(11, lengthField(field, lengthField(1, KEY)), lengthField(field, lengthField(5, VALUE)));
+    expect(decodeEvent(bytes)).toMatchObject({ [name]: { key: KEY, value: VALUE } });
   });
 
   test("is refused when empty, cut short, followed by more, or none", () => {

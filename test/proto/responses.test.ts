@@ -181,14 +181,14 @@ describe("a response that stands there twice in an operation", () => {
   ];
 
   test.each(cases)("is merged: %s", (member, field, first, second, response) => {
-    const whole = [{ case: member, response }];
-    expect(decodedOp(lengthField(field, first), lengthField(field, second))).toEqual(whole);
+    const merged = [{ case: member, response }];
+    expect(decodedOp(lengthField(field, first), lengthField(field, second))).toEqual(merged);
   });
 
   test.each(cases)("starts anew after another one: %s", (member, field, first, second, response) => {
     const other = lengthField(field === 1 ? 2 : 1);
-    const whole = [{ case: member, response }];
-    expect(decodedOp(lengthField(field, first), other, lengthField(field, first, second))).toEqual(whole);
+    const merged = [{ case: member, response }];
+    expect(decodedOp(lengthField(field, first), other, lengthField(field, first, second))).toEqual(merged);
   });
 });
 

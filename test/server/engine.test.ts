@@ -173,13 +173,29 @@ test("LS-08, LS-16: an expired lease takes its keys along; after a restart it ha
 describe("the space quota", () => {
   test("the request that would outgrow it raises the alarm, and a restart does not clear it", async () => {
     await open(10_000);
-    expect(engine.guard.refuseWrite(100)).toBeNull();
-    expect(engine.guard.refuseWrite(20_000)).toBe(NO_SPACE);
-    expect(engine.guard.refuseWrite(100)).toBe(NO_SPACE);
+    const told: unknown[] = [];
+    const call = { fail: (status: Status): unknown => told.push([status, engine.keyspace.alarms().length]) };
+    journal.hold();
+    expect([engine.guard.refuseOverQuota(call, 100), engine.guard.refuseByAlarm(100)]).toEqual([false, null]);
+    expect([engine.guard.refuseOverQuota(call, 20_000), engine.guard.refuseOverQuota(call, 20_000)]).toEqual([
+      true,
+      true,
+    ]);
+    expect(told).toEqual([]);
+    journal.release();
     await committed();
+    // Clients hear of it when the alarm can be found.
+    expect(told).toEqual([
+      [NO_SPACE, 1],
+      [NO_SPACE, 1],
+    ]);
+    expect(engine.guard.refuseByAlarm(100)).toBe(NO_SPACE);
+    expect(engine.guard.refuseOverQuota(call, 20_000)).toBe(true);
+    expect(told).toHaveLength(3);
     expect(engine.keyspace.alarms()).toEqual([{ memberId: MEMBER_ID, alarm: 1 }]);
     await open(10_000);
-    expect(engine.guard.refuseWrite(100)).toBe(NO_SPACE);
-    expect(engine.guard.refuseWrite(0)).toBeNull();
+    expect(engine.guard.refuseOverQuota(call, 100)).toBe(false);
+    expect(engine.guard.refuseByAlarm(100)).toBe(NO_SPACE);
+    expect(engine.guard.refuseByAlarm(0)).toBeNull();
   });
 });

@@ -23,6 +23,7 @@ import type {
   WatchRequest,
   WatchResponse,
 } from "../../proto/messages.ts";
+import { EVENT_PUT } from "../../proto/messages.ts";
 import * as rare from "../../proto/rare.ts";
 import {
   writeCompactionRequest,
@@ -45,6 +46,9 @@ import { Writer } from "../../proto/writer.ts";
 
 /** A response that does not come for so long never will. */
 const RESPONSE_MILLISECONDS_MAX = 15_000;
+
+/** A request for progress that is not answered within that time was dropped. */
+const PROGRESS_POLL_MILLISECONDS = 250;
 
 export class EtcdClient {
   /** For calls that the methods below do not cover. */
@@ -180,6 +184,7 @@ export class MessageStream<Request, Response> {
   readonly stream: LeanStream;
   readonly #encode: (request: Request) => Uint8Array;
   readonly #received: Response[] = [];
+  #end: StreamEnd | null = null;
   #wake: (() => void) | null = null;
 
   constructor(
@@ -197,7 +202,8 @@ export class MessageStream<Request, Response> {
         this.#wake?.();
       },
       onEnd: (code, message) => {
-        resolve({ code, message });
+        this.#end = { code, message };
+        resolve(this.#end);
         this.#wake?.();
       },
     });
@@ -212,22 +218,27 @@ export class MessageStream<Request, Response> {
     return this.#received.length;
   }
 
-  /** The next message, whether it is here already or still to come. */
+  /** The next message, whether it is here already or still to come. Fails when the stream is over. */
   async next(): Promise<Response> {
-    while (this.#received.length === 0) await this.#change();
+    if (!(await this.arrives(RESPONSE_MILLISECONDS_MAX))) throw new Error("no message came");
     return this.#received.shift() as Response;
   }
 
-  #change(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error("no message came")), RESPONSE_MILLISECONDS_MAX);
-    this.#wake = () => {
-      clearTimeout(timer);
+  /** Whether a message is here, now or within that time. Fails when the stream is over. */
+  async arrives(milliseconds: number): Promise<boolean> {
+    if (this.#received.length === 0 && this.#end === null) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
       this.#wake = null;
-      resolve();
-    };
-    void this.ended.then(({ code, message }) => reject(new Error(`the stream ended with ${code}: ${message}`)));
-    return promise;
+    }
+    if (this.#received.length > 0) return true;
+    if (this.#end !== null) throw new Error(`the stream ended with ${this.#end.code}: ${this.#end.message}`);
+    return false;
   }
 }
 
@@ -251,6 +262,29 @@ export class WatchStream extends MessageStream<WatchRequest, WatchResponse> {
   requestProgress(): void {
     this.send({ case: "progress" });
   }
+
+  /** The next `count` events, over as many responses as they take. Nothing but events may come, and not more of them. */
+  async nextEvents(count: number): Promise<Event[]> {
+    const events: Event[] = [];
+    while (events.length < count) {
+      const response = await this.next();
+      assert(response.events.length > 0 && !response.canceled, "only events come");
+      events.push(...eventsOf(response));
+    }
+    assert.equal(events.length, count, "no more events than were waited for");
+    return events;
+  }
+
+  /**
+   * Asks for progress until it is told, as clients do: the server answers only when every watch of the stream has been
+   * told everything. Nothing else may come meanwhile.
+   */
+  async progress(): Promise<WatchResponse> {
+    do {
+      this.requestProgress();
+    } while (!(await this.arrives(PROGRESS_POLL_MILLISECONDS)));
+    return this.next();
+  }
 }
 
 function encodeWatchRequest(request: WatchRequest): Uint8Array {
@@ -266,4 +300,13 @@ export function keyValues(records: readonly KeyRecord[]): KeyValue[] {
 
 export function eventsOf(response: WatchResponse): Event[] {
   return response.events.map((record) => decodeEvent(record));
+}
+
+/** An event in short: `PUT key=value @modRevision`, `DELETE key @modRevision`. */
+export function eventText({ type, kv }: Event): string {
+  assert(kv !== null, "every event has a kv");
+  const key = kv.key.toString("latin1");
+  return type === EVENT_PUT
+    ? `PUT ${key}=${kv.value.toString("latin1")} @${kv.modRevision}`
+    : `DELETE ${key} @${kv.modRevision}`;
 }

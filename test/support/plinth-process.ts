@@ -18,9 +18,11 @@ export interface PlinthOptions {
   readonly port?: number;
   /** More flags, as `--name=value`. */
   readonly flags?: readonly string[];
+  /** Another main file than the server's own. */
+  readonly mainFile?: string;
 }
 
-const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
+const serverMainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 const readyLine = "ready to serve client requests";
 
 const readyMillisecondsMax = 60_000;
@@ -36,7 +38,7 @@ export async function startPlinth(options: PlinthOptions = {}): Promise<PlinthPr
   const port = options.port ?? (await freePort());
   const folder = options.dataDir === undefined ? makePeerFolder("plinth") : null;
   const dataDir = options.dataDir ?? path.join(folder ?? "", "data");
-  const plinth = new PlinthProcess(port, dataDir, folder, options.flags ?? []);
+  const plinth = new PlinthProcess(port, dataDir, folder, options.flags ?? [], options.mainFile ?? serverMainFile);
   try {
     await plinth.start();
   } catch (error) {
@@ -53,16 +55,18 @@ export class PlinthProcess {
   /** All that it printed so far, in every run of it. */
   readonly logLines: string[] = [];
   readonly #flags: readonly string[];
+  readonly #mainFile: string;
   readonly #ownFolder: string | null;
   #run: Run | null = null;
 
   /** `ownFolder` is removed with the data in it by `remove`; null when the data is the caller's. */
-  constructor(port: number, dataDir: string, ownFolder: string | null, flags: readonly string[]) {
+  constructor(port: number, dataDir: string, ownFolder: string | null, flags: readonly string[], mainFile: string) {
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.dataDir = dataDir;
     this.#ownFolder = ownFolder;
     this.#flags = flags;
+    this.#mainFile = mainFile;
   }
 
   /** The process id of the current run. */
@@ -116,7 +120,7 @@ export class PlinthProcess {
 
   #arguments(): readonly string[] {
     return [
-      mainFile,
+      this.#mainFile,
       `--data-dir=${this.dataDir}`,
       `--listen-client-urls=${this.url}`,
       `--advertise-client-urls=${this.url}`,

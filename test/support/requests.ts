@@ -109,3 +109,18 @@ export function watchCreateRequest(key: Bytes, fields: Partial<WatchCreateReques
     ...fields,
   };
 }
+
+/** The end of the range of all keys with this prefix. */
+export function prefixEnd(prefix: Bytes): Buffer {
+  const end = Buffer.from(bytes(prefix));
+  let last = end.length - 1;
+  while (last >= 0 && end[last] === 0xff) last--;
+  if (last < 0) return Buffer.from([0]);
+  end[last]++;
+  return end.subarray(0, last + 1);
+}
+
+/** A watch of all keys with this prefix. */
+export function prefixWatch(prefix: Bytes, fields: Partial<WatchCreateRequest> = {}): WatchCreateRequest {
+  return watchCreateRequest(prefix, { rangeEnd: prefixEnd(prefix), ...fields });
+}

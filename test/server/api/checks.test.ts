@@ -33,7 +33,9 @@ test("PT-01 to PT-03: a put needs a key, and gives no value or lease that it ign
   expect(checkPut(putRequest("k"))).toBeNull();
   expect(checkPut(putRequest(""))).toEqual({ code: 3, message: NO_KEY });
   expect(checkPut(putRequest("k", "v", { ignoreValue: true }))?.message).toBe("etcdserver: value is provided");
-  expect(checkPut(putRequest("k", "", { ignoreLease: true, lease: -1n }))?.message).toBe("etcdserver: lease is provided");
+  expect(checkPut(putRequest("k", "", { ignoreLease: true, lease: -1n }))?.message).toBe(
+    "etcdserver: lease is provided",
+  );
   expect(checkPut(putRequest("k", "v", { ignoreLease: true }))).toBeNull();
 });
 
