@@ -72,12 +72,12 @@ export class MaintenanceService {
         raftIndex: committer.appended + 1,
         raftTerm: headers.raftTerm,
         raftAppliedIndex: committer.applied + 1,
-        errors: keyspace.alarms().map(({ memberId, alarm }) => `memberID:${memberId} alarm:${ALARM_NAMES[alarm]} `),
+        errors: keyspace.alarms().map(alarmText),
         dbSizeInUse: keyspace.bytesInUse,
         isLearner: false,
         storageVersion: STORAGE_VERSION,
         dbSizeQuota: Number.isFinite(guard.quotaBytes) ? guard.quotaBytes : 0,
-        downgradeInfo: null,
+        downgradeInfo: { enabled: false, targetVersion: "" },
       }),
     );
   }
@@ -122,3 +122,9 @@ export class MaintenanceService {
 }
 
 const ALARM_NAMES = ["NONE", "NOSPACE", "CORRUPT"];
+
+/** The alarm's message in protobuf's text form, which leaves out a member that is 0. */
+function alarmText({ memberId, alarm }: Alarm): string {
+  const member = memberId === 0n ? "" : `memberID:${memberId} `;
+  return `${member}alarm:${ALARM_NAMES[alarm]}`;
+}

@@ -23,6 +23,8 @@ export async function etcdctl(url: string, args: readonly string[], input = ""):
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk) => (output.stdout += String(chunk)));
   child.stderr.on("data", (chunk) => (output.stderr += String(chunk)));
+  // Most commands do not read, and may have ended by now.
+  child.stdin.on("error", () => {});
   child.stdin.end(input);
   await once(child, "close");
   return { code: child.exitCode, ...output };
