@@ -14,6 +14,9 @@ import {
   readListenAddresses,
 } from "./config/values.ts";
 
+import { recordBytesMax } from "../journal/limits.ts";
+import { RECORD_KIND_BYTES } from "./limits.ts";
+
 export type { ListenAddress };
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
@@ -64,6 +67,9 @@ export type ParsedConfig =
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version"; readonly text: string }
   | { readonly kind: "error"; readonly message: string };
+
+/** A write has to fit into a record of the journal. */
+const REQUEST_BYTES_MAX = recordBytesMax - RECORD_KIND_BYTES;
 
 /** etcd's default quota and what 0 means. */
 const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
@@ -118,7 +124,7 @@ function buildConfig({ byName }: Settings): Config {
     listenMetricsAddresses: readListenAddresses(setting("listen-metrics-urls")),
     quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
     maxTxnOps: readInteger(setting("max-txn-ops"), 0),
-    maxRequestBytes: readInteger(setting("max-request-bytes"), 0),
+    maxRequestBytes: readInteger(setting("max-request-bytes"), 0, REQUEST_BYTES_MAX),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     logLevel: readChoice(setting("log-level"), LOG_LEVELS),

@@ -1,5 +1,8 @@
 /** The server's own bounds. Those of HTTP/2 and gRPC are in transport/limits.ts, those of the journal in journal/. */
 
+/** How many bytes of a journal record stand before the request. */
+export const RECORD_KIND_BYTES = 1;
+
 /** Proposals that wait for their record to commit; one more is refused with `too many requests`, as etcd does. */
 export const PROPOSALS_MAX = 20_000;
 

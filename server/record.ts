@@ -32,6 +32,7 @@ import {
   leaseGrantRequest,
   leaseRevokeRequest,
 } from "../proto/rare.ts";
+import { RECORD_KIND_BYTES } from "./limits.ts";
 import type { Alarm } from "../partitions/alarms.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Refusal } from "../partitions/refusals.ts";
@@ -93,9 +94,6 @@ function executeAlarm(keyspace: Keyspace, request: AlarmRequest): readonly Alarm
   assert(action === ALARM_ACTION_DEACTIVATE, "only requests that change alarms are journaled");
   return keyspace.deactivateAlarm(memberID, alarm) ? [{ memberId: memberID, alarm }] : [];
 }
-
-/** How many bytes of a record stand before the request. */
-export const RECORD_KIND_BYTES = 1;
 
 /** Copies a request to where it has room for the kind in front: the one copy that decoding, journal and execution share. */
 export function recordOf(request: Uint8Array): Buffer {

@@ -8,14 +8,17 @@ import { ConfigError, type Setting } from "./settings.ts";
 /** Where to listen, in the form that `net.Server.listen` takes. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** A whole number of at least `min`, in decimal digits. */
-export function readInteger(setting: Setting, min: number): number {
+/** A whole number of at least `min`, in decimal digits, and at most `max`. */
+export function readInteger(setting: Setting, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
   const value = /^[+-]?\d+$/.test(setting.text) ? Number(setting.text) : Number.NaN;
   if (Number.isNaN(value)) {
     throw ConfigError.invalid(setting, "parse error");
   }
   if (!Number.isSafeInteger(value) || value < min) {
     throw ConfigError.invalid(setting, "value out of range");
+  }
+  if (value > max) {
+    throw ConfigError.invalid(setting, `must be at most ${max}`);
   }
   return value;
 }

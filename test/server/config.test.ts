@@ -213,6 +213,7 @@ describe("values", () => {
     { flag: "max-txn-ops", text: "1e3", reason: "parse error" },
     { flag: "max-txn-ops", text: "", reason: "parse error" },
     { flag: "max-request-bytes", text: "9007199254740993", reason: "value out of range" },
+    { flag: "max-request-bytes", text: "4194304", reason: "must be at most 4194303" },
     { flag: "quota-backend-bytes", text: "8GiB", reason: "parse error" },
     { flag: "metrics", text: "all", reason: "must be one of basic, extensive" },
     { flag: "log-format", text: "text", reason: "must be one of json, console" },
