@@ -2,6 +2,7 @@
  * The server's configuration: from a command line and an environment to one readonly object. A pure function, so that
  * every message an operator can meet is tested without a process.
  */
+import { recordBytesMax } from "../journal/limits.ts";
 import { USED_FLAGS, REFUSED_FLAGS } from "./config/flag-table.ts";
 import { helpText, versionText } from "./config/help.ts";
 import { ConfigError, readSettings, type Setting, type Settings } from "./config/settings.ts";
@@ -13,8 +14,6 @@ import {
   readInteger,
   readListenAddresses,
 } from "./config/values.ts";
-
-import { recordBytesMax } from "../journal/limits.ts";
 import { RECORD_KIND_BYTES } from "./limits.ts";
 
 export type { ListenAddress };

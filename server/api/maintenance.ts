@@ -76,7 +76,7 @@ export class MaintenanceService {
         dbSizeInUse: keyspace.bytesInUse,
         isLearner: false,
         storageVersion: STORAGE_VERSION,
-        dbSizeQuota: Number.isFinite(guard.quotaBytes) ? guard.quotaBytes : 0,
+        dbSizeQuota: Number.isFinite(guard.quotaBytes) ? guard.quotaBytes : NO_QUOTA,
         downgradeInfo: { enabled: false, targetVersion: "" },
       }),
     );
@@ -120,6 +120,9 @@ export class MaintenanceService {
     call.reply(hashKVResponse.encode({ header, hash, compactRevision, hashRevision }));
   }
 }
+
+/** etcd repeats the flag, of which any negative number means that there is no quota. */
+const NO_QUOTA = -1;
 
 const ALARM_NAMES = ["NONE", "NOSPACE", "CORRUPT"];
 
