@@ -4,6 +4,8 @@ export const ALARM_NONE = 0;
 export const ALARM_NOSPACE = 1;
 export const ALARM_CORRUPT = 2;
 
+export const ALARMS_MAX = 100;
+
 export interface Alarm {
   readonly memberId: bigint;
   readonly alarm: number;
@@ -24,9 +26,9 @@ export class Alarms {
     return this.#hasCorrupt;
   }
 
-  /** False when the alarm was active already. */
+  /** False when the alarm was active already, or ALARMS_MAX are: of a handful of members nobody raises so many. */
   activate(memberId: bigint, alarm: number): boolean {
-    if (this.#has(memberId, alarm)) return false;
+    if (this.#has(memberId, alarm) || this.#active.length >= ALARMS_MAX) return false;
     this.#set([...this.#active, { memberId, alarm }]);
     return true;
   }

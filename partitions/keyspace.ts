@@ -21,6 +21,7 @@ import { compact, compactStep } from "./compaction.ts";
 import { deleteRange } from "./delete-range.ts";
 import { hashOfAll, hashOfHistory } from "./hash.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
+import { LEASE_BYTES, LEASES_MAX } from "./lease-table.ts";
 import type { Lease } from "./lease-table.ts";
 import type { Partition } from "./partition.ts";
 import { PartitionMap } from "./partition-map.ts";
@@ -28,7 +29,7 @@ import { checkPut, put } from "./put.ts";
 import { openRange } from "./range-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
 import { checkRevision, range } from "./range.ts";
-import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE } from "./refusals.ts";
+import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, TOO_MANY_LEASES } from "./refusals.ts";
 import type { Refusal } from "./refusals.ts";
 import { hasPut, isReadOnly, txn } from "./txn.ts";
 import { Watchers } from "./watchers.ts";
@@ -78,7 +79,7 @@ export class Keyspace {
 
   /** Bytes of all that is retained, history included, with what it costs to keep it. */
   get bytes(): number {
-    let sum = 0;
+    let sum = this.#state.leases.size * LEASE_BYTES;
     for (const partition of this.partitions) sum += partition.bytes;
     return sum;
   }
@@ -126,11 +127,13 @@ export class Keyspace {
   /**
    * Contract §5. The top header is left null; those of inner responses tell the revision. Read-only txns come this way as
    * well: they change nothing, and so no alarm refuses them.
+   *
+   * @param isAnswered false when nobody wants the response, as in a replay: then no range is read for it
    */
-  txn(request: TxnRequest): TxnResponse | Refusal {
+  txn(request: TxnRequest, isAnswered: boolean = true): TxnResponse | Refusal {
     const refusal = hasPut(request) ? this.#refuseGrowth() : isReadOnly(request) ? null : this.#refuseChange();
     if (refusal !== null) return refusal;
-    const response = txn(this.#state, request);
+    const response = txn(this.#state, request, isAnswered);
     this.#state.commit();
     return response;
   }
@@ -156,6 +159,7 @@ export class Keyspace {
     const refusal = this.#refuseGrowth();
     if (refusal !== null) return refusal;
     if (this.#state.leases.has(id)) return LEASE_EXISTS;
+    if (this.#state.leases.size >= LEASES_MAX) return TOO_MANY_LEASES;
     this.#state.leases.add(id, ttl);
     return null;
   }

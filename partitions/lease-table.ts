@@ -6,6 +6,12 @@ import assert from "node:assert/strict";
 import { keyBytes } from "./interval.ts";
 import type { KeyHistory } from "./key-history.ts";
 
+/** What a lease without keys costs, rounded up. */
+export const LEASE_BYTES = 256;
+
+/** A Map holds at most 2^24 entries. */
+export const LEASES_MAX = 10_000_000;
+
 export class Lease {
   readonly id: bigint;
   /** The granted TTL in seconds. */

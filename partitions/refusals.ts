@@ -37,6 +37,12 @@ export const LEASE_EXISTS = new Refusal(FAILED_PRECONDITION, "etcdserver: lease 
 /** `ignore_value` or `ignore_lease` on a key that does not exist (PT-04). */
 export const KEY_NOT_FOUND = new Refusal(INVALID_ARGUMENT, "etcdserver: key not found");
 
+/** The ranges of one txn give more keys than an answer may have. etcd has no such bound. */
+export const TOO_MANY_KEYS = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: too many keys in the ranges of one txn");
+
+/** A lease beyond `LEASES_MAX`. etcd has no such bound. */
+export const TOO_MANY_LEASES = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: too many leases");
+
 /** What would add bytes while the NOSPACE alarm is active (LS-20). */
 export const NO_SPACE = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded");
 

@@ -8,8 +8,8 @@
 import assert from "node:assert/strict";
 import type {
   Compare,
-  DeleteRangeRequest,
   PutRequest,
+  RangeRequest,
   RangeResponse,
   RequestOp,
   ResponseHeader,
@@ -19,11 +19,12 @@ import type {
 } from "../proto/messages.ts";
 import { holds } from "./compare.ts";
 import { deleteRange } from "./delete-range.ts";
-import { intervalOf, keyString } from "./interval.ts";
+import { intervalOf, isSingleKey, keyString } from "./interval.ts";
+import type { Interval } from "./interval.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import { checkPut, needsKey, put } from "./put.ts";
-import { checkRevision, range } from "./range.ts";
-import { COMPACTED, KEY_NOT_FOUND, Refusal } from "./refusals.ts";
+import { checkRevision, count, effectiveRevision, range } from "./range.ts";
+import { COMPACTED, KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "./refusals.ts";
 
 /** The branch that a txn takes, and those of the txns inside that branch in the order of their operations. */
 interface Branch {
@@ -32,13 +33,20 @@ interface Branch {
   readonly inner: readonly Branch[];
 }
 
+/** The ranges of one txn may give so many keys together; a single one is not bounded. */
+export const TXN_RANGE_KEYS_MAX = 1_000_000;
+
 const NO_BRANCHES: readonly Branch[] = [];
 
-/** Executes a whole txn as uncommitted changes, or refuses it without any. The top header is left null. */
-export function txn(state: KeyspaceState, request: TxnRequest): TxnResponse | Refusal {
+/**
+ * Executes a whole txn as uncommitted changes, or refuses it without any. The top header is left null.
+ *
+ * @param isAnswered false when nobody wants the response: then ranges are not read, and stand in it as "none"
+ */
+export function txn(state: KeyspaceState, request: TxnRequest, isAnswered: boolean): TxnResponse | Refusal {
   const branch = choose(state, request);
   const refusal = new PathCheck(state).check(branch);
-  return refusal ?? execute(state, branch, null);
+  return refusal ?? execute(state, branch, null, isAnswered);
 }
 
 /** Whether a txn has a put anywhere in its tree, taken or not: such a txn needs space. */
@@ -80,8 +88,14 @@ function allHold(state: KeyspaceState, compares: readonly Compare[]): boolean {
 /** Step 2. Walks the path in the order of execution. */
 class PathCheck {
   readonly #state: KeyspaceState;
-  /** Puts and deletes before the operation that is looked at. */
-  readonly #before: RequestOp[] = [];
+  /** What was deleted before the operation that is looked at, in order. */
+  readonly #deletes: { readonly interval: Interval; readonly order: number }[] = [];
+  /** Keys that were put after a delete, and when. */
+  readonly #puts = new Map<string, number>();
+  #order = 0;
+  #ranges = 0;
+  /** How many keys the ranges so far give. */
+  #keys = 0;
 
   constructor(state: KeyspaceState) {
     this.#state = state;
@@ -102,15 +116,18 @@ class PathCheck {
         // Unlike in a range of its own, a negative revision is one like others here, below the compact revision.
         const { revision } = operation.request;
         if (revision < 0 && revision < this.#state.compactRevision) return COMPACTED;
-        return checkRevision(this.#state, revision);
+        return checkRevision(this.#state, revision) ?? this.#checkSize(operation.request);
       }
       case "put": {
         const refusal = checkPut(this.#state, operation.request) ?? this.#checkKeyIsLeft(operation.request);
-        this.#before.push(operation);
+        if (this.#deletes.length > 0) this.#puts.set(keyString(operation.request.key), this.#order++);
         return refusal;
       }
       case "deleteRange":
-        this.#before.push(operation);
+        this.#deletes.push({
+          interval: intervalOf(operation.request.key, operation.request.rangeEnd),
+          order: this.#order++,
+        });
         return null;
       case "txn":
       case "none":
@@ -123,37 +140,46 @@ class PathCheck {
    * same key go before it only where they are lenient (TX-06), and then the put cannot be done.
    */
   #checkKeyIsLeft(request: PutRequest): Refusal | null {
-    if (!needsKey(request)) return null;
-    const last = this.#before.findLast(
-      (operation) =>
-        (operation.case === "put" && operation.request.key.equals(request.key)) ||
-        (operation.case === "deleteRange" && covers(operation.request, request.key)),
+    if (this.#deletes.length === 0 || !needsKey(request)) return null;
+    const key = keyString(request.key);
+    const putAt = this.#puts.get(key) ?? -1;
+    const isGone = this.#deletes.some(
+      ({ interval, order }) => order > putAt && key >= interval.start && key < interval.end,
     );
-    return last?.case === "deleteRange" ? KEY_NOT_FOUND : null;
+    return isGone ? KEY_NOT_FOUND : null;
+  }
+
+  /** One range may be as long as it likes; many small requests for everything may not make one endless answer. */
+  #checkSize(request: RangeRequest): Refusal | null {
+    this.#ranges++;
+    if (isSingleKey(request.rangeEnd) || request.countOnly) return null;
+    const interval = intervalOf(request.key, request.rangeEnd);
+    const keys = count(this.#state, interval, effectiveRevision(this.#state, request.revision));
+    this.#keys += request.limit > 0 ? Math.min(request.limit, keys) : keys;
+    return this.#ranges > 1 && this.#keys > TXN_RANGE_KEYS_MAX ? TOO_MANY_KEYS : null;
   }
 }
 
-function covers(request: DeleteRangeRequest, key: Buffer): boolean {
-  const { start, end } = intervalOf(request.key, request.rangeEnd);
-  const wanted = keyString(key);
-  return wanted >= start && wanted < end;
-}
-
-function execute(state: KeyspaceState, branch: Branch, header: ResponseHeader | null): TxnResponse {
+function execute(
+  state: KeyspaceState,
+  branch: Branch,
+  header: ResponseHeader | null,
+  isAnswered: boolean,
+): TxnResponse {
   const responses: ResponseOp[] = [];
   let txns = 0;
   for (const operation of branch.operations) {
     const inner = operation.case === "txn" ? branch.inner[txns++] : null;
-    responses.push(
-      inner === null ? executeOperation(state, operation) : { case: "txn", response: executeInner(state, inner) },
-    );
+    if (inner !== null) responses.push({ case: "txn", response: executeInner(state, inner, isAnswered) });
+    else if (operation.case === "range" && !isAnswered) responses.push({ case: "none" });
+    else responses.push(executeOperation(state, operation));
   }
   return { header, succeeded: branch.succeeded, responses };
 }
 
 /** A txn inside a txn answers with a header that is present and empty (contract §4.2). */
-function executeInner(state: KeyspaceState, branch: Branch): TxnResponse {
-  return execute(state, branch, headerAt(0));
+function executeInner(state: KeyspaceState, branch: Branch, isAnswered: boolean): TxnResponse {
+  return execute(state, branch, headerAt(0), isAnswered);
 }
 
 function executeOperation(state: KeyspaceState, operation: RequestOp): ResponseOp {

@@ -17,6 +17,7 @@ import { Buffer } from "node:buffer";
 import { DecodeError } from "./decode-error.ts";
 import type { KeyRecord, KeyValue } from "./messages.ts";
 import { EMPTY_BYTES, Reader } from "./reader.ts";
+import { allocateRecord } from "./record-memory.ts";
 import { idSize, int64Size, putId, putInt64, putUint32, uint32Size } from "./varint.ts";
 
 /** The first byte of every KeyRecord: field 2, an embedded message. */
@@ -94,7 +95,7 @@ export function encodeKeyRecord(
   lease: bigint,
 ): KeyRecord {
   const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
-  const record = Buffer.allocUnsafe(1 + uint32Size(size) + size);
+  const record = allocateRecord(1 + uint32Size(size) + size);
   putKeyValue(record, 0, size, key, createRevision, modRevision, version, value, lease);
   return record;
 }

@@ -124,7 +124,7 @@ export class Committer implements JournalListener {
     while (this.#applied < committed) {
       const proposal = this.#queue[this.#head++];
       this.#applied++;
-      const outcome = execute(this.#keyspace, proposal.command);
+      const outcome = execute(this.#keyspace, proposal.command, proposal.waiter !== null);
       this.#events.onExecuted(proposal.command, outcome);
       proposal.waiter?.onApplied(outcome);
     }

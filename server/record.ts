@@ -64,15 +64,19 @@ export type Outcome =
   | null
   | Refusal;
 
-/** Executes a committed command. Deterministic: the outcome depends on the commands before it and on nothing else. */
-export function execute(keyspace: Keyspace, command: Command): Outcome {
+/**
+ * Executes a committed command. Deterministic: the outcome depends on the commands before it and on nothing else.
+ *
+ * @param isAnswered false when nobody waits for the outcome, which then leaves out what only reads
+ */
+export function execute(keyspace: Keyspace, command: Command, isAnswered: boolean): Outcome {
   switch (command.kind) {
     case RECORD_PUT:
       return keyspace.put(command.request);
     case RECORD_DELETE_RANGE:
       return keyspace.deleteRange(command.request);
     case RECORD_TXN:
-      return keyspace.txn(command.request);
+      return keyspace.txn(command.request, isAnswered);
     case RECORD_COMPACTION:
       return keyspace.compact(command.request.revision);
     case RECORD_LEASE_GRANT:

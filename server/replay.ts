@@ -15,7 +15,7 @@ export async function replay(journal: Journal, keyspace: Keyspace): Promise<numb
   for await (const { bytes } of journal.read(journal.first)) {
     // Keyspace and decoders keep no views of the record, except the lease id and the like, which are copies.
     const command = decodeRecord(bytes);
-    execute(keyspace, command);
+    execute(keyspace, command, false);
     if (command.kind === RECORD_COMPACTION) while (!keyspace.compactStep(SLICE_COMPACTION_ENTRIES));
     records++;
   }

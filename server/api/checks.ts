@@ -5,6 +5,7 @@
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { SORT_BY_VALUE, SORT_DESCEND } from "../../proto/messages.ts";
 import { keyString } from "../../partitions/interval.ts";
+import { TXN_TREE_OPS_FACTOR } from "../limits.ts";
 import type { Status } from "../transport/service.ts";
 import { IntervalSet } from "./interval-set.ts";
 import {
@@ -39,30 +40,36 @@ export function checkDeleteRange(request: DeleteRangeRequest): Status | null {
 /** @param opsMax --max-txn-ops; a nested txn gets what its parent left of it (TX-01) */
 export function checkTxn(request: TxnRequest, opsMax: number): Status | null {
   // TX-08: counts, keys and flags over the whole tree first, overlaps second.
-  const refused = checkTxnTree(request, opsMax);
+  const refused = checkTxnTree(request, opsMax, { left: opsMax * TXN_TREE_OPS_FACTOR });
   if (refused !== null) return refused;
   // One operation a branch cannot overlap, unless it is a txn of its own. This is every write of kube-apiserver.
   if (!needsOverlapCheck(request.success) && !needsOverlapCheck(request.failure)) return null;
   return checkOverlap(request.success) === null || checkOverlap(request.failure) === null ? DUPLICATE_KEY : null;
 }
 
-function checkTxnTree(request: TxnRequest, opsMax: number): Status | null {
+/** How many operations and compares the whole tree may still have. */
+interface TreeBudget {
+  left: number;
+}
+
+function checkTxnTree(request: TxnRequest, opsMax: number, tree: TreeBudget): Status | null {
   const { compare, success, failure } = request;
   const ops = Math.max(compare.length, success.length, failure.length);
-  if (ops > opsMax) return TOO_MANY_OPS;
+  tree.left -= compare.length + success.length + failure.length;
+  if (ops > opsMax || tree.left < 0) return TOO_MANY_OPS;
   for (const one of compare) if (one.key.length === 0) return KEY_NOT_PROVIDED;
   for (const op of success) {
-    const refused = checkOp(op, opsMax - ops);
+    const refused = checkOp(op, opsMax - ops, tree);
     if (refused !== null) return refused;
   }
   for (const op of failure) {
-    const refused = checkOp(op, opsMax - ops);
+    const refused = checkOp(op, opsMax - ops, tree);
     if (refused !== null) return refused;
   }
   return null;
 }
 
-function checkOp(op: RequestOp, opsMax: number): Status | null {
+function checkOp(op: RequestOp, opsMax: number, tree: TreeBudget): Status | null {
   switch (op.case) {
     case "range":
       return checkRange(op.request);
@@ -71,7 +78,7 @@ function checkOp(op: RequestOp, opsMax: number): Status | null {
     case "deleteRange":
       return checkDeleteRange(op.request);
     case "txn":
-      return checkTxnTree(op.request, opsMax);
+      return checkTxnTree(op.request, opsMax, tree);
     case "none":
       return EMPTY_REQUEST_OP;
   }

@@ -55,6 +55,16 @@ describe("TX-01: the number of operations", () => {
     expect(text(txn([], [], compares(129)))).toBe(TOO_MANY);
   });
 
+  test("a tree of nested txns is bounded as a whole", () => {
+    const lists = (count: number): RequestOp[] => Array.from({ length: count }, () => nested([range("k")]));
+    expect(text(txn(lists(120), lists(120), []))).toBeNull();
+    expect(
+      text(txn([nested(lists(50), lists(50)), nested(lists(50), lists(50)), nested(lists(50), lists(50))])),
+    ).toBeNull();
+    const six = Array.from({ length: 6 }, () => nested(lists(50), lists(50)));
+    expect(text(txn(six))).toBe(TOO_MANY);
+  });
+
   test("a nested txn has what its parent left", () => {
     expect(text(txn([nested(puts(127))]))).toBeNull();
     expect(text(txn([nested(puts(128))]))).toBe(TOO_MANY);
