@@ -7,7 +7,7 @@ import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE, alarmRequest, leaseRevokeRequest 
 import { writeCompactionRequest } from "../proto/request-writers.ts";
 import { Writer } from "../proto/writer.ts";
 import { Keyspace } from "../partitions/keyspace.ts";
-import { COMPACTED, Refusal } from "../partitions/refusals.ts";
+import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../partitions/refusals.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Clock } from "./clock.ts";
 import type { Waiter } from "./committer.ts";
@@ -106,12 +106,15 @@ export class Engine implements JournalListener {
 
   #revokeExpired(ID: bigint, onLost: () => void): void {
     const request = { ID };
-    const waiter: Waiter = { onApplied: () => {}, onLost };
-    const refused = this.committer.propose(
-      { kind: RECORD_LEASE_REVOKE, request },
-      recordOf(leaseRevokeRequest.encode(request)),
-      waiter,
-    );
+    const waiter: Waiter = {
+      onApplied: (outcome) => {
+        if (outcome instanceof Refusal && outcome !== LEASE_NOT_FOUND) onLost();
+      },
+      onLost,
+    };
+    const record = recordOf(leaseRevokeRequest.encode(request));
+    const refused =
+      this.guard.refuseByAlarm(0) ?? this.committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter);
     if (refused !== null) onLost();
   }
 

@@ -6,7 +6,7 @@
  */
 import type { Clock, Timer } from "./clock.ts";
 import type { Counters } from "./metrics/counters.ts";
-import { LEASE_CHECK_MS, LEASE_REVOKES_PER_CHECK } from "./limits.ts";
+import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "./limits.ts";
 
 class Expiry {
   readonly id: bigint;
@@ -22,7 +22,7 @@ class Expiry {
   }
 }
 
-/** Proposes the revocation of an expired lease; `onLost` tells that it may not have happened. */
+/** Proposes the revocation of an expired lease; `onLost` tells that it was refused, or may not have happened. */
 export type ProposeRevoke = (id: bigint, onLost: () => void) => void;
 
 export class Lessor {
@@ -31,7 +31,7 @@ export class Lessor {
   readonly #revoke: ProposeRevoke;
   readonly #expiries = new Map<bigint, Expiry>();
   readonly #heap = new ExpiryHeap();
-  readonly #waiting = new Map<bigint, (() => void)[]>();
+  readonly #waiting = new Map<bigint, Set<() => void>>();
   #timer: Timer | null = null;
 
   constructor(clock: Clock, counters: Counters, revoke: ProposeRevoke) {
@@ -62,7 +62,10 @@ export class Lessor {
 
   /** The lease is gone from the keyspace. */
   remove(id: bigint): void {
-    if (!this.#expiries.delete(id)) return;
+    const expiry = this.#expiries.get(id);
+    if (expiry === undefined) return;
+    this.#expiries.delete(id);
+    if (expiry.revoking) this.#counters.leasesExpired++;
     // Leases that end long before their TTL would pile up in the heap.
     if (this.#heap.size > 2 * this.#expiries.size + 1_024) this.#heap.refill(this.#expiries.values());
     const waiting = this.#waiting.get(id);
@@ -86,11 +89,15 @@ export class Lessor {
     return expiry !== undefined && this.#expired(expiry);
   }
 
-  /** Calls `tell` once the lease is gone. */
-  whenRevoked(id: bigint, tell: () => void): void {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) this.#waiting.set(id, [tell]);
-    else waiting.push(tell);
+  /**
+   * Calls `tell` once the lease is gone.
+   *
+   * @returns what makes it forget `tell`
+   */
+  whenRevoked(id: bigint, tell: () => void): () => void {
+    const waiting = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, waiting.add(tell));
+    return () => waiting.delete(tell);
   }
 
   /** Whole seconds left, or null when there is no such lease (LS-14). */
@@ -118,11 +125,10 @@ export class Lessor {
         continue;
       }
       expiry.revoking = true;
-      this.#counters.leasesExpired++;
       proposed++;
       this.#revoke(expiry.id, () => {
         expiry.revoking = false;
-        this.#heap.push(expiry, expiry.atMs);
+        this.#heap.push(expiry, this.#clock.nowMs() + LEASE_REVOKE_RETRY_MS);
       });
     }
   }
@@ -132,7 +138,7 @@ export class Lessor {
   }
 }
 
-/** A binary min-heap of expiries by the time they had when they were pushed. */
+/** A binary min-heap of expiries by the time they were pushed with. */
 class ExpiryHeap {
   readonly #times: number[] = [];
   readonly #expiries: Expiry[] = [];

@@ -33,12 +33,25 @@ export const WATCHES_PER_STREAM_MAX = 100_000;
 /** Messages taken from a stream whose client does not read the replies; one more ends the stream. */
 export const UNREAD_REPLIES_MAX = 100_000;
 
+/** Keepalives of one stream that wait for an expired lease to be revoked; one more ends the stream. */
+export const KEEP_ALIVES_WAITING_MAX = 10_000;
+
 /** Length of one slice of watch catch-up, and of one slice of compaction, before other work gets its turn. */
 export const SLICE_EVENTS = 2_000;
 export const SLICE_COMPACTION_ENTRIES = 2_000;
 
 /** A range of more keys is read in slices of so many, with other work between them. */
 export const RANGE_SLICE_KEYS = 5_000;
+
+/** How many such ranges are read at a time, and how many wait for their turn; one more is refused. */
+export const LONG_RANGES_RUNNING_MAX = 8;
+export const LONG_RANGES_WAITING_MAX = 1_000;
+
+/**
+ * Operations and compares of a whole tree of nested txns, for each one that --max-txn-ops allows in a list. etcd bounds
+ * only the lists, whose product is without measure.
+ */
+export const TXN_TREE_OPS_FACTOR = 8;
 
 /** One RangeStream message holds at most so many keys, and no further one beyond so many bytes. */
 export const RANGE_STREAM_CHUNK_BYTES = 256 * 1024;
@@ -47,6 +60,9 @@ export const RANGE_STREAM_CHUNK_KEYS = 1_000;
 /** LS-10: how often expiry is looked at, and how many leases one look may revoke (1,000 a second). */
 export const LEASE_CHECK_MS = 500;
 export const LEASE_REVOKES_PER_CHECK = 500;
+
+/** When a revocation that came to nothing is proposed again, at the earliest; as etcd does. */
+export const LEASE_REVOKE_RETRY_MS = 3_000;
 
 /** LS-01: 1.5 election timeouts of etcd's default second, rounded up. */
 export const LEASE_TTL_MIN_SECONDS = 2;

@@ -46,7 +46,7 @@ import type { Reply } from "./call-waiter.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
 import type { Headers } from "./header.ts";
-import { mayBeLong, readInSlices } from "./long-range.ts";
+import { LongRanges, mayBeLong } from "./long-range.ts";
 import { readMethod, writeMethod } from "./method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { REQUEST_TOO_LARGE } from "./statuses.ts";
@@ -67,10 +67,12 @@ export interface KvContext {
 export class KvService {
   readonly methods: readonly Method[];
   readonly #context: KvContext;
+  readonly #longRanges: LongRanges;
   readonly #writer = new Writer();
 
   constructor(context: KvContext) {
     this.#context = context;
+    this.#longRanges = new LongRanges(context.keyspace);
     this.methods = [
       readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
       rangeStreamMethod(context),
@@ -94,7 +96,7 @@ export class KvService {
     const refused = checkRange(request);
     if (refused !== null) return call.fail(refused);
     if (mayBeLong(request)) {
-      readInSlices(keyspace, request, (response, revision) => this.#replyRange(call, response, revision));
+      this.#longRanges.read(call, request, (response, revision) => this.#replyRange(call, response, revision));
     } else {
       this.#replyRange(call, keyspace.range(request), keyspace.revision);
     }

@@ -18,14 +18,14 @@ import type { SpaceGuard } from "../space-guard.ts";
 import { LEASE_COST_BYTES } from "../space-guard.ts";
 import type { Committer } from "../committer.ts";
 import type { Lessor } from "../lessor.ts";
-import { LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
+import { KEEP_ALIVES_WAITING_MAX, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
 import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE, recordOf } from "../record.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
 import { OK } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Headers } from "./header.ts";
 import { bidiMethod, decodeOnStream, readMethod, UnreadReplies, writeMethod } from "./method.ts";
-import { LEASE_TTL_TOO_LARGE } from "./statuses.ts";
+import { LEASE_TTL_TOO_LARGE, REPLIES_UNREAD } from "./statuses.ts";
 
 export interface LeaseContext {
   readonly keyspace: Keyspace;
@@ -122,6 +122,8 @@ class KeepAliveStream implements StreamListener {
   readonly #call: StreamCall;
   readonly #context: LeaseContext;
   readonly #unread = new UnreadReplies();
+  /** For each answer that waits for a revocation, what makes the lessor forget it. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(call: StreamCall, context: LeaseContext) {
     this.#call = call;
@@ -135,13 +137,22 @@ class KeepAliveStream implements StreamListener {
     if (request === null) return;
     const { lessor, headers, keyspace } = this.#context;
     const { ID } = request;
+    if (lessor.isExpiring(ID)) return this.#answerWhenRevoked(ID);
     const header = headers.at(keyspace.revision);
-    if (lessor.isExpiring(ID)) {
-      lessor.whenRevoked(ID, () => this.#call.send(leaseKeepAliveResponse.encode({ header, ID, TTL: 0 })));
-      return;
-    }
     const TTL = lessor.renew(ID) ? (keyspace.lease(ID)?.ttl ?? 0) : 0;
     this.#call.send(leaseKeepAliveResponse.encode({ header, ID, TTL }));
+  }
+
+  #answerWhenRevoked(ID: bigint): void {
+    const { committer, lessor, headers, keyspace } = this.#context;
+    if (committer.failure !== null) return this.#call.end(committer.failure);
+    if (this.#waiting.size >= KEEP_ALIVES_WAITING_MAX) return this.#call.end(REPLIES_UNREAD);
+    const header = headers.at(keyspace.revision);
+    const forget = lessor.whenRevoked(ID, () => {
+      this.#waiting.delete(forget);
+      this.#call.send(leaseKeepAliveResponse.encode({ header, ID, TTL: 0 }));
+    });
+    this.#waiting.add(forget);
   }
 
   /** etcd ends the stream when the client has no more to say. */
@@ -151,5 +162,8 @@ class KeepAliveStream implements StreamListener {
 
   onDrain(): void {}
 
-  onClose(): void {}
+  onClose(): void {
+    for (const forget of this.#waiting) forget();
+    this.#waiting.clear();
+  }
 }

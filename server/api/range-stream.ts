@@ -3,7 +3,7 @@
  * slices as the client takes it, so that a long list costs neither a long turn of the event loop nor a long queue.
  */
 import { decodeRangeRequest } from "../../proto/requests.ts";
-import { writeRangeStreamResponse } from "../../proto/responses.ts";
+import { rangeStreamResponseParts, writeRangeStreamResponse } from "../../proto/responses.ts";
 import type { KeyRecord, RangeRequest, ResponseHeader } from "../../proto/messages.ts";
 import { SORT_NONE } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
@@ -11,7 +11,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { RangeCursor } from "../../partitions/range-cursor.ts";
 import { hasFilter, isSorted } from "../../partitions/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
-import { RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../limits.ts";
+import { COPIED_RESPONSE_BYTES, RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import { OK } from "../transport/service.ts";
@@ -27,13 +27,14 @@ export interface RangeStreamContext {
 }
 
 export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMethod {
+  const writer = new Writer();
   return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
     const refused = checkRangeStream(request);
     if (refused !== null) return ended(call, refused);
     const cursor = context.keyspace.openRange(request);
     if (cursor instanceof Refusal) return ended(call, cursor);
     context.counters.ranges++;
-    return new RangeStream(call, cursor, context.headers.at(cursor.headerRevision));
+    return new RangeStream(call, cursor, context.headers.at(cursor.headerRevision), writer);
   });
 }
 
@@ -53,13 +54,15 @@ class RangeStream implements StreamListener {
   readonly #call: StreamCall;
   readonly #cursor: RangeCursor;
   readonly #header: ResponseHeader;
-  readonly #writer = new Writer();
+  /** Shared by all streams: it holds nothing between two messages. */
+  readonly #writer: Writer;
   #scheduled = false;
 
-  constructor(call: StreamCall, cursor: RangeCursor, header: ResponseHeader) {
+  constructor(call: StreamCall, cursor: RangeCursor, header: ResponseHeader, writer: Writer) {
     this.#call = call;
     this.#cursor = cursor;
     this.#header = header;
+    this.#writer = writer;
     this.#sendLater();
   }
 
@@ -84,23 +87,29 @@ class RangeStream implements StreamListener {
   }
 
   #sendNext(): void {
-    if (this.#call.closed) return;
+    // `onDrain` comes when it is writable again.
+    if (this.#call.closed || !this.#call.writable) return;
     const kvs = this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
     if (kvs instanceof Refusal) return this.#call.end(kvs);
     const { finished } = this.#cursor;
     this.#send(kvs, finished);
     if (finished) this.#call.end({ code: OK, message: "" });
-    else if (this.#call.writable) this.#sendLater();
+    else this.#sendLater();
   }
 
   /** RS-03: header, more and count come with the last message only. */
   #send(kvs: KeyRecord[], isLast: boolean): void {
     const { more, count } = this.#cursor;
-    this.#writer.reset();
-    writeRangeStreamResponse(
-      this.#writer,
-      isLast ? { header: this.#header, kvs, more, count } : { header: null, kvs, more: false, count: 0 },
-    );
-    this.#call.send(this.#writer.bytes());
+    const response = isLast ? { header: this.#header, kvs, more, count } : { header: null, kvs, more: false, count: 0 };
+    let bytes = 0;
+    for (const record of kvs) bytes += record.length;
+    if (bytes > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = rangeStreamResponseParts(response);
+      this.#call.sendParts(parts, length);
+    } else {
+      this.#writer.reset();
+      writeRangeStreamResponse(this.#writer, response);
+      this.#call.send(this.#writer.bytes());
+    }
   }
 }

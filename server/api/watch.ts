@@ -35,7 +35,9 @@ export interface WatchContext {
 const RANGE_EMPTY = "mvcc: watcher range is empty";
 const DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream";
 const NEGATIVE_START = "etcdserver: mvcc: required revision has been compacted";
+/** These two etcd does not have: it takes as many watches as it is asked for, and any 64-bit id. */
 const TOO_MANY_WATCHES = "etcdserver: too many watches on one stream";
+const WATCH_ID_OUT_OF_RANGE = "etcdserver: watch id is out of range";
 
 const INVALID_WATCH_ID = -1;
 const NO_EVENTS: EventRecord[] = [];
@@ -176,6 +178,8 @@ class WatchStream implements StreamListener, WatcherSink {
   #refusal(request: WatchCreateRequest, key: Buffer, rangeEnd: Buffer): string | null {
     if (request.startRevision < 0) return NEGATIVE_START;
     if (isEmptyRange(key, rangeEnd)) return RANGE_EMPTY;
+    // Beyond it the decoder rounds: a client would find another id in the answer than it asked for.
+    if (!Number.isSafeInteger(request.watchId)) return WATCH_ID_OUT_OF_RANGE;
     if (request.watchId !== 0 && this.#watches.has(request.watchId)) return DUPLICATE_ID;
     if (this.#watches.size >= WATCHES_PER_STREAM_MAX) return TOO_MANY_WATCHES;
     return null;
@@ -269,7 +273,8 @@ class WatchStream implements StreamListener, WatcherSink {
   #send(response: WatchResponse): void {
     let bytes = 0;
     for (const event of response.events) bytes += event.length;
-    if (bytes > COPIED_RESPONSE_BYTES) {
+    // What an unread stream queues is shared with other watchers of the same, each of which would else keep a copy.
+    if (bytes > COPIED_RESPONSE_BYTES || (bytes > 0 && !this.#call.writable)) {
       const { parts, length } = watchResponseParts(response);
       this.#call.sendParts(parts, length);
     } else {

@@ -1,14 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryJournal, MemoryStore } from "../../journal/memory-journal.ts";
 import type { PutResponse } from "../../proto/messages.ts";
+import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT, alarmRequest } from "../../proto/rare.ts";
 import { writePutRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
 import { LEASE_NOT_FOUND, NO_SPACE, Refusal } from "../../partitions/refusals.ts";
 import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../server/api/statuses.ts";
 import { Engine } from "../../server/engine.ts";
-import { PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../server/limits.ts";
+import { LEASE_REVOKE_RETRY_MS, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../server/limits.ts";
 import type { Outcome } from "../../server/record.ts";
-import { RECORD_PUT, recordOf } from "../../server/record.ts";
+import { RECORD_ALARM, RECORD_PUT, recordOf } from "../../server/record.ts";
 import type { Status } from "../../server/transport/service.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 import { putRequest, rangeRequest } from "../support/requests.ts";
@@ -168,6 +169,50 @@ test("LS-08, LS-16: an expired lease takes its keys along; after a restart it ha
   await clock.advance(10_500);
   await committed();
   expect(engine.keyspace.lease(5n)).toBeNull();
+});
+
+describe("a lease runs out while the CORRUPT alarm forbids its revocation", () => {
+  function proposeCorrupt(action: number): void {
+    const request = { action, memberID: MEMBER_ID, alarm: ALARM_CORRUPT };
+    engine.committer.propose({ kind: RECORD_ALARM, request }, recordOf(alarmRequest.encode(request)), {
+      onApplied: () => {},
+      onLost: () => {},
+    });
+  }
+
+  beforeEach(() => {
+    engine.keyspace.leaseGrant(5n, 10);
+    engine.lessor.add(5n, 10);
+  });
+
+  test("it is revoked once the alarm is gone, and nothing is written before", async () => {
+    proposeCorrupt(ALARM_ACTION_ACTIVATE);
+    await committed();
+    const { appended } = engine.committer;
+    await clock.advance(60_000);
+    expect(engine.keyspace.lease(5n)).not.toBeNull();
+    expect(engine.committer.appended).toBe(appended);
+    proposeCorrupt(ALARM_ACTION_DEACTIVATE);
+    await committed();
+    await clock.advance(2 * LEASE_REVOKE_RETRY_MS);
+    expect(engine.keyspace.lease(5n)).toBeNull();
+    expect(engine.counters.leasesExpired).toBe(1);
+  });
+
+  test("it is revoked also when the alarm overtook the revocation in the journal", async () => {
+    await clock.advance(9_000);
+    journal.hold();
+    proposeCorrupt(ALARM_ACTION_ACTIVATE);
+    await clock.advance(1_500);
+    expect(engine.committer.pending).toBe(2);
+    journal.release();
+    await committed();
+    expect(engine.keyspace.lease(5n)).not.toBeNull();
+    proposeCorrupt(ALARM_ACTION_DEACTIVATE);
+    await committed();
+    await clock.advance(2 * LEASE_REVOKE_RETRY_MS);
+    expect(engine.keyspace.lease(5n)).toBeNull();
+  });
 });
 
 describe("the space quota", () => {

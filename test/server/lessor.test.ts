@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Lessor } from "../../server/lessor.ts";
-import { LEASE_CHECK_MS, LEASE_REVOKES_PER_CHECK } from "../../server/limits.ts";
+import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "../../server/limits.ts";
 import { Counters } from "../../server/metrics/counters.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 
@@ -30,6 +30,8 @@ test("LS-10, LS-11: a lease is revoked at the first check after its TTL, once, a
   expect(revoked).toEqual([1n]);
   await clock.advance(10 * LEASE_CHECK_MS);
   expect(revoked).toEqual([1n]);
+  expect(counters.leasesExpired).toBe(0);
+  lessor.remove(1n);
   expect(counters.leasesExpired).toBe(1);
 });
 
@@ -68,6 +70,16 @@ test("LS-13: a lease that has expired waits for its revocation and tells when it
   expect(lessor.isExpiring(1n)).toBe(false);
 });
 
+test("LS-13: who has lost interest in a revocation is not told of it", () => {
+  lessor.add(1n, 2);
+  const told: string[] = [];
+  const forget = lessor.whenRevoked(1n, () => told.push("first"));
+  lessor.whenRevoked(1n, () => told.push("second"));
+  forget();
+  lessor.remove(1n);
+  expect(told).toEqual(["second"]);
+});
+
 test("LS-14: what remains is cut to whole seconds", async () => {
   lessor.add(1n, 10);
   await clock.advance(1);
@@ -89,14 +101,30 @@ test("LS-15: ids are listed by the time they expire", async () => {
   expect(lessor.idsByExpiry()).toEqual([-3n, 2n, 1n]);
 });
 
-test("a revocation that was lost is proposed again", async () => {
+test("a revocation that was lost is proposed again after a while, and counts as one expiry", async () => {
   lessor.add(1n, 2);
   await clock.advance(2_000);
   lessor.check();
   expect(revoked).toEqual([1n]);
   losses[0]();
   lessor.check();
+  expect(revoked).toEqual([1n]);
+  await clock.advance(LEASE_REVOKE_RETRY_MS);
+  lessor.check();
   expect(revoked).toEqual([1n, 1n]);
+  lessor.remove(1n);
+  expect(counters.leasesExpired).toBe(1);
+});
+
+test("a revocation that is refused at once is proposed once per check", async () => {
+  lessor = new Lessor(clock, counters, (id, onLost) => {
+    revoked.push(id);
+    onLost();
+  });
+  lessor.add(1n, 2);
+  await clock.advance(2_000);
+  lessor.check();
+  expect(revoked).toEqual([1n]);
 });
 
 describe("many leases", () => {

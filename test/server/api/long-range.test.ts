@@ -1,17 +1,22 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { RangeRequest, RangeResponse } from "../../../proto/messages.ts";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import { COMPACTED, Refusal } from "../../../partitions/refusals.ts";
-import { mayBeLong, readInSlices } from "../../../server/api/long-range.ts";
-import { RANGE_SLICE_KEYS } from "../../../server/limits.ts";
+import { LongRanges, mayBeLong } from "../../../server/api/long-range.ts";
+import type { RangeCall } from "../../../server/api/long-range.ts";
+import { TOO_MANY_REQUESTS } from "../../../server/api/statuses.ts";
+import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../server/limits.ts";
+import type { Status } from "../../../server/transport/service.ts";
 import { putRequest, rangeRequest } from "../../support/requests.ts";
 
 const KEYS = 2 * RANGE_SLICE_KEYS + 10;
 
 let keyspace: Keyspace;
+let ranges: LongRanges;
 
 beforeEach(() => {
   keyspace = new Keyspace();
+  ranges = new LongRanges(keyspace);
   for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(`/registry/pods/${String(i).padStart(6, "0")}`, "v"));
 });
 
@@ -22,10 +27,44 @@ interface Answer {
   readonly revision: number;
 }
 
+/** A call that is still open unless the test closes it. */
+class HeldCall implements RangeCall {
+  closed = false;
+  status: Status | null = null;
+
+  fail(status: Status): void {
+    this.status = status;
+  }
+}
+
 function read(request: RangeRequest): Promise<Answer> {
   return new Promise((resolve) => {
-    readInSlices(keyspace, request, (response, revision) => resolve({ response, revision }));
+    ranges.read(new HeldCall(), request, (response, revision) => resolve({ response, revision }));
   });
+}
+
+/** Starts as many long ranges as are read at a time, and gives their calls. */
+function occupy(): HeldCall[] {
+  const calls = Array.from({ length: LONG_RANGES_RUNNING_MAX }, () => new HeldCall());
+  for (const call of calls) ranges.read(call, rangeRequest("/registry/pods/", ALL), () => {});
+  return calls;
+}
+
+/** Counts how often a cursor is asked for a slice from now on. */
+function countSlices(): () => number {
+  const openRange = keyspace.openRange.bind(keyspace);
+  let slices = 0;
+  keyspace.openRange = (request): ReturnType<typeof openRange> => {
+    const cursor = openRange(request);
+    if (cursor instanceof Refusal) return cursor;
+    const next = cursor.next.bind(cursor);
+    cursor.next = (maxKeys, maxBytes): ReturnType<typeof next> => {
+      slices++;
+      return next(maxKeys, maxBytes);
+    };
+    return cursor;
+  };
+  return () => slices;
 }
 
 test("a list in slices is the list in one go, whatever is written between the slices", async () => {
@@ -67,4 +106,80 @@ test("only ranges that can be long and are in key order go this way", () => {
   expect(mayBeLong(rangeRequest("k", { ...ALL, minModRevision: 2 }))).toBe(false);
   expect(mayBeLong(rangeRequest("k", { ...ALL, limit: RANGE_SLICE_KEYS + 1 }))).toBe(true);
   expect(mayBeLong(rangeRequest("k", { ...ALL, keysOnly: true }))).toBe(true);
+});
+
+describe("many long ranges at once", () => {
+  test("a short range does not wait for long ones", () => {
+    occupy();
+    let count = -1;
+    ranges.read(
+      new HeldCall(),
+      rangeRequest("/registry/pods/00000", { rangeEnd: Buffer.from("/registry/pods/00001") }),
+      (response) => {
+        if (!(response instanceof Refusal)) count = response.kvs.length;
+      },
+    );
+    expect(count).toBe(10);
+  });
+
+  test("only so many are read at a time, and the others follow in the order they came", async () => {
+    const order: number[] = [];
+    const answers: Promise<void>[] = [];
+    const slices = countSlices();
+    for (let i = 0; i < 2 * LONG_RANGES_RUNNING_MAX; i++) {
+      answers.push(read(rangeRequest("/registry/pods/", ALL)).then(() => void order.push(i)));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(slices()).toBe(LONG_RANGES_RUNNING_MAX);
+    await Promise.all(answers);
+    expect(order).toEqual(Array.from({ length: 2 * LONG_RANGES_RUNNING_MAX }, (_, i) => i));
+    expect(slices()).toBe(2 * LONG_RANGES_RUNNING_MAX * 3);
+  });
+
+  test("one that waited reads the revision that is current at its turn, from bytes of its own", async () => {
+    occupy();
+    const request = rangeRequest(Buffer.from("/registry/pods/"), { rangeEnd: Buffer.from("/registry/pods0") });
+    const reading = read(request);
+    request.key.fill(0xdb);
+    request.rangeEnd.fill(0xdb);
+    keyspace.put(putRequest("/registry/pods/one-more"));
+    const { response, revision } = await reading;
+    if (response instanceof Refusal) throw new Error(response.message);
+    expect([response.count, response.kvs.length, revision]).toEqual([KEYS + 1, KEYS + 1, keyspace.revision]);
+  });
+
+  test("one that waited for a revision that was compacted meanwhile is refused, and the next has its turn", async () => {
+    occupy();
+    const compacted = read(rangeRequest("/registry/pods/", { ...ALL, revision: keyspace.revision }));
+    const next = read(rangeRequest("/registry/pods/", ALL));
+    keyspace.put(putRequest("/registry/pods/one-more"));
+    keyspace.compact(keyspace.revision);
+    expect((await compacted).response).toBe(COMPACTED);
+    expect((await next).response).not.toBeInstanceOf(Refusal);
+  });
+
+  test("a call that closes is read no further and makes room, running or waiting", async () => {
+    const slices = countSlices();
+    const running = occupy();
+    const waiting = new HeldCall();
+    let answers = 0;
+    ranges.read(waiting, rangeRequest("/registry/pods/", ALL), () => answers++);
+    const last = read(rangeRequest("/registry/pods/", ALL));
+    for (const call of [...running, waiting]) call.closed = true;
+    expect((await last).response).not.toBeInstanceOf(Refusal);
+    expect(slices()).toBe(3);
+    expect(answers).toBe(0);
+  });
+
+  test("beyond the limit of those that wait a range is refused, and room is made of those that closed", async () => {
+    occupy();
+    const calls = Array.from({ length: LONG_RANGES_WAITING_MAX + 1 }, () => new HeldCall());
+    for (const call of calls) ranges.read(call, rangeRequest("/registry/pods/", ALL), () => {});
+    const refused = calls.filter((call) => call.status !== null);
+    expect(refused).toEqual([calls[LONG_RANGES_WAITING_MAX]]);
+    expect(refused[0].status).toBe(TOO_MANY_REQUESTS);
+    for (const call of calls) call.closed = true;
+    const { response } = await read(rangeRequest("/registry/pods/", ALL));
+    expect(response).not.toBeInstanceOf(Refusal);
+  });
 });

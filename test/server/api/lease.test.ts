@@ -1,0 +1,120 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { MemoryJournal } from "../../../journal/memory-journal.ts";
+import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../../proto/rare.ts";
+import { Headers } from "../../../server/api/header.ts";
+import { LeaseService } from "../../../server/api/lease.ts";
+import { REPLIES_UNREAD } from "../../../server/api/statuses.ts";
+import { Engine } from "../../../server/engine.ts";
+import { KEEP_ALIVES_WAITING_MAX } from "../../../server/limits.ts";
+import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
+import { OK, UNAVAILABLE } from "../../../server/transport/service.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
+import { HeldStream } from "./held-stream.ts";
+
+const ID = 5n;
+const KEEP_ALIVE = leaseKeepAliveRequest.encode({ ID });
+
+let clock: ManualClock;
+let engine: Engine;
+let journal: MemoryJournal;
+let call: HeldStream;
+let stream: StreamListener;
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  engine = new Engine({
+    clock,
+    memberId: 7n,
+    quotaBytes: Number.POSITIVE_INFINITY,
+    flush: () => {},
+    onJournalFailed: () => {},
+  });
+  journal = new MemoryJournal(engine);
+  await engine.start(journal);
+  const service = new LeaseService({ ...partsOf(engine), headers: new Headers(1n, 7n) });
+  const method = service.methods.find(({ path }) => path === "/etcdserverpb.Lease/LeaseKeepAlive") as BidiMethod;
+  call = new HeldStream();
+  stream = method.open(call);
+  engine.keyspace.leaseGrant(ID, 10);
+  engine.lessor.add(ID, 10);
+});
+
+function partsOf({
+  keyspace,
+  committer,
+  lessor,
+  guard,
+}: Engine): Pick<Engine, "keyspace" | "committer" | "lessor" | "guard"> {
+  return { keyspace, committer, lessor, guard };
+}
+
+async function committed(): Promise<void> {
+  while (engine.committer.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("LS-13: keepalives of a lease that has expired", () => {
+  beforeEach(async () => {
+    journal.hold();
+    await clock.advance(10_500);
+  });
+
+  test("are answered with TTL 0 when it has been revoked", async () => {
+    stream.onMessage(KEEP_ALIVE);
+    stream.onMessage(KEEP_ALIVE);
+    expect(call.copied).toEqual([]);
+    journal.release();
+    await committed();
+    const answers = call.copied.map((message) => leaseKeepAliveResponse.decode(message));
+    expect(answers.map((answer) => [answer.ID, answer.TTL])).toEqual([
+      [ID, 0],
+      [ID, 0],
+    ]);
+  });
+
+  test("end the stream when too many wait", async () => {
+    for (let i = 0; i < KEEP_ALIVES_WAITING_MAX; i++) stream.onMessage(KEEP_ALIVE);
+    expect(call.status).toBeNull();
+    stream.onMessage(KEEP_ALIVE);
+    expect(call.status).toBe(REPLIES_UNREAD);
+  });
+
+  test("that were answered do not count", async () => {
+    for (let i = 0; i < KEEP_ALIVES_WAITING_MAX; i++) stream.onMessage(KEEP_ALIVE);
+    journal.release();
+    await committed();
+    expect(call.copied).toHaveLength(KEEP_ALIVES_WAITING_MAX);
+    engine.keyspace.leaseGrant(ID, 10);
+    engine.lessor.add(ID, 10);
+    journal.hold();
+    await clock.advance(10_500);
+    stream.onMessage(KEEP_ALIVE);
+    expect(call.status).toBeNull();
+  });
+
+  test("are forgotten when the stream closes", async () => {
+    let sent = 0;
+    call.send = (): void => void sent++;
+    stream.onMessage(KEEP_ALIVE);
+    stream.onClose();
+    journal.release();
+    await committed();
+    expect(engine.keyspace.lease(ID)).toBeNull();
+    expect(sent).toBe(0);
+  });
+
+  test("end the stream when the journal has failed, since nothing will revoke it", async () => {
+    journal.failNext(new Error("disk on fire"));
+    journal.release();
+    await committed();
+    stream.onMessage(KEEP_ALIVE);
+    expect(call.status).toBe(engine.committer.failure);
+    expect(call.status?.code).toBe(UNAVAILABLE);
+  });
+});
+
+test("the stream ends well when the client has no more to say", () => {
+  stream.onMessage(KEEP_ALIVE);
+  stream.onHalfClose();
+  expect(leaseKeepAliveResponse.decode(call.copied[0]).TTL).toBe(10);
+  expect(call.status?.code).toBe(OK);
+});
