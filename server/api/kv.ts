@@ -21,7 +21,6 @@ import type {
   CompactionRequest,
   DeleteRangeRequest,
   DeleteRangeResponse,
-  KeyRecord,
   PutRequest,
   PutResponse,
   RangeRequest,
@@ -38,10 +37,16 @@ import type { SpaceGuard } from "../space-guard.ts";
 import { putCost, txnCost } from "../space-guard.ts";
 import type { Committer } from "../committer.ts";
 import type { Compactor } from "../compactor.ts";
-import { COPIED_RESPONSE_BYTES, RECORD_KIND_BYTES, REQUEST_ENVELOPE_BYTES } from "../limits.ts";
+import {
+  BUILT_RESPONSE_BYTES_MAX,
+  COPIED_RESPONSE_BYTES,
+  RECORD_KIND_BYTES,
+  REQUEST_ENVELOPE_BYTES,
+} from "../limits.ts";
 import type { Command, Outcome } from "../record.ts";
 import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_PUT, RECORD_TXN } from "../record.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";
+import { deleteRangeBytes, recordBytes, txnBytes } from "./answer-size.ts";
 import type { Reply } from "./call-waiter.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
@@ -49,7 +54,7 @@ import type { Headers } from "./header.ts";
 import { LongRanges, mayBeLong } from "./long-range.ts";
 import { readMethod, writeMethod } from "./method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
-import { REQUEST_TOO_LARGE } from "./statuses.ts";
+import { ANSWER_TOO_LARGE, REQUEST_TOO_LARGE } from "./statuses.ts";
 
 export interface KvContext {
   readonly keyspace: Keyspace;
@@ -107,7 +112,7 @@ export class KvService {
     const { counters, headers } = this.#context;
     counters.ranges++;
     response.header = headers.at(revision);
-    if (totalBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
+    if (recordBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
       const { parts, length } = rangeResponseParts(response);
       call.replyParts(parts, length);
     } else {
@@ -139,6 +144,7 @@ export class KvService {
 
   readonly #replyDeleteRange = (call: UnaryCall, outcome: Outcome): void => {
     const response = outcome as DeleteRangeResponse;
+    if (deleteRangeBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
     response.header = this.#context.headers.at(this.#context.keyspace.revision);
     writeDeleteRangeResponse(this.#cleared(), response);
     call.reply(this.#writer.bytes());
@@ -162,6 +168,7 @@ export class KvService {
 
   readonly #replyTxn = (call: UnaryCall, outcome: Outcome): void => {
     const response = outcome as TxnResponse;
+    if (txnBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
     response.header = this.#context.headers.at(this.#context.keyspace.revision);
     writeTxnResponse(this.#cleared(), response);
     call.reply(this.#writer.bytes());
@@ -197,10 +204,4 @@ export class KvService {
     this.#writer.reset();
     return this.#writer;
   }
-}
-
-function totalBytes(records: readonly KeyRecord[]): number {
-  let bytes = 0;
-  for (const record of records) bytes += record.length;
-  return bytes;
 }

@@ -33,6 +33,12 @@ export const LEASE_TTL_TOO_LARGE = status(OUT_OF_RANGE, "etcdserver: too large l
 /** etcd puts a plain error on the wire here, so clients see Unknown and map it by its text. */
 export const TOO_MANY_REQUESTS = status(UNKNOWN, "etcdserver: too many requests");
 
+/** Unavailable, because what the request wrote is written (OC-08). */
+export const ANSWER_TOO_LARGE = status(
+  UNAVAILABLE,
+  "etcdserver: the answer is too large; what the request writes is written",
+);
+
 export const REPLIES_UNREAD = status(RESOURCE_EXHAUSTED, "etcdserver: too many replies are unread");
 
 export const REQUEST_TIMED_OUT = status(UNAVAILABLE, "etcdserver: request timed out");
