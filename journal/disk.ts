@@ -1,5 +1,19 @@
-import { close, constants, fsync, ftruncate, fstat, mkdir, open, read, readdir, rename, unlink, write } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import {
+  close,
+  constants,
+  fsync,
+  ftruncate,
+  fstat,
+  mkdir,
+  open,
+  read,
+  readdir,
+  rename,
+  stat,
+  unlink,
+  write,
+} from "node:fs";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { JournalError } from "./journal.ts";
 
@@ -11,7 +25,7 @@ import { JournalError } from "./journal.ts";
  * remove) when `syncDirectory` has resolved. Nothing else is.
  */
 export interface Disk {
-  /** Makes the directory and its parents where they are missing, durably. */
+  /** Makes the directory and its parents where they are missing. Its name is durable then, whoever made it. */
   makeDirectory(path: string): Promise<void>;
   list(directory: string): Promise<string[]>;
   /** Creates an empty file for reading and writing, replacing one of that name. */
@@ -48,7 +62,8 @@ const readFile = promisify(read);
 const resizeFile = promisify(ftruncate);
 const statFile = promisify(fstat);
 const syncFile = promisify(fsync);
-const makeDirectories = promisify(mkdir);
+const statPath = promisify(stat);
+const makePath = promisify(mkdir);
 
 class NodeFile implements DiskFile {
   path: string;
@@ -90,15 +105,17 @@ class NodeDisk implements Disk {
   readonly remove = promisify(unlink);
 
   async makeDirectory(path: string): Promise<void> {
-    const first = await makeDirectories(path, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    // A new directory is durable when the one that names it was synced, at each level that was made.
-    let parent = dirname(first);
-    await this.syncDirectory(parent);
-    for (const name of relative(parent, dirname(path)).split(sep)) {
-      if (name === "") continue;
-      parent = join(parent, name);
-      await this.syncDirectory(parent);
+    const found = await exists(path);
+    if (!found) {
+      await this.makeDirectory(dirname(path));
+      await makeOneDirectory(path);
+    }
+    // Also of one that was found: who made it may have been killed before this. Since it comes before the next level is
+    // made, the last level found is the only one that can lack it.
+    try {
+      await this.syncDirectory(dirname(path));
+    } catch (error) {
+      if (!found || !isForeign(error)) throw error;
     }
   }
 
@@ -126,6 +143,34 @@ class NodeDisk implements Disk {
   async #open(path: string, flags: number): Promise<DiskFile> {
     return new NodeFile(path, await openFile(path, flags, 0o600));
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await statPath(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+/** One directory, which another process may make at the same time. */
+async function makeOneDirectory(path: string): Promise<void> {
+  try {
+    await makePath(path, { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+}
+
+/** Whether a directory cannot be synced because it is not ours: we may not read it, or nobody can write there. */
+function isForeign(error: unknown): boolean {
+  return ["EACCES", "EPERM", "EROFS", "EINVAL"].some((code) => hasCode(error, code));
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 /** A platform without the flag would or-in nothing and lose acknowledged records: better no journal than that one. */

@@ -77,6 +77,9 @@ const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
 const PROGRESS_INTERVAL_MS_MIN = 100;
 const PROGRESS_INTERVAL_MS_DEFAULT = 5_000;
 
+/** With the tenth that streams add to spread their ticks, what a timer can wait: 2^31 - 1 ms. */
+const PROGRESS_INTERVAL_HOURS_MAX = 500;
+
 /**
  * Reads the configuration.
  *
@@ -175,6 +178,9 @@ function readQuota(setting: Setting): number | null {
 
 function readProgressInterval(setting: Setting): number {
   const intervalMs = readDurationMs(setting);
+  if (intervalMs > PROGRESS_INTERVAL_HOURS_MAX * 3_600_000) {
+    throw ConfigError.invalid(setting, `must be at most ${PROGRESS_INTERVAL_HOURS_MAX}h`);
+  }
   return intervalMs === 0 ? PROGRESS_INTERVAL_MS_DEFAULT : Math.max(intervalMs, PROGRESS_INTERVAL_MS_MIN);
 }
 

@@ -7,9 +7,10 @@
  * Everything else in it belongs to others, who put it there after `openDataDir` has returned.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
+import { open, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 
+import { nodeDisk } from "../journal/disk.ts";
 import { lockFile, type FileLock } from "./data-dir-lock.ts";
 
 /** The layout of the directory that this version writes and reads. */
@@ -69,13 +70,10 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
   const lock = takeLock(directory);
   try {
     const existing = await readIdentity(directory);
-    if (existing !== null) {
-      return { path: directory, identity: existing, created: false, close: () => lock.release() };
-    }
-    await checkUnused(directory);
-    const identity: Identity = { clusterId: randomId(), memberId: randomId() };
-    await writeIdentity(directory, identity);
-    return { path: directory, identity, created: true, close: () => lock.release() };
+    const identity = existing ?? (await createIdentity(directory));
+    // Also of one that was found: who wrote it may have been killed before its name was durable.
+    await nodeDisk.syncDirectory(directory);
+    return { path: directory, identity, created: existing === null, close: () => lock.release() };
   } catch (error) {
     lock.release();
     throw error;
@@ -84,13 +82,7 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
 
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    const firstMade = await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (firstMade !== undefined) {
-      // The entry of each new directory must be durable before what is put into it.
-      for (let child = directory; child.length >= firstMade.length; child = path.dirname(child)) {
-        await syncDirectory(path.dirname(child));
-      }
-    }
+    await nodeDisk.makeDirectory(directory);
     await readdir(directory);
   } catch (error) {
     throw new DataDirError("ERR_DATA_DIR_UNUSABLE", `data directory ${directory} cannot be used`, { cause: error });
@@ -178,7 +170,14 @@ function parseId(field: unknown): bigint | null {
   return id === 0n ? null : id;
 }
 
-/** Writes all of it or nothing: after a crash the file is complete or absent. */
+async function createIdentity(directory: string): Promise<Identity> {
+  await checkUnused(directory);
+  const identity: Identity = { clusterId: randomId(), memberId: randomId() };
+  await writeIdentity(directory, identity);
+  return identity;
+}
+
+/** Writes all of it or nothing: after a crash the file is complete or absent. Its name is not durable yet. */
 async function writeIdentity(directory: string, identity: Identity): Promise<void> {
   const fields = {
     format: DATA_DIR_FORMAT,
@@ -194,16 +193,6 @@ async function writeIdentity(directory: string, identity: Identity): Promise<voi
     await handle.close();
   }
   await rename(draft, path.join(directory, IDENTITY_NAME));
-  await syncDirectory(directory);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function formatId(id: bigint): string {

@@ -4,11 +4,14 @@
  *
  * Lines are written without waiting for the terminal or disk: a reader that stalls must not stall the server.
  */
-import { openSync } from "node:fs";
+import { constants, openSync } from "node:fs";
+import process from "node:process";
 
 import pino from "pino";
 
 import type { LogFormat, LogLevel } from "./config.ts";
+import { DescriptorSink } from "./log-sink.ts";
+import type { LogSink } from "./log-sink.ts";
 
 export type Logger = pino.Logger<never>;
 
@@ -22,14 +25,8 @@ export interface LoggerOptions {
 /** A logger and what ends it. */
 export interface OpenLog {
   readonly logger: Logger;
-  /** Writes out what is still held, before this returns. Call it last before the process exits. */
+  /** Tries once to write out what is still held, before this returns. Call it last before the process exits. */
   flush(): void;
-}
-
-/** Where lines go. The same shape as a pino destination, so that tests can pass an array's push. */
-export interface LogSink {
-  write(line: string): void;
-  flushSync(): void;
 }
 
 /**
@@ -38,7 +35,12 @@ export interface LogSink {
  * @throws when a file cannot be opened
  */
 export function openLog(options: LoggerOptions): OpenLog {
-  const sinks = options.outputs.map(openSink);
+  const sinks = options.outputs.map((output) => {
+    return new DescriptorSink(openDescriptor(output), (total) => {
+      // An error, as any line may have been among them.
+      logger.error({ output, "dropped-total": total }, "log lines were dropped, as they could not be written");
+    });
+  });
   const sink: LogSink = {
     write: (line) => {
       for (const each of sinks) {
@@ -51,7 +53,8 @@ export function openLog(options: LoggerOptions): OpenLog {
       }
     },
   };
-  return { logger: createLogger(options, sink), flush: () => sink.flushSync() };
+  const logger = createLogger(options, sink);
+  return { logger, flush: () => sink.flushSync() };
 }
 
 /** A logger that writes to the sink given. */
@@ -92,9 +95,13 @@ const FATAL = pino.levels.values["fatal"];
 /** A chain of causes may be a ring. */
 const CAUSES_MAX = 8;
 
-function openSink(output: string): LogSink {
-  const descriptor = output === "stderr" ? 2 : output === "stdout" ? 1 : openSync(output, "a", 0o600);
-  return pino.destination({ dest: descriptor, sync: false });
+/** Opens it so that a write to a pipe or socket that is full fails instead of waiting. */
+function openDescriptor(output: string): number {
+  // Node puts these into that mode when they are first asked for; their descriptors are ours to write to all the same.
+  if (output === "stderr") return process.stderr.fd;
+  if (output === "stdout") return process.stdout.fd;
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  return openSync(output, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
 }
 
 /** `2026-01-02T03:04:05.678Z	info	some message	{"field":1}`, as etcd's console format. */

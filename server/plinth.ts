@@ -5,20 +5,17 @@
 import path from "node:path";
 import type { DirectoryJournalOptions } from "../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../journal/directory-journal.ts";
-import type { Journal } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./auto-compactor.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import type { DataDir } from "./data-dir.ts";
 import { openDataDir } from "./data-dir.ts";
 import { Engine } from "./engine.ts";
 import { EngineHealth } from "./engine-health.ts";
 import { engineMetricSources } from "./engine-metrics.ts";
 import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
-import type { HttpListener } from "./http/http-listener.ts";
 import { listenHttp } from "./http/http-listener.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
 import type { Logger } from "./logger.ts";
@@ -33,107 +30,122 @@ const JOURNAL_DIRECTORY = "journal";
 export type JournalOptions = Pick<DirectoryJournalOptions, "segmentBytes">;
 
 export class Plinth {
-  readonly #dataDir: DataDir;
-  readonly #journal: Journal;
-  readonly #engine: Engine;
-  readonly #server: GrpcServer;
-  readonly #autoCompactor: AutoCompactor;
-  readonly #metricsListeners: HttpListener[];
+  readonly #opened: Opened;
   #stopped: Promise<void> | null = null;
 
-  private constructor(
-    dataDir: DataDir,
-    journal: Journal,
-    engine: Engine,
-    server: GrpcServer,
-    autoCompactor: AutoCompactor,
-    metricsListeners: HttpListener[],
-  ) {
-    this.#dataDir = dataDir;
-    this.#journal = journal;
-    this.#engine = engine;
-    this.#server = server;
-    this.#autoCompactor = autoCompactor;
-    this.#metricsListeners = metricsListeners;
+  private constructor(opened: Opened) {
+    this.#opened = opened;
   }
 
   /**
-   * Starts a server and returns when it serves on every address.
+   * Starts a server and returns when it serves on every address. When it throws, nothing is left open.
    *
    * @param journalOptions what no flag sets
    * @throws DataDirError, JournalError, or the error of an address that cannot be bound
    */
   static async start(config: Config, logger: Logger, journalOptions: JournalOptions = {}): Promise<Plinth> {
-    const clock = systemClock;
-    const startedMs = clock.nowMs();
-    const dataDir = await openDataDir(config.dataDir);
-    const { clusterId, memberId } = dataDir.identity;
-    let server: GrpcServer | null = null;
-    const engine = new Engine({
-      clock,
-      memberId,
-      quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
-      flush: () => server?.flush(),
-      onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
-    });
-    const journal = await openDirectoryJournal({
-      ...journalOptions,
-      directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
-      listener: engine,
-      clusterId: clusterId.toString(16).padStart(32, "0"),
-      onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
-    });
-    const records = await engine.start(journal);
-    const { revision } = engine.keyspace;
-    logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
-
-    const services = createServices(engine, new Headers(clusterId, memberId), clock, config);
-    const calls = new CallCounters(services.methods);
-    const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
-    const metrics = new Metrics(engineMetricSources({ engine, services, calls, checks, memberId, config }));
-    const http = createHttpHandler({
-      checks,
-      metrics: () => metrics.text(),
-      metricsContentType: metrics.contentType,
-      logger,
-    });
-    server = new GrpcServer({
-      methods: services.methods,
-      http,
-      observer: calls,
-      limits: { receiveMessageBytesMax: config.maxRequestBytes + RECEIVE_OVERHEAD_BYTES },
-      log: logger,
-    });
-    const metricsListeners: HttpListener[] = [];
-    for (const address of config.listenMetricsAddresses) metricsListeners.push(await listenHttp(address, http));
-    for (const address of config.listenClientAddresses) {
-      if ("path" in address) await removeStaleSocket(address.path);
-      const bound = await server.listen(address);
-      logger.info({ ...address, ...bound }, "serving client requests");
+    const opened = new Opened();
+    try {
+      await open(opened, config, logger, journalOptions);
+      return new Plinth(opened);
+    } catch (error) {
+      await opened.close().catch((closeError: unknown) => {
+        logger.error({ error: closeError }, "not all that was opened could be closed");
+      });
+      throw error;
     }
-    const autoCompactor = new AutoCompactor({
-      compaction: config.autoCompaction,
-      clock,
-      logger,
-      currentRevision: () => engine.keyspace.revision,
-      compact: (to) => engine.compact(to),
-    });
-    logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
-    return new Plinth(dataDir, journal, engine, server, autoCompactor, metricsListeners);
   }
 
   /** Ends calls and streams, waits for what the journal has in hand, and gives the directory up. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+    this.#stopped ??= this.#opened.close();
     return this.#stopped;
   }
+}
 
-  async #stop(): Promise<void> {
-    this.#autoCompactor.stop();
-    await this.#server.shutdown(SHUTDOWN_GRACE_MS);
-    for (const listener of this.#metricsListeners) await listener.close();
-    this.#engine.stop();
-    await this.#journal.close();
-    this.#dataDir.close();
+/** What was opened so far, as the functions that close it. */
+class Opened {
+  readonly #closers: (() => void | Promise<void>)[] = [];
+
+  add(close: () => void | Promise<void>): void {
+    this.#closers.push(close);
   }
+
+  /** Closes one after the other, the last opened first, and each of them even if one fails. */
+  async close(): Promise<void> {
+    const close = this.#closers.pop();
+    if (close === undefined) return;
+    try {
+      await close();
+    } finally {
+      await this.close();
+    }
+  }
+}
+
+/** Opens everything from the bottom up. What it has opened when it throws is in `opened`. */
+async function open(opened: Opened, config: Config, logger: Logger, journalOptions: JournalOptions): Promise<void> {
+  const clock = systemClock;
+  const startedMs = clock.nowMs();
+  const dataDir = await openDataDir(config.dataDir);
+  opened.add(() => dataDir.close());
+  const { clusterId, memberId } = dataDir.identity;
+  let server: GrpcServer | null = null;
+  const engine = new Engine({
+    clock,
+    memberId,
+    quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
+    flush: () => server?.flush(),
+    onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
+  });
+  const journal = await openDirectoryJournal({
+    ...journalOptions,
+    directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
+    listener: engine,
+    clusterId: clusterId.toString(16).padStart(32, "0"),
+    onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
+  });
+  opened.add(() => journal.close());
+  opened.add(() => engine.stop());
+  const records = await engine.start(journal);
+  const { revision } = engine.keyspace;
+  logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
+
+  const services = createServices(engine, new Headers(clusterId, memberId), clock, config);
+  const calls = new CallCounters(services.methods);
+  const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
+  const metrics = new Metrics(engineMetricSources({ engine, services, calls, checks, memberId, config }));
+  const http = createHttpHandler({
+    checks,
+    metrics: () => metrics.text(),
+    metricsContentType: metrics.contentType,
+    logger,
+  });
+  for (const address of config.listenMetricsAddresses) {
+    const listener = await listenHttp(address, http);
+    opened.add(() => listener.close());
+  }
+  const front = new GrpcServer({
+    methods: services.methods,
+    http,
+    observer: calls,
+    limits: { receiveMessageBytesMax: config.maxRequestBytes + RECEIVE_OVERHEAD_BYTES },
+    log: logger,
+  });
+  server = front;
+  opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));
+  for (const address of config.listenClientAddresses) {
+    if ("path" in address) await removeStaleSocket(address.path);
+    const bound = await front.listen(address);
+    logger.info({ ...address, ...bound }, "serving client requests");
+  }
+  const autoCompactor = new AutoCompactor({
+    compaction: config.autoCompaction,
+    clock,
+    logger,
+    currentRevision: () => engine.keyspace.revision,
+    compact: (to) => engine.compact(to),
+  });
+  opened.add(() => autoCompactor.stop());
+  logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
 }

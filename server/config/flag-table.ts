@@ -98,7 +98,7 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     group: "History",
     value: "duration",
     fallback: "5s",
-    help: "How often an idle watch that asked for progress is told the current revision. At least 100ms.",
+    help: "How often an idle watch that asked for progress is told the current revision. At least 100ms, at most 500h.",
   },
   {
     name: "log-level",

@@ -223,6 +223,8 @@ describe("values", () => {
     { flag: "data-dir", text: "", reason: "must not be empty" },
     { flag: "watch-progress-notify-interval", text: "5", reason: "parse error" },
     { flag: "watch-progress-notify-interval", text: "-5s", reason: "value out of range" },
+    { flag: "watch-progress-notify-interval", text: "600h", reason: "must be at most 500h" },
+    { flag: "watch-progress-notify-interval", text: "500h1ms", reason: "must be at most 500h" },
     { flag: "auto-compaction-mode", text: "size", reason: "must be one of periodic, revision" },
     { flag: "auto-compaction-retention", text: "-1", reason: "value out of range" },
   ])("--$flag=$text is refused: $reason", ({ flag, text, reason }) => {
@@ -238,6 +240,7 @@ describe("values", () => {
     { text: "300000\u00b5s", ms: 300 },
     { text: ".5s", ms: 500 },
     { text: "1ms", ms: 100 },
+    { text: "500h", ms: 1_800_000_000 },
     { text: "0", ms: 5000 },
   ])("a progress interval of $text is $ms ms", ({ text, ms }) => {
     expect(configOf([`--watch-progress-notify-interval=${text}`]).watchProgressNotifyIntervalMs).toBeCloseTo(ms, 6);

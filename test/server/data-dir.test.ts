@@ -4,8 +4,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 
+import { nodeDisk } from "../../journal/disk.ts";
 import { DATA_DIR_FORMAT, type DataDir, openDataDir } from "../../server/data-dir.ts";
 
 let root: string;
@@ -60,8 +61,16 @@ describe("the directory", () => {
     await expect(openDataDir(directory)).rejects.toMatchObject({
       code: "ERR_DATA_DIR_UNUSABLE",
       message: `data directory ${directory} cannot be used`,
-      cause: { code: "EEXIST" },
+      cause: { code: "ENOTDIR" },
     });
+  });
+
+  test("names that a killed process left unsynced are made durable by the next one", async () => {
+    (await openDataDir(directory)).close();
+    const sync = vi.spyOn(nodeDisk, "syncDirectory");
+    onTestFinished(() => sync.mockRestore());
+    await openForTest();
+    expect(sync.mock.calls).toEqual([[root], [directory]]);
   });
 
   test("data of etcd is refused by name", async () => {

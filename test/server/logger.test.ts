@@ -5,7 +5,8 @@ import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import type { LogLevel } from "../../server/config.ts";
-import { createLogger, type LogSink, openLog } from "../../server/logger.ts";
+import type { LogSink } from "../../server/log-sink.ts";
+import { createLogger, openLog } from "../../server/logger.ts";
 
 class Lines implements LogSink {
   readonly lines: string[] = [];

@@ -1,0 +1,123 @@
+/**
+ * Where log lines go: a descriptor that may be slow, full or gone. The server neither waits for it nor ends because of
+ * it: a line that cannot be written is dropped and counted, and the count is told when lines can be written again.
+ */
+import { write, writeSync } from "node:fs";
+
+/** Takes lines. The same shape as a pino destination, so that tests can pass an array's push. */
+export interface LogSink {
+  /** Takes a line with its end; returns before it is written. */
+  write(line: string): void;
+  /** Tries once to write out what is still held, before this returns. */
+  flushSync(): void;
+}
+
+/** Lines that wait for a reader or a disk hold at most so many bytes; further ones are dropped. */
+export const LOG_PENDING_BYTES_MAX = 8 * 1024 * 1024;
+
+/** When a pipe or socket that was full is tried again. */
+const RETRY_MS = 100;
+
+const NEWLINE = Buffer.from("\n");
+
+/** Writes line by line, one write at a time, in the thread pool. */
+export class DescriptorSink implements LogSink {
+  readonly #descriptor: number;
+  readonly #onRecovered: (droppedTotal: number) => void;
+  /** In order; of the first one what remains of it. */
+  readonly #lines: Buffer[] = [];
+  #pendingBytes = 0;
+  /** From the first line that waits until none does. */
+  #active = false;
+  /** The first line is in the hands of the thread pool. */
+  #underWay = false;
+  /** What was written last ended within a line. */
+  #torn = false;
+  /** The rest of that line was dropped, so the next one has to end it first. */
+  #mend = false;
+  #droppedTotal = 0;
+  #reportedTotal = 0;
+
+  /**
+   * @param descriptor does not block when it is a pipe or socket: a write that waits for a reader cannot be called back,
+   *   and the end of the process would wait with it
+   * @param onRecovered is told how many lines were dropped so far, when lines can be written again
+   */
+  constructor(descriptor: number, onRecovered: (droppedTotal: number) => void) {
+    this.#descriptor = descriptor;
+    this.#onRecovered = onRecovered;
+  }
+
+  write(text: string): void {
+    const line = Buffer.from(text);
+    if (this.#pendingBytes + line.length > LOG_PENDING_BYTES_MAX) {
+      this.#droppedTotal++;
+      return;
+    }
+    this.#lines.push(line);
+    this.#pendingBytes += line.length;
+    if (this.#active) return;
+    this.#active = true;
+    setImmediate(this.#writeNext);
+  }
+
+  flushSync(): void {
+    // A line under way is left to its thread, which the end of the process waits for.
+    const first = this.#underWay ? 1 : 0;
+    try {
+      while (this.#lines.length > first) {
+        const count = writeSync(this.#descriptor, this.#lines[first]);
+        if (count === 0) return;
+        this.#written(first, count);
+      }
+    } catch {
+      // One attempt is all. Should the process go on, the lines are still held, and are written or dropped as always.
+    }
+  }
+
+  readonly #writeNext = (): void => {
+    if (this.#lines.length === 0) {
+      this.#active = false;
+      return;
+    }
+    if (this.#mend) {
+      this.#mend = false;
+      this.#lines[0] = Buffer.concat([NEWLINE, this.#lines[0]]);
+      this.#pendingBytes += NEWLINE.length;
+    }
+    this.#underWay = true;
+    write(this.#descriptor, this.#lines[0], this.#onWritten);
+  };
+
+  readonly #onWritten = (error: NodeJS.ErrnoException | null, count: number): void => {
+    this.#underWay = false;
+    if (error === null && count > 0) {
+      this.#written(0, count);
+      if (this.#lines.length === 0 && this.#droppedTotal > this.#reportedTotal) {
+        this.#reportedTotal = this.#droppedTotal;
+        this.#onRecovered(this.#droppedTotal);
+      }
+    } else if (error === null || error.code === "EAGAIN") {
+      setTimeout(this.#writeNext, RETRY_MS).unref();
+      return;
+    } else {
+      this.#dropFirst();
+    }
+    this.#writeNext();
+  };
+
+  #written(index: number, count: number): void {
+    const line = this.#lines[index];
+    this.#pendingBytes -= count;
+    this.#torn = count < line.length;
+    if (this.#torn) this.#lines[index] = line.subarray(count);
+    else this.#lines.splice(index, 1);
+  }
+
+  #dropFirst(): void {
+    const [line] = this.#lines.splice(0, 1);
+    this.#pendingBytes -= line.length;
+    this.#droppedTotal++;
+    this.#mend = this.#torn;
+  }
+}
