@@ -1,0 +1,65 @@
+/** docs/compatibility.md says what is so: its table of RPCs is asked of the server, its differences are those of the tests. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { allMethods } from "../../proto/schema.ts";
+import { EtcdClient } from "../support/etcd-client.ts";
+import { startPlinthStore } from "../support/stores.ts";
+import { ANSWER_FREEDOMS, ID_FREEDOM, PROGRESS_FREEDOM, UNASKED, WATCH_FREEDOMS } from "./freedoms.ts";
+
+const UNIMPLEMENTED = 12;
+const page = readFileSync(path.join(import.meta.dirname, "..", "..", "docs", "compatibility.md"), "utf8");
+
+/** The first two cells of every table row. */
+const rows = page.split("\n").flatMap((line): [string, string][] => {
+  const [, first, second] = line.split("|").map((cell) => cell.trim());
+  return first === undefined || second === undefined ? [] : [[first, second]];
+});
+
+/** `KV.Range` for `/etcdserverpb.KV/Range`. */
+function shortName(method: string): string {
+  const [, service, name] = method.split("/");
+  return `${service.slice(service.lastIndexOf(".") + 1)}.${name}`;
+}
+
+/** Whether the server has an implementation: an empty message is answered by anything but Unimplemented. */
+async function isServed(client: EtcdClient, method: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const stream = client.lean.stream(method, {
+    onMessage: () => resolve(true),
+    onEnd: (code) => resolve(code !== UNIMPLEMENTED),
+  });
+  stream.send(Buffer.alloc(0));
+  stream.halfClose();
+  // A watch that is asked for nothing answers nothing, which no stream without an implementation does.
+  if (method.endsWith("/Watch")) {
+    await client.status();
+    resolve(true);
+  }
+  const served = await promise;
+  stream.cancel();
+  return served;
+}
+
+test("the table of RPCs has all of them, as they are served", async () => {
+  const store = await startPlinthStore();
+  const client = await EtcdClient.connect(store.url);
+  try {
+    const actual: [string, string][] = [];
+    for (const method of allMethods()) {
+      actual.push([shortName(method.path), (await isServed(client, method.path)) ? "served" : "not served"]);
+    }
+    const said = rows.filter(([, second]) => second === "served" || second === "not served");
+    expect(said.toSorted()).toEqual(actual.toSorted());
+  } finally {
+    client.lean.destroy();
+    await store.remove();
+  }
+});
+
+test("every freedom of the comparison, and what is not asked, is among the differences", () => {
+  const names = new Set(rows.map(([first]) => first));
+  for (const { name } of [...ANSWER_FREEDOMS, ...WATCH_FREEDOMS, ID_FREEDOM, PROGRESS_FREEDOM, ...UNASKED]) {
+    expect(names).toContain(name);
+  }
+});
