@@ -4,14 +4,27 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
+import { answerInTurn } from "./answer-in-turn.ts";
 import { CHECK_NAMES, type CheckType, type HealthChecks } from "./health-checks.ts";
+import { shareScrape } from "./shared-scrape.ts";
 
 export interface HttpHandlerOptions {
   readonly checks: HealthChecks;
-  /** The metrics' text and the `Content-Type` it has. */
+  /** The metrics' text and the `Content-Type` it has. Asked for once a second at most. */
   readonly metrics: () => Promise<string>;
+  readonly metricsContentType: string;
+  readonly logger: Logger;
+  /** By which the age of the metrics' text is told; the machine's unless given. */
+  readonly clock?: Clock;
+}
+
+/** What answering needs of the options. */
+interface Sources {
+  readonly checks: HealthChecks;
+  readonly metrics: () => Promise<Buffer>;
   readonly metricsContentType: string;
   readonly logger: Logger;
 }
@@ -22,27 +35,24 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse) =
 interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 /** Makes the handler for client and metrics listeners alike. */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  return (request, response) => {
+  const sources: Sources = { ...options, metrics: shareScrape(options.metrics, options.clock ?? systemClock) };
+  return answerInTurn((request, response) => {
     // Rejections are answered and logged inside.
-    void answerRequest(options, request, response);
-  };
+    void answerRequest(sources, request, response);
+  });
 }
 
-async function answerRequest(
-  options: HttpHandlerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function answerRequest(sources: Sources, request: IncomingMessage, response: ServerResponse): Promise<void> {
   let answer: Answer;
   try {
-    answer = await route(options, request);
+    answer = await route(sources, request);
   } catch (error) {
-    options.logger.error({ path: request.url, error }, "failed to answer an HTTP request");
+    sources.logger.error({ path: request.url, error }, "failed to answer an HTTP request");
     answer = plainError(500, "Internal Server Error");
   }
   if (request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined) {
@@ -53,12 +63,12 @@ async function answerRequest(
   response.end(request.method === "HEAD" ? undefined : answer.body);
 }
 
-async function route(options: HttpHandlerOptions, request: IncomingMessage): Promise<Answer> {
+async function route(sources: Sources, request: IncomingMessage): Promise<Answer> {
   const target = request.url ?? "/";
   const question = target.indexOf("?");
   const path = question < 0 ? target : target.slice(0, question);
   const query = new URLSearchParams(question < 0 ? "" : target.slice(question + 1));
-  const respond = findEndpoint(options, path);
+  const respond = findEndpoint(sources, path);
   if (respond === null) {
     return plainError(404, "404 page not found");
   }
@@ -74,20 +84,17 @@ async function route(options: HttpHandlerOptions, request: IncomingMessage): Pro
 const METRICS_PATH = "/metrics";
 
 /** Whoever answers at this path, or null. */
-function findEndpoint(
-  options: HttpHandlerOptions,
-  path: string,
-): ((query: URLSearchParams) => Answer | Promise<Answer>) | null {
+function findEndpoint(sources: Sources, path: string): ((query: URLSearchParams) => Answer | Promise<Answer>) | null {
   switch (path) {
     case "/health":
-      return (query) => answerHealth(options.checks, query);
+      return (query) => answerHealth(sources.checks, query);
     case "/version":
       return () => VERSION_ANSWER;
     case METRICS_PATH:
       return async () => ({
         status: 200,
-        headers: { "Content-Type": options.metricsContentType },
-        body: await options.metrics(),
+        headers: { "Content-Type": sources.metricsContentType },
+        body: await sources.metrics(),
       });
     default: {
       // /livez, /readyz, and one check of theirs: /readyz/data_corruption.
@@ -98,9 +105,9 @@ function findEndpoint(
       const type = match[1] as CheckType; // One of the two words in the pattern.
       const name: string | undefined = match[2];
       if (name === undefined) {
-        return (query) => answerChecks(options.checks, type, excluding(CHECK_NAMES[type], query), query);
+        return (query) => answerChecks(sources.checks, type, excluding(CHECK_NAMES[type], query), query);
       }
-      return CHECK_NAMES[type].includes(name) ? (query) => answerChecks(options.checks, type, [name], query) : null;
+      return CHECK_NAMES[type].includes(name) ? (query) => answerChecks(sources.checks, type, [name], query) : null;
     }
   }
 }

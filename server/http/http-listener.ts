@@ -18,6 +18,9 @@ export interface HttpListener {
 /** A client has this long to send its request's head; scrapers send it at once. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
+/** A socket on which nothing moves for so long, while an answer waits to be taken, is destroyed. */
+const STALL_TIMEOUT_MS = 60_000;
+
 /**
  * Starts to listen.
  *
@@ -28,6 +31,7 @@ export async function listenHttp(address: ListenAddress, handler: HttpHandler): 
     await removeStaleSocket(address.path);
   }
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
+  server.timeout = STALL_TIMEOUT_MS;
   server.listen(address);
   await once(server, "listening");
   const bound = server.address();

@@ -8,18 +8,19 @@ import type { Server as HttpServer } from "node:http";
 import type { ControlWriter } from "./control-writer.ts";
 import type { DeadlineWheel } from "./deadline-wheel.ts";
 import { CANCEL, MAX_31, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "./frames.ts";
+import type { HeaderField } from "./header-field.ts";
 import type { TransportLimits } from "./limits.ts";
 import { PlainExchange } from "./plain-exchange.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { RequestHead } from "./request-head.ts";
-import { CANCELED, INTERNAL, RESOURCE_EXHAUSTED } from "./service.ts";
+import { TOO_MANY_REQUESTS } from "./send-room.ts";
+import type { SendTotals } from "./send-room.ts";
+import { CANCELED, INTERNAL } from "./service.ts";
 import type { CallObserver, Status } from "./service.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { StreamWriter } from "./stream-writer.ts";
 import { Stream } from "./stream.ts";
 import type { StreamHost } from "./stream.ts";
-
-const TOO_MANY_REQUESTS: Status = { code: RESOURCE_EXHAUSTED, message: "etcdserver: too many requests" };
 
 /** What the streams of all connections share. */
 export interface StreamsHost {
@@ -28,12 +29,20 @@ export interface StreamsHost {
   readonly deadlines: DeadlineWheel;
   /** Answers plain HTTP requests. */
   readonly http: HttpServer;
+  /** Memory held for incomplete requests of all connections. */
+  heldBytes: number;
+  /** What all connections together have to send. */
+  readonly sendTotals: SendTotals;
+}
+
+/** Told of every stream that is reset for a fault of the client. It may end the connection from within. */
+export interface ResetListener {
+  onReset(): void;
 }
 
 export class ConnectionStreams implements StreamHost {
   readonly limits: TransportLimits;
   readonly writer: StreamWriter;
-  heldBytes = 0;
   /** The highest stream id seen, and the highest one that was taken on. */
   lastId = 0;
   lastAcceptedId = 0;
@@ -43,20 +52,47 @@ export class ConnectionStreams implements StreamHost {
   #sendWindow: number;
   readonly #host: StreamsHost;
   readonly #control: ControlWriter;
+  readonly #resetListener: ResetListener;
+  #heldBytes = 0;
+  /** Plain HTTP requests among the streams. */
+  #plainRequests = 0;
   readonly #table = new StreamTable<Stream>();
   readonly #endedEarly = new RecentIds();
 
   /** @param sendWindow the client's SETTINGS_INITIAL_WINDOW_SIZE, as long as it has sent none */
-  constructor(host: StreamsHost, writer: StreamWriter, control: ControlWriter, sendWindow: number) {
+  constructor(
+    host: StreamsHost,
+    writer: StreamWriter,
+    control: ControlWriter,
+    resetListener: ResetListener,
+    sendWindow: number,
+  ) {
     this.limits = host.limits;
     this.writer = writer;
     this.#host = host;
     this.#control = control;
+    this.#resetListener = resetListener;
     this.#sendWindow = sendWindow;
   }
 
   get length(): number {
     return this.#table.length;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  set heldBytes(bytes: number) {
+    this.#host.heldBytes += bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+  }
+
+  get holdsTooMuch(): boolean {
+    return (
+      this.#heldBytes > this.limits.partialMessageBytesMax ||
+      this.#host.heldBytes > this.limits.partialMessageBytesTotalMax
+    );
   }
 
   get(id: number): Stream | null {
@@ -81,9 +117,12 @@ export class ConnectionStreams implements StreamHost {
       this.#endedEarly.add(id);
       return;
     }
-    if (head.malformed || this.#table.length >= this.limits.streamsPerConnectionMax) {
+    const tooMany =
+      this.#table.length >= this.limits.streamsPerConnectionMax ||
+      (head.plainFields !== null && this.#plainRequests >= this.limits.plainRequestsPerConnectionMax);
+    if (head.malformed || tooMany) {
       this.#endedEarly.add(id);
-      this.#control.resetStream(id, head.malformed ? PROTOCOL_ERROR : REFUSED_STREAM);
+      this.resetUnknown(id, head.malformed ? PROTOCOL_ERROR : REFUSED_STREAM);
       return;
     }
     this.lastAcceptedId = id;
@@ -95,15 +134,23 @@ export class ConnectionStreams implements StreamHost {
       this.writer.refuse(stream, head.refusal.httpStatus, head.refusal.status);
       return;
     }
-    if (this.writer.owedBytes > this.limits.owedBytesPerConnectionMax) {
+    if (this.writer.refusesCalls) {
       stream.remoteClosed = endStream;
       this.writer.refuse(stream, 200, TOO_MANY_REQUESTS);
       return;
     }
     if (head.timeoutMs >= 0) stream.deadline = this.#host.deadlines.add(stream, head.timeoutMs);
     if (head.plainFields === null) stream.open();
-    else stream.listener = new PlainExchange(stream, head.plainFields, this.writer, this.#host.http);
+    else this.#openPlain(stream, head.plainFields);
     if (endStream && !stream.over) stream.receiveEnd();
+  }
+
+  #openPlain(stream: Stream, fields: readonly HeaderField[]): void {
+    const exchange = new PlainExchange(stream, fields, this.writer, this.#host.http);
+    // A request that HTTP/1.1 cannot say is answered by now.
+    if (stream.over) return;
+    stream.listener = exchange;
+    this.#plainRequests++;
   }
 
   /** The last frame of a stream was written. */
@@ -123,14 +170,27 @@ export class ConnectionStreams implements StreamHost {
     this.remove(stream, code);
   }
 
+  /** Resets a stream on which the client broke a rule. */
+  resetForFault(stream: Stream, errorCode: number): void {
+    this.reset(stream, errorCode, INTERNAL);
+    this.#resetListener.onReset();
+  }
+
+  /** Sends RST_STREAM for a fault of the client on a stream that is not open. */
+  resetUnknown(id: number, errorCode: number): void {
+    this.#control.resetStream(id, errorCode);
+    this.#resetListener.onReset();
+  }
+
   malformed(stream: Stream): void {
-    this.reset(stream, PROTOCOL_ERROR, INTERNAL);
+    this.resetForFault(stream, PROTOCOL_ERROR);
   }
 
   /** Takes out a stream that has ended, or of which nobody wants to hear any more. */
   remove(stream: Stream, code: number): void {
     this.#table.delete(stream);
     this.writer.forget(stream);
+    if (stream.head.plainFields !== null && stream.listener !== null) this.#plainRequests--;
     if (stream.deadline !== null) {
       this.#host.deadlines.remove(stream.deadline);
       stream.deadline = null;
@@ -174,11 +234,17 @@ export class ConnectionStreams implements StreamHost {
 
   /** Resets streams that wait too long for the client: for the rest of a request, or to take an answer. */
   sweep(): void {
+    const progressed = this.writer.sweep();
     const { limits } = this;
     for (const stream of this.#table.all()) {
-      // A stream that is closed but not over has an answer queued.
-      if (!stream.awaitsBody && !stream.closed) continue;
-      const timeoutMs = stream.closed ? limits.writeStallTimeoutMs : limits.requestBodyTimeoutMs;
+      const { awaitsReader } = stream;
+      if (!stream.awaitsBody && !awaitsReader) {
+        stream.idleSweeps = 0;
+        continue;
+      }
+      // Its turn will come.
+      if (awaitsReader && progressed && stream.sendWindow > 0) continue;
+      const timeoutMs = awaitsReader ? limits.writeStallTimeoutMs : limits.requestBodyTimeoutMs;
       stream.idleSweeps++;
       if (stream.idleSweeps * limits.sweepIntervalMs > timeoutMs) this.reset(stream, CANCEL, CANCELED);
     }

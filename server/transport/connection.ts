@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 
 import { ConnectionStreams } from "./connection-streams.ts";
-import type { StreamsHost } from "./connection-streams.ts";
+import type { ResetListener, StreamsHost } from "./connection-streams.ts";
 import { ControlWriter } from "./control-writer.ts";
 import * as frames from "./frames.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -21,7 +21,7 @@ import type { MethodTable } from "./method-table.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { RateLimit } from "./rate-limit.ts";
-import { CANCELED, INTERNAL } from "./service.ts";
+import { CANCELED } from "./service.ts";
 import type { Status } from "./service.ts";
 import { StreamWriter } from "./stream-writer.ts";
 import type { WriterHost } from "./stream-writer.ts";
@@ -39,10 +39,13 @@ export interface ConnectionHost extends StreamsHost {
   onShutdownSeen(connection: Connection): void;
 }
 
+/** Input that took longer is likely to be followed by more in the same turn of the event loop. */
+const LONG_READ_MS = 0.5;
+
 /** Recognises the answer to the PING of a shutdown. */
 const SHUTDOWN_PING = Buffer.from("shutdown", "latin1");
 
-export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
+export class Connection implements FrameHandler, HeaderBlockSink, ResetListener, WriterHost {
   readonly limits: TransportLimits;
   readonly writer: StreamWriter;
   readonly streams: ConnectionStreams;
@@ -69,6 +72,17 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
   /** A read or a flush is going on, at the end of which everything is written. */
   #busy = false;
   /** Nothing is read until the socket has taken what it has. */
+  #awaitsDrain = false;
+  /** When the current turn of the event loop began to work on this connection's input. */
+  #turnBegan = 0;
+  /** Whether `#nextTurn` is to come: what arrives until then belongs to the current turn. */
+  #inTurn = false;
+  /** The turn is over: nothing is read until the next one. */
+  #awaitsTurn = false;
+  /** A copy of the input that the turn left, from `#restAt` on; null when there is none. */
+  #rest: Buffer | null = null;
+  #restAt = 0;
+  /** Whether the socket is paused. */
   #paused = false;
   /** The connection ends with its last stream. */
   #finishing = false;
@@ -84,9 +98,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     this.#host = host;
     this.#socket = socket;
     this.#out = new OutputBuffer(socket);
-    this.writer = new StreamWriter(this, this.#out);
+    this.writer = new StreamWriter(this, this.#out, host.sendTotals);
     this.#control = new ControlWriter(this, this.#out);
-    this.streams = new ConnectionStreams(host, this.writer, this.#control, frames.DEFAULT_WINDOW);
+    this.streams = new ConnectionStreams(host, this.writer, this.#control, this, frames.DEFAULT_WINDOW);
     this.#frameReader = new FrameReader(this, frames.DEFAULT_FRAME_BYTES_MAX);
     this.#headerFrames = new HeaderFrames(this, this.limits);
     this.#heads = new HeadCache(host.methods, this.limits.headerListBytesMax);
@@ -109,15 +123,65 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
   /** Takes [start, end) of what the socket delivered. The bytes are not kept. */
   read(chunk: Buffer, start: number, end: number): void {
     if (this.stopped) return;
+    if (this.#rest === null) {
+      this.#read(chunk, start, end, false);
+    } else {
+      // Some sockets still deliver what they had read when they were paused.
+      this.#rest = Buffer.concat([this.#rest.subarray(this.#restAt), chunk.subarray(start, end)]);
+      this.#restAt = 0;
+    }
+  }
+
+  /** @param owned whether the chunk's memory is ours; else it is valid only during the call */
+  #read(chunk: Buffer, start: number, end: number, owned: boolean): void {
+    if (!this.#inTurn) this.#turnBegan = performance.now();
     this.#busy = true;
-    this.#frameReader.read(chunk, start, end);
+    const at = this.#frameReader.read(chunk, start, end);
+    // Before the flush: the connection does not end while there is something to read.
+    if (at < end && !this.stopped) {
+      this.#rest = owned ? chunk : Buffer.from(chunk.subarray(at, end));
+      this.#restAt = owned ? at : 0;
+    }
     this.#busy = false;
     this.flush();
-    // A client that does not take answers gets none of its further requests read.
-    if (this.#out.blocked && this.#out.pendingBytes > this.limits.pendingOutputBytesMax && !this.#paused) {
-      this.#paused = true;
-      this.#socket.pause();
+    if (this.stopped) return;
+    const tookMs = performance.now() - this.#turnBegan;
+    if (this.#rest !== null || tookMs >= this.limits.turnMs) {
+      this.#awaitsTurn = true;
+      this.#expectTurn();
+    } else if (tookMs > LONG_READ_MS) {
+      this.#expectTurn();
     }
+    // A client that does not take answers gets none of its further requests read.
+    if (this.#out.blocked && this.#out.pendingBytes > this.limits.pendingOutputBytesMax) this.#awaitsDrain = true;
+    this.#pauseOrResume();
+  }
+
+  #expectTurn(): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    setImmediate(() => this.#nextTurn());
+  }
+
+  #nextTurn(): void {
+    this.#inTurn = false;
+    this.#awaitsTurn = false;
+    if (this.stopped) return;
+    const rest = this.#rest;
+    if (rest === null) {
+      this.#pauseOrResume();
+    } else {
+      this.#rest = null;
+      this.#read(rest, this.#restAt, rest.length, true);
+    }
+  }
+
+  #pauseOrResume(): void {
+    const pause = this.#awaitsDrain || this.#awaitsTurn;
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   flush(): void {
@@ -126,7 +190,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     this.#busy = true;
     this.writer.flush();
     this.#busy = nested;
-    if (this.#finishing && this.streams.length === 0 && !nested) this.#end();
+    if (this.#finishing && this.streams.length === 0 && !nested && this.#rest === null) this.#end();
   }
 
   wrote(): void {
@@ -136,6 +200,10 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
   }
 
   // Frames.
+
+  turnOver(): boolean {
+    return performance.now() - this.#turnBegan >= this.limits.turnMs;
+  }
 
   onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void {
     if (this.#headerFrames.open && type !== frames.CONTINUATION) {
@@ -238,9 +306,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     }
     stream.receiveWindow -= length;
     if (stream.remoteClosed) {
-      this.streams.reset(stream, frames.STREAM_CLOSED, INTERNAL);
+      this.streams.resetForFault(stream, frames.STREAM_CLOSED);
     } else if (stream.receiveWindow < 0) {
-      this.streams.reset(stream, frames.FLOW_CONTROL_ERROR, INTERNAL);
+      this.streams.resetForFault(stream, frames.FLOW_CONTROL_ERROR);
     } else {
       if (!endStream && stream.receiveWindow < streamWindowBytes / 2) {
         this.#control.windowUpdate(streamId, streamWindowBytes - stream.receiveWindow);
@@ -252,7 +320,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
 
   #onDataWithoutStream(streamId: number): void {
     if (this.streams.isIdle(streamId)) this.fail(frames.PROTOCOL_ERROR, "DATA on an idle stream");
-    else if (!this.streams.endedEarly(streamId)) this.#control.resetStream(streamId, frames.STREAM_CLOSED);
+    else if (!this.streams.endedEarly(streamId)) this.streams.resetUnknown(streamId, frames.STREAM_CLOSED);
   }
 
   #onHeaders(bytes: Buffer, flags: number, streamId: number, start: number, end: number): void {
@@ -279,9 +347,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     if (stream === null) {
       if (!this.streams.endedEarly(streamId)) this.fail(frames.STREAM_CLOSED, "HEADERS on a closed stream");
     } else if (stream.remoteClosed) {
-      this.streams.reset(stream, frames.STREAM_CLOSED, INTERNAL);
+      this.streams.resetForFault(stream, frames.STREAM_CLOSED);
     } else if (!valid || !endStream) {
-      this.streams.reset(stream, frames.PROTOCOL_ERROR, INTERNAL);
+      this.streams.resetForFault(stream, frames.PROTOCOL_ERROR);
     } else {
       stream.receiveEnd();
     }
@@ -296,12 +364,14 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
       this.fail(frames.FRAME_SIZE_ERROR, "RST_STREAM of a wrong length");
       return;
     }
-    if (this.#resets.exceeded()) {
-      this.fail(frames.ENHANCE_YOUR_CALM, "too many streams reset");
-      return;
-    }
     const stream = this.streams.get(streamId);
     if (stream !== null) this.streams.remove(stream, CANCELED);
+    this.onReset();
+  }
+
+  /** A stream was reset, by the client or for a fault of its. */
+  onReset(): void {
+    if (this.#resets.exceeded()) this.fail(frames.ENHANCE_YOUR_CALM, "too many streams reset");
   }
 
   #onWindowUpdate(bytes: Buffer, streamId: number, start: number, end: number): void {
@@ -324,9 +394,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     const stream = this.streams.get(streamId);
     // A stream that has ended may still be granted window.
     if (stream === null) return;
-    if (increment === 0) this.streams.reset(stream, frames.PROTOCOL_ERROR, INTERNAL);
+    if (increment === 0) this.streams.resetForFault(stream, frames.PROTOCOL_ERROR);
     else if (stream.sendWindow + increment > frames.MAX_31) {
-      this.streams.reset(stream, frames.FLOW_CONTROL_ERROR, INTERNAL);
+      this.streams.resetForFault(stream, frames.FLOW_CONTROL_ERROR);
     } else this.writer.openStreamWindow(stream, increment);
   }
 
@@ -341,7 +411,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     } else if (length !== 5) {
       const stream = this.streams.get(streamId);
       if (stream === null) this.fail(frames.FRAME_SIZE_ERROR, "PRIORITY of a wrong length");
-      else this.streams.reset(stream, frames.FRAME_SIZE_ERROR, INTERNAL);
+      else this.streams.resetForFault(stream, frames.FRAME_SIZE_ERROR);
     }
   }
 
@@ -353,7 +423,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
   }
 
   streamEnded(stream: Stream, code: number): void {
-    this.#resets.forgive();
+    // What was refused without its handler cost the client nothing, and buys nothing back.
+    if (stream.answered) this.#resets.forgive();
     this.streams.ended(stream, code);
   }
 
@@ -425,6 +496,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     this.streams.removeAll(CANCELED);
     this.#control.goaway(this.streams.lastAcceptedId, errorCode, text);
     this.stopped = true;
+    this.#rest = null;
     this.#finishing = true;
     this.wrote();
   }
@@ -433,7 +505,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
     this.stopped = true;
     if (this.#endedAt > 0) return;
     this.#endedAt = performance.now();
-    if (this.#paused) this.#socket.resume();
+    this.#awaitsDrain = false;
+    this.#awaitsTurn = false;
+    this.#pauseOrResume();
     // Reading goes on, into nothing: closing with unread input would make the kernel drop what we wrote last.
     this.#socket.end();
   }
@@ -441,14 +515,13 @@ export class Connection implements FrameHandler, HeaderBlockSink, WriterHost {
   #onDrain(): void {
     this.#out.drained();
     this.flush();
-    if (this.#paused && this.#out.pendingBytes <= this.limits.pendingOutputBytesMax) {
-      this.#paused = false;
-      this.#socket.resume();
-    }
+    if (this.#out.pendingBytes <= this.limits.pendingOutputBytesMax) this.#awaitsDrain = false;
+    this.#pauseOrResume();
   }
 
   #onClose(): void {
     this.stopped = true;
+    this.#rest = null;
     this.streams.removeAll(CANCELED);
     this.#host.onConnectionClosed(this);
   }

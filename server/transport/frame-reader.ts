@@ -8,11 +8,18 @@ import { FRAME_HEADER_BYTES, PREFACE, readUint31 } from "./frames.ts";
 export interface FrameHandler {
   /** True when nothing more is to be read. */
   readonly stopped: boolean;
+  /** Whether to leave what is not read yet to the next turn of the event loop. Asked now and then: it reads a clock. */
+  turnOver(): boolean;
   /** One frame with its payload [start, end), which is valid only during the call. */
   onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void;
   onFrameTooLarge(type: number, length: number): void;
   onBadPreface(): void;
 }
+
+/** Frames read between two looks at the clock, at most; fewer after a turn that was too long. */
+const FRAMES_PER_LOOK_MAX = 8;
+/** A frame counts once more for every so many bytes (as a shift): a frame of the largest size is enough for a look. */
+const WEIGHT_SHIFT = 11;
 
 export class FrameReader {
   readonly #handler: FrameHandler;
@@ -21,6 +28,8 @@ export class FrameReader {
   /** The frame, or the part of its header, that the last chunk left incomplete. */
   #partial: Buffer = EMPTY;
   #partialLength = 0;
+  #framesPerLook = 1;
+  #framesToLook = 1;
 
   /** @param frameBytesMax our SETTINGS_MAX_FRAME_SIZE */
   constructor(handler: FrameHandler, frameBytesMax: number) {
@@ -28,8 +37,12 @@ export class FrameReader {
     this.#frameBytesMax = frameBytesMax;
   }
 
-  /** Reads [start, end) of `chunk` and keeps nothing of it. */
-  read(chunk: Buffer, start: number, end: number): void {
+  /**
+   * Reads [start, end) of `chunk`, one frame at least, and keeps nothing of it.
+   *
+   * @returns where the next call has to go on: `end`, unless the turn is over before
+   */
+  read(chunk: Buffer, start: number, end: number): number {
     let at = start;
     if (this.#prefaceRead < PREFACE.length) at = this.#readPreface(chunk, start, end);
     if (this.#partialLength > 0 && at < end) at = this.#completePartial(chunk, at, end);
@@ -39,15 +52,26 @@ export class FrameReader {
       const type = chunk[at + 3];
       if (length > this.#frameBytesMax) {
         handler.onFrameTooLarge(type, length);
-        return;
+        return end;
       }
       const payload = at + FRAME_HEADER_BYTES;
       const next = payload + length;
       if (next > end) break;
       handler.onFrame(chunk, type, chunk[at + 4], readUint31(chunk, at + 5), payload, next);
       at = next;
+      this.#framesToLook -= 1 + (length >> WEIGHT_SHIFT);
+      if (this.#framesToLook <= 0 && this.#look()) return at;
     }
     if (at < end && !handler.stopped) this.#startPartial(chunk, at, end);
+    return end;
+  }
+
+  /** Looks at the clock, and sets when to look again: frames that take long are likely followed by more of them. */
+  #look(): boolean {
+    const over = this.#handler.turnOver();
+    this.#framesPerLook = over ? 1 : Math.min(2 * this.#framesPerLook, FRAMES_PER_LOOK_MAX);
+    this.#framesToLook = this.#framesPerLook;
+    return over;
   }
 
   #readPreface(chunk: Buffer, start: number, end: number): number {

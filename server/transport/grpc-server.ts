@@ -17,6 +17,7 @@ import type { TransportLimits } from "./limits.ts";
 import { openListener } from "./listener.ts";
 import { MethodTable } from "./method-table.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
+import type { SendTotals } from "./send-room.ts";
 import { readShared } from "./shared-read.ts";
 import { UNAVAILABLE } from "./service.ts";
 import type { CallObserver, Method, Status } from "./service.ts";
@@ -55,6 +56,8 @@ export class GrpcServer implements ConnectionHost {
   readonly observer: CallObserver | null;
   readonly deadlines = new DeadlineWheel();
   readonly http: HttpServer;
+  heldBytes = 0;
+  readonly sendTotals: SendTotals = { owedBytes: 0, queuedBytes: 0 };
 
   readonly #log: TransportLog | null;
   readonly #poisonReads: boolean;
@@ -81,6 +84,7 @@ export class GrpcServer implements ConnectionHost {
       if (this.#shutdown !== null) response.setHeader("connection", "close");
       options.http(request, response);
     });
+    this.http.timeout = this.limits.writeStallTimeoutMs;
     // This server never listens, as it is given its connections; but only with this event does it begin to watch its own
     // timeouts and to know which connections are idle.
     this.http.emit("listening");

@@ -22,15 +22,38 @@ export interface TransportLimits {
   readonly continuationFramesMax: number;
   /** Bytes of incomplete messages held for one connection; the request that would exceed it is refused. */
   readonly partialMessageBytesMax: number;
+  /** The same for all connections together. */
+  readonly partialMessageBytesTotalMax: number;
+  /** Open plain HTTP requests of one connection, each a pair of sockets; further ones are answered REFUSED_STREAM. */
+  readonly plainRequestsPerConnectionMax: number;
   /** Bytes queued for one stream above which it is not writable. It is writable again at half of it. */
   readonly queuedBytesPerStreamMax: number;
-  /** Bytes queued for all streaming calls of a connection above which those that queue are not writable. */
+  /** Memory held by what streaming calls of a connection have queued, above which those that queue are not writable. */
   readonly queuedBytesPerConnectionMax: number;
-  /** Bytes of unary answers that wait for the client's window. Above it new calls of the connection are refused. */
+  /** The same for all connections together. */
+  readonly queuedBytesMax: number;
+  /**
+   * Memory of messages that streaming calls of a connection have queued as copies. Above it no stream of the connection
+   * is writable, and one that queues another message is ended with RESOURCE_EXHAUSTED.
+   */
+  readonly copiedBytesPerConnectionMax: number;
+  /** Bytes of unary answers that wait for the client's window. Above it further calls of the connection are refused. */
   readonly owedBytesPerConnectionMax: number;
+  /** The same for all connections together. */
+  readonly owedBytesMax: number;
+  /** What a connection may owe or have queued even while all together exceed their limit. */
+  readonly guaranteedBytesPerConnection: number;
   /** Bytes handed to the socket and not yet taken by the kernel above which nothing more is read from it. */
   readonly pendingOutputBytesMax: number;
-  /** Streams a client resets within a second, less the calls it lets complete. More end the connection. */
+  /**
+   * How long one connection's input is worked on before the event loop goes on. The frame that is at hand is finished,
+   * and what is left of the input waits for the next turn.
+   */
+  readonly turnMs: number;
+  /**
+   * Streams that a client resets within a second, or that are reset because it breaks a rule, less the calls it lets
+   * their handlers answer. More end the connection.
+   */
   readonly resetsPerSecondMax: number;
   /** PING, SETTINGS, PRIORITY and unknown frames within a second. Go clients send a PING for every second call. */
   readonly controlFramesPerSecondMax: number;
@@ -40,9 +63,12 @@ export interface TransportLimits {
   readonly prefaceTimeoutMs: number;
   /** How long a client may take to send its SETTINGS, and to acknowledge ours. */
   readonly settingsTimeoutMs: number;
-  /** How long a request that should have one message may go without any byte of it. */
+  /** How long a request that should have one message, or a plain HTTP request, may go without any byte of it. */
   readonly requestBodyTimeoutMs: number;
-  /** How long a socket that has output waiting may accept none, and a unary answer may wait for the stream's window. */
+  /**
+   * How long a socket that has output waiting may accept none, and how long an answer, or a message of a call that has
+   * one request and many answers, may wait for the client's windows. Watches may wait for ever.
+   */
   readonly writeStallTimeoutMs: number;
   /** How long a connection is kept to let the client read our GOAWAY before it is destroyed. */
   readonly lingerMs: number;
@@ -66,10 +92,18 @@ export const DEFAULT_LIMITS: TransportLimits = {
   headerBlockBytesMax: 64 * KIB,
   continuationFramesMax: 16,
   partialMessageBytesMax: 64 * MIB,
+  partialMessageBytesTotalMax: 1024 * MIB,
+  plainRequestsPerConnectionMax: 100,
   queuedBytesPerStreamMax: 256 * KIB,
   queuedBytesPerConnectionMax: 4 * MIB,
+  queuedBytesMax: 1024 * MIB,
+  copiedBytesPerConnectionMax: 16 * MIB,
   owedBytesPerConnectionMax: 256 * MIB,
+  owedBytesMax: 1024 * MIB,
+  // For as many connections as there may be, that is another GiB.
+  guaranteedBytesPerConnection: 16 * KIB,
   pendingOutputBytesMax: 256 * KIB,
+  turnMs: 10,
   // A client that loses patience with a slow disk cancels everything it has in flight; an attack sends far more.
   resetsPerSecondMax: 10_000,
   controlFramesPerSecondMax: 200_000,

@@ -106,8 +106,11 @@ export class PlainExchange implements StreamListener {
       if (!this.#stream.writable) response.pause();
     });
     response.on("end", () => {
-      if (!this.#stream.closed) this.#writer.end(this.#stream, { code: OK, message: "" });
+      if (!this.#stream.closed && response.complete) this.#writer.end(this.#stream, { code: OK, message: "" });
     });
+    response.on("error", (error) => this.#fail(502, INTERNAL, String(error)));
+    // Behind the end this does nothing; without it, the answer broke off.
+    response.on("close", () => this.#fail(502, INTERNAL, "the answer broke off"));
   }
 
   /** Answers with a status alone; once a part of the answer is sent, only a reset is left. */

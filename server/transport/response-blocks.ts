@@ -30,9 +30,9 @@ const CONTENT_TYPE_LITERAL = Buffer.concat([Buffer.of(0x0f, 0x10, 0x10), Buffer.
 const OK_ENTERED = Buffer.concat([Buffer.of(0x40, 0x0b), Buffer.from("grpc-status"), Buffer.of(0x01, 0x30)]);
 const OK_LITERAL = Buffer.concat([Buffer.of(0x00, 0x0b), Buffer.from("grpc-status"), Buffer.of(0x01, 0x30)]);
 
-/** Room that `writeHeaders` and `writeOkTrailers` may need. */
-export const HEADERS_BYTES_MAX = FRAME_HEADER_BYTES + 2 + CONTENT_TYPE_LITERAL.length;
-export const OK_TRAILERS_BYTES_MAX = FRAME_HEADER_BYTES + OK_LITERAL.length;
+/** Room that `writeHeaders` and `writeOkTrailers` may need. Either may have to begin with the table size update. */
+export const HEADERS_BYTES_MAX = FRAME_HEADER_BYTES + SIZE_UPDATE_0.length + 1 + CONTENT_TYPE_LITERAL.length;
+export const OK_TRAILERS_BYTES_MAX = FRAME_HEADER_BYTES + SIZE_UPDATE_0.length + OK_LITERAL.length;
 
 /** The encoding half of one connection's header compression. Blocks must be written in the order they are made. */
 export class ResponseBlocks {

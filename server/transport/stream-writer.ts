@@ -7,6 +7,8 @@
  * waiting.
  */
 
+import assert from "node:assert/strict";
+
 import {
   DATA,
   DEFAULT_FRAME_BYTES_MAX,
@@ -14,6 +16,8 @@ import {
   END_STREAM,
   CANCEL,
   FRAME_HEADER_BYTES,
+  INTERNAL_ERROR,
+  MAX_31,
   writeFrameHeader,
   writeUint32,
 } from "./frames.ts";
@@ -23,7 +27,10 @@ import { MESSAGE_PREFIX_BYTES } from "./message-reader.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import { HEADERS_BYTES_MAX, OK_TRAILERS_BYTES_MAX, ResponseBlocks } from "./response-blocks.ts";
 import { SendQueue } from "./send-queue.ts";
-import { OK } from "./service.ts";
+import { SendRoom, TOO_MANY_REQUESTS } from "./send-room.ts";
+import type { SendTotals } from "./send-room.ts";
+import { SendRound } from "./send-round.ts";
+import { OK, RESOURCE_EXHAUSTED } from "./service.ts";
 import type { Status } from "./service.ts";
 import type { Stream, StreamOutput } from "./stream.ts";
 
@@ -33,6 +40,9 @@ const SMALL_BYTES_MAX = 16 * 1024;
 const STREAM_QUANTUM = 64 * 1024;
 /** What one connection sends of its queues before the event loop goes on. */
 const CONNECTION_QUANTUM = 256 * 1024;
+
+/** The longest message that gRPC clients can be sent. */
+const MESSAGE_BYTES_MAX = MAX_31;
 
 const UNARY_OVERHEAD_MAX = HEADERS_BYTES_MAX + FRAME_HEADER_BYTES + MESSAGE_PREFIX_BYTES + OK_TRAILERS_BYTES_MAX;
 const MESSAGE_OVERHEAD_MAX = HEADERS_BYTES_MAX + FRAME_HEADER_BYTES + MESSAGE_PREFIX_BYTES;
@@ -56,20 +66,28 @@ export class StreamWriter implements StreamOutput {
   sendWindow = DEFAULT_WINDOW;
   /** The largest frame payload we send: the client's limit, but never more than a stream's quantum. */
   frameBytesMax = DEFAULT_FRAME_BYTES_MAX;
-  /** Bytes queued by streaming calls. */
-  queuedBytes = 0;
-  /** Bytes of unary and plain answers that are queued. */
-  owedBytes = 0;
+  /** What is queued, and who waits to queue more. */
+  readonly room: SendRoom;
   readonly #host: WriterHost;
   readonly #out: OutputBuffer;
-  /** Streams that have queued bytes and an open window, in the order of their turns. */
-  #round: Stream[] = [];
-  readonly #choked = new Set<Stream>();
+  /** Streams that have queued bytes and an open window. */
+  readonly #round = new SendRound<Stream>();
   #pumpScheduled = false;
+  /** Something queued was written since the last sweep. */
+  #progressed = false;
 
-  constructor(host: WriterHost, out: OutputBuffer) {
+  constructor(host: WriterHost, out: OutputBuffer, totals: SendTotals) {
     this.#host = host;
     this.#out = out;
+    this.room = new SendRoom(host.limits, totals);
+  }
+
+  get refusesCalls(): boolean {
+    return this.room.refusesCalls;
+  }
+
+  writable(stream: Stream): boolean {
+    return this.room.writable(stream);
   }
 
   // Answers.
@@ -77,8 +95,12 @@ export class StreamWriter implements StreamOutput {
   reply(stream: Stream, message: Uint8Array): void {
     const length = MESSAGE_PREFIX_BYTES + message.length;
     if (!this.#passes(stream, length)) {
-      this.#enqueueCopy(stream, message);
-      this.end(stream, STATUS_OK);
+      if (this.room.refusesCalls) {
+        this.abort(stream, TOO_MANY_REQUESTS);
+      } else {
+        this.#enqueueCopy(stream, message);
+        this.end(stream, STATUS_OK);
+      }
       return;
     }
     const out = this.#out;
@@ -96,8 +118,12 @@ export class StreamWriter implements StreamOutput {
   }
 
   replyParts(stream: Stream, parts: readonly Uint8Array[], length: number): void {
+    if (!this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && this.room.refusesCalls) {
+      this.abort(stream, TOO_MANY_REQUESTS);
+      return;
+    }
     this.sendParts(stream, parts, length);
-    this.end(stream, STATUS_OK);
+    if (!stream.closed) this.end(stream, STATUS_OK);
   }
 
   send(stream: Stream, message: Uint8Array): void {
@@ -106,13 +132,17 @@ export class StreamWriter implements StreamOutput {
       const at = this.#beginMessage(stream, message.length);
       this.#out.bytes.set(message, at);
       this.#out.length = at + message.length;
+    } else if (this.room.refusesCopies) {
+      this.end(stream, TOO_MANY_REQUESTS);
     } else {
       this.#enqueueCopy(stream, message);
     }
   }
 
   sendParts(stream: Stream, parts: readonly Uint8Array[], length: number): void {
-    if (this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && !this.#out.blocked) {
+    if (length > MESSAGE_BYTES_MAX) {
+      this.end(stream, tooLarge(length));
+    } else if (this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && !this.#out.blocked) {
       let at = this.#beginMessage(stream, length);
       for (const part of parts) {
         this.#out.bytes.set(part, at);
@@ -120,9 +150,10 @@ export class StreamWriter implements StreamOutput {
       }
       this.#out.length = at;
     } else {
-      this.#enqueue(stream, messagePrefix(length));
-      for (const part of parts) this.#enqueue(stream, part);
-      this.#schedule(stream);
+      const queue = (stream.queue ??= new SendQueue());
+      queue.push(messagePrefix(length));
+      for (const part of parts) queue.push(part);
+      this.#queued(stream, queue);
     }
   }
 
@@ -135,8 +166,9 @@ export class StreamWriter implements StreamOutput {
 
   /** Queues bytes of a plain HTTP answer. They are kept by reference. */
   sendPlain(stream: Stream, body: Uint8Array): void {
-    this.#enqueue(stream, body);
-    this.#schedule(stream);
+    const queue = (stream.queue ??= new SendQueue());
+    queue.push(body);
+    this.#queued(stream, queue);
   }
 
   end(stream: Stream, status: Status): void {
@@ -149,12 +181,13 @@ export class StreamWriter implements StreamOutput {
   }
 
   abort(stream: Stream, status: Status): void {
-    const cut = stream.queue !== null && stream.queue.bytes > 0 && stream.headersSent;
+    const isPlain = stream.head.plainFields !== null;
+    const cut = stream.headersSent && (isPlain || (stream.queue !== null && stream.queue.bytes > 0));
     this.forget(stream);
     stream.closed = true;
     if (cut) {
-      // A message may have been sent in part: no status can follow it.
-      this.#host.resetStream(stream, CANCEL, status.code);
+      // A message may have been sent in part, and no status can follow it; a plain answer would pass for whole.
+      this.#host.resetStream(stream, isPlain ? INTERNAL_ERROR : CANCEL, status.code);
     } else {
       this.#finish(stream, status);
     }
@@ -171,10 +204,10 @@ export class StreamWriter implements StreamOutput {
 
   /** Drops what a stream has queued. */
   forget(stream: Stream): void {
-    if (stream.queue !== null) this.#account(stream, -stream.queue.bytes);
+    this.room.forget(stream);
     stream.queue = null;
     stream.ending = null;
-    if (stream.choked) this.#choked.delete(stream);
+    if (stream.scheduled) this.#round.remove(stream);
   }
 
   // Windows.
@@ -187,23 +220,41 @@ export class StreamWriter implements StreamOutput {
   /** The client opened the stream's window, or changed the initial one. */
   openStreamWindow(stream: Stream, increment: number): void {
     stream.sendWindow += increment;
-    if (stream.queue !== null && stream.queue.bytes > 0) this.#schedule(stream);
+    if (stream.queue !== null && stream.queue.bytes > 0) {
+      this.#schedule(stream);
+    } else if (stream.choked) {
+      this.room.windowOpened(stream);
+      this.#host.wrote();
+    }
+  }
+
+  /**
+   * Looks for streams that wait for nothing any more.
+   *
+   * @returns whether anything queued was written since the last sweep
+   */
+  sweep(): boolean {
+    this.room.sweep();
+    const progressed = this.#progressed;
+    this.#progressed = false;
+    return progressed;
   }
 
   /** The client opened the connection's window. */
   openWindow(increment: number): void {
     this.sendWindow += increment;
-    if (this.#round.length > 0) this.#host.wrote();
+    if (this.#round.first !== null) this.#host.wrote();
   }
 
   // Flushing.
 
   /** Writes out what windows and socket let through now. */
   flush(): void {
-    if (this.#round.length > 0) this.#pump();
-    if (this.#choked.size > 0) this.#unchoke();
+    if (this.#round.first !== null) this.#pump();
+    const more = this.room.tell();
     this.#out.flush();
-    if (this.#round.length > 0 && this.sendWindow > 0 && !this.#out.blocked) this.#pumpLater();
+    const pending = this.#round.first !== null && this.sendWindow > 0 && !this.#out.blocked;
+    if (more || pending) this.#pumpLater();
   }
 
   /** Whether a message of `length` bytes may go out at once, before what other streams have queued. */
@@ -245,47 +296,30 @@ export class StreamWriter implements StreamOutput {
     copy[0] = 0;
     writeUint32(copy, 1, message.length);
     copy.set(message, MESSAGE_PREFIX_BYTES);
-    this.#enqueue(stream, copy);
+    const queue = (stream.queue ??= new SendQueue());
+    queue.pushCopy(copy);
+    this.#queued(stream, queue);
+  }
+
+  #queued(stream: Stream, queue: SendQueue): void {
+    this.room.queued(stream, queue);
     this.#schedule(stream);
   }
 
-  #enqueue(stream: Stream, part: Uint8Array): void {
-    stream.queue ??= new SendQueue();
-    stream.queue.push(part);
-    this.#account(stream, part.length);
-    if (stream.choked) return;
-    const { queuedBytesPerStreamMax, queuedBytesPerConnectionMax } = this.#host.limits;
-    if (stream.queue.weight > queuedBytesPerStreamMax || this.queuedBytes > queuedBytesPerConnectionMax) {
-      stream.choked = true;
-      this.#choked.add(stream);
-    }
-  }
-
-  #account(stream: Stream, bytes: number): void {
-    const { method } = stream.head;
-    if (method === null || method.kind === "unary") this.owedBytes += bytes;
-    else this.queuedBytes += bytes;
-  }
-
   #schedule(stream: Stream): void {
-    if (!stream.scheduled && stream.sendWindow > 0) {
-      stream.scheduled = true;
-      this.#round.push(stream);
-    }
+    if (stream.sendWindow > 0) this.#round.add(stream);
     this.#host.wrote();
   }
 
   /** Lets the streams of the round send in turn. */
   #pump(): void {
     let budget = CONNECTION_QUANTUM;
-    let turns = 0;
-    const round = this.#round;
-    while (turns < round.length && budget > 0 && this.sendWindow > 0 && !this.#out.blocked) {
-      const stream = round[turns++];
-      stream.scheduled = false;
+    while (budget > 0 && this.sendWindow > 0 && !this.#out.blocked) {
+      const stream = this.#round.first;
+      if (stream === null) break;
+      this.#round.remove(stream);
       const { queue } = stream;
-      // The stream may have been ended since it was scheduled.
-      if (queue === null || queue.bytes === 0) continue;
+      assert(queue !== null && queue.bytes > 0, "a stream of the round has something to send");
       const count = Math.min(queue.bytes, STREAM_QUANTUM, budget, this.sendWindow, stream.sendWindow);
       if (count > 0) {
         this.#writeQueued(stream, queue, count);
@@ -294,11 +328,9 @@ export class StreamWriter implements StreamOutput {
       if (queue.bytes === 0) {
         if (stream.ending !== null) this.#finish(stream, stream.ending);
       } else if (stream.sendWindow > 0) {
-        stream.scheduled = true;
-        round.push(stream);
+        this.#round.add(stream);
       }
     }
-    this.#round = round.slice(turns);
   }
 
   #writeQueued(stream: Stream, queue: SendQueue, count: number): void {
@@ -319,7 +351,8 @@ export class StreamWriter implements StreamOutput {
     this.sendWindow -= count;
     stream.sendWindow -= count;
     stream.idleSweeps = 0;
-    this.#account(stream, -count);
+    this.#progressed = true;
+    this.room.written(stream, queue);
   }
 
   /** Writes the last frame of a stream whose queue is empty. */
@@ -348,20 +381,11 @@ export class StreamWriter implements StreamOutput {
       this.#host.flush();
     });
   }
+}
 
-  /** Tells the streams that became writable. A stream with an empty queue always is. */
-  #unchoke(): void {
-    const { queuedBytesPerStreamMax, queuedBytesPerConnectionMax } = this.#host.limits;
-    for (const stream of this.#choked) {
-      const weight = stream.queue === null ? 0 : stream.queue.weight;
-      const roomHere = weight <= queuedBytesPerStreamMax / 2;
-      const roomInAll = this.queuedBytes <= queuedBytesPerConnectionMax / 2;
-      if (weight > 0 && !(roomHere && roomInAll)) continue;
-      stream.choked = false;
-      this.#choked.delete(stream);
-      if (!stream.closed) stream.listener?.onDrain();
-    }
-  }
+function tooLarge(length: number): Status {
+  const message = `grpc: trying to send message larger than max (${length} vs. ${MESSAGE_BYTES_MAX})`;
+  return { code: RESOURCE_EXHAUSTED, message };
 }
 
 function messagePrefix(length: number): Buffer {

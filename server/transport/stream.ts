@@ -12,7 +12,8 @@ import { MESSAGE_PREFIX_BYTES, MessageReader } from "./message-reader.ts";
 import type { MessageSink } from "./message-reader.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { SendQueue } from "./send-queue.ts";
-import { DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED } from "./service.ts";
+import { TOO_MANY_REQUESTS } from "./send-room.ts";
+import { DEADLINE_EXCEEDED, INTERNAL } from "./service.ts";
 import type { CallMetadata, Status, StreamCall, StreamListener, UnaryCall } from "./service.ts";
 
 const NO_MESSAGE = "cardinality violation: received no request message from non-client-streaming RPC";
@@ -24,6 +25,8 @@ export interface StreamHost {
   readonly limits: TransportLimits;
   /** Memory held for incomplete requests of all streams of the connection. */
   heldBytes: number;
+  /** Whether that is more than allowed. */
+  readonly holdsTooMuch: boolean;
   readonly writer: StreamOutput;
   /** The request does not follow HTTP/2: resets the stream with PROTOCOL_ERROR. */
   malformed(stream: Stream): void;
@@ -39,6 +42,10 @@ export interface StreamOutput {
   end(stream: Stream, status: Status): void;
   /** Ends the stream at once; what is queued is dropped. */
   abort(stream: Stream, status: Status): void;
+  /** Whether the stream may send; one that may not is told by `onDrain` when it may. */
+  writable(stream: Stream): boolean;
+  /** True while the client must take answers before it is given more. */
+  readonly refusesCalls: boolean;
 }
 
 export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
@@ -63,19 +70,22 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
   queue: SendQueue | null = null;
   /** The status that follows the queue. */
   ending: Status | null = null;
-  /** Whether the writer has it in its round. */
+  /** Whether the writer has it in its round, and between whom. */
   scheduled = false;
-  /** Not writable. */
+  previousInRound: Stream | null = null;
+  nextInRound: Stream | null = null;
+  /** Not writable: the writer will tell when it is. */
   choked = false;
 
   /** Its place in the wheel of deadlines. */
   deadline: Deadline | null = null;
-  /** Sweeps of the connection since the client last sent a part of the request, or took a part of a unary answer. */
+  /** Sweeps of the connection since the client last sent a part of the request, or took a part of the answer. */
   idleSweeps = 0;
 
   /** Takes what the client sends: the messages of a streaming call, or the body of a plain HTTP request in pieces. */
   listener: StreamListener | null = null;
-  #answered = false;
+  /** The handler has decided the answer. */
+  answered = false;
   /** Set while a handler runs that will return the listener: `onClose` must wait for it. */
   #opening = false;
   /** Bytes of DATA so far; counted only when the request has a content-length. */
@@ -105,7 +115,7 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
   }
 
   get writable(): boolean {
-    return !this.choked;
+    return this.host.writer.writable(this);
   }
 
   reply(message: Uint8Array): void {
@@ -132,14 +142,27 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
   }
 
   end(status: Status): void {
-    if (!this.closed) this.host.writer.end(this, status);
+    if (this.closed) return;
+    this.answered = true;
+    this.host.writer.end(this, status);
   }
 
   // What the connection uses.
 
-  /** True while a request that should have one message lacks it, or its end. */
+  /** True while a request that should have one message, or a plain HTTP request, lacks it, or its end. */
   get awaitsBody(): boolean {
-    return !this.remoteClosed && !this.closed && this.head.method !== null && this.head.method.kind !== "bidi";
+    return !this.remoteClosed && !this.closed && (this.head.method === null || this.head.method.kind !== "bidi");
+  }
+
+  /**
+   * True while it is the client's turn to take what we have to send. A watch may be left waiting, but not a call that
+   * ends with its answer.
+   */
+  get awaitsReader(): boolean {
+    // A stream that is closed but not over has an answer queued.
+    if (this.closed) return true;
+    if (this.head.method === null || this.head.method.kind !== "server-stream") return false;
+    return this.queuedBytes > 0 || (this.choked && this.sendWindow <= 0);
   }
 
   /** Starts the call: its headers are read. */
@@ -176,8 +199,8 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     this.#hold(this.#reader.heldBytes + (this.#message === null ? 0 : this.#message.length));
     if (refused !== null) {
       this.host.writer.abort(this, refused);
-    } else if (this.host.heldBytes > this.host.limits.partialMessageBytesMax) {
-      this.host.writer.abort(this, { code: RESOURCE_EXHAUSTED, message: "etcdserver: too many requests" });
+    } else if (this.host.holdsTooMuch) {
+      this.host.writer.abort(this, TOO_MANY_REQUESTS);
     } else if (endStream) {
       this.#halfClose();
     }
@@ -233,7 +256,10 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
   }
 
   #receivePlain(bytes: Buffer, start: number, end: number, endStream: boolean): void {
-    if (end > start) this.listener?.onMessage(bytes.subarray(start, end));
+    if (end > start) {
+      this.idleSweeps = 0;
+      this.listener?.onMessage(bytes.subarray(start, end));
+    }
     if (endStream && !this.closed) this.listener?.onHalfClose();
   }
 
@@ -256,6 +282,12 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
   #call(message: Buffer): void {
     const { method } = this.head;
     assert(method !== null && method.kind !== "bidi", "methods with one request message are called");
+    // The client may have opened many streams before it owed the first answer.
+    if (this.host.writer.refusesCalls) {
+      this.host.writer.abort(this, TOO_MANY_REQUESTS);
+      return;
+    }
+    this.idleSweeps = 0;
     if (method.kind === "unary") {
       method.handle(this, message);
     } else {
@@ -271,8 +303,8 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
   }
 
   #answer(): void {
-    assert(!this.#answered, "a unary call is answered once");
-    this.#answered = true;
+    assert(!this.answered, "a unary call is answered once");
+    this.answered = true;
   }
 
   #hold(bytes: number): void {

@@ -64,6 +64,7 @@ beforeEach(async () => {
     metrics: () => metricsText(),
     metricsContentType: "text/plain; version=0.0.4; charset=utf-8",
     logger,
+    clock,
   });
   listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler);
   url = urlOf(listener);
@@ -199,11 +200,32 @@ describe("other paths and methods", () => {
     expect(await ask("/metrics", "POST")).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
   });
 
+  test("scrapes at the same time are one, and its text serves for a second", async () => {
+    let made = 0;
+    const text = Promise.withResolvers<string>();
+    metricsText = () => {
+      made++;
+      return text.promise;
+    };
+    const replies = [ask("/metrics"), ask("/metrics")];
+    await expect.poll(() => made).toBe(1);
+    text.resolve("first\n");
+    expect((await Promise.all(replies)).map(({ body }) => body)).toEqual(["first\n", "first\n"]);
+    metricsText = () => Promise.resolve("second\n");
+    await clock.advance(999);
+    expect((await ask("/metrics")).body).toBe("first\n");
+    await clock.advance(1);
+    expect((await ask("/metrics")).body).toBe("second\n");
+    expect(made).toBe(1);
+  });
+
   test("a failure inside is a 500 and one line in the log", async () => {
     metricsText = () => Promise.reject(new Error("no numbers"));
     expect(await ask("/metrics")).toMatchObject({ status: 500, body: "Internal Server Error\n" });
     expect(logLines).toHaveLength(1);
     expect(logLines[0]).toMatchObject({ level: "error", path: "/metrics", error: "no numbers" });
+    metricsText = () => Promise.resolve("numbers\n");
+    expect((await ask("/metrics")).body).toBe("numbers\n");
   });
 
   test.each(["/", "/nope", "/health/", "/livez/", "/readyz//", "//health", "/metrics/x", "/v3/kv/range"])(

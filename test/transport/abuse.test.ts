@@ -72,6 +72,76 @@ describe("streams opened and reset at once", () => {
   });
 });
 
+describe("resets that the client provokes", () => {
+  const limits = { resetsPerSecondMax: 50 };
+
+  test.each([
+    ["a window update of 0", (id: number) => windowUpdate(id, 0)],
+    ["a window above the largest", (id: number) => windowUpdate(id, 2 ** 31 - 1)],
+    ["PRIORITY of a wrong length", (id: number) => encodeFrame(frames.PRIORITY, 0, id, nothing)],
+    ["DATA behind the end", (id: number) => data(id, nothing)],
+  ])("by %s end the connection when they are too many", (_title, provoke) => {
+    const { server, observed } = makeServer(limits);
+    const peer = openFake(server);
+    for (let id = 1; id < 200; id += 2) peer.send(request(id, "/test.Test/Hold", nothing), provoke(id));
+    expect(goawayCode(peer)).toBe(ENHANCE_YOUR_CALM);
+    expect(observed.filter((line) => line.startsWith("started"))).toHaveLength(51);
+    expect(observed.filter((line) => line.startsWith("handled"))).toHaveLength(51);
+  });
+
+  test("by malformed requests end the connection when they are too many", () => {
+    const { server } = makeServer(limits);
+    const peer = openFake(server);
+    for (let id = 1; id < 200; id += 2) peer.send(headers(id, requestFields({ ":path": null })));
+    expect(goawayCode(peer)).toBe(ENHANCE_YOUR_CALM);
+  });
+
+  test.each([
+    ["an unknown path", "/no.Such/Thing", grpcMessage(nothing)],
+    ["an illegal message", "/test.Test/Echo", Buffer.of(7, 0, 0, 0, 0)],
+  ])("are not forgiven for refusals of %s", (_title, path, body) => {
+    const { server } = makeServer(limits);
+    const peer = openFake(server);
+    for (let id = 1; id < 400; id += 4) {
+      const refused = Buffer.concat([headers(id + 2, requestFields({ ":path": path })), data(id + 2, body)]);
+      peer.send(request(id, "/test.Test/Hold", nothing), resetStream(id, 8), refused);
+    }
+    expect(goawayCode(peer)).toBe(ENHANCE_YOUR_CALM);
+  });
+});
+
+describe("plain HTTP requests without their end", () => {
+  const plain = requestFields({ ":path": "/health", "content-type": null, te: null });
+
+  test("above their number are refused, until others end", () => {
+    const { server } = makeServer({ plainRequestsPerConnectionMax: 2 });
+    const peer = openFake(server);
+    peer.send(headers(1, plain), headers(3, plain), headers(5, plain));
+    expect(resetCode(peer, 5)).toBe(frames.REFUSED_STREAM);
+    expect(peer.connection.streams.length).toBe(2);
+    // Calls are not counted with them.
+    peer.send(request(7, "/test.Test/Echo", nothing));
+    expect(peer.socket.log.answer(7).fields["grpc-status"]).toBe("0");
+    peer.send(resetStream(1, 8), headers(9, plain), headers(11, plain));
+    expect(resetCode(peer, 9)).toBeNull();
+    expect(resetCode(peer, 11)).toBe(frames.REFUSED_STREAM);
+    expect(peer.connection.streams.length).toBe(2);
+  });
+
+  test("are reset after a while", () => {
+    const { server } = makeServer({ requestBodyTimeoutMs: 3_000 });
+    const peer = openFake(server);
+    peer.send(headers(1, plain));
+    for (let i = 0; i < 3; i++) peer.connection.sweep(after(0));
+    peer.send(data(1, Buffer.of(1), false));
+    for (let i = 0; i < 3; i++) peer.connection.sweep(after(0));
+    expect(resetCode(peer, 1)).toBeNull();
+    peer.connection.sweep(after(0));
+    expect(resetCode(peer, 1)).toBe(frames.CANCEL);
+    expect(peer.connection.streams.length).toBe(0);
+  });
+});
+
 describe("header blocks", () => {
   test("in too many CONTINUATION frames end the connection", () => {
     const { server } = makeServer();
@@ -175,7 +245,11 @@ describe("a client that takes no answers", () => {
     ],
     ["requests", null],
   ])("gets no more %s read, and keeps only so much memory", async (_title, frame) => {
-    const { server } = makeServer({ emptyDataFramesMax: 1e9, controlFramesPerSecondMax: 1e9 });
+    const { server } = makeServer({
+      emptyDataFramesMax: 1e9,
+      controlFramesPerSecondMax: 1e9,
+      resetsPerSecondMax: 1e9,
+    });
     const peer = openFake(server, [[frames.SETTINGS_INITIAL_WINDOW_SIZE, 2 ** 31 - 1]]);
     peer.send(windowUpdate(0, 2 ** 31 - 1 - 65_535));
     if (frame !== null && frame.length > 30) peer.send(frame.subarray(0, -9));
@@ -229,7 +303,7 @@ describe("a client that takes no answers", () => {
     peer.connection.sweep(after(0));
     expect(resetCode(peer, 1)).toBe(frames.CANCEL);
     expect(observed.at(-1)).toBe("handled /test.Test/Echo 1");
-    expect(peer.connection.writer.owedBytes).toBe(0);
+    expect(peer.connection.writer.room.owedBytes).toBe(0);
   });
 
   test("of a watch, by keeping its window shut, keeps the watch", () => {
@@ -295,6 +369,22 @@ describe("unfinished requests", () => {
     }
     expect(refused).toEqual([5, 7, 9, 11, 13, 15, 17, 19]);
     expect(peer.connection.streams.heldBytes).toBeLessThanOrEqual(110_000);
+  });
+
+  test("may hold only so much memory on all connections", () => {
+    const { server } = makeServer({ partialMessageBytesTotalMax: 110_000 });
+    const part = Buffer.concat([Buffer.of(0), uint32(50_000), Buffer.alloc(40_000)]);
+    const peers = Array.from({ length: 4 }, () => openFake(server));
+    for (const peer of peers) peer.send(headers(1), data(1, part, false));
+    expect(peers.map((peer) => peer.socket.log.answer(1).fields["grpc-status"])).toEqual([
+      undefined,
+      undefined,
+      "8",
+      "8",
+    ]);
+    expect(server.heldBytes).toBeLessThanOrEqual(110_000);
+    for (const peer of peers.slice(0, 2)) peer.send(resetStream(1, 8));
+    expect(server.heldBytes).toBe(0);
   });
 
   test("above the number of streams are refused, and the header table stays in step", () => {

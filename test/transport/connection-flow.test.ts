@@ -186,7 +186,7 @@ describe("a large answer", () => {
     const sent = dataBytes(peer, 1);
     for (let i = 0; i < 5; i++) await turn();
     expect(dataBytes(peer, 1)).toBe(sent);
-    expect(peer.connection.writer.owedBytes).toBe(0);
+    expect(peer.connection.writer.room.owedBytes).toBe(0);
     expect(peer.connection.streams.length).toBe(0);
   });
 });
@@ -255,12 +255,14 @@ describe("GR-07 a stream to a slow reader", () => {
     for (const id of ids) peer.send(headers(id, requestFields({ ":path": "/test.Test/Stream" })));
     for (const { call } of streams) while (call.writable) call.send(Buffer.alloc(5_000));
     // Four streams filled their own limit and with it the connection's: the others got one message in.
-    expect(peer.connection.writer.queuedBytes).toBeLessThanOrEqual(limits.queuedBytesPerConnectionMax + 21 * 5_005);
+    expect(peer.connection.writer.room.queuedBytes).toBeLessThanOrEqual(
+      limits.queuedBytesPerConnectionMax + 21 * 5_005,
+    );
     peer.send(windowUpdate(0, 10_000_000));
     for (const id of ids) peer.send(windowUpdate(id, 1_000_000));
     for (let i = 0; i < 5; i++) await turn();
     expect(streams.map(({ drains, call }) => [drains, call.writable])).toEqual(ids.map(() => [1, true]));
-    expect(peer.connection.writer.queuedBytes).toBe(0);
+    expect(peer.connection.writer.room.queuedBytes).toBe(0);
   });
 
   test("that ends is told its status behind what was queued", async () => {
@@ -284,7 +286,7 @@ describe("GR-07 a stream to a slow reader", () => {
     peer.send(headers(1, requestFields({ ":path": "/test.Test/Stream" })));
     while (streams[0].call.writable) streams[0].call.send(Buffer.alloc(5_000));
     peer.send(resetStream(1, frames.CANCEL));
-    expect(peer.connection.writer.queuedBytes).toBe(0);
+    expect(peer.connection.writer.room.queuedBytes).toBe(0);
     expect(streams[0]).toMatchObject({ closes: 1, drains: 0 });
     expect(streams[0].call.queuedBytes).toBe(0);
   });

@@ -9,6 +9,7 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
+import { DATA, END_HEADERS, END_STREAM, INTERNAL_ERROR, RST_STREAM } from "../../server/transport/frames.ts";
 import { RawClient, data, grpcMessage, headers } from "./raw-client.ts";
 import { startServer } from "./test-server.ts";
 
@@ -176,6 +177,25 @@ describe("plain HTTP over HTTP/2", () => {
   test("a handler that hangs up gives status 502", async () => {
     const { port } = await startServer({}, { http: (incoming) => void incoming.socket.destroy() });
     expect(await http2(`http://127.0.0.1:${port}`, { ":path": "/health" }, null)).toMatchObject({ status: 502 });
+  });
+
+  test.each(["content-length", "chunked"])("an answer of %s that breaks off is reset, not ended", async (kind) => {
+    const { port, server } = await startServer(
+      {},
+      {
+        http: (incoming, response) => {
+          if (kind === "content-length") response.setHeader("content-length", "1000");
+          response.write("begun", () => incoming.socket.destroy());
+        },
+      },
+    );
+    const client = await RawClient.open({ port });
+    const fields = { ":method": "GET", ":scheme": "http", ":path": "/", ":authority": "x" };
+    client.send(headers(1, Object.entries(fields), END_HEADERS | END_STREAM));
+    const reset = await client.frame(({ type, streamId }) => type === RST_STREAM && streamId === 1);
+    expect(reset.payload.readUInt32BE(0)).toBe(INTERNAL_ERROR);
+    for (const { type, flags } of client.frames) if (type === DATA) expect(flags & END_STREAM).toBe(0);
+    expect(server.streamCount).toBe(0);
   });
 
   test("a reset by the client ends the request", async () => {

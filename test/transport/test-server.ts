@@ -4,6 +4,7 @@ import { afterEach } from "vitest";
 
 import { GrpcServer } from "../../server/transport/grpc-server.ts";
 import type { GrpcServerOptions } from "../../server/transport/grpc-server.ts";
+import { DEFAULT_LIMITS } from "../../server/transport/limits.ts";
 import type { CallObserver, Method, StreamCall, UnaryCall } from "../../server/transport/service.ts";
 
 /** A streaming call that a test drives, and what its listener was told. */
@@ -44,12 +45,15 @@ export async function startServer(
   extra: Partial<GrpcServerOptions> = {},
   wantedPort = 0,
 ): Promise<TestServer & { readonly port: number }> {
-  const started = makeServer(limits, extra);
+  const started = makeServer({ turnMs: DEFAULT_LIMITS.turnMs, ...limits }, extra);
   const { port } = await started.server.listen({ host: "127.0.0.1", port: wantedPort });
   return { ...started, port: port as number };
 }
 
-/** Makes a server that does not listen. It is shut down when the test ends. */
+/**
+ * Makes a server that does not listen. It is shut down when the test ends. Unless the limits say otherwise, a connection
+ * works on its input to the end: what a test hands it is done when it has been handed over, however slow the machine.
+ */
 export function makeServer(
   limits: GrpcServerOptions["limits"] = {},
   extra: Partial<GrpcServerOptions> = {},
@@ -130,7 +134,7 @@ export function makeServer(
       });
     },
     observer,
-    limits,
+    limits: { turnMs: Number.POSITIVE_INFINITY, ...limits },
     log: { warn: (_fields, text) => void warnings.push(text) },
     poisonReads: true,
     ...extra,
