@@ -42,7 +42,7 @@ describe("progress under full write load", () => {
   const shared = new SharedStore(startPlinthStore);
   const writersPerConnection = 32;
   const connections = 4;
-  const rounds = 150;
+  const rounds = 500;
 
   test("WP-03: it is told as promptly as a read is answered, never below what was written, and never dropped", async () => {
     const clients = await Promise.all(Array.from({ length: connections }, () => EtcdClient.connect(shared.store.url)));
