@@ -63,7 +63,10 @@ export interface StreamCall {
   readonly closed: boolean;
   /** Bytes of messages accepted by `send` and `sendParts` that could not yet be written to the socket. */
   readonly queuedBytes: number;
-  /** False while `queuedBytes` is above the stream's limit; `onDrain` tells when it is true again. */
+  /**
+   * False while this stream or its connection has too much queued, so ask before every message; who hears false is told
+   * by `onDrain` when to ask again. A handler that sends all the same loses its call at some point.
+   */
   readonly writable: boolean;
   /** Queues one message. The bytes are copied or written before this returns. */
   send(message: Uint8Array): void;

@@ -27,7 +27,7 @@ import { MESSAGE_PREFIX_BYTES } from "./message-reader.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import { HEADERS_BYTES_MAX, OK_TRAILERS_BYTES_MAX, ResponseBlocks } from "./response-blocks.ts";
 import { SendQueue } from "./send-queue.ts";
-import { SendRoom, TOO_MANY_REQUESTS } from "./send-room.ts";
+import { ANSWER_DROPPED, SendRoom, TOO_MANY_REQUESTS } from "./send-room.ts";
 import type { SendTotals } from "./send-room.ts";
 import { SendRound } from "./send-round.ts";
 import { OK, RESOURCE_EXHAUSTED } from "./service.ts";
@@ -96,7 +96,7 @@ export class StreamWriter implements StreamOutput {
     const length = MESSAGE_PREFIX_BYTES + message.length;
     if (!this.#passes(stream, length)) {
       if (this.room.refusesCalls) {
-        this.abort(stream, TOO_MANY_REQUESTS);
+        this.abort(stream, ANSWER_DROPPED);
       } else {
         this.#enqueueCopy(stream, message);
         this.end(stream, STATUS_OK);
@@ -119,7 +119,7 @@ export class StreamWriter implements StreamOutput {
 
   replyParts(stream: Stream, parts: readonly Uint8Array[], length: number): void {
     if (!this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && this.room.refusesCalls) {
-      this.abort(stream, TOO_MANY_REQUESTS);
+      this.abort(stream, ANSWER_DROPPED);
       return;
     }
     this.sendParts(stream, parts, length);

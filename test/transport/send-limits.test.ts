@@ -10,6 +10,10 @@ import { data, grpcMessage, headers, request, requestFields, windowUpdate } from
 import { makeServer } from "./test-server.ts";
 
 const { SETTINGS_INITIAL_WINDOW_SIZE } = frames;
+const DROPPED = {
+  "grpc-status": "14",
+  "grpc-message": "etcdserver: the answer is dropped, because too many are unread",
+};
 const TOO_MANY = { "grpc-status": "8", "grpc-message": "etcdserver: too many requests" };
 const nothing = Buffer.alloc(0);
 
@@ -98,7 +102,8 @@ describe("answers that the client does not take", () => {
     }
     server.flush();
     expect(peer.connection.writer.room.owedBytes).toBeLessThan(50_000 + 21_000);
-    expect(peer.socket.log.answer(199).fields).toMatchObject(TOO_MANY);
+    // Unavailable: what such a call did is done (OC-08).
+    expect(peer.socket.log.answer(199).fields).toMatchObject(DROPPED);
   });
 
   test("weigh more than their bytes when they are small", () => {
