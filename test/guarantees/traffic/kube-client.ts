@@ -197,6 +197,6 @@ export function endOf(prefix: string): string {
 
 /** @param id tells the value from all others */
 export function randomPut(id: string, key: string, lease: string, random: Random): PutRequest {
-  const bytes = random.once(50) ? random.integer(10_000, 60_000) : random.integer(20, 800);
+  const bytes = random.once(50) ? random.integer(10_000, 40_000) : random.integer(20, 800);
   return { kind: "put", key, value: `${id}/${bytes}`, lease, prevKv: random.once(3) };
 }
