@@ -9,9 +9,6 @@ const TWO_32 = 2 ** 32;
 const TWO_63 = 2 ** 63;
 const TWO_64 = 2 ** 64;
 
-/** The longest varint. */
-export const VARINT_BYTES_MAX = 10;
-
 /** Halves of the value split last, as int32: a result of two numbers without an allocation. */
 let low = 0;
 let high = 0;

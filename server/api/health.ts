@@ -7,17 +7,9 @@ import {
   healthListRequest,
   healthListResponse,
 } from "../../proto/rare.ts";
-import type { Method, StreamListener } from "../transport/service.ts";
-import { readMethod, serverStreamMethod } from "./method.ts";
+import type { Method } from "../transport/service.ts";
+import { readMethod, serverStreamMethod, SILENT } from "./method.ts";
 import { UNKNOWN_HEALTH_SERVICE } from "./statuses.ts";
-
-/** The stream lives until its client ends it: while the server answers at all it is serving. */
-const OPEN: StreamListener = {
-  onMessage(): void {},
-  onHalfClose(): void {},
-  onDrain(): void {},
-  onClose(): void {},
-};
 
 export const healthMethods: readonly Method[] = [
   readMethod("/grpc.health.v1.Health/Check", healthCheckRequest.decode, (call, { service }) => {
@@ -29,6 +21,7 @@ export const healthMethods: readonly Method[] = [
   ),
   serverStreamMethod("/grpc.health.v1.Health/Watch", healthCheckRequest.decode, (call, { service }) => {
     call.send(healthCheckResponse.encode({ status: service === "" ? HEALTH_SERVING : HEALTH_SERVICE_UNKNOWN }));
-    return OPEN;
+    // The stream lives until its client ends it: while the server answers at all it is serving.
+    return SILENT;
   }),
 ];

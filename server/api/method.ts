@@ -104,10 +104,11 @@ export function bidiMethod(path: string, open: (call: StreamCall) => StreamListe
 /** Ends a stream that never began. */
 export function ended(call: StreamCall, status: Status): StreamListener {
   call.end(status);
-  return IGNORING;
+  return SILENT;
 }
 
-const IGNORING: StreamListener = {
+/** For a stream on which nothing the client does matters. */
+export const SILENT: StreamListener = {
   onMessage(): void {},
   onHalfClose(): void {},
   onDrain(): void {},

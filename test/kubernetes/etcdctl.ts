@@ -4,33 +4,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 
 import { ensurePeer } from "../peers/build.ts";
+import { etcdctl } from "../support/etcdctl.ts";
 import { EventLog } from "./event-log.ts";
-
-const commandMillisecondsMax = 30_000;
-
-export interface EtcdctlResult {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs it once. It gives up by itself when the store does not answer. */
-export async function etcdctl(url: string, args: readonly string[]): Promise<EtcdctlResult> {
-  const child = spawn(await ensurePeer("etcdctl"), [`--endpoints=${url}`, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: commandMillisecondsMax,
-  });
-  const output: Buffer[] = [];
-  const errors: Buffer[] = [];
-  child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
-  child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
-  await once(child, "close");
-  return {
-    code: child.exitCode,
-    stdout: Buffer.concat(output).toString("utf8"),
-    stderr: Buffer.concat(errors).toString("utf8"),
-  };
-}
 
 /** Runs it once and gives what it prints; fails when it does. */
 export async function etcdctlOutput(url: string, args: readonly string[]): Promise<string> {

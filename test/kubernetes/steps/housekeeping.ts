@@ -5,7 +5,8 @@ import { expect } from "vitest";
 
 import { type ApiClient, core, type KubeObject } from "../api-client.ts";
 import { type Cluster, compactionIntervalSeconds } from "../cluster.ts";
-import { etcdctl, watchStore } from "../etcdctl.ts";
+import { etcdctl } from "../../support/etcdctl.ts";
+import { watchStore } from "../etcdctl.ts";
 import { WatchStream } from "../watch-stream.ts";
 import { alarmingLines, consistentReads, failedConsistencyChecks, samplesOf } from "../server-health.ts";
 
