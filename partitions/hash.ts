@@ -3,6 +3,7 @@
  * Whether the removal that a compaction allows has already been done makes no difference (HK-02).
  */
 import { crc32 } from "node:zlib";
+import type { Auth } from "./auth.ts";
 import { END_OF_KEYS } from "./interval.ts";
 import type { Change, KeyHistory } from "./key-history.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
@@ -19,15 +20,24 @@ export function hashOfHistory(state: KeyspaceState, revision: number): number {
   return hash;
 }
 
-/** The hash of the history up to now, of the compact revision, the leases and the alarms. */
+/** The hash of the history up to now, of the compact revision, the leases, the alarms, the users and the roles. */
 export function hashOfAll(state: KeyspaceState): number {
   const leases = [...state.leases.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const text = [
     `compacted ${state.compactRevision} revision ${state.revision}`,
     ...leases.map(({ id, ttl }) => `lease ${id} ${ttl}`),
     ...state.alarms.list().map(({ memberId, alarm }) => `alarm ${memberId} ${alarm}`),
+    ...authLines(state.auth),
   ].join("\n");
   return crc32(text, hashOfHistory(state, state.revision));
+}
+
+function authLines(auth: Auth): string[] {
+  return [
+    `auth ${auth.enabled} ${auth.revision}`,
+    ...auth.userNames().map((name) => `user ${JSON.stringify(auth.user(name))}`),
+    ...auth.roleNames().map((name) => `role ${JSON.stringify([name, auth.role(name)])}`),
+  ];
 }
 
 /**

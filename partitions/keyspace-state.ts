@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { encodeKeyRecord, encodeTombstoneRecord } from "../proto/key-record.ts";
 import { Alarms } from "./alarms.ts";
+import { Auth } from "./auth.ts";
 import { END_OF_KEYS, keyBytes } from "./interval.ts";
 import type { Interval } from "./interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
@@ -26,6 +27,7 @@ export class KeyspaceState {
   readonly log = new RevisionLog();
   readonly leases = new LeaseTable();
   readonly alarms = new Alarms();
+  readonly auth = new Auth();
   /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */
   #revision = 1;
   /** Reads below it are refused; -1 before the first compaction (CO-02). */

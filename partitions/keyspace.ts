@@ -1,5 +1,5 @@
 /**
- * The keyspace: every key, its history, leases and alarms, as a pure function of the requests executed on it. It has no
+ * The keyspace: every key, its history, leases, alarms, users and roles, as a pure function of the requests executed on it. It has no
  * clock, does no I/O, promises nothing and rolls no dice, so that every replay of the journal gives the same.
  *
  * Each method executes one request as a whole: afterwards it has either happened at one new revision, or was refused
@@ -17,6 +17,8 @@ import type {
   TxnResponse,
 } from "../proto/messages.ts";
 import type { Alarm } from "./alarms.ts";
+import type { Auth } from "./auth.ts";
+import { Authorization } from "./authorization.ts";
 import { compact, compactStep } from "./compaction.ts";
 import { deleteRange } from "./delete-range.ts";
 import { hashOfAll, hashOfHistory } from "./hash.ts";
@@ -49,11 +51,17 @@ export interface HistoryHash {
 
 export class Keyspace {
   readonly watchers: Watchers;
+  /** Users and roles. */
+  readonly auth: Auth;
+  /** What users may do. The methods here do not ask it: who calls them has, or acts on the server's own behalf. */
+  readonly authorization: Authorization;
   readonly #state: KeyspaceState;
 
   constructor(options: KeyspaceOptions = {}) {
     this.#state = new KeyspaceState(options.partitionMap ?? new PartitionMap());
     this.watchers = new Watchers(this.#state);
+    this.auth = this.#state.auth;
+    this.authorization = new Authorization(this.auth, (id) => this.lease(id));
   }
 
   /** The current revision; 1 when nothing was ever changed (MV-01). */
@@ -79,7 +87,7 @@ export class Keyspace {
 
   /** Bytes of all that is retained, history included, with what it costs to keep it. */
   get bytes(): number {
-    let sum = this.#state.leases.size * LEASE_BYTES;
+    let sum = this.#state.leases.size * LEASE_BYTES + this.auth.bytes;
     for (const partition of this.partitions) sum += partition.bytes;
     return sum;
   }
@@ -215,7 +223,7 @@ export class Keyspace {
     return { hash, compactRevision: this.compactRevision, hashRevision };
   }
 
-  /** The hash of everything: history, leases, alarms (HK-03). */
+  /** The hash of everything: history, leases, alarms, users and roles (HK-03). */
   hashAll(): number {
     return hashOfAll(this.#state);
   }

@@ -17,6 +17,7 @@ export class Refusal {
 
 const INVALID_ARGUMENT = 3;
 const NOT_FOUND = 5;
+const PERMISSION_DENIED_CODE = 7;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
 const OUT_OF_RANGE = 11;
@@ -48,3 +49,31 @@ export const NO_SPACE = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: mvcc: datab
 
 /** Any change while the CORRUPT alarm is active. */
 export const CORRUPT = new Refusal(DATA_LOSS, "etcdserver: corrupt cluster");
+
+/** Authentication was to be enabled before there is a root user with the root role (contract §9.3). */
+export const ROOT_USER_NOT_FOUND = new Refusal(FAILED_PRECONDITION, "etcdserver: root user does not exist");
+export const ROOT_HAS_NO_ROOT_ROLE = new Refusal(FAILED_PRECONDITION, "etcdserver: root user does not have root role");
+
+export const USER_EXISTS = new Refusal(FAILED_PRECONDITION, "etcdserver: user name already exists");
+/** Also what a caller without a user hears where one is needed. */
+export const USER_NAME_EMPTY = new Refusal(INVALID_ARGUMENT, "etcdserver: user name is empty");
+export const USER_NOT_FOUND = new Refusal(FAILED_PRECONDITION, "etcdserver: user name not found");
+export const ROLE_EXISTS = new Refusal(FAILED_PRECONDITION, "etcdserver: role name already exists");
+export const ROLE_NAME_EMPTY = new Refusal(INVALID_ARGUMENT, "etcdserver: role name is empty");
+export const ROLE_NOT_FOUND = new Refusal(FAILED_PRECONDITION, "etcdserver: role name not found");
+export const ROLE_NOT_GRANTED = new Refusal(FAILED_PRECONDITION, "etcdserver: role is not granted to the user");
+export const PERMISSION_NOT_GIVEN = new Refusal(INVALID_ARGUMENT, "etcdserver: permission not given");
+export const PERMISSION_NOT_GRANTED = new Refusal(
+  FAILED_PRECONDITION,
+  "etcdserver: permission is not granted to the role",
+);
+/** A permission for no keys, or what would take the root user its power while authentication is enabled. */
+export const INVALID_AUTH_MANAGEMENT = new Refusal(INVALID_ARGUMENT, "etcdserver: invalid auth management");
+
+/** Users and roles beyond `AUTH_BYTES_MAX`. etcd has no such bound. */
+export const TOO_MUCH_AUTH_DATA = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: too many users and roles");
+
+export const PERMISSION_DENIED = new Refusal(PERMISSION_DENIED_CODE, "etcdserver: permission denied");
+
+/** Users or roles changed while the request was on its way: clients try again with a new token. */
+export const AUTH_REVISION_OLD = new Refusal(INVALID_ARGUMENT, "etcdserver: revision of auth store is old");

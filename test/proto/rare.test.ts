@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import * as auth from "../../proto/auth.ts";
 import { DecodeError } from "../../proto/decode-error.ts";
 import type { MessageType } from "../../proto/message-type.ts";
 import { messageType } from "../../proto/message-type.ts";
@@ -47,6 +48,12 @@ const MEMBER: rare.Member = {
   isLearner: true,
 };
 
+const PERMISSION: auth.Permission = {
+  permType: auth.PERMISSION_READWRITE,
+  key: Buffer.from([0, 0xff]),
+  rangeEnd: Buffer.from([0xff, 0xff]),
+};
+
 const samples: Sample[] = [
   sample(rare.leaseGrantRequest, { TTL: 9e9, ID: LEASE }),
   sample(rare.leaseGrantResponse, { header: HEADER, ID: LEASE, TTL: -1, error: "no" }),
@@ -91,6 +98,40 @@ const samples: Sample[] = [
   sample(rare.healthCheckResponse, { status: rare.HEALTH_NOT_SERVING }),
   sample(rare.healthListRequest, {}),
   sample(rare.healthListResponse, { statuses: { "": { status: rare.HEALTH_SERVING }, b: { status: 0 } } }),
+  sample(auth.authEnableRequest, {}),
+  sample(auth.authEnableResponse, { header: HEADER }),
+  sample(auth.authDisableRequest, {}),
+  sample(auth.authDisableResponse, { header: HEADER }),
+  sample(auth.authStatusRequest, {}),
+  sample(auth.authStatusResponse, { header: HEADER, enabled: true, authRevision: 2 ** 40 }),
+  sample(auth.authenticateRequest, { name: "zürich", password: "geheim" }),
+  sample(auth.authenticateResponse, { header: HEADER, token: "t.1" }),
+  sample(auth.authUserAddRequest, { name: "a", password: "b", options: { noPassword: true }, hashedPassword: "c" }),
+  sample(auth.authUserAddResponse, { header: HEADER }),
+  sample(auth.authUserGetRequest, { name: "a" }),
+  sample(auth.authUserGetResponse, { header: HEADER, roles: ["r", "s"] }),
+  sample(auth.authUserListRequest, {}),
+  sample(auth.authUserListResponse, { header: HEADER, users: ["a", ""] }),
+  sample(auth.authUserDeleteRequest, { name: "a" }),
+  sample(auth.authUserDeleteResponse, { header: HEADER }),
+  sample(auth.authUserChangePasswordRequest, { name: "a", password: "b", hashedPassword: "c" }),
+  sample(auth.authUserChangePasswordResponse, { header: HEADER }),
+  sample(auth.authUserGrantRoleRequest, { user: "a", role: "r" }),
+  sample(auth.authUserGrantRoleResponse, { header: HEADER }),
+  sample(auth.authUserRevokeRoleRequest, { name: "a", role: "r" }),
+  sample(auth.authUserRevokeRoleResponse, { header: HEADER }),
+  sample(auth.authRoleAddRequest, { name: "r" }),
+  sample(auth.authRoleAddResponse, { header: HEADER }),
+  sample(auth.authRoleGetRequest, { role: "r" }),
+  sample(auth.authRoleGetResponse, { header: HEADER, perm: [PERMISSION, PERMISSION] }),
+  sample(auth.authRoleListRequest, {}),
+  sample(auth.authRoleListResponse, { header: HEADER, roles: ["r"] }),
+  sample(auth.authRoleDeleteRequest, { role: "r" }),
+  sample(auth.authRoleDeleteResponse, { header: HEADER }),
+  sample(auth.authRoleGrantPermissionRequest, { name: "r", perm: PERMISSION }),
+  sample(auth.authRoleGrantPermissionResponse, { header: HEADER }),
+  sample(auth.authRoleRevokePermissionRequest, { role: "r", key: Buffer.from([0xff]), rangeEnd: Buffer.from([0]) }),
+  sample(auth.authRoleRevokePermissionResponse, { header: HEADER }),
 ];
 
 test.each(samples)("$name survives encoding and decoding", ({ roundTrip }) => {
@@ -98,8 +139,10 @@ test.each(samples)("$name survives encoding and decoding", ({ roundTrip }) => {
   expect(decoded).toStrictEqual(message);
 });
 
-test("every codec of rare.ts has a sample", () => {
-  const codecs = Object.values(rare).filter((value) => typeof value === "object" && "decode" in value);
+test("every codec of rare.ts and auth.ts has a sample", () => {
+  const codecs = [...Object.values(rare), ...Object.values(auth)].filter(
+    (value) => typeof value === "object" && "decode" in value,
+  );
   expect(samples.map(({ name }) => name).toSorted()).toEqual(codecs.map(({ name }) => name).toSorted());
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { IntervalSet } from "../../../server/api/interval-set.ts";
+import { IntervalSet } from "../../partitions/interval-set.ts";
 
 const key = fc.string({ unit: fc.constantFrom("a", "b", "c", "d"), maxLength: 3 });
 
@@ -25,6 +25,22 @@ test("the union covers what either covers", () => {
       for (const [start, end] of right) other.add(start, end);
       set.addAll(other);
       expect(set.has(probe)).toBe([...left, ...right].some(([start, end]) => start <= probe && probe < end));
+    }),
+  );
+});
+
+test("an interval is covered when all of its keys are", () => {
+  const letters = ["", "a", "b", "c", "d", "e"];
+  const letter = fc.constantFrom(...letters);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(letter, letter)), letter, letter, (intervals, start, end) => {
+      fc.pre(start < end);
+      const set = new IntervalSet();
+      for (const [from, to] of intervals) set.add(from, to);
+      const keys = letters.filter((each) => start <= each && each < end).flatMap((each) => [each, `${each}\0`]);
+      // Every letter that lies inside stands for the keys up to the next one.
+      const expected = keys.every((each) => intervals.some(([from, to]) => from <= each && each < to));
+      expect(set.covers(start, end)).toBe(expected);
     }),
   );
 });

@@ -1,4 +1,4 @@
-/** A set of half-open key intervals that answers "is this key covered". Keys are latin1 strings: their order is byte order. */
+/** A set of half-open key intervals that answers what of the keys is covered. Keys are latin1 strings: their order is byte order. */
 export class IntervalSet {
   /** Sorted, disjoint and not touching, so both arrays ascend together. */
   readonly #starts: string[] = [];
@@ -27,6 +27,14 @@ export class IntervalSet {
   has(key: string): boolean {
     const after = upperBound(this.#starts, key);
     return after > 0 && key < this.#ends[after - 1];
+  }
+
+  /** Whether all of [start, end) is covered. Of an empty interval: whether one of the set holds both its ends. */
+  covers(start: string, end: string): boolean {
+    const after = upperBound(this.#starts, start);
+    if (after === 0) return false;
+    const holdsStart = start < this.#ends[after - 1];
+    return holdsStart && end <= this.#ends[after - 1] && end > this.#starts[after - 1];
   }
 }
 

@@ -1,0 +1,44 @@
+/** Which keys one user may read, and which write: all permissions of its roles melted together. */
+import { intervalOf, isSingleKey, keyString } from "./interval.ts";
+import { IntervalSet } from "./interval-set.ts";
+
+export interface Permission {
+  /** READ, WRITE or READWRITE of authpb.Permission; any other number permits nothing. */
+  readonly permType: number;
+  readonly key: Buffer;
+  /** As in a RangeRequest: empty for the key alone, a zero byte for all keys from it on. */
+  readonly rangeEnd: Buffer;
+}
+
+const READ = 0;
+const WRITE = 1;
+const READWRITE = 2;
+
+export class Permissions {
+  readonly #read = new IntervalSet();
+  readonly #write = new IntervalSet();
+
+  constructor(permissions: readonly Permission[]) {
+    for (const { permType, key, rangeEnd } of permissions) {
+      const { start, end } = intervalOf(key, rangeEnd);
+      if (permType === READ || permType === READWRITE) this.#read.add(start, end);
+      if (permType === WRITE || permType === READWRITE) this.#write.add(start, end);
+    }
+  }
+
+  /** Whether every key of the range may be read. */
+  mayRead(key: Buffer, rangeEnd: Buffer): boolean {
+    return covers(this.#read, key, rangeEnd);
+  }
+
+  /** Whether every key of the range may be written, and deleted. */
+  mayWrite(key: Buffer, rangeEnd: Buffer): boolean {
+    return covers(this.#write, key, rangeEnd);
+  }
+}
+
+function covers(intervals: IntervalSet, key: Buffer, rangeEnd: Buffer): boolean {
+  if (isSingleKey(rangeEnd)) return intervals.has(keyString(key));
+  const { start, end } = intervalOf(key, rangeEnd);
+  return intervals.covers(start, end);
+}

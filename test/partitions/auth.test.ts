@@ -1,0 +1,91 @@
+/** Users and roles by themselves. That they are what etcd's are is tested side by side with etcd. */
+import { beforeEach, expect, test } from "vitest";
+import { Auth, AUTH_BYTES_MAX } from "../../partitions/auth.ts";
+import { ROLE_NOT_GRANTED, TOO_MUCH_AUTH_DATA, USER_EXISTS } from "../../partitions/refusals.ts";
+
+let auth: Auth;
+
+beforeEach(() => {
+  auth = new Auth();
+});
+
+const permission = (key: string, permType = 0) => ({ permType, key: Buffer.from(key), rangeEnd: Buffer.alloc(0) });
+
+test("every change gives the next revision, and what changes nothing gives none", () => {
+  const revisions: number[] = [];
+  const then = (): number => revisions.push(auth.revision);
+  then();
+  auth.addUser("amy", "hash");
+  then();
+  expect(auth.addUser("amy", "hash")).toBe(USER_EXISTS);
+  auth.addRole("reader");
+  then();
+  auth.grantRole("amy", "reader");
+  then();
+  auth.grantRole("amy", "reader");
+  auth.disable();
+  then();
+  auth.revokeRole("amy", "reader");
+  expect(auth.revokeRole("amy", "reader")).toBe(ROLE_NOT_GRANTED);
+  then();
+  expect(revisions).toEqual([1, 2, 3, 4, 4, 5]);
+});
+
+test("names are listed in the order of their bytes", () => {
+  const names = ["zoë", "\u{1f600}", "\uffee", "b", "B"];
+  for (const name of names) {
+    auth.addUser(name, null);
+    auth.addRole(name);
+    auth.addUser("all", null);
+    auth.grantRole("all", name);
+  }
+  const sorted = names.toSorted((a, b) => Buffer.from(a).compare(Buffer.from(b)));
+  expect(sorted).toEqual(["B", "b", "zoë", "\uffee", "\u{1f600}"]);
+  expect(auth.roleNames()).toEqual(sorted);
+  expect(auth.user("all")?.roles).toEqual(sorted);
+  expect(auth.userNames()).toEqual(["B", "all", "b", "zoë", "\uffee", "\u{1f600}"]);
+});
+
+test("a permission keeps no view of the request it came in", () => {
+  const given = permission("key");
+  auth.addRole("reader");
+  auth.grantPermission("reader", given);
+  given.key.fill(0);
+  expect(auth.role("reader")).toEqual([permission("key")]);
+});
+
+test("what a user may do follows every change of its roles", () => {
+  auth.addUser("amy", null);
+  auth.addRole("reader");
+  auth.grantRole("amy", "reader");
+  const mayRead = (key: string): boolean => {
+    const user = auth.user("amy");
+    return user !== null && auth.permissionsOf(user).mayRead(Buffer.from(key), Buffer.alloc(0));
+  };
+  expect(mayRead("a")).toBe(false);
+  auth.grantPermission("reader", permission("a"));
+  expect(mayRead("a")).toBe(true);
+  auth.grantPermission("reader", permission("a", 1));
+  expect(mayRead("a")).toBe(false);
+  auth.grantPermission("reader", permission("a", 2));
+  expect(mayRead("a")).toBe(true);
+  auth.deleteRole("reader");
+  expect(mayRead("a")).toBe(false);
+});
+
+test("users and roles have a largest size, and what is deleted makes room", () => {
+  const longName = (i: number): string => `${i}`.padEnd(1024 * 1024, "x");
+  let users = 0;
+  while (auth.addUser(longName(users), null) === null) users++;
+  expect(auth.addUser(longName(users), null)).toBe(TOO_MUCH_AUTH_DATA);
+  expect(auth.bytes).toBeGreaterThan(AUTH_BYTES_MAX - 2 * 1024 * 1024);
+  expect(auth.bytes).toBeLessThanOrEqual(AUTH_BYTES_MAX);
+  const { revision } = auth;
+  expect(auth.addRole(longName(0))).toBe(TOO_MUCH_AUTH_DATA);
+  expect(auth.revision).toBe(revision);
+  auth.deleteUser(longName(0));
+  expect(auth.addRole(longName(0))).toBeNull();
+  auth.deleteRole(longName(0));
+  for (let i = 1; i < users; i++) auth.deleteUser(longName(i));
+  expect(auth.bytes).toBe(0);
+});
