@@ -6,13 +6,21 @@
 import assert from "node:assert/strict";
 import type { Journal, JournalListener } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
+import { recordBytesMax } from "../journal/limits.ts";
+import type { Identity } from "../partitions/authorization.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Counters } from "./metrics/counters.ts";
 import type { Command, Outcome } from "./record.ts";
-import { execute } from "./record.ts";
+import { execute, withIdentity } from "./record.ts";
 import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "./limits.ts";
-import { journalFailed, REQUEST_TIMED_OUT, SERVER_STOPPED, TOO_MANY_REQUESTS } from "./api/statuses.ts";
+import {
+  journalFailed,
+  REQUEST_TIMED_OUT,
+  REQUEST_TOO_LARGE,
+  SERVER_STOPPED,
+  TOO_MANY_REQUESTS,
+} from "./api/statuses.ts";
 import type { Status } from "./transport/service.ts";
 
 /** Who waits for a proposal. Exactly one of the two is called, once, and never before `propose` has returned. */
@@ -28,12 +36,14 @@ const EXPIRY_CHECK_MS = 1_000;
 
 class Proposal {
   readonly command: Command;
+  readonly identity: Identity | null;
   readonly proposedAtMs: number;
   /** Null once it was told that the outcome is unknown. */
   waiter: Waiter | null;
 
-  constructor(command: Command, waiter: Waiter, proposedAtMs: number) {
+  constructor(command: Command, identity: Identity | null, waiter: Waiter, proposedAtMs: number) {
     this.command = command;
+    this.identity = identity;
     this.waiter = waiter;
     this.proposedAtMs = proposedAtMs;
   }
@@ -98,22 +108,25 @@ export class Committer implements JournalListener {
    * Hands a command to the journal.
    *
    * @param record the command's request as `recordOf` gives it; the kind is set here
+   * @param identity the user on whose behalf, or null for nobody
    * @returns null when the command is on its way and the waiter will be told; else why it is refused, and nothing happened
    */
-  propose(command: Command, record: Buffer, waiter: Waiter): Status | null {
+  propose(command: Command, record: Buffer, waiter: Waiter, identity: Identity | null = null): Status | null {
     if (this.#failure !== null) return this.#failure;
     const journal = this.#journal;
     if (journal === null) return SERVER_STOPPED;
     if (this.pending >= PROPOSALS_MAX || journal.pendingBytes >= PENDING_BYTES_MAX) return TOO_MANY_REQUESTS;
     record[0] = command.kind;
+    const bytes = identity === null ? record : withIdentity(record, identity);
+    if (bytes.length > recordBytesMax) return REQUEST_TOO_LARGE;
     let position;
     try {
-      position = journal.append(record);
+      position = journal.append(bytes);
     } catch (error) {
       if (error instanceof JournalError) return journalFailed(error);
       throw error;
     }
-    this.#queue.push(new Proposal(command, waiter, this.#clock.nowMs()));
+    this.#queue.push(new Proposal(command, identity, waiter, this.#clock.nowMs()));
     assert(position === this.#applied + this.pending, "the queue mirrors the journal's uncommitted records");
     this.#timer ??= this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire());
     return null;
@@ -124,7 +137,7 @@ export class Committer implements JournalListener {
     while (this.#applied < committed) {
       const proposal = this.#queue[this.#head++];
       this.#applied++;
-      const outcome = execute(this.#keyspace, proposal.command, proposal.waiter !== null);
+      const outcome = execute(this.#keyspace, proposal.command, proposal.identity, proposal.waiter !== null);
       this.#events.onExecuted(proposal.command, outcome);
       proposal.waiter?.onApplied(outcome);
     }

@@ -46,6 +46,7 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly autoCompaction: AutoCompaction;
   readonly watchProgressNotifyIntervalMs: number;
+  readonly authTokenTtlMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** `stderr`, `stdout` or file paths; at least one. */
@@ -76,6 +77,8 @@ const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
 /** etcd raises shorter intervals to this, and takes 0 as the default. */
 const PROGRESS_INTERVAL_MS_MIN = 100;
 const PROGRESS_INTERVAL_MS_DEFAULT = 5_000;
+
+const AUTH_TOKEN_TTL_SECONDS_DEFAULT = 300;
 
 /** With the tenth that streams add to spread their ticks, what a timer can wait: 2^31 - 1 ms. */
 const PROGRESS_INTERVAL_HOURS_MAX = 500;
@@ -129,6 +132,7 @@ function buildConfig({ byName }: Settings): Config {
     maxRequestBytes: readInteger(setting("max-request-bytes"), 0, REQUEST_BYTES_MAX),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
+    authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
     logLevel: readChoice(setting("log-level"), LOG_LEVELS),
     logFormat: readChoice(setting("log-format"), LOG_FORMATS),
     logOutputs: readSome(setting("log-outputs"), readLogOutputs),
@@ -182,6 +186,12 @@ function readProgressInterval(setting: Setting): number {
     throw ConfigError.invalid(setting, `must be at most ${PROGRESS_INTERVAL_HOURS_MAX}h`);
   }
   return intervalMs === 0 ? PROGRESS_INTERVAL_MS_DEFAULT : Math.max(intervalMs, PROGRESS_INTERVAL_MS_MIN);
+}
+
+/** etcd takes 0 as the default. */
+function readTokenTtl(setting: Setting): number {
+  const seconds = readInteger(setting, 0);
+  return (seconds === 0 ? AUTH_TOKEN_TTL_SECONDS_DEFAULT : seconds) * 1_000;
 }
 
 /** A bare number is hours in periodic mode and revisions in revision mode; a duration needs periodic mode. */

@@ -7,6 +7,7 @@ import type { Counters } from "./metrics/counters.ts";
 import type { Command, Outcome } from "./record.ts";
 import {
   RECORD_ALARM,
+  RECORD_AUTH,
   RECORD_COMPACTION,
   RECORD_DELETE_RANGE,
   RECORD_LEASE_GRANT,
@@ -52,6 +53,8 @@ export function applyEffects(targets: EffectTargets, command: Command, outcome: 
       return lessor.remove(command.request.ID);
     case RECORD_ALARM:
       return guard.refresh();
+    case RECORD_AUTH:
+      return;
   }
 }
 

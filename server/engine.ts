@@ -6,6 +6,8 @@ import type { JournalListener, Journal } from "../journal/journal.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE, alarmRequest, leaseRevokeRequest } from "../proto/rare.ts";
 import { writeCompactionRequest } from "../proto/request-writers.ts";
 import { Writer } from "../proto/writer.ts";
+import { ROOT } from "../partitions/auth.ts";
+import type { Identity } from "../partitions/authorization.ts";
 import { Keyspace } from "../partitions/keyspace.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../partitions/refusals.ts";
 import { CatchUp } from "./catch-up.ts";
@@ -114,8 +116,15 @@ export class Engine implements JournalListener {
     };
     const record = recordOf(leaseRevokeRequest.encode(request));
     const refused =
-      this.guard.refuseByAlarm(0) ?? this.committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter);
+      this.guard.refuseByAlarm(0) ??
+      this.committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter, this.#root());
     if (refused !== null) onLost();
+  }
+
+  /** Who ends leases on the server's own behalf. */
+  #root(): Identity | null {
+    const { enabled, revision } = this.keyspace.auth;
+    return enabled ? { name: ROOT, authRevision: revision } : null;
   }
 
   #raiseNoSpace(): void {

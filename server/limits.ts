@@ -74,3 +74,12 @@ export const LEASE_TTL_MAX_SECONDS = 9_000_000_000;
 
 /** How long running calls may finish on SIGTERM. */
 export const SHUTDOWN_GRACE_MS = 3_000;
+
+/** Tokens of authenticated users; one more ends the token that was not used longest. */
+export const AUTH_TOKENS_MAX = 100_000;
+
+/** A longer password is refused, as etcd does. */
+export const PASSWORD_BYTES_MAX = 72;
+
+/** Passwords that wait to be hashed or checked, one at a time; one more is refused. */
+export const PASSWORDS_WAITING_MAX = 1_000;

@@ -5,6 +5,13 @@
  *        0     1  kind, one of RECORD_*
  *        1     n  the etcdserverpb request message: the client's own bytes where a client sent one
  *
+ * While authentication is enabled, a command of a user has its identity in between, and HAS_IDENTITY added to the kind:
+ *
+ *   offset  size  field
+ *        1     6  the auth revision under which the command was proposed
+ *        7     4  length of the user's name in bytes
+ *       11     n  the user's name in UTF-8
+ *
  * Executing the records in order on an empty keyspace gives the same keyspace on every machine. Therefore nothing that
  * depends on a clock or on chance is left to execution: a lease's id and granted TTL are fixed before.
  */
@@ -32,10 +39,13 @@ import {
   leaseGrantRequest,
   leaseRevokeRequest,
 } from "../proto/rare.ts";
-import { RECORD_KIND_BYTES } from "./limits.ts";
 import type { Alarm } from "../partitions/alarms.ts";
+import type { Authorization, Identity } from "../partitions/authorization.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Refusal } from "../partitions/refusals.ts";
+import type { AuthChange } from "./auth-change.ts";
+import { decodeAuthChange } from "./auth-change.ts";
+import { RECORD_KIND_BYTES } from "./limits.ts";
 
 export const RECORD_PUT = 1;
 export const RECORD_DELETE_RANGE = 2;
@@ -44,6 +54,13 @@ export const RECORD_COMPACTION = 4;
 export const RECORD_LEASE_GRANT = 5;
 export const RECORD_LEASE_REVOKE = 6;
 export const RECORD_ALARM = 7;
+export const RECORD_AUTH = 8;
+
+/** Added to the kind of a record that names the user. */
+const HAS_IDENTITY = 0x80;
+const AUTH_REVISION_OFFSET = RECORD_KIND_BYTES;
+const NAME_LENGTH_OFFSET = AUTH_REVISION_OFFSET + 6;
+const NAME_OFFSET = NAME_LENGTH_OFFSET + 4;
 
 export type Command =
   | { readonly kind: typeof RECORD_PUT; readonly request: PutRequest }
@@ -52,7 +69,8 @@ export type Command =
   | { readonly kind: typeof RECORD_COMPACTION; readonly request: CompactionRequest }
   | { readonly kind: typeof RECORD_LEASE_GRANT; readonly request: LeaseGrantRequest }
   | { readonly kind: typeof RECORD_LEASE_REVOKE; readonly request: LeaseRevokeRequest }
-  | { readonly kind: typeof RECORD_ALARM; readonly request: AlarmRequest };
+  | { readonly kind: typeof RECORD_ALARM; readonly request: AlarmRequest }
+  | { readonly kind: typeof RECORD_AUTH; readonly request: AuthChange };
 
 /** What executing a command gives: the response without header, nothing (null) where there is nothing to say, or a refusal. */
 export type Outcome =
@@ -65,11 +83,17 @@ export type Outcome =
   | Refusal;
 
 /**
- * Executes a committed command. Deterministic: the outcome depends on the commands before it and on nothing else.
+ * Executes a committed command, if the user may. Deterministic: the outcome depends on the commands before it and on
+ * nothing else.
  *
+ * @param identity the user, or null for nobody
  * @param isAnswered false when nobody waits for the outcome, which then leaves out what only reads
  */
-export function execute(keyspace: Keyspace, command: Command, isAnswered: boolean): Outcome {
+export function execute(keyspace: Keyspace, command: Command, identity: Identity | null, isAnswered: boolean): Outcome {
+  if (keyspace.auth.enabled) {
+    const refusal = refuseUser(keyspace.authorization, command, identity);
+    if (refusal !== null) return refusal;
+  }
   switch (command.kind) {
     case RECORD_PUT:
       return keyspace.put(command.request);
@@ -85,6 +109,26 @@ export function execute(keyspace: Keyspace, command: Command, isAnswered: boolea
       return keyspace.leaseRevoke(command.request.ID);
     case RECORD_ALARM:
       return executeAlarm(keyspace, command.request);
+    case RECORD_AUTH:
+      return command.request.execute(keyspace.auth);
+  }
+}
+
+/** The others are checked before they are proposed, as in etcd, or come from the server itself. */
+function refuseUser(authorization: Authorization, command: Command, identity: Identity | null): Refusal | null {
+  switch (command.kind) {
+    case RECORD_PUT:
+      return authorization.refusePut(identity, command.request);
+    case RECORD_DELETE_RANGE:
+      return authorization.refuseDeleteRange(identity, command.request);
+    case RECORD_TXN:
+      return authorization.refuseTxn(identity, command.request);
+    case RECORD_LEASE_REVOKE:
+      return authorization.refuseLeaseWrite(identity, command.request.ID);
+    case RECORD_AUTH:
+      return authorization.refuseAdmin(identity);
+    default:
+      return null;
   }
 }
 
@@ -106,10 +150,40 @@ export function recordOf(request: Uint8Array): Buffer {
   return record;
 }
 
+/**
+ * What `record`, whose kind is set, becomes when a user proposes it.
+ *
+ * @returns a new record; the given one stays as it is, since its command holds views into it
+ */
+export function withIdentity(record: Buffer, identity: Identity): Buffer {
+  const name = Buffer.from(identity.name);
+  const named = Buffer.allocUnsafe(NAME_OFFSET + name.length + record.length - RECORD_KIND_BYTES);
+  named[0] = record[0] | HAS_IDENTITY;
+  named.writeUIntLE(identity.authRevision, AUTH_REVISION_OFFSET, 6);
+  named.writeUInt32LE(name.length, NAME_LENGTH_OFFSET);
+  named.set(name, NAME_OFFSET);
+  named.set(record.subarray(RECORD_KIND_BYTES), NAME_OFFSET + name.length);
+  return named;
+}
+
+/** The user in a record, or null. */
+export function decodeIdentity(record: Buffer): Identity | null {
+  if ((record[0] & HAS_IDENTITY) === 0) return null;
+  const end = NAME_OFFSET + record.readUInt32LE(NAME_LENGTH_OFFSET);
+  assert(end <= record.length, "the name lies within its record");
+  const name = record.toString("utf8", NAME_OFFSET, end);
+  return { name, authRevision: record.readUIntLE(AUTH_REVISION_OFFSET, 6) };
+}
+
+function requestOffset(record: Buffer): number {
+  if ((record[0] & HAS_IDENTITY) === 0) return RECORD_KIND_BYTES;
+  return NAME_OFFSET + record.readUInt32LE(NAME_LENGTH_OFFSET);
+}
+
 /** @param record bytes of a committed record; the command holds views into it */
 export function decodeRecord(record: Buffer): Command {
-  const kind = record[0];
-  const message = record.subarray(RECORD_KIND_BYTES);
+  const kind = record[0] & ~HAS_IDENTITY;
+  const message = record.subarray(requestOffset(record));
   switch (kind) {
     case RECORD_PUT:
       return { kind, request: decodePutRequest(message) };
@@ -125,6 +199,8 @@ export function decodeRecord(record: Buffer): Command {
       return { kind, request: leaseRevokeRequest.decode(message) };
     case RECORD_ALARM:
       return { kind, request: alarmRequest.decode(message) };
+    case RECORD_AUTH:
+      return { kind, request: decodeAuthChange(message) };
     default:
       throw new Error(`a journal record of kind ${kind} was written by a newer version`);
   }

@@ -2,7 +2,7 @@
 import type { Journal } from "../journal/journal.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import { SLICE_COMPACTION_ENTRIES } from "./limits.ts";
-import { decodeRecord, execute, RECORD_COMPACTION } from "./record.ts";
+import { decodeIdentity, decodeRecord, execute, RECORD_COMPACTION } from "./record.ts";
 
 /**
  * Executes every committed record in order. What a compaction left to remove is removed at once, so that replay needs no
@@ -15,7 +15,7 @@ export async function replay(journal: Journal, keyspace: Keyspace): Promise<numb
   for await (const { bytes } of journal.read(journal.first)) {
     // Keyspace and decoders keep no views of the record, except the lease id and the like, which are copies.
     const command = decodeRecord(bytes);
-    execute(keyspace, command, false);
+    execute(keyspace, command, decodeIdentity(bytes), false);
     if (command.kind === RECORD_COMPACTION) while (!keyspace.compactStep(SLICE_COMPACTION_ENTRIES));
     records++;
   }

@@ -1,35 +1,230 @@
 /**
- * etcdserverpb.Auth as far as a server without authentication needs it: clients that were given credentials ask first,
- * hear that nobody checks them, and go on without.
+ * etcdserverpb.Auth (contract §9.3): users, roles, and tokens for users. Changes go through the journal, and may be made
+ * by users with the root role; while authentication is disabled by anybody.
  */
-import { messageType } from "../../proto/message-type.ts";
-import type { ResponseHeader } from "../../proto/messages.ts";
-import type { NoFields } from "../../proto/rare.ts";
+import {
+  authDisableResponse,
+  authEnableResponse,
+  authenticateRequest,
+  authenticateResponse,
+  authRoleAddResponse,
+  authRoleDeleteResponse,
+  authRoleGetRequest,
+  authRoleGetResponse,
+  authRoleGrantPermissionResponse,
+  authRoleListRequest,
+  authRoleListResponse,
+  authRoleRevokePermissionResponse,
+  authStatusRequest,
+  authStatusResponse,
+  authUserAddResponse,
+  authUserChangePasswordResponse,
+  authUserDeleteResponse,
+  authUserGetRequest,
+  authUserGetResponse,
+  authUserGrantRoleResponse,
+  authUserListRequest,
+  authUserListResponse,
+  authUserRevokeRoleResponse,
+} from "../../proto/auth.ts";
+import type { AuthenticateRequest } from "../../proto/auth.ts";
+import type { MessageType } from "../../proto/message-type.ts";
+import type { HeaderOnly } from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import type { Method } from "../transport/service.ts";
+import { Refusal, ROLE_NOT_FOUND, USER_NOT_FOUND } from "../../partitions/refusals.ts";
+import type { AuthChangeType } from "../auth-change.ts";
+import {
+  AUTH_DISABLE,
+  AUTH_ENABLE,
+  ROLE_ADD,
+  ROLE_DELETE,
+  ROLE_GRANT_PERMISSION,
+  ROLE_REVOKE_PERMISSION,
+  USER_ADD,
+  USER_CHANGE_PASSWORD,
+  USER_DELETE,
+  USER_GRANT_ROLE,
+  USER_REVOKE_ROLE,
+} from "../auth-change.ts";
+import type { AuthTokens } from "../auth-tokens.ts";
+import type { Committer } from "../committer.ts";
+import { PASSWORD_BYTES_MAX } from "../limits.ts";
+import type { Passwords } from "../passwords.ts";
+import { RECORD_AUTH, recordOf } from "../record.ts";
+import type { Method, UnaryCall } from "../transport/service.ts";
+import { CallWaiter } from "./call-waiter.ts";
+import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
-import { readMethod } from "./method.ts";
-import { AUTH_NOT_ENABLED } from "./statuses.ts";
+import { readMethod, writeMethod } from "./method.ts";
+import {
+  AUTH_FAILED,
+  AUTH_NOT_ENABLED,
+  NO_PASSWORD_USER,
+  PASSWORD_TOO_LONG,
+  REQUEST_TOO_LARGE,
+  TOO_MANY_REQUESTS,
+} from "./statuses.ts";
 
-interface AuthStatusResponse {
-  header: ResponseHeader | null;
-  enabled: boolean;
-  authRevision: number;
+export interface AuthContext {
+  readonly keyspace: Keyspace;
+  readonly committer: Committer;
+  readonly callers: Callers;
+  readonly tokens: AuthTokens;
+  readonly passwords: Passwords;
+  readonly headers: Headers;
+  /** --max-request-bytes */
+  readonly requestBytesMax: number;
 }
 
-const authenticateRequest = messageType<{ name: string; password: string }>("etcdserverpb.AuthenticateRequest");
-const authStatusRequest = messageType<NoFields>("etcdserverpb.AuthStatusRequest");
-const authStatusResponse = messageType<AuthStatusResponse>("etcdserverpb.AuthStatusResponse");
+const PATH = "/etcdserverpb.Auth";
 
-/** What etcd says as long as no user or role was ever made. */
-const AUTH_REVISION = 1;
+export class AuthService {
+  readonly methods: readonly Method[];
+  readonly #context: AuthContext;
 
-export function authMethods(keyspace: Keyspace, headers: Headers): Method[] {
-  return [
-    readMethod("/etcdserverpb.Auth/Authenticate", authenticateRequest.decode, (call) => call.fail(AUTH_NOT_ENABLED)),
-    readMethod("/etcdserverpb.Auth/AuthStatus", authStatusRequest.decode, (call) => {
-      const header = headers.at(keyspace.revision);
-      call.reply(authStatusResponse.encode({ header, enabled: false, authRevision: AUTH_REVISION }));
-    }),
-  ];
+  constructor(context: AuthContext) {
+    this.#context = context;
+    this.methods = [
+      this.#changeMethod("AuthEnable", AUTH_ENABLE, authEnableResponse),
+      this.#changeMethod("AuthDisable", AUTH_DISABLE, authDisableResponse),
+      readMethod(`${PATH}/AuthStatus`, authStatusRequest.decode, (call) => this.#status(call)),
+      writeMethod(`${PATH}/Authenticate`, authenticateRequest.decode, (call, request) => {
+        void this.#authenticate(call, request);
+      }),
+      this.#passwordMethod("UserAdd", USER_ADD, authUserAddResponse, ({ options }) => options?.noPassword !== true),
+      readMethod(`${PATH}/UserGet`, authUserGetRequest.decode, (call, { name }) => this.#userGet(call, name)),
+      readMethod(`${PATH}/UserList`, authUserListRequest.decode, (call) => this.#userList(call)),
+      this.#changeMethod("UserDelete", USER_DELETE, authUserDeleteResponse),
+      this.#passwordMethod(
+        "UserChangePassword",
+        USER_CHANGE_PASSWORD,
+        authUserChangePasswordResponse,
+        ({ password }) => {
+          // etcd does not hash an empty one, so that no password fits any more.
+          return password !== "";
+        },
+      ),
+      this.#changeMethod("UserGrantRole", USER_GRANT_ROLE, authUserGrantRoleResponse),
+      this.#changeMethod("UserRevokeRole", USER_REVOKE_ROLE, authUserRevokeRoleResponse),
+      this.#changeMethod("RoleAdd", ROLE_ADD, authRoleAddResponse),
+      readMethod(`${PATH}/RoleGet`, authRoleGetRequest.decode, (call, { role }) => this.#roleGet(call, role)),
+      readMethod(`${PATH}/RoleList`, authRoleListRequest.decode, (call) => this.#roleList(call)),
+      this.#changeMethod("RoleDelete", ROLE_DELETE, authRoleDeleteResponse),
+      this.#changeMethod("RoleGrantPermission", ROLE_GRANT_PERMISSION, authRoleGrantPermissionResponse),
+      this.#changeMethod("RoleRevokePermission", ROLE_REVOKE_PERMISSION, authRoleRevokePermissionResponse),
+    ];
+  }
+
+  #changeMethod<Request>(name: string, change: AuthChangeType<Request>, response: MessageType<HeaderOnly>): Method {
+    return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) =>
+      this.#propose(call, change, request, response),
+    );
+  }
+
+  /** A change whose request has a password, of which only the hash is kept. */
+  #passwordMethod<Request extends { readonly password: string }>(
+    name: string,
+    change: AuthChangeType<Request>,
+    response: MessageType<HeaderOnly>,
+    hasPassword: (request: Request) => boolean,
+  ): Method {
+    const { passwords } = this.#context;
+    return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
+      const propose = (hashedPassword: string): void =>
+        this.#propose(call, change, { ...request, password: "", hashedPassword }, response);
+      if (!hasPassword(request)) return propose("");
+      if (Buffer.byteLength(request.password) > PASSWORD_BYTES_MAX) return call.fail(PASSWORD_TOO_LONG);
+      if (passwords.isBusy) return call.fail(TOO_MANY_REQUESTS);
+      void passwords.hash(request.password).then(propose);
+    });
+  }
+
+  #propose<Request>(
+    call: UnaryCall,
+    change: AuthChangeType<Request>,
+    request: Request,
+    response: MessageType<HeaderOnly>,
+  ): void {
+    const { committer, callers, requestBytesMax } = this.#context;
+    const identity = callers.identify(call);
+    if (identity instanceof Refusal) return call.fail(identity);
+    const record = recordOf(change.encode(request));
+    if (record.length > requestBytesMax) return call.fail(REQUEST_TOO_LARGE);
+    const waiter = new CallWaiter(call, () => call.reply(response.encode({ header: this.#header() })));
+    const lost = committer.propose({ kind: RECORD_AUTH, request: change.of(request) }, record, waiter, identity);
+    if (lost !== null) call.fail(lost);
+  }
+
+  /** Gives a token for a password, which is checked again when users or roles have changed meanwhile. */
+  async #authenticate(call: UnaryCall, { name, password }: AuthenticateRequest): Promise<void> {
+    const { keyspace, passwords, tokens } = this.#context;
+    const { auth } = keyspace;
+    while (!call.closed) {
+      if (!auth.enabled) return call.fail(AUTH_NOT_ENABLED);
+      const user = auth.user(name);
+      if (user === null) return call.fail(AUTH_FAILED);
+      if (user.passwordHash === null) return call.fail(NO_PASSWORD_USER);
+      if (passwords.isBusy) return call.fail(TOO_MANY_REQUESTS);
+      const { revision } = auth;
+      const isRight = await passwords.matches(password, user.passwordHash);
+      if (!isRight) return call.fail(AUTH_FAILED);
+      if (auth.revision === revision) {
+        return call.reply(authenticateResponse.encode({ header: this.#header(), token: tokens.assign(user) }));
+      }
+    }
+  }
+
+  /** Whoever asks, but not with a token that is none. */
+  #status(call: UnaryCall): void {
+    const { callers, keyspace } = this.#context;
+    const identity = callers.identify(call);
+    if (identity instanceof Refusal) return call.fail(identity);
+    const { enabled, revision } = keyspace.auth;
+    call.reply(authStatusResponse.encode({ header: this.#header(), enabled, authRevision: revision }));
+  }
+
+  /** Users may look at themselves. */
+  #userGet(call: UnaryCall, name: string): void {
+    const { callers, keyspace } = this.#context;
+    const refused = callers.refuse(call, (authorization, identity) => {
+      return (identity?.name ?? "") === name ? null : authorization.refuseAdmin(identity);
+    });
+    if (refused !== null) return call.fail(refused);
+    const user = keyspace.auth.user(name);
+    if (user === null) return call.fail(USER_NOT_FOUND);
+    call.reply(authUserGetResponse.encode({ header: this.#header(), roles: [...user.roles] }));
+  }
+
+  #userList(call: UnaryCall): void {
+    const { callers, keyspace } = this.#context;
+    const refused = callers.refuseAdmin(call);
+    if (refused !== null) return call.fail(refused);
+    call.reply(authUserListResponse.encode({ header: this.#header(), users: keyspace.auth.userNames() }));
+  }
+
+  /** Users may look at the roles they have. */
+  #roleGet(call: UnaryCall, name: string): void {
+    const { callers, keyspace } = this.#context;
+    const { auth } = keyspace;
+    const refused = callers.refuse(call, (authorization, identity) => {
+      const hasRole = identity !== null && auth.user(identity.name)?.roles.includes(name) === true;
+      return hasRole ? null : authorization.refuseAdmin(identity);
+    });
+    if (refused !== null) return call.fail(refused);
+    const permissions = auth.role(name);
+    if (permissions === null) return call.fail(ROLE_NOT_FOUND);
+    call.reply(authRoleGetResponse.encode({ header: this.#header(), perm: [...permissions] }));
+  }
+
+  #roleList(call: UnaryCall): void {
+    const { callers, keyspace } = this.#context;
+    const refused = callers.refuseAdmin(call);
+    if (refused !== null) return call.fail(refused);
+    call.reply(authRoleListResponse.encode({ header: this.#header(), roles: keyspace.auth.roleNames() }));
+  }
+
+  #header() {
+    const { headers, keyspace } = this.#context;
+    return headers.at(keyspace.revision);
+  }
 }

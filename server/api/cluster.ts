@@ -2,12 +2,14 @@
 import { memberListRequest, memberListResponse } from "../../proto/rare.ts";
 import type { Member } from "../../proto/rare.ts";
 import type { Method } from "../transport/service.ts";
+import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { readMethod } from "./method.ts";
 
 /** @param clientUrls must be reachable by clients: they connect to what they read here */
 export function clusterMethods(
   headers: Headers,
+  callers: Callers,
   name: string,
   peerUrls: readonly string[],
   clientUrls: readonly string[],
@@ -20,9 +22,11 @@ export function clusterMethods(
     isLearner: false,
   };
   return [
-    readMethod("/etcdserverpb.Cluster/MemberList", memberListRequest.decode, (call) =>
+    readMethod("/etcdserverpb.Cluster/MemberList", memberListRequest.decode, (call) => {
+      const refused = callers.refuseNobody(call);
+      if (refused !== null) return call.fail(refused);
       // Member replies carry ids only, no revision (contract §4.2).
-      call.reply(memberListResponse.encode({ header: headers.at(0), members: [member] })),
-    ),
+      call.reply(memberListResponse.encode({ header: headers.at(0), members: [member] }));
+    }),
   ];
 }

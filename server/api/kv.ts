@@ -49,6 +49,7 @@ import type { Method, UnaryCall } from "../transport/service.ts";
 import { deleteRangeBytes, recordBytes, txnBytes } from "./answer-size.ts";
 import type { Reply } from "./call-waiter.ts";
 import { CallWaiter } from "./call-waiter.ts";
+import type { Callers } from "./callers.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
 import type { Headers } from "./header.ts";
 import { LongRanges, mayBeLong } from "./long-range.ts";
@@ -61,6 +62,7 @@ export interface KvContext {
   readonly committer: Committer;
   readonly compactor: Compactor;
   readonly guard: SpaceGuard;
+  readonly callers: Callers;
   readonly headers: Headers;
   readonly counters: Counters;
   /** --max-txn-ops */
@@ -97,11 +99,14 @@ export class KvService {
   }
 
   #range(call: UnaryCall, request: RangeRequest): void {
-    const { keyspace } = this.#context;
-    const refused = checkRange(request);
+    const { keyspace, callers } = this.#context;
+    const refused = checkRange(request) ?? callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
     if (mayBeLong(request)) {
-      this.#longRanges.read(call, request, (response, revision) => this.#replyRange(call, response, revision));
+      const refuseNow = callers.beginRead();
+      this.#longRanges.read(call, request, (response, revision) => {
+        this.#replyRange(call, refuseNow() ?? response, revision);
+      });
     } else {
       this.#replyRange(call, keyspace.range(request), keyspace.revision);
     }
@@ -151,7 +156,7 @@ export class KvService {
   };
 
   #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
-    const { guard, txnOpsMax, keyspace } = this.#context;
+    const { guard, callers, txnOpsMax, keyspace } = this.#context;
     const cost = txnCost(request);
     if (guard.refuseOverQuota(call, cost)) return;
     const refused = checkTxn(request, txnOpsMax);
@@ -160,6 +165,8 @@ export class KvService {
       this.#propose({ kind: RECORD_TXN, request }, record, cost, call, this.#replyTxn);
       return;
     }
+    const denied = callers.refuse(call, (authorization, identity) => authorization.refuseTxn(identity, request));
+    if (denied !== null) return call.fail(denied);
     // TX-17: a txn of ranges is a read.
     const response = keyspace.txn(request);
     if (response instanceof Refusal) call.fail(response);
@@ -175,6 +182,8 @@ export class KvService {
   };
 
   #compact(call: UnaryCall, request: CompactionRequest, record: Buffer): void {
+    const refused = this.#context.callers.refuseAdmin(call);
+    if (refused !== null) return call.fail(refused);
     const reply = request.physical ? this.#replyCompactPhysical : this.#replyCompact;
     this.#propose({ kind: RECORD_COMPACTION, request }, record, 0, call, reply);
   }
@@ -191,12 +200,14 @@ export class KvService {
 
   /** @param cost what the command may add to the keyspace, in bytes */
   #propose(command: Command, record: Buffer, cost: number, call: UnaryCall, reply: Reply): void {
-    const { committer, guard, requestBytesMax } = this.#context;
+    const { callers, committer, guard, requestBytesMax } = this.#context;
+    const identity = callers.identify(call);
+    if (identity instanceof Refusal) return call.fail(identity);
     // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
     const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > requestBytesMax;
     const refused =
       (tooLarge ? REQUEST_TOO_LARGE : guard.refuseByAlarm(cost)) ??
-      committer.propose(command, record, new CallWaiter(call, reply));
+      committer.propose(command, record, new CallWaiter(call, reply), identity);
     if (refused !== null) call.fail(refused);
   }
 

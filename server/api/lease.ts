@@ -14,6 +14,7 @@ import {
 } from "../../proto/rare.ts";
 import type { LeaseGrantRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest } from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import { Refusal } from "../../partitions/refusals.ts";
 import type { SpaceGuard } from "../space-guard.ts";
 import { LEASE_COST_BYTES } from "../space-guard.ts";
 import type { Committer } from "../committer.ts";
@@ -23,6 +24,7 @@ import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE, recordOf } from "../record.ts"
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
 import { OK } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
+import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { bidiMethod, decodeOnStream, readMethod, UnreadReplies, writeMethod } from "./method.ts";
 import { LEASE_TTL_TOO_LARGE, REPLIES_UNREAD } from "./statuses.ts";
@@ -32,6 +34,7 @@ export interface LeaseContext {
   readonly committer: Committer;
   readonly lessor: Lessor;
   readonly guard: SpaceGuard;
+  readonly callers: Callers;
   readonly headers: Headers;
 }
 
@@ -58,9 +61,9 @@ export class LeaseService {
 
   /** LS-01 to LS-05. Id and granted TTL are fixed here, since execution knows neither chance nor settings. */
   #grant(call: UnaryCall, request: LeaseGrantRequest): void {
-    const { guard, committer, headers, keyspace } = this.#context;
+    const { guard, callers, committer, headers, keyspace } = this.#context;
     if (guard.refuseOverQuota(call, LEASE_COST_BYTES)) return;
-    const refused = guard.refuseByAlarm(LEASE_COST_BYTES);
+    const refused = callers.refuseNobody(call) ?? guard.refuseByAlarm(LEASE_COST_BYTES);
     if (refused !== null) return call.fail(refused);
     if (request.TTL > LEASE_TTL_MAX_SECONDS) return call.fail(LEASE_TTL_TOO_LARGE);
     const ID = request.ID === 0n ? this.#freeId() : request.ID;
@@ -79,22 +82,30 @@ export class LeaseService {
   }
 
   #revoke(call: UnaryCall, request: LeaseRevokeRequest, record: Buffer): void {
-    const { guard, committer, headers, keyspace } = this.#context;
-    const refused = guard.refuseByAlarm(0);
+    const { guard, callers, committer, headers, keyspace } = this.#context;
+    const identity = callers.identify(call);
+    if (identity instanceof Refusal) return call.fail(identity);
+    const refused = callers.refuseNobody(call) ?? guard.refuseByAlarm(0);
     if (refused !== null) return call.fail(refused);
     const waiter = new CallWaiter(call, () => {
       call.reply(leaseRevokeResponse.encode({ header: headers.at(keyspace.revision) }));
     });
-    const lost = committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter);
+    const lost = committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter, identity);
     if (lost !== null) call.fail(lost);
   }
 
   /** LS-14. */
   #timeToLive(call: UnaryCall, request: LeaseTimeToLiveRequest): void {
-    const { headers, keyspace, lessor } = this.#context;
-    const header = headers.at(keyspace.revision);
+    const { callers, headers, keyspace, lessor } = this.#context;
     const { ID } = request;
     const lease = keyspace.lease(ID);
+    const refused = callers.refuse(call, (authorization, identity) => {
+      return (
+        authorization.refuseNobody(identity) ?? (request.keys ? authorization.refuseLeaseRead(identity, lease) : null)
+      );
+    });
+    if (refused !== null) return call.fail(refused);
+    const header = headers.at(keyspace.revision);
     const remaining = lessor.remainingSeconds(ID);
     const response =
       lease === null || remaining === null
@@ -104,7 +115,11 @@ export class LeaseService {
   }
 
   #leases(call: UnaryCall): void {
-    const { headers, keyspace, lessor } = this.#context;
+    const { callers, headers, keyspace, lessor } = this.#context;
+    const refused = callers.refuse(call, (authorization, identity) => {
+      return authorization.refuseNobody(identity) ?? authorization.refuseLeasesRead(identity, keyspace.leases());
+    });
+    if (refused !== null) return call.fail(refused);
     const leases = lessor.idsByExpiry().map((ID) => ({ ID }));
     call.reply(leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases }));
   }
@@ -135,8 +150,12 @@ class KeepAliveStream implements StreamListener {
     if (!this.#unread.admit(this.#call)) return;
     const request = decodeOnStream(this.#call, leaseKeepAliveRequest.decode, message);
     if (request === null) return;
-    const { lessor, headers, keyspace } = this.#context;
+    const { callers, lessor, headers, keyspace } = this.#context;
     const { ID } = request;
+    const refused = callers.refuse(this.#call, (authorization, identity) => {
+      return authorization.refuseNobody(identity) ?? authorization.refuseLeaseWrite(identity, ID);
+    });
+    if (refused !== null) return this.#call.end(refused);
     if (lessor.isExpiring(ID)) return this.#answerWhenRevoked(ID);
     const header = headers.at(keyspace.revision);
     const TTL = lessor.renew(ID) ? (keyspace.lease(ID)?.ttl ?? 0) : 0;

@@ -28,6 +28,7 @@ import { RECORD_ALARM } from "../record.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";
 import { ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { CallWaiter } from "./call-waiter.ts";
+import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { readMethod, writeMethod } from "./method.ts";
 
@@ -35,6 +36,7 @@ export interface MaintenanceContext {
   readonly keyspace: Keyspace;
   readonly committer: Committer;
   readonly guard: SpaceGuard;
+  readonly callers: Callers;
   readonly headers: Headers;
 }
 
@@ -50,19 +52,33 @@ export class MaintenanceService {
         this.#alarm(call, request, record),
       ),
       // Memory is reclaimed as compaction goes: there is nothing to defragment, and saying so is a success.
-      readMethod("/etcdserverpb.Maintenance/Defragment", defragmentRequest.decode, (call) =>
+      this.#adminMethod("Defragment", defragmentRequest.decode, (call) =>
         call.reply(defragmentResponse.encode({ header: null })),
       ),
-      readMethod("/etcdserverpb.Maintenance/Hash", hashRequest.decode, (call) => this.#hash(call)),
-      readMethod("/etcdserverpb.Maintenance/HashKV", hashKVRequest.decode, (call, request) =>
-        this.#hashKv(call, request),
-      ),
+      this.#adminMethod("Hash", hashRequest.decode, (call) => this.#hash(call)),
+      this.#adminMethod("HashKV", hashKVRequest.decode, (call, request) => this.#hashKv(call, request)),
     ];
+  }
+
+  /** A method for users with the root role. */
+  #adminMethod<Request>(
+    name: string,
+    decode: (message: Buffer) => Request,
+    handle: (call: UnaryCall, request: Request) => void,
+  ): Method {
+    const { callers } = this.#context;
+    return readMethod(`/etcdserverpb.Maintenance/${name}`, decode, (call, request) => {
+      const refused = callers.refuseAdmin(call);
+      if (refused === null) handle(call, request);
+      else call.fail(refused);
+    });
   }
 
   /** The journal's positions stand for Raft's indexes. Position 0 of a fresh journal is shown as 1: clients want growth from above 0. */
   #status(call: UnaryCall): void {
-    const { keyspace, committer, headers, guard } = this.#context;
+    const { keyspace, committer, headers, guard, callers } = this.#context;
+    const refused = callers.refuseNobody(call);
+    if (refused !== null) return call.fail(refused);
     call.reply(
       statusResponse.encode({
         header: headers.at(keyspace.revision),
@@ -83,8 +99,10 @@ export class MaintenanceService {
   }
 
   #alarm(call: UnaryCall, request: AlarmRequest, record: Buffer): void {
-    const { keyspace, committer } = this.#context;
+    const { keyspace, committer, callers } = this.#context;
     const { action, alarm } = request;
+    const denied = action === ALARM_ACTION_GET ? callers.refuseNobody(call) : callers.refuseAdmin(call);
+    if (denied !== null) return call.fail(denied);
     if (action === ALARM_ACTION_GET) {
       // Of all members, whichever is asked for: so does etcd.
       const wanted = keyspace.alarms().filter((each) => alarm === ALARM_NONE || each.alarm === alarm);

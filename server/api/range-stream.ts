@@ -16,6 +16,7 @@ import type { Counters } from "../metrics/counters.ts";
 import type { ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import { OK } from "../transport/service.ts";
 import { checkRange } from "./checks.ts";
+import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { ended, serverStreamMethod } from "./method.ts";
 import { STREAM_WITH_FILTER, STREAM_WITH_SORT } from "./statuses.ts";
@@ -23,18 +24,25 @@ import { STREAM_WITH_FILTER, STREAM_WITH_SORT } from "./statuses.ts";
 export interface RangeStreamContext {
   readonly keyspace: Keyspace;
   readonly headers: Headers;
+  readonly callers: Callers;
   readonly counters: Counters;
 }
 
 export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMethod {
   const writer = new Writer();
   return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
-    const refused = checkRangeStream(request);
+    const refused = checkRangeStream(request) ?? context.callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return ended(call, refused);
     const cursor = context.keyspace.openRange(request);
     if (cursor instanceof Refusal) return ended(call, cursor);
     context.counters.ranges++;
-    return new RangeStream(call, cursor, context.headers.at(cursor.headerRevision), writer);
+    return new RangeStream(
+      call,
+      cursor,
+      context.headers.at(cursor.headerRevision),
+      context.callers.beginRead(),
+      writer,
+    );
   });
 }
 
@@ -55,13 +63,21 @@ class RangeStream implements StreamListener {
   readonly #cursor: RangeCursor;
   readonly #header: ResponseHeader;
   /** Shared by all streams: it holds nothing between two messages. */
+  readonly #refuseNow: () => Refusal | null;
   readonly #writer: Writer;
   #scheduled = false;
 
-  constructor(call: StreamCall, cursor: RangeCursor, header: ResponseHeader, writer: Writer) {
+  constructor(
+    call: StreamCall,
+    cursor: RangeCursor,
+    header: ResponseHeader,
+    refuseNow: () => Refusal | null,
+    writer: Writer,
+  ) {
     this.#call = call;
     this.#cursor = cursor;
     this.#header = header;
+    this.#refuseNow = refuseNow;
     this.#writer = writer;
     this.#sendLater();
   }
@@ -89,7 +105,7 @@ class RangeStream implements StreamListener {
   #sendNext(): void {
     // `onDrain` comes when it is writable again.
     if (this.#call.closed || !this.#call.writable) return;
-    const kvs = this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
+    const kvs = this.#refuseNow() ?? this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
     if (kvs instanceof Refusal) return this.#call.end(kvs);
     const { finished } = this.#cursor;
     this.#send(kvs, finished);

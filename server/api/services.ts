@@ -1,10 +1,13 @@
 /** Every gRPC method the server answers: the services, and Unimplemented for the rest of etcd's interface. */
+import { AuthTokens } from "../auth-tokens.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Engine } from "../engine.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
+import { Passwords } from "../passwords.ts";
 import type { Method } from "../transport/service.ts";
-import { authMethods } from "./auth.ts";
+import { AuthService } from "./auth.ts";
+import { Callers } from "./callers.ts";
 import { clusterMethods } from "./cluster.ts";
 import type { Headers } from "./header.ts";
 import { healthMethods } from "./health.ts";
@@ -22,7 +25,9 @@ export interface Services {
 export function createServices(engine: Engine, headers: Headers, clock: Clock, config: Config): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
   const { keyspace, committer, compactor, catchUp, guard, lessor, counters } = engine;
-  const shared = { keyspace, committer, compactor, catchUp, guard, lessor, counters, headers, clock };
+  const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
+  const callers = new Callers(keyspace, tokens);
+  const shared = { keyspace, committer, compactor, catchUp, guard, lessor, counters, callers, headers, clock };
   const watch = new WatchService({
     ...shared,
     progressIntervalMs: config.watchProgressNotifyIntervalMs,
@@ -33,8 +38,8 @@ export function createServices(engine: Engine, headers: Headers, clock: Clock, c
     ...watch.methods,
     ...new LeaseService(shared).methods,
     ...new MaintenanceService(shared).methods,
-    ...clusterMethods(headers, name, advertisePeerUrls, advertiseClientUrls),
-    ...authMethods(keyspace, headers),
+    ...clusterMethods(headers, callers, name, advertisePeerUrls, advertiseClientUrls),
+    ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
     ...healthMethods,
   ];
   return { methods: [...served, ...unimplementedMethods(served)], watch };

@@ -2,6 +2,7 @@
  * The refusals that the server itself makes, with etcd's codes and exact texts (contract §10). Those that come out of
  * execution are in partitions/refusals.ts; both are constants, returned and not thrown.
  */
+import { Refusal } from "../../partitions/refusals.ts";
 import type { Status } from "../transport/service.ts";
 import {
   FAILED_PRECONDITION,
@@ -10,6 +11,7 @@ import {
   NOT_FOUND,
   OUT_OF_RANGE,
   RESOURCE_EXHAUSTED,
+  UNAUTHENTICATED,
   UNAVAILABLE,
   UNIMPLEMENTED,
   UNKNOWN,
@@ -54,6 +56,12 @@ export const STREAM_WITH_FILTER = status(UNIMPLEMENTED, "RangeStream does not su
 
 /** Clients that have credentials know these words and go on without a token. */
 export const AUTH_NOT_ENABLED = status(FAILED_PRECONDITION, "etcdserver: authentication is not enabled");
+
+export const AUTH_FAILED = status(INVALID_ARGUMENT, "etcdserver: authentication failed, invalid user ID or password");
+export const INVALID_AUTH_TOKEN = new Refusal(UNAUTHENTICATED, "etcdserver: invalid auth token");
+/** This and the next are plain errors in etcd, so clients see Unknown. */
+export const NO_PASSWORD_USER = status(UNKNOWN, "auth: authentication failed, password was given for no password user");
+export const PASSWORD_TOO_LONG = status(UNKNOWN, "bcrypt: password length exceeds 72 bytes");
 
 export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");
 

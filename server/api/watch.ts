@@ -15,12 +15,15 @@ import type { CatchUp } from "../catch-up.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
-import type { Method, StreamCall, StreamListener } from "../transport/service.ts";
+import type { Method, Status, StreamCall, StreamListener } from "../transport/service.ts";
+import { INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED } from "../transport/service.ts";
+import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { bidiMethod, decodeOnStream, UnreadReplies } from "./method.ts";
 
 export interface WatchContext {
   readonly keyspace: Keyspace;
+  readonly callers: Callers;
   readonly catchUp: CatchUp;
   readonly headers: Headers;
   readonly clock: Clock;
@@ -174,9 +177,11 @@ class WatchStream implements StreamListener, WatcherSink {
     if (!watcher.synced) catchUp.run();
   }
 
-  /** The reason why a watch cannot be, or null (WA-03, WA-04, WA-09). */
+  /** The reason why a watch cannot be, or null (WA-03, WA-04, WA-09, WA-14). */
   #refusal(request: WatchCreateRequest, key: Buffer, rangeEnd: Buffer): string | null {
     if (request.startRevision < 0) return NEGATIVE_START;
+    const denied = this.#context.callers.refuseRange(this.#call, key, rangeEnd);
+    if (denied !== null) return statusText(denied);
     if (isEmptyRange(key, rangeEnd)) return RANGE_EMPTY;
     // Beyond it the decoder rounds: a client would find another id in the answer than it asked for.
     if (!Number.isSafeInteger(request.watchId)) return WATCH_ID_OUT_OF_RANGE;
@@ -284,6 +289,17 @@ class WatchStream implements StreamListener, WatcherSink {
     }
   }
 }
+
+/** A status as Go's gRPC library puts it into words (WA-14). */
+function statusText({ code, message }: Status): string {
+  return `rpc error: code = ${CODE_NAMES.get(code)} desc = ${message}`;
+}
+
+const CODE_NAMES: ReadonlyMap<number, string> = new Map([
+  [INVALID_ARGUMENT, "InvalidArgument"],
+  [PERMISSION_DENIED, "PermissionDenied"],
+  [UNAUTHENTICATED, "Unauthenticated"],
+]);
 
 /** Whether the watcher has been told everything up to `revision` and waits for no later start (WP-03, WP-07). */
 function isCurrent(watcher: Watcher, revision: number): boolean {

@@ -101,6 +101,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "How often an idle watch that asked for progress is told the current revision. At least 100ms, at most 500h.",
   },
   {
+    name: "auth-token-ttl",
+    group: "Authentication",
+    value: "seconds",
+    fallback: "300",
+    help: "How long a token of an authenticated user may lie unused.",
+  },
+  {
     name: "log-level",
     group: "Logging",
     value: "level",
@@ -239,7 +246,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "tls-max-version",
   "cors",
   "bcrypt-cost",
-  "auth-token-ttl",
   "logger",
   "log-rotation-config-json",
   "distributed-tracing-address",

@@ -169,8 +169,38 @@ describeStores("etcdctl", (start, name) => {
   });
 
   test.runIf(name === "plinth")("§1: what is not offered is said to be unimplemented", async () => {
-    for (const command of ["user list", "role list", "member promote 1", "downgrade validate 3.6"]) {
+    for (const command of ["member promote 1", "downgrade validate 3.6"]) {
       expect(await complaint(command)).toContain("not implemented");
     }
+  });
+
+  test("user, role and auth: who is let in, and to what", async () => {
+    expect(await ctl("user add root:top")).toBe("User root created\n");
+    expect(await ctl("user add amy:low")).toBe("User amy created\n");
+    expect(await complaint("user add amy:low")).toContain("user name already exists");
+    expect(await ctl("role add reader")).toBe("Role reader created\n");
+    expect(await ctl("role grant-permission reader read shown/ --prefix")).toBe("Role reader updated\n");
+    expect(await ctl("role get reader")).toBe("Role reader\nKV Read:\n\t[shown/, shown0) (prefix shown/)\nKV Write:\n");
+    expect(await ctl("user grant-role amy reader")).toBe("Role reader is granted to user amy\n");
+    await ctl("put shown/a 1");
+    // It grants root the root role by itself.
+    expect(await ctl("auth enable")).toBe("Authentication Enabled\n");
+    expect(await complaint("get shown/a")).toContain("user name is empty");
+    expect(await complaint("--user=amy:wrong get shown/a")).toContain("authentication failed");
+    expect(await ctl("--user=amy:low get --prefix shown/")).toBe("shown/a\n1\n");
+    expect(await complaint("--user=amy:low put shown/a 2")).toContain("permission denied");
+    expect(await complaint("--user=amy:low get --prefix s")).toContain("permission denied");
+    expect(await ctl("--user=root:top user get amy --detail")).toContain("Role reader\nKV Read:");
+    expect(await ctl("--user=root:top user list")).toBe("amy\nroot\n");
+    expect(await ctl("--user=root:top role revoke-permission reader shown/ --prefix")).toContain(
+      "is revoked from role",
+    );
+    expect(await complaint("--user=amy:low get shown/a")).toContain("permission denied");
+    expect(await ctl("--user=root:top user delete amy")).toBe("User amy deleted\n");
+    expect(await complaint("--user=root:top user delete root")).toContain("invalid auth management");
+    expect(await ctl("--user=root:top auth disable")).toBe("Authentication Disabled\n");
+    expect(await ctl("get shown/a")).toBe("shown/a\n1\n");
+    await ctl("user delete root");
+    await ctl("role delete reader");
   });
 });

@@ -2,7 +2,7 @@
  * One of the two servers: its connections, its ids, and its answers in plain values. It knows nothing of the other one.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { messageType } from "../../proto/message-type.ts";
+import { authenticateRequest, authenticateResponse, authStatusRequest, authStatusResponse } from "../../proto/auth.ts";
 import * as rare from "../../proto/rare.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { MessageStream } from "../support/etcd-client.ts";
@@ -17,11 +17,6 @@ import { WatchLog } from "./watch-log.ts";
 
 /** What a call came to: a plain answer, or a status. */
 export type Answer = { readonly ok: unknown } | { readonly code: number; readonly message: string };
-
-const authenticateRequest = messageType<{ name: string; password: string }>("etcdserverpb.AuthenticateRequest");
-const authenticateResponse = messageType<rare.HeaderOnly>("etcdserverpb.AuthenticateResponse");
-const authStatusRequest = messageType<rare.NoFields>("etcdserverpb.AuthStatusRequest");
-const authStatusResponse = messageType<rare.HeaderOnly>("etcdserverpb.AuthStatusResponse");
 
 const STRANGER_ID = 12_345n;
 

@@ -38,6 +38,7 @@ describe("defaults", () => {
         maxRequestBytes: 1_572_864,
         autoCompaction: { mode: "off" },
         watchProgressNotifyIntervalMs: 5000,
+        authTokenTtlMs: 300_000,
         logLevel: "info",
         logFormat: "json",
         logOutputs: ["stderr"],

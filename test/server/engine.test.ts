@@ -1,15 +1,33 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { recordBytesMax } from "../../journal/limits.ts";
 import { MemoryJournal, MemoryStore } from "../../journal/memory-journal.ts";
 import type { PutResponse } from "../../proto/messages.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT, alarmRequest } from "../../proto/rare.ts";
 import { writePutRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
-import { LEASE_NOT_FOUND, NO_SPACE, Refusal } from "../../partitions/refusals.ts";
+import type { Identity } from "../../partitions/authorization.ts";
+import {
+  AUTH_REVISION_OLD,
+  LEASE_NOT_FOUND,
+  NO_SPACE,
+  PERMISSION_DENIED,
+  Refusal,
+  USER_NAME_EMPTY,
+} from "../../partitions/refusals.ts";
 import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../server/api/statuses.ts";
+import type { AuthChangeType } from "../../server/auth-change.ts";
+import {
+  AUTH_ENABLE,
+  ROLE_ADD,
+  ROLE_GRANT_PERMISSION,
+  USER_ADD,
+  USER_GRANT_ROLE,
+  USER_REVOKE_ROLE,
+} from "../../server/auth-change.ts";
 import { Engine } from "../../server/engine.ts";
 import { LEASE_REVOKE_RETRY_MS, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../server/limits.ts";
-import type { Outcome } from "../../server/record.ts";
-import { RECORD_ALARM, RECORD_PUT, recordOf } from "../../server/record.ts";
+import type { Command, Outcome } from "../../server/record.ts";
+import { RECORD_ALARM, RECORD_AUTH, RECORD_PUT, recordOf } from "../../server/record.ts";
 import type { Status } from "../../server/transport/service.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 import { putRequest, rangeRequest } from "../support/requests.ts";
@@ -48,6 +66,26 @@ function propose(
     onLost: (status) => answers.losses.push(status),
   });
   return { ...answers, refused };
+}
+
+/** Changes users or roles, or does something as one of them, and gives what came of it. */
+async function outcomeOf(command: Command, record: Buffer, identity: Identity | null): Promise<Outcome> {
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+  const waiter = { onApplied: resolve, onLost: (status: Status) => reject(new Error(status.message)) };
+  const refused = engine.committer.propose(command, record, waiter, identity);
+  if (refused !== null) reject(new Error(refused.message));
+  return promise;
+}
+
+function change<Request>(type: AuthChangeType<Request>, request: Request, identity: Identity | null = null) {
+  return outcomeOf({ kind: RECORD_AUTH, request: type.of(request) }, recordOf(type.encode(request)), identity);
+}
+
+function putAs(key: string, identity: Identity | null): Promise<Outcome> {
+  const request = putRequest(key);
+  const writer = new Writer();
+  writePutRequest(writer, request);
+  return outcomeOf({ kind: RECORD_PUT, request }, recordOf(writer.bytes()), identity);
 }
 
 function newAnswers(): Answers {
@@ -242,5 +280,61 @@ describe("the space quota", () => {
     expect(engine.guard.refuseOverQuota(call, 100)).toBe(false);
     expect(engine.guard.refuseByAlarm(100)).toBe(NO_SPACE);
     expect(engine.guard.refuseByAlarm(0)).toBeNull();
+  });
+});
+
+describe("authentication", () => {
+  const as = (name: string): Identity => ({ name, authRevision: engine.keyspace.auth.revision });
+
+  beforeEach(async () => {
+    for (const name of ["root", "zoë"]) {
+      await change(USER_ADD, { name, password: "", options: null, hashedPassword: "hash" });
+    }
+    await change(ROLE_ADD, { name: "writer" });
+    const perm = { permType: 1, key: Buffer.from("a"), rangeEnd: Buffer.alloc(0) };
+    await change(ROLE_GRANT_PERMISSION, { name: "writer", perm });
+    await change(USER_GRANT_ROLE, { user: "root", role: "root" });
+    await change(USER_GRANT_ROLE, { user: "zoë", role: "writer" });
+    await change(AUTH_ENABLE, {});
+  });
+
+  test("OC-07 §9.3: what a user may do is decided when its command is executed, after all that was proposed before", async () => {
+    const zoe = as("zoë");
+    const first = putAs("a", zoe);
+    const revoked = change(USER_REVOKE_ROLE, { name: "zoë", role: "writer" }, as("root"));
+    const second = putAs("a", zoe);
+    expect(await first).not.toBeInstanceOf(Refusal);
+    expect(await revoked).toBeNull();
+    expect(await second).toBe(AUTH_REVISION_OLD);
+    expect(await putAs("a", as("zoë"))).toBe(PERMISSION_DENIED);
+    expect(await putAs("a", null)).toBe(USER_NAME_EMPTY);
+    expect(await putAs("a", as("root"))).not.toBeInstanceOf(Refusal);
+  });
+
+  test("a replay permits and refuses the same", async () => {
+    const outcomes = [
+      await putAs("a", as("zoë")),
+      await putAs("b", as("zoë")),
+      await putAs("b", null),
+      await putAs("b", { name: "zoë", authRevision: 1 }),
+      await putAs("c", as("root")),
+      await change(USER_REVOKE_ROLE, { name: "zoë", role: "writer" }, as("zoë")),
+    ];
+    expect(outcomes.map((outcome) => outcome instanceof Refusal)).toEqual([false, true, true, true, false, true]);
+    const { revision, auth } = engine.keyspace;
+    const hash = engine.keyspace.hashAll();
+    await journal.close();
+    await open();
+    expect(engine.keyspace.revision).toBe(revision);
+    expect(engine.keyspace.auth.revision).toBe(auth.revision);
+    expect(engine.keyspace.auth.enabled).toBe(true);
+    expect(engine.keyspace.hashAll()).toBe(hash);
+    expect(["a", "b", "c"].map(valueOf)).toEqual([1, 0, 1]);
+  });
+
+  test("a record that its user's name makes too long is refused", async () => {
+    const name = "n".repeat(recordBytesMax);
+    await expect(putAs("a", { name, authRevision: 1 })).rejects.toThrow("request is too large");
+    expect(await putAs("a", as("zoë"))).not.toBeInstanceOf(Refusal);
   });
 });

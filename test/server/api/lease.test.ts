@@ -8,6 +8,7 @@ import { Engine } from "../../../server/engine.ts";
 import { KEEP_ALIVES_WAITING_MAX } from "../../../server/limits.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
 import { OK, UNAVAILABLE } from "../../../server/transport/service.ts";
+import { callersOf } from "../../support/callers.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { HeldStream } from "./held-stream.ts";
 
@@ -31,7 +32,11 @@ beforeEach(async () => {
   });
   journal = new MemoryJournal(engine);
   await engine.start(journal);
-  const service = new LeaseService({ ...partsOf(engine), headers: new Headers(1n, 7n) });
+  const service = new LeaseService({
+    ...partsOf(engine),
+    callers: callersOf(engine.keyspace),
+    headers: new Headers(1n, 7n),
+  });
   const method = service.methods.find(({ path }) => path === "/etcdserverpb.Lease/LeaseKeepAlive") as BidiMethod;
   call = new HeldStream();
   stream = method.open(call);

@@ -9,6 +9,7 @@ import { RANGE_STREAM_CHUNK_KEYS } from "../../../server/limits.ts";
 import { Counters } from "../../../server/metrics/counters.ts";
 import type { StreamListener } from "../../../server/transport/service.ts";
 import { OK } from "../../../server/transport/service.ts";
+import { callersOf } from "../../support/callers.ts";
 import { prefixEnd, putRequest, rangeRequest } from "../../support/requests.ts";
 import { HeldStream } from "./held-stream.ts";
 
@@ -25,7 +26,12 @@ beforeEach(() => {
 
 /** Begins a stream of all keys. */
 function open(): StreamListener {
-  const method = rangeStreamMethod({ keyspace, headers: new Headers(1n, 2n), counters: new Counters() });
+  const method = rangeStreamMethod({
+    keyspace,
+    callers: callersOf(keyspace),
+    headers: new Headers(1n, 2n),
+    counters: new Counters(),
+  });
   const writer = new Writer();
   writeRangeRequest(writer, rangeRequest("k/", { rangeEnd: prefixEnd("k/") }));
   return method.handle(call, writer.bytes());

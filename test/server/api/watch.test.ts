@@ -10,6 +10,7 @@ import { CatchUp } from "../../../server/catch-up.ts";
 import { Counters } from "../../../server/metrics/counters.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
+import { callersOf } from "../../support/callers.ts";
 import { putRequest, watchCreateRequest } from "../../support/requests.ts";
 import { HeldStream } from "./held-stream.ts";
 
@@ -21,6 +22,7 @@ beforeEach(() => {
   keyspace = new Keyspace();
   const service = new WatchService({
     keyspace,
+    callers: callersOf(keyspace),
     catchUp: new CatchUp(keyspace, () => {}),
     headers: new Headers(1n, 2n),
     clock: new ManualClock(),
