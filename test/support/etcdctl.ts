@@ -3,31 +3,16 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { ensurePeer } from "../peers/build.ts";
-
-export interface EtcdctlEnding {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { runPeer } from "./peer-program.ts";
+import type { ProgramEnding } from "./peer-program.ts";
 
 /** A command that does not end by itself in that time is ended. */
 const COMMAND_MILLISECONDS_MAX = 30_000;
 const LINE_MILLISECONDS_MAX = 20_000;
 
 /** Runs a command to its end. `input` is what the user types. */
-export async function etcdctl(url: string, args: readonly string[], input = ""): Promise<EtcdctlEnding> {
-  const child = spawn(await ensurePeer("etcdctl"), [`--endpoints=${url}`, ...args], {
-    stdio: ["pipe", "pipe", "pipe"],
-    timeout: COMMAND_MILLISECONDS_MAX,
-  });
-  const output = { stdout: "", stderr: "" };
-  child.stdout.on("data", (chunk) => (output.stdout += String(chunk)));
-  child.stderr.on("data", (chunk) => (output.stderr += String(chunk)));
-  // Most commands do not read, and may have ended by now.
-  child.stdin.on("error", () => {});
-  child.stdin.end(input);
-  await once(child, "close");
-  return { code: child.exitCode, ...output };
+export function etcdctl(url: string, args: readonly string[], input = ""): Promise<ProgramEnding> {
+  return runPeer("etcdctl", [`--endpoints=${url}`, ...args], input, COMMAND_MILLISECONDS_MAX);
 }
 
 /** A command that goes on: `watch`, `lock`, `elect`, `lease keep-alive`. */

@@ -1,0 +1,30 @@
+/** A peer that runs to its end: what goes in, and what comes out. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { ensurePeer } from "../peers/build.ts";
+import type { PeerName } from "../peers/build.ts";
+
+export interface ProgramEnding {
+  /** Null when it had to be ended. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** @param millisecondsMax it is ended when it does not end by itself in that time */
+export async function runPeer(
+  name: PeerName,
+  args: readonly string[],
+  input: string,
+  millisecondsMax: number,
+): Promise<ProgramEnding> {
+  const child = spawn(await ensurePeer(name), args, { stdio: ["pipe", "pipe", "pipe"], timeout: millisecondsMax });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (chunk) => (output.stdout += String(chunk)));
+  child.stderr.setEncoding("utf8").on("data", (chunk) => (output.stderr += String(chunk)));
+  // Not every program reads its input, and it may have ended by now.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  await once(child, "close");
+  return { code: child.exitCode, ...output };
+}
