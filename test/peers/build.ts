@@ -9,7 +9,7 @@ import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-export type PeerName = "etcd" | "etcdctl" | "etcdutl" | "descriptors" | "kube-apiserver" | "kubectl";
+export type PeerName = "etcd" | "etcdctl" | "etcdutl" | "descriptors" | "clientv3" | "kube-apiserver" | "kubectl";
 
 // Quick ones first: who builds all of them soon has something to work with.
 export const peerNames: readonly PeerName[] = [
@@ -17,6 +17,7 @@ export const peerNames: readonly PeerName[] = [
   "etcdctl",
   "etcdutl",
   "descriptors",
+  "clientv3",
   "kubectl",
   "kube-apiserver",
 ];
