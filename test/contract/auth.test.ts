@@ -5,8 +5,6 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   authDisableRequest,
   authDisableResponse,
-  authEnableRequest,
-  authEnableResponse,
   authenticateRequest,
   authenticateResponse,
   authRoleGetRequest,
@@ -35,7 +33,9 @@ import {
   AUTH_FAILED,
   authenticate,
   BOB,
+  CHEAP_PASSWORDS,
   connectAs,
+  enableAuth,
   INVALID_TOKEN,
   makeUsers,
   PERMISSION_DENIED,
@@ -46,9 +46,7 @@ import {
 
 const status = (client: EtcdClient) => rpc(client, "AuthStatus", authStatusRequest, authStatusResponse, {});
 
-/** Passwords are hashed cheaply in etcd; Plinth has one cost. */
-const ETCD_FLAGS = ["--bcrypt-cost=4"];
-const flagsFor = (name: Store["name"]): string[] => (name === "etcd" ? ETCD_FLAGS : []);
+const flagsFor = (name: Store["name"]): readonly string[] => (name === "etcd" ? CHEAP_PASSWORDS : []);
 
 describeStores("auth, disabled", (start, name) => {
   const shared = new SharedStore(start, flagsFor(name));
@@ -70,15 +68,14 @@ describeStores("auth, disabled", (start, name) => {
 
   test("§9.3: enabling needs a root user with the root role; each change but enabling is a revision of its own", async () => {
     const { client } = shared;
-    const enable = () => rpc(client, "AuthEnable", authEnableRequest, authEnableResponse, {});
-    await expectRefused(enable(), 9, "etcdserver: root user does not exist");
+    await expectRefused(enableAuth(client), 9, "etcdserver: root user does not exist");
     await makeUsers(client);
     const before = await status(client);
     expect(before).toMatchObject({ enabled: false, authRevision: 1 + 12 });
-    expect((await enable()).header?.revision).toBe(before.header?.revision);
+    expect((await enableAuth(client)).header?.revision).toBe(before.header?.revision);
     const root = await connectAs(shared.store.url, ROOT);
     expect(await status(root)).toMatchObject({ enabled: true, authRevision: before.authRevision });
-    await rpc(root, "AuthEnable", authEnableRequest, authEnableResponse, {});
+    await enableAuth(root);
     await rpc(root, "AuthDisable", authDisableRequest, authDisableResponse, {});
     await rpc(client, "AuthDisable", authDisableRequest, authDisableResponse, {});
     expect(await status(client)).toMatchObject({ enabled: false, authRevision: before.authRevision + 1 });
@@ -122,7 +119,7 @@ describeStores("auth, enabled", (start, name) => {
   beforeAll(async () => {
     await makeUsers(shared.client);
     for (const key of ["amy/1", "bob", "both/1", "other"]) await shared.put(key, "0");
-    await rpc(shared.client, "AuthEnable", authEnableRequest, authEnableResponse, {});
+    await enableAuth(shared.client);
     await connect();
     return () => {
       for (const client of [root, amy, bob]) client.lean.destroy();
@@ -296,7 +293,7 @@ describe("auth (Plinth)", () => {
 
   test("a token ends with a crash, and clients are told to get another one", async () => {
     await makeUsers(shared.client);
-    await rpc(shared.client, "AuthEnable", authEnableRequest, authEnableResponse, {});
+    await enableAuth(shared.client);
     const token = await authenticate(shared.client, AMY);
     await crash(shared);
     const client = await EtcdClient.connect(shared.store.url, { metadata: [["token", token]] });

@@ -1,6 +1,7 @@
-import { Client, credentials } from "@grpc/grpc-js";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { ServiceError } from "@grpc/grpc-js";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { authStatusRequest, authStatusResponse } from "../../proto/auth.ts";
 import {
   ALARM_ACTION_ACTIVATE,
   ALARM_ACTION_DEACTIVATE,
@@ -12,9 +13,12 @@ import {
 import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { deleteRequest, nested, put, putRequest, range, rangeRequest, txnRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
-import { describeStores, startPlinthStore } from "../support/stores.ts";
+import { describeStores } from "../support/stores.ts";
 import { currentRevision, expectRefused, KEY_NOT_PROVIDED, NO_SPACE, pairsOf, REQUEST_TOO_LARGE } from "./answers.ts";
-import { encode, prepare, REFUSED_CALLS } from "./refused-calls.ts";
+import { encode, prepare } from "./refused-calls.ts";
+import type { RefusedCall } from "./refused-calls.ts";
+import { REFUSAL_TABLES } from "./refusal-tables.ts";
+import { CHEAP_PASSWORDS, rpc } from "./users.ts";
 
 const CORRUPT = [15, "etcdserver: corrupt cluster"] as const;
 const KEY_A = encode(writeRangeRequest, rangeRequest("a"));
@@ -23,20 +27,6 @@ describeStores("errors", (start) => {
   const shared = new SharedStore(start);
 
   beforeAll(() => prepare(shared.client));
-
-  test("§10: every refusal has etcd's code and text, and changes nothing", async () => {
-    const { client } = shared;
-    const revision = await currentRevision(client);
-    for (const { what, path, message, code, text } of REFUSED_CALLS) {
-      const refused = client.lean.call(path, message).then(
-        () => "no error",
-        (error: { code: number; message: string }) => [error.code, error.message],
-      );
-      expect([what, await refused]).toEqual([what, [code, text]]);
-    }
-    expect(pairsOf((await client.range(rangeRequest("a"))).kvs)).toEqual(["a=2"]);
-    expect(await currentRevision(client)).toBe(revision);
-  });
 
   test("§10: paths that are none are told as grpc-go does", async () => {
     const { lean } = shared.client;
@@ -134,21 +124,49 @@ describeStores("errors", (start) => {
   });
 });
 
-describe("errors (Plinth, by another client)", () => {
-  const shared = new SharedStore(startPlinthStore);
+describeStores("every refusal", (start, name) => {
+  describe.each(REFUSAL_TABLES)("$state", (table) => {
+    const shared = new SharedStore(start, name === "etcd" ? CHEAP_PASSWORDS : []);
+    let calls: readonly RefusedCall[];
 
-  test("§10: grpc-js understands every refusal alike", async () => {
-    await prepare(shared.client);
-    const client = new Client(new URL(shared.store.url).host, credentials.createInsecure(), {
-      "grpc.max_send_message_length": -1,
+    beforeAll(async () => {
+      calls = await table.prepare(shared.client);
     });
-    const identity = (bytes: Buffer): Buffer => bytes;
-    for (const { what, path, message, code, text } of REFUSED_CALLS) {
-      const { promise, resolve } = Promise.withResolvers<ServiceError | null>();
-      client.makeUnaryRequest(path, identity, identity, Buffer.from(message), resolve);
-      const error = await promise;
-      expect([what, error?.code, error?.details]).toEqual([what, code, text]);
-    }
-    client.close();
+
+    test("§10: it has etcd's code and text, and changes nothing", async () => {
+      const { lean } = shared.client;
+      const before = await unchangeable(shared);
+      for (const { what, path, message, code, text, token } of calls) {
+        const metadata: [string, string][] = token === null ? [] : [["token", token]];
+        const refused = lean.call(path, message, { metadata }).then(
+          () => "no error",
+          (error: { code: number; message: string }) => [error.code, error.message],
+        );
+        expect([what, await refused]).toEqual([what, [code, text]]);
+      }
+      expect(await unchangeable(shared)).toEqual(before);
+    });
+
+    test("§10: @grpc/grpc-js understands it alike", async () => {
+      const client = new Client(new URL(shared.store.url).host, credentials.createInsecure(), {
+        "grpc.max_send_message_length": -1,
+      });
+      const identity = (bytes: Buffer): Buffer => bytes;
+      for (const { what, path, message, code, text, token } of calls) {
+        const metadata = new Metadata();
+        if (token !== null) metadata.set("token", token);
+        const { promise, resolve } = Promise.withResolvers<ServiceError | null>();
+        client.makeUnaryRequest(path, identity, identity, Buffer.from(message), metadata, resolve);
+        const error = await promise;
+        expect([what, error?.code, error?.details]).toEqual([what, code, text]);
+      }
+      client.close();
+    });
   });
 });
+
+/** What no refused call may change, as far as anybody may ask for it: the revision, and that of users and roles. */
+async function unchangeable({ client }: SharedStore): Promise<unknown> {
+  const { enabled, authRevision, header } = await rpc(client, "AuthStatus", authStatusRequest, authStatusResponse, {});
+  return { enabled, authRevision, revision: header?.revision };
+}

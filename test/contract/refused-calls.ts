@@ -24,6 +24,8 @@ export interface RefusedCall {
   readonly message: Uint8Array;
   readonly code: number;
   readonly text: string;
+  /** The token that the call carries; none when it is null. */
+  readonly token: string | null;
 }
 
 /** A lease that `prepare` grants. */
@@ -171,4 +173,5 @@ export const REFUSED_CALLS: readonly RefusedCall[] = ROWS.map(([what, [method, m
   message,
   code,
   text,
+  token: null,
 }));

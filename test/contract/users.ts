@@ -1,5 +1,7 @@
 /** Three users for tests of authentication: root, and two who may do different things. */
 import {
+  authEnableRequest,
+  authEnableResponse,
   authenticateRequest,
   authenticateResponse,
   authRoleAddRequest,
@@ -15,6 +17,7 @@ import {
   PERMISSION_WRITE,
 } from "../../proto/auth.ts";
 import type { MessageType } from "../../proto/message-type.ts";
+import type { HeaderOnly } from "../../proto/rare.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { prefixEnd } from "../support/requests.ts";
 
@@ -22,6 +25,9 @@ export interface Credentials {
   readonly name: string;
   readonly password: string;
 }
+
+/** A flag of etcd, which would else take its time over every password. Plinth has one cost. */
+export const CHEAP_PASSWORDS: readonly string[] = ["--bcrypt-cost=4"];
 
 export const ROOT: Credentials = { name: "root", password: "of all evil" };
 /** Reads and writes `amy/`, reads `both/`. */
@@ -70,6 +76,10 @@ export async function makeUsers(client: EtcdClient): Promise<void> {
   ]) {
     await rpc(client, "UserGrantRole", authUserGrantRoleRequest, authUserGrantRoleResponse, { user, role });
   }
+}
+
+export function enableAuth(client: EtcdClient): Promise<HeaderOnly> {
+  return rpc(client, "AuthEnable", authEnableRequest, authEnableResponse, {});
 }
 
 /** @returns the user's token */
