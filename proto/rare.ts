@@ -145,6 +145,52 @@ export interface SnapshotResponse {
   version: string;
 }
 
+export interface MoveLeaderRequest {
+  targetID: bigint;
+}
+
+export type MoveLeaderResponse = HeaderOnly;
+
+export const DOWNGRADE_VALIDATE = 0;
+export const DOWNGRADE_ENABLE = 1;
+export const DOWNGRADE_CANCEL = 2;
+
+export interface DowngradeRequest {
+  /** One of DOWNGRADE_*. */
+  action: number;
+  version: string;
+}
+
+export interface DowngradeResponse {
+  header: ResponseHeader | null;
+  /** Of the cluster, as it is. */
+  version: string;
+}
+
+export interface MemberAddRequest {
+  peerURLs: string[];
+  isLearner: boolean;
+}
+
+export interface MemberAddResponse {
+  header: ResponseHeader | null;
+  member: Member | null;
+  members: Member[];
+}
+
+export interface MemberRemoveRequest {
+  ID: bigint;
+}
+
+export interface MemberUpdateRequest {
+  ID: bigint;
+  peerURLs: string[];
+}
+
+export interface MemberPromoteRequest {
+  ID: bigint;
+}
+
 export interface MemberListRequest {
   linearizable: boolean;
 }
@@ -157,10 +203,15 @@ export interface Member {
   isLearner: boolean;
 }
 
+/** All members, as the call left them. */
 export interface MemberListResponse {
   header: ResponseHeader | null;
   members: Member[];
 }
+
+export type MemberRemoveResponse = MemberListResponse;
+export type MemberUpdateResponse = MemberListResponse;
+export type MemberPromoteResponse = MemberListResponse;
 
 export const HEALTH_UNKNOWN = 0;
 export const HEALTH_SERVING = 1;
@@ -204,7 +255,19 @@ export const hashKVRequest = messageType<HashKVRequest>("etcdserverpb.HashKVRequ
 export const hashKVResponse = messageType<HashKVResponse>("etcdserverpb.HashKVResponse");
 export const snapshotRequest = messageType<NoFields>("etcdserverpb.SnapshotRequest");
 export const snapshotResponse = messageType<SnapshotResponse>("etcdserverpb.SnapshotResponse");
+export const moveLeaderRequest = messageType<MoveLeaderRequest>("etcdserverpb.MoveLeaderRequest");
+export const moveLeaderResponse = messageType<MoveLeaderResponse>("etcdserverpb.MoveLeaderResponse");
+export const downgradeRequest = messageType<DowngradeRequest>("etcdserverpb.DowngradeRequest");
+export const downgradeResponse = messageType<DowngradeResponse>("etcdserverpb.DowngradeResponse");
 
+export const memberAddRequest = messageType<MemberAddRequest>("etcdserverpb.MemberAddRequest");
+export const memberAddResponse = messageType<MemberAddResponse>("etcdserverpb.MemberAddResponse");
+export const memberRemoveRequest = messageType<MemberRemoveRequest>("etcdserverpb.MemberRemoveRequest");
+export const memberRemoveResponse = messageType<MemberRemoveResponse>("etcdserverpb.MemberRemoveResponse");
+export const memberUpdateRequest = messageType<MemberUpdateRequest>("etcdserverpb.MemberUpdateRequest");
+export const memberUpdateResponse = messageType<MemberUpdateResponse>("etcdserverpb.MemberUpdateResponse");
+export const memberPromoteRequest = messageType<MemberPromoteRequest>("etcdserverpb.MemberPromoteRequest");
+export const memberPromoteResponse = messageType<MemberPromoteResponse>("etcdserverpb.MemberPromoteResponse");
 export const memberListRequest = messageType<MemberListRequest>("etcdserverpb.MemberListRequest");
 export const memberListResponse = messageType<MemberListResponse>("etcdserverpb.MemberListResponse");
 
