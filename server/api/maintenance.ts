@@ -10,14 +10,18 @@ import {
   alarmResponse,
   defragmentRequest,
   defragmentResponse,
+  downgradeRequest,
+  downgradeResponse,
   hashKVRequest,
   hashKVResponse,
   hashRequest,
   hashResponse,
+  moveLeaderRequest,
+  moveLeaderResponse,
   statusRequest,
   statusResponse,
 } from "../../proto/rare.ts";
-import type { AlarmRequest, HashKVRequest } from "../../proto/rare.ts";
+import type { AlarmRequest, DowngradeRequest, HashKVRequest, MoveLeaderRequest } from "../../proto/rare.ts";
 import type { Alarm } from "../../partitions/alarms.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
@@ -26,11 +30,13 @@ import type { SpaceGuard } from "../space-guard.ts";
 import type { Committer } from "../committer.ts";
 import { RECORD_ALARM } from "../record.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";
-import { ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
+import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
+import { checkDowngrade } from "./downgrade.ts";
 import type { Headers } from "./header.ts";
 import { readMethod, writeMethod } from "./method.ts";
+import { BAD_LEADER_TRANSFEREE } from "./statuses.ts";
 
 export interface MaintenanceContext {
   readonly keyspace: Keyspace;
@@ -57,6 +63,8 @@ export class MaintenanceService {
       ),
       this.#adminMethod("Hash", hashRequest.decode, (call) => this.#hash(call)),
       this.#adminMethod("HashKV", hashKVRequest.decode, (call, request) => this.#hashKv(call, request)),
+      this.#adminMethod("MoveLeader", moveLeaderRequest.decode, (call, request) => this.#moveLeader(call, request)),
+      this.#adminMethod("Downgrade", downgradeRequest.decode, (call, request) => this.#downgrade(call, request)),
     ];
   }
 
@@ -137,7 +145,23 @@ export class MaintenanceService {
     const header = headers.at(keyspace.revision);
     call.reply(hashKVResponse.encode({ header, hash, compactRevision, hashRevision }));
   }
+
+  /** The only member leads already. As in etcd the reply has no header. */
+  #moveLeader(call: UnaryCall, { targetID }: MoveLeaderRequest): void {
+    if (targetID !== this.#context.headers.memberId) return call.fail(BAD_LEADER_TRANSFEREE);
+    call.reply(moveLeaderResponse.encode({ header: null }));
+  }
+
+  #downgrade(call: UnaryCall, request: DowngradeRequest): void {
+    const { headers, keyspace } = this.#context;
+    const refused = checkDowngrade(request);
+    if (refused !== null) return call.fail(refused);
+    call.reply(downgradeResponse.encode({ header: headers.at(keyspace.revision), version: CLUSTER_MINOR }));
+  }
 }
+
+/** The cluster's version as Downgrade says it: without the patch. */
+const CLUSTER_MINOR = CLUSTER_VERSION.split(".", 2).join(".");
 
 /** etcd repeats the flag, of which any negative number means that there is no quota. */
 const NO_QUOTA = -1;

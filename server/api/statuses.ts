@@ -54,6 +54,25 @@ export function journalFailed(error: Error): Status {
 export const STREAM_WITH_SORT = status(UNIMPLEMENTED, "RangeStream does not support custom sort orders");
 export const STREAM_WITH_FILTER = status(UNIMPLEMENTED, "RangeStream does not support revision filters");
 
+export const MEMBER_URLS_INVALID = status(INVALID_ARGUMENT, "etcdserver: given member URLs are invalid");
+export const PEER_URL_EXISTS = status(FAILED_PRECONDITION, "etcdserver: Peer URLs already exists");
+export const MEMBER_NOT_FOUND = status(NOT_FOUND, "etcdserver: member not found");
+export const MEMBER_NOT_LEARNER = status(FAILED_PRECONDITION, "etcdserver: can only promote a learner member");
+export const BAD_LEADER_TRANSFEREE = status(FAILED_PRECONDITION, "etcdserver: bad leader transferee");
+
+/** Unknown for the same reason as with too many requests. */
+export const NOT_ENOUGH_STARTED_MEMBERS = status(
+  UNKNOWN,
+  "etcdserver: re-configuration failed due to not enough started members",
+);
+
+export const DOWNGRADE_VERSION_MALFORMED = status(
+  INVALID_ARGUMENT,
+  "etcdserver: wrong downgrade target version format",
+);
+export const DOWNGRADE_TARGET_INVALID = status(INVALID_ARGUMENT, "etcdserver: invalid downgrade target version");
+export const UNKNOWN_DOWNGRADE_ACTION = status(UNKNOWN, "etcdserver: unknown method");
+
 /** Clients that have credentials know these words and go on without a token. */
 export const AUTH_NOT_ENABLED = status(FAILED_PRECONDITION, "etcdserver: authentication is not enabled");
 

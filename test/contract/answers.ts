@@ -18,6 +18,14 @@ export async function expectRefused(call: Promise<unknown>, code: number, messag
   await expect(call).rejects.toMatchObject({ code, message });
 }
 
+/** How a call was refused, for lists of which each one is to be named when it fails. */
+export function refusal(call: Promise<unknown>): Promise<readonly [code: number, message: string]> {
+  return call.then(
+    () => [0, "not refused"],
+    ({ code, message }: { code: number; message: string }) => [code, message],
+  );
+}
+
 export const COMPACTED = [11, "etcdserver: mvcc: required revision has been compacted"] as const;
 export const FUTURE_REVISION = [11, "etcdserver: mvcc: required revision is a future revision"] as const;
 export const KEY_NOT_PROVIDED = [3, "etcdserver: key is not provided"] as const;

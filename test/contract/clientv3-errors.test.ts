@@ -24,6 +24,7 @@ const NAMELESS = [
   "etcdserver: permission not given",
   "etcdserver: request canceled",
   "etcdserver: request timed out, waiting for the applied index took too long",
+  "etcdserver: unknown method",
   "etcdserver: watch canceled",
 ];
 

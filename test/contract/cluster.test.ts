@@ -54,8 +54,10 @@ const served = new Set([
   ...["Range", "RangeStream", "Put", "DeleteRange", "Txn", "Compact"].map((name) => `/etcdserverpb.KV/${name}`),
   "/etcdserverpb.Watch/Watch",
   ...["Grant", "Revoke", "KeepAlive", "TimeToLive", "Leases"].map((name) => `/etcdserverpb.Lease/Lease${name}`),
-  "/etcdserverpb.Cluster/MemberList",
-  ...["Status", "Alarm", "Defragment", "Hash", "HashKV"].map((name) => `/etcdserverpb.Maintenance/${name}`),
+  ...["List", "Add", "Remove", "Update", "Promote"].map((name) => `/etcdserverpb.Cluster/Member${name}`),
+  ...["Status", "Alarm", "Defragment", "Hash", "HashKV", "MoveLeader", "Downgrade"].map(
+    (name) => `/etcdserverpb.Maintenance/${name}`,
+  ),
   ...allMethods().flatMap(({ path }) => (path.startsWith("/etcdserverpb.Auth/") ? [path] : [])),
   ...["Check", "List", "Watch"].map((name) => `/grpc.health.v1.Health/${name}`),
 ]);

@@ -1,15 +1,21 @@
 /** Status, hashes, defragmentation and alarms. */
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as rare from "../../proto/rare.ts";
 import { del, deleteRequest, nested, put, putRequest, range, rangeRequest } from "../support/requests.ts";
 import { txnRequest, watchCreateRequest } from "../support/requests.ts";
+import { clusterVersionDecided } from "../support/cluster-version.ts";
+import type { EtcdClient } from "../support/etcd-client.ts";
 import { SharedStore } from "../support/shared-store.ts";
-import { describeStores } from "../support/stores.ts";
+import { describeStores, startPlinthStore } from "../support/stores.ts";
+import { expectRefused, refusal } from "./answers.ts";
 
 const noSpace = { code: 8, message: "etcdserver: mvcc: database space exceeded" };
 const corrupt = { code: 15, message: "etcdserver: corrupt cluster" };
 const { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_ACTION_GET } = rare;
 const { ALARM_CORRUPT, ALARM_NONE, ALARM_NOSPACE } = rare;
+const { DOWNGRADE_CANCEL, DOWNGRADE_ENABLE, DOWNGRADE_VALIDATE } = rare;
+const TARGET_INVALID = [3, "etcdserver: invalid downgrade target version"] as const;
+const TARGET_MALFORMED = [3, "etcdserver: wrong downgrade target version format"] as const;
 
 describeStores("maintenance", (start) => {
   const shared = new SharedStore(start);
@@ -166,3 +172,89 @@ describeStores("maintenance", (start) => {
 function alarmText(memberID: bigint): unknown {
   return expect.stringMatching(new RegExp(`^memberID:${memberID} +alarm:NOSPACE *$`));
 }
+
+function downgrade(client: EtcdClient, action: number, version: string): Promise<rare.DowngradeResponse> {
+  return client.rare("Maintenance/Downgrade", rare.downgradeRequest, rare.downgradeResponse, { action, version });
+}
+
+const MALFORMED_VERSIONS = [
+  "",
+  " 3.6",
+  "3.6.0\n",
+  ..."3 3. .6 3.6. v3.6 3.6.x 3.6.0.0 -3.6.0 3.-6.0 0x3.6.0 3.9223372036854775808".split(" "),
+  ..."3.6-rc.1 3.6+build 3.6.0-a..b 3.6.0-a+b_c 3.6.0+a. 3.6.0+a+b".split(" "),
+];
+
+const OTHER_VERSIONS = [
+  ..."3.7 3.7.3 3.8.0 3.5 2.6 4.6 0.0 03.005 3.9223372036854775807 3.5.00000000000000000000000".split(" "),
+  ..."3.5.0- 3.5.0+ 3.5.0-rc.1 3.5.0-a-b+c-d".split(" "),
+];
+
+describeStores("leadership and downgrades", (start) => {
+  const shared = new SharedStore(start);
+
+  beforeAll(() => clusterVersionDecided(shared.client));
+
+  function moveLeader(targetID: bigint): Promise<rare.MoveLeaderResponse> {
+    return shared.client.rare("Maintenance/MoveLeader", rare.moveLeaderRequest, rare.moveLeaderResponse, { targetID });
+  }
+
+  test("§9.2 MoveLeader: nobody else can lead, and to who leads already it is a success without header", async () => {
+    const { leader } = await shared.client.status();
+    for (const stranger of [0n, 1n, leader + 1n]) {
+      await expectRefused(moveLeader(stranger), 9, "etcdserver: bad leader transferee");
+    }
+    expect(await moveLeader(leader)).toEqual({ header: null });
+    expect((await shared.client.status()).leader).toBe(leader);
+  });
+
+  test("§9.2 Downgrade: what is no version, whether it is validated or enabled", async () => {
+    for (const version of MALFORMED_VERSIONS) {
+      for (const action of [DOWNGRADE_VALIDATE, DOWNGRADE_ENABLE]) {
+        expect([version, ...(await refusal(downgrade(shared.client, action, version)))]).toEqual([
+          version,
+          ...TARGET_MALFORMED,
+        ]);
+      }
+    }
+  });
+
+  test("§9.2 Downgrade: what is not the version before", async () => {
+    for (const version of OTHER_VERSIONS) {
+      for (const action of [DOWNGRADE_VALIDATE, DOWNGRADE_ENABLE]) {
+        expect([version, ...(await refusal(downgrade(shared.client, action, version)))]).toEqual([
+          version,
+          ...TARGET_INVALID,
+        ]);
+      }
+    }
+  });
+
+  test("§9.2 Downgrade: cancelling none is a success that names the cluster's version", async () => {
+    const revision = await shared.put("downgrade");
+    const { header, downgradeInfo } = await shared.client.status();
+    for (const version of ["", "3.6.0", "no version"]) {
+      expect(await downgrade(shared.client, DOWNGRADE_CANCEL, version)).toEqual({ header, version: "3.7" });
+    }
+    expect(header?.revision).toBe(revision);
+    expect(downgradeInfo).toEqual({ enabled: false, targetVersion: "" });
+  });
+
+  test("§9.2 Downgrade: an action that does not exist is unknown", async () => {
+    for (const action of [3, -1]) {
+      await expectRefused(downgrade(shared.client, action, "3.6.0"), 2, "etcdserver: unknown method");
+    }
+  });
+});
+
+describe("downgrades (Plinth)", () => {
+  const shared = new SharedStore(startPlinthStore);
+
+  test("§9.2: no older version can open the data, the one before neither", async () => {
+    for (const version of ["3.6", "3.6.0", "3.6.11"]) {
+      await expectRefused(downgrade(shared.client, DOWNGRADE_VALIDATE, version), ...TARGET_INVALID);
+      await expectRefused(downgrade(shared.client, DOWNGRADE_ENABLE, version), ...TARGET_INVALID);
+    }
+    expect((await shared.client.status()).downgradeInfo).toEqual({ enabled: false, targetVersion: "" });
+  });
+});

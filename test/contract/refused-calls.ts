@@ -1,4 +1,4 @@
-/** One call for every refusal that KV and Lease calls can meet, as bytes, so that any gRPC client can make it. */
+/** One call for every refusal that a call can meet, as bytes, so that any gRPC client can make it. */
 import type {
   CompactionRequest,
   DeleteRangeRequest,
@@ -6,7 +6,7 @@ import type {
   RangeRequest,
   TxnRequest,
 } from "../../proto/messages.ts";
-import { leaseGrantRequest, leaseRevokeRequest } from "../../proto/rare.ts";
+import * as rare from "../../proto/rare.ts";
 import {
   writeCompactionRequest,
   writeDeleteRangeRequest,
@@ -15,6 +15,7 @@ import {
   writeTxnRequest,
 } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
+import { clusterVersionDecided } from "../support/cluster-version.ts";
 import type { EtcdClient } from "../support/etcd-client.ts";
 import { compare, deleteRequest, put, putRequest, range, rangeRequest, txnRequest } from "../support/requests.ts";
 
@@ -32,6 +33,7 @@ export interface RefusedCall {
 const TAKEN_LEASE = 7n;
 /** A revision that no test store comes to. */
 const FUTURE = 2 ** 40;
+const STRANGER = { ID: 12_345n };
 
 /** Brings a store into the state that the refusals are about. */
 export async function prepare(client: EtcdClient): Promise<void> {
@@ -39,6 +41,7 @@ export async function prepare(client: EtcdClient): Promise<void> {
   const { header } = await client.put(putRequest("a", "2"));
   await client.compact({ revision: header?.revision ?? 0, physical: false });
   await client.leaseGrant({ ID: TAKEN_LEASE, TTL: 600 });
+  await clusterVersionDecided(client);
 }
 
 export function encode<Request>(write: (writer: Writer, request: Request) => void, request: Request): Uint8Array {
@@ -53,6 +56,13 @@ const deleteCall = (request: DeleteRangeRequest) =>
   ["KV/DeleteRange", encode(writeDeleteRangeRequest, request)] as const;
 const txnCall = (request: TxnRequest) => ["KV/Txn", encode(writeTxnRequest, request)] as const;
 const compactCall = (request: CompactionRequest) => ["KV/Compact", encode(writeCompactionRequest, request)] as const;
+
+const memberAddCall = (peerURLs: string[]) =>
+  ["Cluster/MemberAdd", rare.memberAddRequest.encode({ peerURLs, isLearner: false })] as const;
+const moveLeaderCall = (targetID: bigint) =>
+  ["Maintenance/MoveLeader", rare.moveLeaderRequest.encode({ targetID })] as const;
+const downgradeCall = (action: number, version: string) =>
+  ["Maintenance/Downgrade", rare.downgradeRequest.encode({ action, version })] as const;
 
 type Row = readonly [what: string, call: readonly [method: string, message: Uint8Array], code: number, text: string];
 
@@ -105,7 +115,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "the revocation of an unknown lease",
-    ["Lease/LeaseRevoke", leaseRevokeRequest.encode({ ID: 1n })],
+    ["Lease/LeaseRevoke", rare.leaseRevokeRequest.encode({ ID: 1n })],
     5,
     "etcdserver: requested lease not found",
   ],
@@ -117,7 +127,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "the grant of a taken id",
-    ["Lease/LeaseGrant", leaseGrantRequest.encode({ ID: TAKEN_LEASE, TTL: 9 })],
+    ["Lease/LeaseGrant", rare.leaseGrantRequest.encode({ ID: TAKEN_LEASE, TTL: 9 })],
     9,
     "etcdserver: lease already exists",
   ],
@@ -159,10 +169,62 @@ const ROWS: readonly Row[] = [
   ],
   [
     "a grant for too long",
-    ["Lease/LeaseGrant", leaseGrantRequest.encode({ ID: 0n, TTL: 9_000_000_001 })],
+    ["Lease/LeaseGrant", rare.leaseGrantRequest.encode({ ID: 0n, TTL: 9_000_000_001 })],
     11,
     "etcdserver: too large lease TTL",
   ],
+  ["a member without URL", memberAddCall([]), 3, "etcdserver: given member URLs are invalid"],
+  [
+    "a member with a URL that is none",
+    memberAddCall(["http://10.0.0.1:2380", "10.0.0.2:2380"]),
+    3,
+    "etcdserver: given member URLs are invalid",
+  ],
+  [
+    "the removal of an unknown member",
+    ["Cluster/MemberRemove", rare.memberRemoveRequest.encode(STRANGER)],
+    5,
+    "etcdserver: member not found",
+  ],
+  [
+    "the update of an unknown member",
+    ["Cluster/MemberUpdate", rare.memberUpdateRequest.encode({ ...STRANGER, peerURLs: ["http://10.0.0.1:2380"] })],
+    5,
+    "etcdserver: member not found",
+  ],
+  [
+    "the promotion of an unknown member",
+    ["Cluster/MemberPromote", rare.memberPromoteRequest.encode(STRANGER)],
+    5,
+    "etcdserver: member not found",
+  ],
+  ["the move of the lead to nobody", moveLeaderCall(0n), 9, "etcdserver: bad leader transferee"],
+  ["the move of the lead to a stranger", moveLeaderCall(STRANGER.ID), 9, "etcdserver: bad leader transferee"],
+  [
+    "the validation of a downgrade to no version",
+    downgradeCall(rare.DOWNGRADE_VALIDATE, "3"),
+    3,
+    "etcdserver: wrong downgrade target version format",
+  ],
+  [
+    "a downgrade to no version",
+    downgradeCall(rare.DOWNGRADE_ENABLE, ""),
+    3,
+    "etcdserver: wrong downgrade target version format",
+  ],
+  [
+    "the validation of an upgrade",
+    downgradeCall(rare.DOWNGRADE_VALIDATE, "3.8"),
+    3,
+    "etcdserver: invalid downgrade target version",
+  ],
+  [
+    "a downgrade by two versions",
+    downgradeCall(rare.DOWNGRADE_ENABLE, "3.5.0"),
+    3,
+    "etcdserver: invalid downgrade target version",
+  ],
+  ["an action on downgrades that is none", downgradeCall(3, "3.6.0"), 2, "etcdserver: unknown method"],
   ["a method that is not there", ["KV/Nope", Buffer.alloc(0)], 12, "unknown method Nope for service etcdserverpb.KV"],
   ["a service that is not there", ["Nope/Range", Buffer.alloc(0)], 12, "unknown service etcdserverpb.Nope"],
 ];

@@ -131,7 +131,13 @@ const RPCS: readonly (readonly [weight: number, rpc: string, request: fc.Arbitra
   [1, "Maintenance/Defragment", fc.constant({})],
   [1, "Maintenance/Hash", fc.constant({})],
   [1, "Maintenance/HashKV", fc.constant({})],
+  [1, "Maintenance/MoveLeader", fc.constant({ targetID: 1n })],
+  [1, "Maintenance/Downgrade", fc.constant({ action: 0, version: "x" })],
   [1, "Cluster/MemberList", fc.constant({})],
+  [1, "Cluster/MemberAdd", fc.constant({ peerURLs: ["x"] })],
+  [1, "Cluster/MemberRemove", fc.constant({ ID: 1n })],
+  [1, "Cluster/MemberUpdate", fc.constant({ ID: 1n, peerURLs: ["http://127.0.0.1:1"] })],
+  [1, "Cluster/MemberPromote", fc.constant({ ID: 1n })],
 ];
 
 const caller = fc.oneof(
