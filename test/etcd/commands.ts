@@ -19,9 +19,15 @@ import {
   ALARM_NONE,
   ALARM_NOSPACE,
 } from "../../proto/rare.ts";
-import type { LeaseGrantRequest, LeaseTimeToLiveRequest } from "../../proto/rare.ts";
+import type {
+  DowngradeRequest,
+  LeaseGrantRequest,
+  LeaseTimeToLiveRequest,
+  MemberAddRequest,
+} from "../../proto/rare.ts";
 import { watchCreateRequest } from "../support/requests.ts";
 import { kvRequests, leaseId, ownLeaseId, presentKey, rangeEnd, revision, ZERO_BYTE } from "./kv-arbitraries.ts";
+import { clusterCommand } from "./cluster-arbitraries.ts";
 import { current, LEASE_SLOTS } from "./symbols.ts";
 
 /** Watch streams that a sequence uses, each on a connection of its own. */
@@ -42,6 +48,10 @@ export type UnaryCommand =
   | { readonly name: "timeToLive"; readonly request: LeaseTimeToLiveRequest }
   | { readonly name: "alarm"; readonly request: AlarmSettings; readonly member: Member }
   | { readonly name: "authenticate"; readonly request: { readonly name: string; readonly password: string } }
+  | { readonly name: "memberAdd"; readonly request: MemberAddRequest }
+  | { readonly name: "memberRemove" | "memberPromote" | "moveLeader"; readonly member: Member }
+  | { readonly name: "memberUpdate"; readonly request: { readonly peerURLs: string[] }; readonly member: Member }
+  | { readonly name: "downgrade"; readonly request: DowngradeRequest }
   | { readonly name: "healthCheck"; readonly request: { readonly service: string } }
   | { readonly name: "leases" | "status" | "memberList" | "hash" | "defragment" | "authStatus" };
 
@@ -50,7 +60,7 @@ export interface AlarmSettings {
   readonly alarm: number;
 }
 
-/** Whose alarm. */
+/** Whose alarm, or which member is meant. */
 export type Member = "own" | "any" | "stranger";
 
 /** Commands while an alarm is on. It is off again afterwards, since little can be learned from a server that refuses. */
@@ -137,6 +147,7 @@ const unary = {
     { name: "healthCheck", request: { service: "" } },
     { name: "healthCheck", request: { service: "etcdserverpb.KV" } },
   ),
+  cluster: clusterCommand,
 };
 
 const watch = {
@@ -194,6 +205,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 20, arbitrary: unary.timeToLive },
   { weight: 20, arbitrary: unary.other },
   { weight: 5, arbitrary: unary.alarm },
+  { weight: 8, arbitrary: unary.cluster },
   { weight: 3, arbitrary: alarmed },
   { weight: 60, arbitrary: watch.create },
   { weight: 20, arbitrary: watch.unwatch },

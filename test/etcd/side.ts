@@ -4,12 +4,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { authenticateRequest, authenticateResponse, authStatusRequest, authStatusResponse } from "../../proto/auth.ts";
 import * as rare from "../../proto/rare.ts";
+import { clusterVersionDecided } from "../support/cluster-version.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { MessageStream } from "../support/etcd-client.ts";
 import { rangeRequest } from "../support/requests.ts";
 import type { Store } from "../support/stores.ts";
 import type { Member, UnaryCommand } from "./commands.ts";
 import { STREAMS } from "./commands.ts";
+import { OWN_URL } from "./cluster-arbitraries.ts";
 import type { Names, PlainRange } from "./plain.ts";
 import { plainDelete, plainHeader, plainPut, plainRange, plainTxn, text } from "./plain.ts";
 import { leaseSlot } from "./symbols.ts";
@@ -32,19 +34,29 @@ export class Side {
   readonly names: Names;
   #clients: readonly EtcdClient[];
   readonly #memberId: bigint;
+  readonly #peerUrl: string;
   #keepAlive: MessageStream<rare.LeaseKeepAliveRequest, rare.LeaseKeepAliveResponse>;
 
   static async connect(store: Store): Promise<Side> {
     const clients = await connections(store);
     const { header } = await clients[0].range(rangeRequest("x"));
     if (header === null) throw new Error("a range has a header");
-    return new Side(store, clients, header.clusterId, header.memberId);
+    await clusterVersionDecided(clients[0]);
+    const [{ peerURLs }] = (await memberList(clients[0])).members;
+    return new Side(store, clients, header.clusterId, header.memberId, peerURLs[0]);
   }
 
-  private constructor(store: Store, clients: readonly EtcdClient[], clusterId: bigint, memberId: bigint) {
+  private constructor(
+    store: Store,
+    clients: readonly EtcdClient[],
+    clusterId: bigint,
+    memberId: bigint,
+    peerUrl: string,
+  ) {
     this.store = store;
     this.#clients = clients;
     this.#memberId = memberId;
+    this.#peerUrl = peerUrl;
     this.#keepAlive = clients[0].keepAlive();
     this.names = {
       cluster: (id) => named(id, clusterId, "own"),
@@ -163,7 +175,33 @@ export class Side {
       case "status":
         return this.#status(await client.status());
       case "memberList":
-        return this.#memberList(client);
+        return this.#members(await memberList(client));
+      case "memberAdd": {
+        const request = { ...command.request, peerURLs: this.#urls(command.request.peerURLs) };
+        return client.rare("Cluster/MemberAdd", rare.memberAddRequest, rare.memberAddResponse, request);
+      }
+      case "memberRemove": {
+        const request = { ID: this.#idOf(command.member) };
+        return client.rare("Cluster/MemberRemove", rare.memberRemoveRequest, rare.memberRemoveResponse, request);
+      }
+      case "memberUpdate": {
+        const request = { ID: this.#idOf(command.member), peerURLs: this.#urls(command.request.peerURLs) };
+        return this.#members(
+          await client.rare("Cluster/MemberUpdate", rare.memberUpdateRequest, rare.memberUpdateResponse, request),
+        );
+      }
+      case "memberPromote": {
+        const request = { ID: this.#idOf(command.member) };
+        return client.rare("Cluster/MemberPromote", rare.memberPromoteRequest, rare.memberPromoteResponse, request);
+      }
+      case "moveLeader": {
+        const request = { targetID: this.#idOf(command.member) };
+        return client.rare("Maintenance/MoveLeader", rare.moveLeaderRequest, rare.moveLeaderResponse, request);
+      }
+      case "downgrade":
+        return this.#withHeader(
+          await client.rare("Maintenance/Downgrade", rare.downgradeRequest, rare.downgradeResponse, command.request),
+        );
     }
   }
 
@@ -181,9 +219,7 @@ export class Side {
     return { ...this.#withHeader(response), leader: this.names.member(response.leader), errors };
   }
 
-  async #memberList(client: EtcdClient): Promise<unknown> {
-    const request = { linearizable: true };
-    const response = await client.rare("Cluster/MemberList", rare.memberListRequest, rare.memberListResponse, request);
+  #members(response: rare.MemberListResponse): unknown {
     const members = response.members.map((member) => ({
       ...member,
       ID: this.names.member(member.ID),
@@ -197,6 +233,10 @@ export class Side {
     return { ...response, header: plainHeader(response.header, this.names) };
   }
 
+  #urls(urls: readonly string[]): string[] {
+    return urls.map((url) => url.replace(OWN_URL, this.#peerUrl));
+  }
+
   #idOf(member: Member): bigint {
     return { own: this.#memberId, any: 0n, stranger: STRANGER_ID }[member];
   }
@@ -204,6 +244,11 @@ export class Side {
   #leaseName(id: bigint): string {
     return this.#leaseNames.get(id) ?? String(id);
   }
+}
+
+function memberList(client: EtcdClient): Promise<rare.MemberListResponse> {
+  const request = { linearizable: true };
+  return client.rare("Cluster/MemberList", rare.memberListRequest, rare.memberListResponse, request);
 }
 
 /** Each watch stream has a connection of its own, and unary calls take turns on them. */
