@@ -35,6 +35,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
       keys: keyspace.keyCount,
       currentRevision: keyspace.revision,
       compactRevision: keyspace.compactRevision,
+      authRevision: keyspace.auth.revision,
       sizeBytes: keyspace.bytes,
       sizeInUseBytes: keyspace.bytesInUse,
     }),

@@ -39,6 +39,7 @@ export interface KeyspaceNumbers {
   readonly currentRevision: number;
   /** As etcd reports it: -1 before the first compaction. */
   readonly compactRevision: number;
+  readonly authRevision: number;
   readonly sizeBytes: number;
   /** Without what is free for reuse; at most `sizeBytes`. */
   readonly sizeInUseBytes: number;
@@ -212,6 +213,11 @@ function registerStorage(set: MetricSet, { counters, keyspace }: MetricSources):
     "etcd_debugging_mvcc_compact_revision",
     "The revision of the last compaction.",
     () => keyspace().compactRevision,
+  );
+  set.gauge(
+    "etcd_debugging_auth_revision",
+    "The revision of users and roles; each change is the next one.",
+    () => keyspace().authRevision,
   );
 }
 

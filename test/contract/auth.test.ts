@@ -79,6 +79,8 @@ describeStores("auth, disabled", (start, name) => {
     await rpc(root, "AuthDisable", authDisableRequest, authDisableResponse, {});
     await rpc(client, "AuthDisable", authDisableRequest, authDisableResponse, {});
     expect(await status(client)).toMatchObject({ enabled: false, authRevision: before.authRevision + 1 });
+    const metrics = await (await fetch(`${shared.store.url}/metrics`)).text();
+    expect(metrics).toMatch(new RegExp(`^etcd_debugging_auth_revision ${before.authRevision + 1}$`, "m"));
     root.lean.destroy();
   });
 
