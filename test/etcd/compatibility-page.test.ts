@@ -1,8 +1,9 @@
 /** docs/compatibility.md says what is so: its table of RPCs is asked of the server, its differences are those of the tests. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import protobuf from "protobufjs";
 import { expect, test } from "vitest";
-import { allMethods } from "../../proto/schema.ts";
+import { allMethods, PROTO_FILES } from "../../proto/schema.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinthStore } from "../support/stores.ts";
 import { ANSWER_FREEDOMS, ID_FREEDOM, PROGRESS_FREEDOM, UNASKED, WATCH_FREEDOMS } from "./freedoms.ts";
@@ -56,6 +57,42 @@ test("the table of RPCs has all of them, as they are served", async () => {
     await store.remove();
   }
 });
+
+test("the tables of fields have every field of every message of what is served", () => {
+  const declared = new protobuf.Root().loadSync([...PROTO_FILES], { keepCase: true });
+  const fieldsOf = (message: string): string => {
+    const names = declared.lookupType(message).fieldsArray.map(({ name }) => name);
+    return names.length === 0 ? "none" : names.join(", ");
+  };
+  const served = new Set(rows.filter(([, second]) => second === "served").map(([first]) => first));
+  const methods = allMethods().filter(({ path: method }) => served.has(shortName(method)));
+  const expected = methods.map((method) => [
+    shortName(method.path),
+    fieldsOf(method.requestType),
+    fieldsOf(method.responseType),
+  ]);
+  const said = section("## Field by field", "| Message inside others").map((cells) => cells.slice(0, 3));
+  expect(said.toSorted()).toEqual(expected.toSorted());
+  for (const [message, fields] of section("| Message inside others", "## ")) {
+    expect([message, fields]).toEqual([message, fieldsOf(message)]);
+  }
+});
+
+/** The cells of the table rows, without head and rule, between one text and the next one. */
+function section(from: string, to: string): string[][] {
+  const [, behind] = page.split(from, 2);
+  const lines = behind
+    .slice(0, behind.indexOf(to))
+    .split("\n")
+    .filter((line) => line.startsWith("| "));
+  const cells = lines.map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  return cells.filter(([first]) => first !== "---" && first !== "RPC");
+}
 
 test("every freedom of the comparison, and what is not asked, is among the differences", () => {
   const names = new Set(rows.map(([first]) => first));
