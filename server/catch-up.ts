@@ -25,8 +25,9 @@ export class CatchUp {
 
   #slice(): void {
     const finished = this.#keyspace.watchers.catchUp(SLICE_EVENTS);
+    // Settled before anything is written out: a stream that drains in that resumes its watchers, and `run` is for them.
+    this.#running = false;
+    if (!finished) this.run();
     this.#afterSlice();
-    if (finished) this.#running = false;
-    else setImmediate(() => this.#slice());
   }
 }

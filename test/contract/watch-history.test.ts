@@ -127,6 +127,20 @@ describeStores("watch: histories", (start) => {
     expect(events).toEqual(expected);
   }
 
+  test("WA-06 WO-04: a history longer than its reader takes at a time comes in full, though nothing else happens", async () => {
+    const count = 4_500;
+    const first = await shared.put("long/a", "0");
+    for (let written = 1; written < count; written += 100) {
+      const burst = Array.from({ length: Math.min(100, count - written) }, () => shared.put("long/a", "v".repeat(100)));
+      await Promise.all(burst);
+    }
+    const stream = shared.client.watch();
+    await stream.create(watchCreateRequest("long/a", { startRevision: first }));
+    const events = await stream.nextEvents(count);
+    expect(events.map(({ kv }) => kv?.version)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+    stream.stream.cancel();
+  });
+
   test("Ordered Unique Atomic Reliable Resumable Bookmarkable Filter PrevKV IsCreate: for any history and any watch", async () => {
     await fc.assert(
       fc.asyncProperty(steps, plans, async (planned, watchPlans) => {
