@@ -4,11 +4,8 @@
  * one call in flight.
  */
 
-import { decodeRangeResponse } from "../proto/response-readers.ts";
-import { writeCompactionRequest, writeRangeRequest } from "../proto/request-writers.ts";
-import { emptyRangeRequest } from "../proto/requests.ts";
-import { Writer } from "../proto/writer.ts";
 import { runClosedLoop } from "./closed-loop.ts";
+import { compact } from "./kv/compact.ts";
 import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "./kv/targets.ts";
 import { makeKeys, puts, ranges, UpdateTxns, type Workload } from "./kv/workloads.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
@@ -149,21 +146,6 @@ async function runRound(
     p99: histogram.quantile(0.99),
     cpuMicroseconds: (cpu / calls) * 1e6,
   };
-}
-
-/** Drops the history, and returns when that is done: no server works on it in the other's time. */
-async function compact(client: LeanClient): Promise<void> {
-  const writer = new Writer();
-  writeRangeRequest(writer, { ...emptyRangeRequest(), key: Buffer.from("compact_rev_key") });
-  const { header } = decodeRangeResponse(await client.call("/etcdserverpb.KV/Range", writer.bytes()));
-  writer.reset();
-  writeCompactionRequest(writer, { revision: header?.revision ?? 0, physical: true });
-  try {
-    await client.call("/etcdserverpb.KV/Compact", writer.bytes());
-  } catch (error) {
-    // After a round of reads there is nothing new to drop.
-    if (!(error instanceof Error && error.message.includes("has been compacted"))) throw error;
-  }
 }
 
 /** The two lines of one comparison: ours and etcd's. */

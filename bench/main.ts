@@ -3,7 +3,7 @@
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
  *
- * Suites are `transport` and `kv`; without any named, all of them. With `--out` each report is also written to
+ * Suites are `transport`, `kv` and `isolation`; without any named, all of them. With `--out` each report is also written to
  * FOLDER/<suite>.md. All load stays on the loopback interface.
  */
 
@@ -11,6 +11,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { benchIsolation } from "./isolation.ts";
 import { benchKv } from "./kv.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
 import { renderReport, type SuiteReport } from "./report.ts";
@@ -19,6 +20,7 @@ import { benchTransport } from "./transport.ts";
 const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>([
   ["transport", benchTransport],
   ["kv", benchKv],
+  ["isolation", benchIsolation],
 ]);
 
 const { values, positionals } = parseArgs({

@@ -36,8 +36,8 @@ export function makeKeys(count: number): Buffer[] {
   );
 }
 
-function putOf(key: Buffer): PutRequest {
-  return { ...emptyPutRequest(), key, value: Buffer.alloc(VALUE_BYTES, 0x76) };
+function putOf(key: Buffer, valueBytes = VALUE_BYTES): PutRequest {
+  return { ...emptyPutRequest(), key, value: Buffer.alloc(valueBytes, 0x76) };
 }
 
 /** The same requests again and again, encoded beforehand. */
@@ -67,6 +67,15 @@ class ConstantRequests implements Workload {
 export function puts(keys: readonly Buffer[]): Workload {
   const requests = keys.map((key) => encode((to) => writePutRequest(to, putOf(key))));
   return new ConstantRequests("Put, 300 B", "/etcdserverpb.KV/Put", requests);
+}
+
+/** Puts of objects whose values have `bytesMin` to `bytesMax` bytes, as many of each length. */
+export function putsOfObjects(keys: readonly Buffer[], bytesMin: number, bytesMax: number): Workload {
+  const requests = keys.map((key, i) => {
+    const valueBytes = bytesMin + (i % (bytesMax - bytesMin + 1));
+    return encode((to) => writePutRequest(to, putOf(key, valueBytes)));
+  });
+  return new ConstantRequests(`Put, ${bytesMin} to ${bytesMax} B`, "/etcdserverpb.KV/Put", requests);
 }
 
 export function ranges(keys: readonly Buffer[]): Workload {

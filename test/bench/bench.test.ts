@@ -54,6 +54,17 @@ it.skipIf(missing !== null)(
   },
 );
 
+it.skipIf(missing !== null)(
+  `the isolation suite compares Plinth and etcd${missing === null ? "" : ` (skipped: ${missing})`}`,
+  { timeout: MILLISECONDS_MAX },
+  async () => {
+    const text = await report("isolation");
+    expect(rowsWith(text, "Get p99 ms")).toBe(8);
+    expect(rowsWith(text, "other p99 ms")).toBe(6);
+    expect(rowsWith(text, "writes/s")).toBe(4);
+  },
+);
+
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
   await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });

@@ -3,12 +3,10 @@
  * those who read one object while somebody lists a hundred megabytes. Times are printed; what is asserted are relations,
  * and bounds that only a server that stands still would miss.
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { describe, expect, test } from "vitest";
+import { LoadProcess } from "../../bench/load-process.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
@@ -122,30 +120,23 @@ describe("a list of 100 MB without pages", () => {
     for (let i = 0; i < 300; i++) alone.push(await timed(readOne));
 
     // In a process of its own, so that it is the server that is measured and not the reading of the list.
-    const lister = fork(path.join(import.meta.dirname, "hostile-lister.ts"), [shared.store.url, "big/"], {
-      silent: true,
-    });
-    const lists: { readonly ms: number; readonly bytes: number }[] = [];
-    if (lister.stdout === null) throw new Error("its output is a pipe");
-    createInterface({ input: lister.stdout }).on("line", (line) => {
-      const [ms, bytes] = line.split(" ").map(Number);
-      lists.push({ ms, bytes });
-    });
+    const script = path.join(import.meta.dirname, "../../bench/isolation/list.ts");
+    const listTimes: number[] = [];
+    const lister = await LoadProcess.start(script, [shared.store.url, "big/", String(listBytes)], (milliseconds) =>
+      listTimes.push(milliseconds),
+    );
     const beside: number[] = [];
-    for (let before = 0; lists.length < 6; before = lists.length) {
+    for (let before = 0; listTimes.length < 5; before = listTimes.length) {
       const time = await timed(readOne);
-      // The first list comes with the start of the process.
-      if (lists.length > 0 && lists.length === before) beside.push(time);
+      if (listTimes.length === before) beside.push(time);
     }
-    lister.kill("SIGKILL");
-    await once(lister, "close");
-    const listTimes = lists.map(({ ms }) => ms);
+    // It fails when a list was not complete.
+    await lister.stop();
     console.log([summary("list", listTimes), summary("get alone", alone), summary("get beside", beside)].join("\n"));
-    for (const { bytes } of lists) expect(bytes).toBeGreaterThan(listBytes);
     // Had a list stopped the others, every get would take as long as a list or find itself behind one.
     expect(quantile(beside, 0.5)).toBeLessThan(quantile(listTimes, 0.5) / 4);
     expect(quantile(beside, 0.9)).toBeLessThan(STANDSTILL_MS);
-    expect(beside.length).toBeGreaterThan(4 * lists.length);
+    expect(beside.length).toBeGreaterThan(4 * listTimes.length);
   });
 
   test("GR-07: who asks for it eight times and reads nothing costs the server no copy of it", async () => {

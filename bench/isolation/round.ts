@@ -1,0 +1,70 @@
+/** One round of the isolation bench: reads of one object on a connection of their own, with other clients beside them. */
+
+import { setTimeout as pause } from "node:timers/promises";
+
+import { currentRevision } from "../kv/revision.ts";
+import { LatencyHistogram } from "../latency-histogram.ts";
+import type { LeanClient } from "../lean-client.ts";
+import { LoadProcess } from "../load-process.ts";
+import type { BenchOptions } from "../options.ts";
+import { runPacedCalls } from "../paced-calls.ts";
+import { objectKey } from "./objects.ts";
+import { getRequest } from "./requests.ts";
+import type { Scenario } from "./scenarios.ts";
+
+const GET_EVERY_MILLISECONDS = 2;
+
+export interface Times {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface Round {
+  readonly gets: Times;
+  /** What the clients beside have timed; NaN when they had nothing to time. */
+  readonly beside: Times;
+  readonly writesPerSecond: number;
+}
+
+/** @param client is connected to the server at `url` and used by nobody else */
+export async function runRound(
+  url: string,
+  client: LeanClient,
+  { beside }: Scenario,
+  options: BenchOptions,
+): Promise<Round> {
+  const gets = new LatencyHistogram();
+  const timed = new LatencyHistogram();
+  let measuring = false;
+  const onTimed = (milliseconds: number): void => {
+    if (measuring) timed.add(milliseconds);
+  };
+  const loads: LoadProcess[] = [];
+  try {
+    for (const { script, args } of beside) loads.push(await LoadProcess.start(script, [url, ...args], onTimed));
+    await pause(options.warmUpSeconds * 1_000);
+    const firstRevision = await currentRevision(client);
+    const begunMs = performance.now();
+    measuring = true;
+    await runPacedCalls({
+      client,
+      path: "/etcdserverpb.KV/Range",
+      request: getRequest(objectKey(0)),
+      everyMilliseconds: GET_EVERY_MILLISECONDS,
+      seconds: options.seconds,
+      histogram: gets,
+    });
+    const seconds = (performance.now() - begunMs) / 1_000;
+    // Every put is one revision, and nobody else writes.
+    const writes = (await currentRevision(client)) - firstRevision;
+    measuring = false;
+    return { gets: timesOf(gets), beside: timesOf(timed), writesPerSecond: writes / seconds };
+  } finally {
+    for (const load of loads) await load.stop();
+  }
+}
+
+function timesOf(histogram: LatencyHistogram): Times {
+  return { p50: histogram.quantile(0.5), p99: histogram.quantile(0.99), max: histogram.quantile(1) };
+}
