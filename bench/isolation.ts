@@ -4,7 +4,8 @@
  * with default settings on the same machine in the same run?
  */
 
-import { storeObjects } from "./isolation/objects.ts";
+import { objectKey, storeResource } from "./isolation/objects.ts";
+import { getRequest } from "./isolation/requests.ts";
 import { type Round, runRound, type Times } from "./isolation/round.ts";
 import { type Scale, type Scenario, scenariosOf } from "./isolation/scenarios.ts";
 import { compact } from "./kv/compact.ts";
@@ -14,8 +15,21 @@ import type { BenchOptions } from "./options.ts";
 import { formatCount, formatNumber, type SuiteReport } from "./report.ts";
 import { median } from "./statistics.ts";
 
-const FULL_SCALE: Scale = { objects: 12_800, connections: 10, inFlight: 50 };
-const SMALL_SCALE: Scale = { objects: 128, connections: 2, inFlight: 10 };
+const LARGE = { prefix: "/registry/configmaps/", objectBytes: 8 * 1024 };
+const SMALL = { prefix: "/registry/events/", objectBytes: 300 };
+
+const FULL_SCALE: Scale = {
+  large: { ...LARGE, objects: 12_800 },
+  small: { ...SMALL, objects: 300_032 },
+  connections: 10,
+  inFlight: 50,
+};
+const SMALL_SCALE: Scale = {
+  large: { ...LARGE, objects: 128 },
+  small: { ...SMALL, objects: 5_120 },
+  connections: 2,
+  inFlight: 10,
+};
 
 const GET_BESIDE_LISTS_GOAL_MS = 50;
 const PROGRESS_GOAL_MS = 100;
@@ -38,10 +52,10 @@ export async function benchIsolation(options: BenchOptions): Promise<SuiteReport
   const results: Result[] = [];
   try {
     for (const start of [startPlinthTarget, startEtcdTarget]) {
-      contenders.push(await prepare(await start(), scale.objects));
+      contenders.push(await prepare(await start(), scale));
     }
     for (const scenario of scenariosOf(scale)) {
-      results.push({ scenario, rounds: await runRounds(contenders, scenario, options) });
+      results.push({ scenario, rounds: await runRounds(contenders, scale, scenario, options) });
     }
   } finally {
     for (const { client, target } of contenders) {
@@ -52,10 +66,10 @@ export async function benchIsolation(options: BenchOptions): Promise<SuiteReport
   return report(results, contenders, versions, scale);
 }
 
-async function prepare(target: Target, objects: number): Promise<Contender> {
+async function prepare(target: Target, { large, small }: Scale): Promise<Contender> {
   try {
     const client = await LeanClient.connect(target.url);
-    await storeObjects(client, objects);
+    for (const resource of [large, small]) await storeResource(client, resource);
     return { target, client };
   } catch (error) {
     await target.stop();
@@ -65,16 +79,18 @@ async function prepare(target: Target, objects: number): Promise<Contender> {
 
 async function runRounds(
   contenders: readonly Contender[],
+  { large }: Scale,
   scenario: Scenario,
   options: BenchOptions,
 ): Promise<Round[][]> {
+  const get = getRequest(objectKey(large, 0));
   const rounds: Round[][] = contenders.map(() => []);
   for (let round = 0; round < options.rounds; round++) {
     const order = contenders.map((_, i) => i);
     // Every other round the other way about: what the machine does over time falls on both.
     for (const i of round % 2 === 0 ? order : order.toReversed()) {
       const { target, client } = contenders[i];
-      rounds[i].push(await runRound(target.url, client, scenario, options));
+      rounds[i].push(await runRound(target.url, client, get, scenario, options));
       await compact(client);
     }
   }
@@ -85,7 +101,7 @@ function report(
   results: readonly Result[],
   contenders: readonly Contender[],
   versions: readonly string[],
-  { objects, connections, inFlight }: Scale,
+  { large, small, connections, inFlight }: Scale,
 ): SuiteReport {
   const rows = results.flatMap(({ scenario, rounds }) =>
     contenders.map(({ target }, i) => [
@@ -96,22 +112,24 @@ function report(
       countCell(median(rounds[i].map((round) => round.writesPerSecond))),
     ]),
   );
-  const [, lists, idle, busy] = results.map(({ rounds }) => rounds[0]);
+  const [, ofLarge, ofSmall, idle, busy] = results.map(({ rounds }) => rounds[0]);
   return {
     name: "isolation",
     question:
       "What do others notice of a client that asks for much? How long does a read of one object take while another client " +
-      `lists ${formatCount(objects)} objects of 8 KiB without pages, one list after the other; and how long does a watch's ` +
-      "progress take, from the request to the answer, while others put objects of 600 B to 1 KiB on " +
+      `lists ${formatCount(large.objects)} objects of 8 KiB or ${formatCount(small.objects)} of 300 B without pages, one ` +
+      "list after the other; and how long does a watch's progress take, from the request to the answer, while others put " +
+      "objects of 600 B to 1 KiB on " +
       `${connections} connections with ${inFlight} calls in flight each?`,
     versions,
     columns: ["beside the Get", "server", ...columnsOf("Get"), ...columnsOf("other"), "writes/s"],
     rows,
     notes: [
-      goalNote("a Get beside lists", GET_BESIDE_LISTS_GOAL_MS, p99Of(lists, "gets")),
+      goalNote("a Get beside lists of large objects", GET_BESIDE_LISTS_GOAL_MS, p99Of(ofLarge, "gets")),
+      goalNote("a Get beside lists of small objects", GET_BESIDE_LISTS_GOAL_MS, p99Of(ofSmall, "gets")),
       goalNote("progress of an idle watch", PROGRESS_GOAL_MS, p99Of(idle, "beside")),
       goalNote("progress of a busy watch", PROGRESS_GOAL_MS, p99Of(busy, "beside")),
-      "Get: one of the listed objects every 2 ms on a connection of its own, whether the last was answered or not",
+      "Get: one of the large objects every 2 ms on a connection of its own, whether the last was answered or not",
       "other: a whole list, or progress; max is the highest of all rounds",
       "progress: a client reads the store's revision, asks for progress, and asks again every 100 ms, as kube-apiserver " +
         "does, until an answer has that revision or a later one; the time counts from the first request. Both servers leave " +

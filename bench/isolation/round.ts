@@ -8,8 +8,6 @@ import type { LeanClient } from "../lean-client.ts";
 import { LoadProcess } from "../load-process.ts";
 import type { BenchOptions } from "../options.ts";
 import { runPacedCalls } from "../paced-calls.ts";
-import { objectKey } from "./objects.ts";
-import { getRequest } from "./requests.ts";
 import type { Scenario } from "./scenarios.ts";
 
 const GET_EVERY_MILLISECONDS = 2;
@@ -27,10 +25,14 @@ export interface Round {
   readonly writesPerSecond: number;
 }
 
-/** @param client is connected to the server at `url` and used by nobody else */
+/**
+ * @param client is connected to the server at `url` and used by nobody else
+ * @param get the Range of one object
+ */
 export async function runRound(
   url: string,
   client: LeanClient,
+  get: Uint8Array,
   { beside }: Scenario,
   options: BenchOptions,
 ): Promise<Round> {
@@ -50,7 +52,7 @@ export async function runRound(
     await runPacedCalls({
       client,
       path: "/etcdserverpb.KV/Range",
-      request: getRequest(objectKey(0)),
+      request: get,
       everyMilliseconds: GET_EVERY_MILLISECONDS,
       seconds: options.seconds,
       histogram: gets,

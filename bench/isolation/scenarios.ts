@@ -2,12 +2,13 @@
 
 import { join } from "node:path";
 
-import { IDLE_PREFIX, LISTED_PREFIX, OBJECT_BYTES, WRITTEN_PREFIX } from "./objects.ts";
+import { IDLE_PREFIX, type Resource, WRITTEN_PREFIX } from "./objects.ts";
 
 /** How much of it there is. */
 export interface Scale {
-  /** Objects in the list. */
-  readonly objects: number;
+  /** Few large objects and many small ones, either about as many bytes. */
+  readonly large: Resource;
+  readonly small: Resource;
   readonly connections: number;
   readonly inFlight: number;
 }
@@ -23,15 +24,19 @@ export interface Scenario {
   readonly beside: readonly Beside[];
 }
 
-export function scenariosOf({ objects, connections, inFlight }: Scale): Scenario[] {
-  const lists = client("list.ts", LISTED_PREFIX, objects * OBJECT_BYTES);
+export function scenariosOf({ large, small, connections, inFlight }: Scale): Scenario[] {
   const writes = client("write.ts", connections, inFlight);
   return [
     { name: "nothing", beside: [] },
-    { name: "lists", beside: [lists] },
+    { name: "lists, large objects", beside: [lists(large)] },
+    { name: "lists, small objects", beside: [lists(small)] },
     { name: "progress, idle watch, and writes", beside: [writes, client("progress.ts", IDLE_PREFIX)] },
     { name: "progress, busy watch, and writes", beside: [writes, client("progress.ts", WRITTEN_PREFIX)] },
   ];
+}
+
+function lists({ prefix, objects, objectBytes }: Resource): Beside {
+  return client("list.ts", prefix, objects * objectBytes);
 }
 
 function client(file: string, ...args: readonly (string | number)[]): Beside {
