@@ -14,6 +14,7 @@ import { KEY_RECORD_TAG } from "./key-record.ts";
 import type {
   CompactionResponse,
   DeleteRangeResponse,
+  KeyRecord,
   PutResponse,
   RangeResponse,
   ResponseHeader,
@@ -23,10 +24,22 @@ import type {
 } from "./messages.ts";
 import { Writer } from "./writer.ts";
 
-/** The message is the concatenation of `parts`; `length` is the sum of their lengths, in bytes. */
+/**
+ * The message is the concatenation of `parts` and of the lists among them; `length` is the sum of their lengths, in bytes.
+ * No part is empty.
+ */
 export interface MessageParts {
-  parts: Buffer[];
+  parts: (Buffer | readonly Buffer[])[];
   length: number;
+}
+
+/** A RangeResponse whose kvs are in several lists; `bytes` is the sum of their records' lengths. */
+export interface SlicedRangeResponse {
+  readonly header: ResponseHeader | null;
+  readonly slices: readonly (readonly KeyRecord[])[];
+  readonly bytes: number;
+  readonly more: boolean;
+  readonly count: number;
 }
 
 export function writeRangeResponse(writer: Writer, response: RangeResponse): void {
@@ -78,12 +91,27 @@ export function writeWatchResponse(writer: Writer, response: WatchResponse): voi
 
 /** The same bytes as `writeRangeResponse`, in pieces. */
 export function rangeResponseParts(response: RangeResponse): MessageParts {
+  const { header, kvs, more, count } = response;
+  let bytes = 0;
+  for (const record of kvs) bytes += record.length;
+  return slicedRangeResponseParts({ header, slices: kvs.length === 0 ? [] : [kvs], bytes, more, count });
+}
+
+/**
+ * The same for a response in slices. The slices become parts as they are: of a hundred million bytes none is touched and
+ * no record is looked at.
+ */
+export function slicedRangeResponseParts(response: SlicedRangeResponse): MessageParts {
   scratch.reset();
   writeHeader(scratch, response.header);
   const start = scratch.copy();
   scratch.reset();
   writeRangeEnd(scratch, response);
-  return joined(start, response.kvs, scratch.copy());
+  const end = scratch.copy();
+  const parts: (Buffer | readonly Buffer[])[] = [...response.slices];
+  if (start.length > 0) parts.unshift(start);
+  if (end.length > 0) parts.push(end);
+  return { parts, length: start.length + response.bytes + end.length };
 }
 
 /** The same bytes as `writeRangeStreamResponse`, in pieces. */
@@ -101,28 +129,21 @@ export function rangeStreamResponseParts(response: RangeResponse): MessageParts 
 export function watchResponseParts(response: WatchResponse): MessageParts {
   scratch.reset();
   writeWatchStart(scratch, response);
-  return joined(scratch.copy(), response.events, null);
-}
-
-const scratch = new Writer();
-
-function joined(start: Buffer, records: readonly Buffer[], end: Buffer | null): MessageParts {
-  const parts: Buffer[] = [];
+  const start = scratch.copy();
+  // Copied: the list of events is the caller's.
+  const parts: Buffer[] = start.length > 0 ? [start] : [];
   let length = start.length;
-  if (start.length !== 0) parts.push(start);
-  for (const record of records) {
-    parts.push(record);
-    length += record.length;
-  }
-  if (end !== null && end.length !== 0) {
-    parts.push(end);
-    length += end.length;
+  for (const event of response.events) {
+    parts.push(event);
+    length += event.length;
   }
   return { parts, length };
 }
 
+const scratch = new Writer();
+
 /** What stands behind the kvs. */
-function writeRangeEnd(writer: Writer, response: RangeResponse): void {
+function writeRangeEnd(writer: Writer, response: Pick<RangeResponse, "count" | "more">): void {
   writer.int64Field(0x20, response.count);
   writer.boolField(0x18, response.more);
 }

@@ -11,6 +11,7 @@ import {
 } from "../../proto/requests.ts";
 import {
   rangeResponseParts,
+  slicedRangeResponseParts,
   writeCompactionResponse,
   writeDeleteRangeResponse,
   writePutResponse,
@@ -55,6 +56,7 @@ import type { Headers } from "./header.ts";
 import { LongRanges, mayBeLong } from "./long-range.ts";
 import { readMethod, writeMethod } from "./method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
+import { SlicedRange } from "./sliced-range.ts";
 import { ANSWER_TOO_LARGE, REQUEST_TOO_LARGE } from "./statuses.ts";
 
 export interface KvContext {
@@ -112,10 +114,16 @@ export class KvService {
     }
   }
 
-  #replyRange(call: UnaryCall, response: RangeResponse | Refusal, revision: number): void {
+  #replyRange(call: UnaryCall, response: RangeResponse | SlicedRange | Refusal, revision: number): void {
     if (response instanceof Refusal) return call.fail(response);
     const { counters, headers } = this.#context;
     counters.ranges++;
+    if (response instanceof SlicedRange) {
+      const { slices, bytes, more, count } = response;
+      const { parts, length } = slicedRangeResponseParts({ header: headers.at(revision), slices, bytes, more, count });
+      call.replyParts(parts, length);
+      return;
+    }
     response.header = headers.at(revision);
     if (recordBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
       const { parts, length } = rangeResponseParts(response);

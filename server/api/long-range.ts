@@ -12,6 +12,7 @@ import { hasFilter, isSorted } from "../../partitions/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../limits.ts";
 import type { UnaryCall } from "../transport/service.ts";
+import { SlicedRange } from "./sliced-range.ts";
 import { TOO_MANY_REQUESTS } from "./statuses.ts";
 
 /** Whether a range may have more keys than one slice. What sorts or filters needs the whole set at once and is not sliced. */
@@ -21,8 +22,8 @@ export function mayBeLong(request: RangeRequest): boolean {
   return !hasFilter(request) && !isSorted(request);
 }
 
-/** The response's header is left null; `revision` is what it has to tell. */
-export type RangeAnswer = (response: RangeResponse | Refusal, revision: number) => void;
+/** What was read in one go is given as a response whose header is left null; `revision` is what it has to tell. */
+export type RangeAnswer = (response: RangeResponse | SlicedRange | Refusal, revision: number) => void;
 
 /** A call as far as a range needs it. */
 export type RangeCall = Pick<UnaryCall, "closed" | "fail">;
@@ -50,7 +51,7 @@ export class LongRanges {
   read(call: RangeCall, request: RangeRequest, answer: RangeAnswer): void {
     const cursor = this.#keyspace.openRange(request);
     if (cursor instanceof Refusal) return answer(cursor, this.#keyspace.revision);
-    if (cursor.count <= RANGE_SLICE_KEYS) return answerFrom(cursor, nextOf(cursor), answer);
+    if (cursor.count <= RANGE_SLICE_KEYS) return answerShort(cursor, answer);
     if (this.#running < LONG_RANGES_RUNNING_MAX) {
       this.#run(kept(call, request, answer), cursor);
     } else if (this.#hasRoom()) {
@@ -69,10 +70,10 @@ export class LongRanges {
 
   #run(range: LongRange, cursor: RangeCursor): void {
     this.#running++;
-    setImmediate(this.#readSlice, range, cursor, []);
+    setImmediate(this.#readSlice, range, cursor, new SlicedRange(cursor.more, cursor.count));
   }
 
-  readonly #readSlice = (range: LongRange, cursor: RangeCursor, kvs: KeyRecord[]): void => {
+  readonly #readSlice = (range: LongRange, cursor: RangeCursor, read: SlicedRange): void => {
     const { call, request, answer } = range;
     if (call.closed) return this.#runNext();
     const slice = nextOf(cursor);
@@ -82,12 +83,12 @@ export class LongRanges {
       else answer(this.#keyspace.range(request), this.#keyspace.revision);
       return this.#runNext();
     }
-    for (const record of slice) kvs.push(record);
+    read.add(slice);
     if (!cursor.finished) {
-      setImmediate(this.#readSlice, range, cursor, kvs);
+      setImmediate(this.#readSlice, range, cursor, read);
       return;
     }
-    answerFrom(cursor, kvs, answer);
+    answer(read, cursor.headerRevision);
     this.#runNext();
   };
 
@@ -112,7 +113,8 @@ function nextOf(cursor: RangeCursor): KeyRecord[] | Refusal {
   return cursor.next(RANGE_SLICE_KEYS, Number.POSITIVE_INFINITY);
 }
 
-function answerFrom(cursor: RangeCursor, kvs: KeyRecord[] | Refusal, answer: RangeAnswer): void {
+function answerShort(cursor: RangeCursor, answer: RangeAnswer): void {
   const { more, count, headerRevision } = cursor;
+  const kvs = nextOf(cursor);
   answer(kvs instanceof Refusal ? kvs : { header: null, kvs, more, count }, headerRevision);
 }

@@ -38,6 +38,12 @@ export interface CallMetadata {
   readonly token: string | null;
 }
 
+/**
+ * The pieces of one message in order. A list of pieces among them costs the transport as much as one piece, however long
+ * it is, and has no empty one.
+ */
+export type MessageParts = readonly (Uint8Array | readonly Uint8Array[])[];
+
 /** One unary call. It is answered exactly once; an answer after the client went away is dropped silently. */
 export interface UnaryCall {
   readonly metadata: CallMetadata;
@@ -51,7 +57,7 @@ export interface UnaryCall {
    *
    * @param length the sum of the parts' lengths, in bytes
    */
-  replyParts(parts: readonly Uint8Array[], length: number): void;
+  replyParts(parts: MessageParts, length: number): void;
   /** Answers with an error status and no message. */
   fail(status: Status): void;
 }
@@ -71,7 +77,7 @@ export interface StreamCall {
   /** Queues one message. The bytes are copied or written before this returns. */
   send(message: Uint8Array): void;
   /** Queues one message, the concatenation of `parts`, which are kept by reference and must never change. */
-  sendParts(parts: readonly Uint8Array[], length: number): void;
+  sendParts(parts: MessageParts, length: number): void;
   /** Ends the stream with a status once what was sent before is written. Later sends are dropped. */
   end(status: Status): void;
 }

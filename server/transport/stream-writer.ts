@@ -31,7 +31,7 @@ import { ANSWER_DROPPED, SendRoom, TOO_MANY_REQUESTS } from "./send-room.ts";
 import type { SendTotals } from "./send-room.ts";
 import { SendRound } from "./send-round.ts";
 import { OK, RESOURCE_EXHAUSTED } from "./service.ts";
-import type { Status } from "./service.ts";
+import type { MessageParts, Status } from "./service.ts";
 import type { Stream, StreamOutput } from "./stream.ts";
 
 /** Messages up to this, with their prefix, may pass those that queue. */
@@ -117,7 +117,7 @@ export class StreamWriter implements StreamOutput {
     this.#host.streamEnded(stream, OK);
   }
 
-  replyParts(stream: Stream, parts: readonly Uint8Array[], length: number): void {
+  replyParts(stream: Stream, parts: MessageParts, length: number): void {
     if (!this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && this.room.refusesCalls) {
       this.abort(stream, ANSWER_DROPPED);
       return;
@@ -139,12 +139,12 @@ export class StreamWriter implements StreamOutput {
     }
   }
 
-  sendParts(stream: Stream, parts: readonly Uint8Array[], length: number): void {
+  sendParts(stream: Stream, parts: MessageParts, length: number): void {
     if (length > MESSAGE_BYTES_MAX) {
       this.end(stream, tooLarge(length));
     } else if (this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && !this.#out.blocked) {
       let at = this.#beginMessage(stream, length);
-      for (const part of parts) {
+      for (const part of parts.flat()) {
         this.#out.bytes.set(part, at);
         at += part.length;
       }
@@ -152,7 +152,7 @@ export class StreamWriter implements StreamOutput {
     } else {
       const queue = (stream.queue ??= new SendQueue());
       queue.push(messagePrefix(length));
-      for (const part of parts) queue.push(part);
+      queue.pushParts(parts, length);
       this.#queued(stream, queue);
     }
   }

@@ -14,7 +14,7 @@ import type { RequestHead } from "./request-head.ts";
 import type { SendQueue } from "./send-queue.ts";
 import { TOO_MANY_REQUESTS } from "./send-room.ts";
 import { DEADLINE_EXCEEDED, INTERNAL } from "./service.ts";
-import type { CallMetadata, Status, StreamCall, StreamListener, UnaryCall } from "./service.ts";
+import type { CallMetadata, MessageParts, Status, StreamCall, StreamListener, UnaryCall } from "./service.ts";
 
 const NO_MESSAGE = "cardinality violation: received no request message from non-client-streaming RPC";
 const SECOND_MESSAGE = "cardinality violation: received multiple request messages for non-client-streaming RPC";
@@ -35,9 +35,9 @@ export interface StreamHost {
 /** The writing half of a connection, as its streams see it. */
 export interface StreamOutput {
   reply(stream: Stream, message: Uint8Array): void;
-  replyParts(stream: Stream, parts: readonly Uint8Array[], length: number): void;
+  replyParts(stream: Stream, parts: MessageParts, length: number): void;
   send(stream: Stream, message: Uint8Array): void;
-  sendParts(stream: Stream, parts: readonly Uint8Array[], length: number): void;
+  sendParts(stream: Stream, parts: MessageParts, length: number): void;
   /** Ends the stream behind what is queued. */
   end(stream: Stream, status: Status): void;
   /** Ends the stream at once; what is queued is dropped. */
@@ -123,7 +123,7 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     if (!this.closed) this.host.writer.reply(this, message);
   }
 
-  replyParts(parts: readonly Uint8Array[], length: number): void {
+  replyParts(parts: MessageParts, length: number): void {
     this.#answer();
     if (!this.closed) this.host.writer.replyParts(this, parts, length);
   }
@@ -137,7 +137,7 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     if (!this.closed) this.host.writer.send(this, message);
   }
 
-  sendParts(parts: readonly Uint8Array[], length: number): void {
+  sendParts(parts: MessageParts, length: number): void {
     if (!this.closed) this.host.writer.sendParts(this, parts, length);
   }
 

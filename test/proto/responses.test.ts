@@ -18,6 +18,7 @@ import type { MessageParts } from "../../proto/responses.ts";
 import {
   rangeResponseParts,
   rangeStreamResponseParts,
+  slicedRangeResponseParts,
   watchResponseParts,
   writeDeleteRangeResponse,
   writeRangeResponse,
@@ -43,7 +44,7 @@ function written<Message>(write: (writer: Writer, message: Message) => void, mes
 }
 
 function whole({ parts, length }: MessageParts): Buffer {
-  const bytes = Buffer.concat(parts);
+  const bytes = Buffer.concat(parts.flat());
   expect(bytes).toHaveLength(length);
   return bytes;
 }
@@ -81,8 +82,21 @@ describe("a message in parts", () => {
     );
   });
 
+  test("is the same RangeResponse whose records come in slices, which are not gone through", () => {
+    fc.assert(
+      fc.property(fc.array(rangeResponse, { maxLength: 4 }), (responses) => {
+        const slices = responses.map(({ kvs }) => kvs).filter((kvs) => kvs.length > 0);
+        const kvs = slices.flat();
+        const bytes = Buffer.concat(kvs).length;
+        const message = slicedRangeResponseParts({ header: HEADER, slices, bytes, more: true, count: 9 });
+        expect(whole(message)).toEqual(written(writeRangeResponse, { header: HEADER, kvs, more: true, count: 9 }));
+        for (const slice of slices) expect(message.parts).toContain(slice);
+      }),
+    );
+  });
+
   test("has the records themselves, not copies", () => {
-    expect(rangeResponseParts({ header: HEADER, kvs: [RECORD], more: true, count: 9 }).parts).toContain(RECORD);
+    expect(rangeResponseParts({ header: HEADER, kvs: [RECORD], more: true, count: 9 }).parts.flat()).toContain(RECORD);
   });
 
   test("stays as it is when other messages are made", () => {
@@ -93,7 +107,8 @@ describe("a message in parts", () => {
   });
 
   test("has no empty part", () => {
-    expect(rangeResponseParts({ header: null, kvs: [RECORD], more: false, count: 0 }).parts).toEqual([RECORD]);
+    expect(rangeResponseParts({ header: null, kvs: [RECORD], more: false, count: 0 }).parts).toEqual([[RECORD]]);
+    expect(rangeResponseParts({ header: HEADER, kvs: [], more: false, count: 0 }).parts).toHaveLength(1);
   });
 });
 

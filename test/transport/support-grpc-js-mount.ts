@@ -13,6 +13,7 @@ import {
 
 import type {
   CallMetadata,
+  MessageParts,
   Method,
   Status,
   StreamCall,
@@ -79,7 +80,7 @@ function mountUnary(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryDa
       return call.cancelled;
     },
     reply: (message) => callback(null, Buffer.from(message)),
-    replyParts: (parts, length) => callback(null, Buffer.concat(parts, length)),
+    replyParts: (parts, length) => callback(null, Buffer.concat(parts.flat(), length)),
     fail: (status) => callback(statusObject(status)),
   };
 }
@@ -127,8 +128,8 @@ class MountedStream implements StreamCall {
     if (!this.#closed) this.#writable = this.#call.write(Buffer.from(message));
   }
 
-  sendParts(parts: readonly Uint8Array[], length: number): void {
-    this.send(Buffer.concat(parts, length));
+  sendParts(parts: MessageParts, length: number): void {
+    this.send(Buffer.concat(parts.flat(), length));
   }
 
   end(status: Status): void {

@@ -94,7 +94,8 @@ export class TestService {
         const whole = pattern(length);
         const parts: Buffer[] = [];
         for (let at = 0; at < length; at += PART_BYTES) parts.push(whole.subarray(at, at + PART_BYTES));
-        call.replyParts(parts, length);
+        // One part by itself, and the others as a list.
+        call.replyParts([...parts.slice(0, 1), parts.slice(1)], length);
       }),
       unary(FAIL, (call, message) => call.fail(statusIn(message))),
       unary(METADATA, (call) => call.reply(Buffer.from(JSON.stringify(call.metadata)))),

@@ -1,5 +1,5 @@
 /** A streaming call without a transport: it keeps what it is given, and is writable or not as the test says. */
-import type { CallMetadata, Status, StreamCall } from "../../../server/transport/service.ts";
+import type { CallMetadata, MessageParts, Status, StreamCall } from "../../../server/transport/service.ts";
 
 export class HeldStream implements StreamCall {
   readonly metadata: CallMetadata = { clientApiVersion: null, hasLeader: false, token: null };
@@ -16,8 +16,8 @@ export class HeldStream implements StreamCall {
     if (!this.closed) this.copied.push(Buffer.from(message));
   }
 
-  sendParts(parts: readonly Uint8Array[]): void {
-    if (!this.closed) this.referenced.push(parts);
+  sendParts(parts: MessageParts): void {
+    if (!this.closed) this.referenced.push(parts.flat());
   }
 
   end(status: Status): void {
