@@ -145,13 +145,16 @@ function columnsOf(what: string): string[] {
   return ["p50", "p99", "max"].map((share) => `${what} ${share} ms`);
 }
 
-function cellsOf(rounds: readonly Times[]): string[] {
+/** A round in which nothing was timed, as where a list takes longer than a round, has no say. */
+function cellsOf(all: readonly Times[]): string[] {
+  const rounds = all.filter(({ p50 }) => !Number.isNaN(p50));
+  if (rounds.length === 0) return ["", "", ""];
   const values = [
     median(rounds.map(({ p50 }) => p50)),
     median(rounds.map(({ p99 }) => p99)),
     Math.max(...rounds.map(({ max }) => max)),
   ];
-  return values.map((value) => (Number.isNaN(value) ? "" : formatNumber(value, 2)));
+  return values.map((value) => formatNumber(value, 2));
 }
 
 function countCell(value: number): string {
@@ -159,7 +162,7 @@ function countCell(value: number): string {
 }
 
 function p99Of(rounds: readonly Round[], what: "gets" | "beside"): number {
-  return median(rounds.map((round) => round[what].p99));
+  return median(rounds.map((round) => round[what].p99).filter((p99) => !Number.isNaN(p99)));
 }
 
 function goalNote(what: string, goalMs: number, p99: number): string {

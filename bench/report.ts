@@ -1,7 +1,7 @@
 /** A suite's outcome as text: what was asked, on which machine, how, and the figures. */
 
 import { execFileSync } from "node:child_process";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 
 import type { BenchOptions } from "./options.ts";
 
@@ -23,6 +23,7 @@ export function renderReport(report: SuiteReport, options: BenchOptions, command
   const facts = [
     `- machine: ${processors[0]?.model ?? "unknown processor"}, ${processors.length} cores, ` +
       `${Math.round(totalmem() / 2 ** 30)} GiB; servers and load generator share it`,
+    `- load average at the end: ${formatNumber(loadavg()[0], 1)}, the bench itself included`,
     `- versions: ${[`node ${process.version.slice(1)}`, ...report.versions].join(", ")}`,
     `- date: ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
     `- commit: ${commit()}`,
