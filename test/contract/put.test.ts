@@ -30,7 +30,7 @@ describeStores("Put", (start) => {
     return keys.map((key) => Buffer.from(key).toString("latin1")).toSorted();
   };
 
-  test("PT-01 to PT-03: what contradicts itself is refused, the missing key first, and changes nothing", async () => {
+  test("PT-01 PT-02 PT-03: what contradicts itself is refused, the missing key first, and changes nothing", async () => {
     const { client } = shared;
     await client.put(putRequest("strict", "before"));
     const revision = await currentRevision(client);

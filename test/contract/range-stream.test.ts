@@ -11,7 +11,6 @@ import { describeStores } from "../support/stores.ts";
 import {
   COMPACTED,
   currentRevision,
-  expectRefused,
   FUTURE_REVISION,
   KEY_NOT_PROVIDED,
   keysOf,
@@ -22,6 +21,9 @@ import {
 
 const prefix = (text: string, fields: Partial<RangeRequest> = {}): RangeRequest =>
   rangeRequest(text, { rangeEnd: prefixEnd(text), ...fields });
+
+/** The size of the largest request, after which etcd measures its pieces. */
+const REQUEST_BYTES_MAX = 1_572_864;
 
 /** All keys of a stream, and its last message, whose predecessors must have nothing but keys. */
 function joined(messages: readonly RangeResponse[]): { kvs: KeyRecord[]; last: RangeResponse } {
@@ -61,6 +63,12 @@ class HeldStream {
 describeStores("RangeStream", (start) => {
   const shared = new SharedStore(start);
   const keys = Array.from({ length: 120 }, (_, i) => `key/${String(i).padStart(3, "0")}`);
+
+  /** The stream ends with that status and without a message. */
+  async function expectRefusedAtOnce(request: RangeRequest, code: number, message: string): Promise<void> {
+    const stream = new HeldStream(shared.client, request);
+    expect([await stream.ended, stream.messages]).toEqual([{ code, message }, []]);
+  }
 
   beforeAll(async () => {
     await shared.client.txn(txnRequest(keys.map((key, i) => put(key, String(i)))));
@@ -115,19 +123,37 @@ describeStores("RangeStream", (start) => {
     }
   });
 
-  test("RS-06: sorting and revision bounds are not served", async () => {
+  test("RS-06 RS-09: what is not served ends with Unimplemented at once, so that clients take Range, which serves it", async () => {
     const { client } = shared;
     const sort = [12, "RangeStream does not support custom sort orders"] as const;
     const filter = [12, "RangeStream does not support revision filters"] as const;
-    await expectRefused(client.rangeStream(prefix("key/", { sortOrder: SORT_DESCEND })), ...sort);
-    await expectRefused(
-      client.rangeStream(prefix("key/", { sortOrder: SORT_ASCEND, sortTarget: SORT_BY_MOD })),
-      ...sort,
-    );
-    for (const field of ["minModRevision", "maxModRevision", "minCreateRevision", "maxCreateRevision"]) {
-      await expectRefused(client.rangeStream(prefix("key/", { [field]: 1 })), ...filter);
+    const rows: [Partial<RangeRequest>, readonly [number, string]][] = [
+      [{ sortOrder: SORT_DESCEND }, sort],
+      [{ sortOrder: SORT_ASCEND, sortTarget: SORT_BY_MOD }, sort],
+      [{ minModRevision: 1 }, filter],
+      [{ maxModRevision: 1 }, filter],
+      [{ minCreateRevision: 1 }, filter],
+      [{ maxCreateRevision: 1 }, filter],
+    ];
+    for (const [fields, refusal] of rows) {
+      await expectRefusedAtOnce(prefix("key/", fields), ...refusal);
+      expect((await client.range(prefix("key/", fields))).count).toBe(120);
     }
-    await expectRefused(client.rangeStream(prefix("key/", { sortTarget: 7 })), 3, "etcdserver: invalid sort option");
+    await expectRefusedAtOnce(prefix("key/", { sortTarget: 7 }), 3, "etcdserver: invalid sort option");
+  });
+
+  test("RS-07: a long answer comes in pieces, each of them about as large as the largest request", async () => {
+    const { client } = shared;
+    const value = "v".repeat(50_000);
+    for (let i = 0; i < 120; i += 20) {
+      await client.txn(txnRequest(keys.slice(i, i + 20).map((key) => put(`long/${key}`, value))));
+    }
+    const messages = await client.rangeStream(prefix("long/"));
+    const { kvs, last } = joined(messages);
+    expect([keysOf(kvs), last.count]).toEqual([keys.map((key) => `long/${key}`), 120]);
+    const sizes = messages.map((message) => message.kvs.reduce((sum, record) => sum + record.length, 0));
+    expect(sizes.length).toBeGreaterThan(2);
+    expect(Math.max(...sizes)).toBeLessThan(2 * REQUEST_BYTES_MAX);
   });
 
   test("RS-02: what is written while a stream runs is not in it, and a compaction beyond its revision ends it", async () => {
@@ -160,13 +186,11 @@ describeStores("RangeStream", (start) => {
   test("RS-08: what Range refuses is refused before the first message", async () => {
     const { client } = shared;
     const revision = revisionOf(await client.put(putRequest("late")));
-    await expectRefused(client.rangeStream(prefix("key/", { revision: revision + 1 })), ...FUTURE_REVISION);
-    await expectRefused(
-      client.rangeStream(prefix("key/", { revision: revision + 1, countOnly: true })),
-      ...FUTURE_REVISION,
-    );
+    await expectRefusedAtOnce(prefix("key/", { revision: revision + 1 }), ...FUTURE_REVISION);
+    await expectRefusedAtOnce(prefix("key/", { revision: revision + 1, countOnly: true }), ...FUTURE_REVISION);
     await client.compact({ revision, physical: false });
-    await expectRefused(client.rangeStream(prefix("key/", { revision: revision - 1 })), ...COMPACTED);
-    await expectRefused(client.rangeStream(rangeRequest("")), ...KEY_NOT_PROVIDED);
+    await expectRefusedAtOnce(prefix("key/", { revision: revision - 1 }), ...COMPACTED);
+    await expectRefusedAtOnce(rangeRequest(""), ...KEY_NOT_PROVIDED);
+    await expectRefusedAtOnce(rangeRequest("", { sortOrder: 9 }), ...KEY_NOT_PROVIDED);
   });
 });

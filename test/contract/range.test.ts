@@ -10,7 +10,8 @@ import {
   SORT_DESCEND,
   SORT_NONE,
 } from "../../proto/messages.ts";
-import { deleteRequest, prefixEnd, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import { EtcdClient, keyValues } from "../support/etcd-client.ts";
+import { del, deleteRequest, prefixEnd, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import type { ReadableKeyValue } from "./answers.ts";
@@ -43,7 +44,7 @@ const TARGETS: readonly ((a: ReadableKeyValue, b: ReadableKeyValue) => number)[]
 describeStores("Range", (start) => {
   const shared = new SharedStore(start);
 
-  test("RG-01 to RG-04: revisions from the compact revision to the current one can be read", async () => {
+  test("RG-01 RG-02 RG-03 RG-04: revisions from the compact revision to the current one can be read", async () => {
     const { client } = shared;
     const revisions = await putAll(client, "rev=1", "rev=2", "rev=3", "rev=4");
     const [first, second, , current] = revisions;
@@ -65,7 +66,7 @@ describeStores("Range", (start) => {
     await expectRefused(client.range(prefix("r", { revision: current + 1, keysOnly: true })), ...FUTURE_REVISION);
   });
 
-  test("RG-05 to RG-07: limit cuts the keys off, count does not know it, more tells", async () => {
+  test("RG-05 RG-06 RG-07: limit cuts the keys off, count does not know it, more tells", async () => {
     const { client } = shared;
     await client.txn(txnRequest(["a", "b", "c", "d"].map((key) => put(`limit/${key}`))));
     for (const [limit, length, more] of [
@@ -85,27 +86,40 @@ describeStores("Range", (start) => {
     expect([none.kvs, none.count, none.more]).toEqual([[], 0, false]);
   });
 
-  test("RG-05 to RG-07: pages of a pinned revision are that revision's keys while keys come and go", async () => {
+  test("RG-05 RG-06 RG-07 A3: pages of a pinned revision are its keys, whatever a writer does meanwhile", async () => {
     const { client } = shared;
-    const keys = Array.from({ length: 100 }, (_, i) => `page/${String(i).padStart(3, "0")}`);
-    await client.txn(txnRequest(keys.map((key) => put(key, "old"))));
+    const keys = Array.from({ length: 300 }, (_, i) => `page/${String(i).padStart(3, "0")}`);
+    for (let i = 0; i < keys.length; i += 100) {
+      await client.txn(txnRequest(keys.slice(i, i + 100).map((key) => put(key, "old"))));
+    }
     const revision = await currentRevision(client);
+    const writer = await EtcdClient.connect(shared.store.url);
+    const writing = { isOver: false, revision };
+    const write = async (): Promise<void> => {
+      for (let i = 0; !writing.isOver; i++) {
+        const ops = [put(`page/${i % 300}/new`), put(keys[i % 300], "new"), del(keys[(i + 150) % 300])];
+        writing.revision = revisionOf(await writer.txn(txnRequest(ops)));
+      }
+    };
+    const written = write();
     const seen: string[] = [];
-    let header = 0;
+    let header = revision;
     for (let from = "page/", more = true; more;) {
+      // Every page finds another present.
+      while (writing.revision <= header) await client.put(putRequest("elsewhere"));
       const page = await client.range(rangeRequest(from, { rangeEnd: prefixEnd("page/"), limit: 7, revision }));
-      const pageKeys = keysOf(page.kvs);
       expect(page.count).toBe(keys.length - seen.length);
-      expect(revisionOf(page)).toBeGreaterThanOrEqual(header);
+      expect(page.more).toBe(page.kvs.length < page.count);
+      expect(revisionOf(page)).toBeGreaterThan(header);
       header = revisionOf(page);
       seen.push(...pairsOf(page.kvs));
-      from = `${pageKeys.at(-1)}\0`;
+      from = `${keysOf(page.kvs).at(-1)}\0`;
       more = page.more;
-      await client.txn(txnRequest([put(`page/new${header}`), put(keys[99], "new")]));
-      await client.deleteRange(deleteRequest(keys[seen.length % 100]));
     }
+    writing.isOver = true;
+    await written;
     expect(seen).toEqual(keys.map((key) => `${key}=old`));
-    expect(header).toBeGreaterThan(revision);
+    await writer.close();
   });
 
   test("RG-08, RG-09: count_only has no keys, keys_only no values", async () => {
@@ -128,6 +142,13 @@ describeStores("Range", (start) => {
     expect(single.kvs.map(readable)).toEqual([{ ...readable(full.kvs[0]), value: "" }]);
     const one = await client.range(rangeRequest("only/a", { countOnly: true }));
     expect([one.kvs, one.count]).toEqual([[], 1]);
+    // The lease may be left out of a list of keys, as etcd 3.7 does; a sort by value takes another way, which has it.
+    const { ID } = await client.leaseGrant({ TTL: 600, ID: 0n });
+    await client.put(putRequest("leased", "1", { lease: ID }));
+    const [leased] = keyValues((await client.range(prefix("leased", { keysOnly: true }))).kvs);
+    expect([0n, ID]).toContain(leased.lease);
+    const sortedByValue = await client.range(prefix("leased", { keysOnly: true, sortTarget: SORT_BY_VALUE }));
+    expect(sortedByValue.kvs.map(readable)).toMatchObject([{ key: "leased", value: "", lease: ID }]);
     // Sorting by value happens before the value is dropped.
     const byValue = await client.range(
       prefix("only/", { keysOnly: true, sortTarget: SORT_BY_VALUE, sortOrder: SORT_DESCEND }),
@@ -173,13 +194,16 @@ describeStores("Range", (start) => {
     expect(await at(first - 1)).toEqual([]);
   });
 
-  test("RG-17: a result of 8 MiB is one message", async () => {
+  test("RG-17 GR-04: a result of 64 MiB is one message", async () => {
     const { client } = shared;
-    const values = Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_400_000, i + 1));
-    await Promise.all(values.map((value, i) => client.put(putRequest(`big/${String.fromCharCode(97 + i)}`, value))));
+    const keys = Array.from({ length: 48 }, (_, i) => `big/${String(i).padStart(2, "0")}`);
+    const value = (i: number): Buffer => Buffer.alloc(1_400_000, i + 1);
+    await Promise.all(keys.map((key, i) => client.put(putRequest(key, value(i)))));
     const { kvs, count, more } = await client.range(prefix("big/"));
-    expect([kvs.length, count, more]).toEqual([6, 6, false]);
-    kvs.forEach((record, i) => expect(Buffer.from(readable(record).value, "latin1").equals(values[i])).toBe(true));
+    expect([keysOf(kvs), count, more]).toEqual([keys, keys.length, false]);
+    const isSame = keyValues(kvs).map((kv, i) => kv.value.equals(value(i)));
+    expect(isSame.every(Boolean)).toBe(true);
+    expect(kvs.reduce((sum, record) => sum + record.length, 0)).toBeGreaterThan(64 * 1024 * 1024);
   });
 
   describe("sorting and filters", () => {

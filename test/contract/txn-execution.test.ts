@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ResponseOp, TxnRequest, TxnResponse } from "../../proto/messages.ts";
 import { TARGET_VERSION, UNION_VERSION } from "../../proto/messages.ts";
-import { eventText } from "../support/etcd-client.ts";
+import { eventsOf, eventText } from "../support/etcd-client.ts";
 import {
   compare,
   compareMod,
@@ -174,7 +174,7 @@ describeStores("Txn", (start) => {
       nested([del("t16/d")]),
     ];
     const revision = revisionOf(await txn(txnRequest(ops)));
-    expect((await watch.nextEvents(5)).map(eventText)).toEqual([
+    expect(eventsOf(await watch.next()).map(eventText)).toEqual([
       `PUT t16/b=1 @${revision}`,
       `PUT t16/a=1 @${revision}`,
       `DELETE t16/c @${revision}`,

@@ -52,6 +52,11 @@ describeStores("Txn", (start) => {
     expect(answers(await txn(txnRequest([nested(puts(127))])))).toEqual([[true, ...Array(127).fill("put")]]);
     await expectRefused(txn(txnRequest([nested(puts(128))])), ...TOO_MANY_OPS);
     await expectRefused(txn(txnRequest([nested(puts(100))], puts(29, "other/"))), ...TOO_MANY_OPS);
+    // Compares count as operations do.
+    const compares = Array.from({ length: 100 }, () => compare("none"));
+    await txn(txnRequest([nested(puts(28))], [], compares));
+    await expectRefused(txn(txnRequest([nested(puts(29))], [], compares)), ...TOO_MANY_OPS);
+    await expectRefused(txn(txnRequest([nested([], [], compares)], puts(29))), ...TOO_MANY_OPS);
     await txn(txnRequest([nested([nested(puts(126))])]));
     await expectRefused(txn(txnRequest([nested([nested(puts(127))])])), ...TOO_MANY_OPS);
     await expectRefused(txn(txnRequest([], [nested([], [nested([], puts(127))])])), ...TOO_MANY_OPS);
@@ -92,8 +97,15 @@ describeStores("Txn", (start) => {
       ["(b) a put two txns below the delete", [nested([], [nested([put("b")])]), del("a", "c")]],
       ["(c) a put and a nested put", [put("a"), nested([put("a")])]],
       ["(c) a put and a nested delete", [put("a"), nested([], [del("a")])]],
+      ["(c) a nested put before the put", [nested([put("a")]), put("a")]],
+      ["(c) a nested delete of a range before the put", [nested([del("a", "c")]), put("b")]],
+      ["(c) a put and one two txns below it", [put("a"), nested([nested([], [put("a")])])]],
       ["(d) puts in sibling txns", [nested([put("a")]), nested([], [put("a")])]],
+      ["(d) puts in the success branches of siblings", [nested([put("a")]), nested([put("a")])]],
+      ["(d) puts in the failure branches of siblings", [nested([], [put("a")]), nested([], [put("a")])]],
+      ["(d) puts at different depths of siblings", [nested([put("a")]), nested([nested([put("a")])])]],
       ["(e) a put after the delete of an earlier sibling", [nested([del("a")]), nested([put("a")])]],
+      ["(e) a put after the delete of a range in a failure branch", [nested([], [del("a", "c")]), nested([put("b")])]],
     ];
     for (const [name, ops] of rows) {
       test(`TX-05 ${name}`, async () => {
