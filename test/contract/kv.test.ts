@@ -3,7 +3,7 @@ import { COMPARE_LESS, TARGET_VERSION, UNION_VERSION } from "../../proto/message
 import { compare, deleteRequest, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
-import { currentRevision, expectRefused, KEY_NOT_PROVIDED, keysOf, revisionOf } from "./answers.ts";
+import { currentRevision, expectRefused, KEY_NOT_PROVIDED, keysOf } from "./answers.ts";
 
 const KEYS = ["\0", "a", "a\0", "ab", "b", "c", "\xfe", "\xff", "\xff\xff"];
 
@@ -73,14 +73,5 @@ describeStores("key ranges", (start) => {
     await expectRefused(client.put(putRequest("")), ...KEY_NOT_PROVIDED);
     await expectRefused(client.deleteRange(deleteRequest("", "\0")), ...KEY_NOT_PROVIDED);
     await expectRefused(client.txn(txnRequest([], [], [compare("")])), ...KEY_NOT_PROVIDED);
-  });
-
-  test("OC-01, OC-06: writes that run together get different revisions, and reads after them see the newest", async () => {
-    const { client } = shared;
-    const before = await currentRevision(client);
-    const writes = Array.from({ length: 50 }, (_, i) => client.put(putRequest(`together/${i % 5}`, String(i))));
-    const revisions = (await Promise.all(writes)).map(revisionOf).toSorted((a, b) => a - b);
-    expect(revisions).toEqual(Array.from({ length: 50 }, (_, i) => before + 1 + i));
-    expect(await currentRevision(client)).toBe(before + 50);
   });
 });
