@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { eventText } from "../support/etcd-client.ts";
 import {
   deleteRequest,
@@ -26,7 +26,7 @@ import {
   revisionOf,
 } from "./answers.ts";
 
-describeStores("Compact", (start) => {
+describeStores("Compact", (start, name) => {
   const shared = new SharedStore(start);
 
   const compact = async (revision: number, physical = false): Promise<number> =>
@@ -102,7 +102,13 @@ describeStores("Compact", (start) => {
       compactRevision: point + 1,
       cancelReason: "",
     });
-    stream.stream.cancel();
+    // With the next compaction all of its history has gone.
+    const last = await currentRevision(client);
+    expect(await at("co4", last)).toEqual([]);
+    const after = client.watch();
+    await after.create(watchCreateRequest("co4", { startRevision: point + 1 }));
+    expect(await after.progress()).toMatchObject({ watchId: -1, events: [], header: { revision: last } });
+    for (const { stream: each } of [stream, after]) each.cancel();
   });
 
   test("CO-03: a watch from below the point is cancelled, one at it and one behind it get all from there", async () => {
@@ -133,30 +139,102 @@ describeStores("Compact", (start) => {
     stream.stream.cancel();
   });
 
-  test("CO-05, CO-11: physical or not, reads and writes that run beside it are right", async () => {
+  /** Bytes that the store keeps, history included. */
+  const keptBytes = async (): Promise<number> => {
+    const { dbSize, dbSizeInUse } = await shared.client.status();
+    return name === "plinth" ? dbSize : dbSizeInUse;
+  };
+
+  /** Puts the same 128 keys so many times, with the number of the time as value, and gives the last revision. */
+  const putManyTimes = async (prefix: string, times: number): Promise<number> => {
+    const keys = Array.from({ length: 128 }, (_, i) => `${prefix}${String(i).padStart(3, "0")}`);
+    for (let i = 0; i < times; i += 20) {
+      const round = Array.from({ length: Math.min(20, times - i) }, (_, n) =>
+        shared.client.txn(txnRequest(keys.map((key) => put(key, String(i + n))))),
+      );
+      await Promise.all(round);
+    }
+    return currentRevision(shared.client);
+  };
+
+  test("CO-05: a physical compaction is answered when the history is gone", async () => {
     const { client } = shared;
-    const keys = Array.from({ length: 100 }, (_, i) => `co11/${String(i).padStart(2, "0")}`);
-    for (const value of ["1", "2", "3"]) await client.txn(txnRequest(keys.map((key) => put(key, value))));
-    const point = await currentRevision(client);
-    const work = [compact(point, true), client.put(putRequest("co11/00", "4")), at("co11/", 0), at("co11/", point)];
-    const [header, written, , exact] = await Promise.all(work);
-    expect(exact).toEqual(keys.map((key) => `${key}=3`));
-    expect(header).toBeGreaterThanOrEqual(point);
-    expect(await currentRevision(client)).toBe(revisionOf(written as Awaited<ReturnType<typeof client.put>>));
+    const value = "v".repeat(100_000);
+    for (let i = 0; i < 100; i++) await client.put(putRequest("co5/large", value));
+    const before = await keptBytes();
+    expect(before).toBeGreaterThan(50 * value.length);
+    await compact(await currentRevision(client), true);
+    expect(await keptBytes()).toBeLessThan(before / 2);
   });
 
-  test("CO-07, MV-09: the point outlives a crash, with the removal finished or not", async () => {
+  test("CO-05 CO-11: while a long history is removed, reads and writes beside it are answered, and right", async () => {
+    const { client } = shared;
+    const point = await putManyTimes("co11/", 1_000);
+    const removal = { isOver: false };
+    const removed = compact(point, true).finally(() => (removal.isOver = true));
+    let beside = 0;
+    const whileRemoved = async (work: (turn: string) => Promise<void>): Promise<void> => {
+      for (let turn = 0; !removal.isOver; turn++) {
+        await work(String(turn));
+        if (!removal.isOver) beside++;
+      }
+    };
+    await Promise.all([
+      whileRemoved(async (value) => {
+        const { header } = await client.put(putRequest("co11/~", value));
+        expect(await at("co11/~", header?.revision ?? 0)).toEqual([`co11/~=${value}`]);
+      }),
+      whileRemoved(async () => {
+        const exact = await at("co11/", point);
+        expect([exact.length, new Set(exact.map((pair) => pair.split("=")[1])).size]).toEqual([128, 1]);
+      }),
+    ]);
+    expect(await removed).toBeGreaterThanOrEqual(point);
+    // The first of each kind may have come before it, later ones have not.
+    expect(beside).toBeGreaterThan(2);
+  });
+
+  test("CO-07 MV-09: the point outlives a crash in the midst of the removal, which is finished afterwards", async () => {
     await putAll(shared.client, "co7/a=1", "co7/b=1", "co7/a=2");
+    await putManyTimes("co7/many/", 300);
+    const value = "v".repeat(100_000);
+    for (let i = 0; i < 50; i++) await shared.client.put(putRequest("co7/large", value));
+    await shared.client.put(putRequest("co7/large"));
     const gone = revisionOf(await shared.client.deleteRange(deleteRequest("co7/b")));
+    const before = await keptBytes();
     await compact(gone, false);
     await crash(shared);
     expect(await currentRevision(shared.client)).toBe(gone);
     await expectRefused(at("co7/", gone - 1), ...COMPACTED);
     await expectRefused(compact(gone), ...COMPACTED);
-    expect(await at("co7/", gone)).toEqual(["co7/a=2"]);
-    const { kvs } = await shared.client.range(rangeRequest("co7/", { rangeEnd: prefixEnd("co7/") }));
-    expect(keysOf(kvs)).toEqual(["co7/a"]);
+    const { kvs, count } = await shared.client.range(rangeRequest("co7/", { rangeEnd: prefixEnd("co7/") }));
+    expect([count, ...keysOf(kvs).slice(0, 2)]).toEqual([130, "co7/a", "co7/large"]);
+    expect((await at("co7/", gone)).slice(0, 2)).toEqual(["co7/a=2", "co7/large="]);
+    // etcd frees what it has removed with a later write.
+    const kept = async (): Promise<number> => {
+      await shared.client.put(putRequest("other"));
+      return keptBytes();
+    };
+    await expect.poll(kept, { timeout: 10_000 }).toBeLessThan(before / 2);
     const next = revisionOf(await shared.client.put(putRequest("co7/b", "3")));
     expect(await compact(next, true)).toBe(next);
+  });
+});
+
+// The stores wait side by side.
+describe.concurrent("Compact by itself", () => {
+  describeStores("of", (start) => {
+    const asked = new SharedStore(start, ["--auto-compaction-retention=1s"]);
+    const shared = new SharedStore(start);
+
+    test("CO-10: a store compacts by itself only when it was asked to", async () => {
+      for (const { client } of [shared, asked]) await putAll(client, "co10=1", "co10=2", "co10=3");
+      const compactRevision = async ({ client }: SharedStore): Promise<number> =>
+        (await client.hashKv(0)).compactRevision;
+      await expect.poll(() => compactRevision(asked), { timeout: 20_000 }).toBe(4);
+      expect(await compactRevision(shared)).toBe(-1);
+      const { kvs } = await shared.client.range(rangeRequest("co10", { revision: 2 }));
+      expect(pairsOf(kvs)).toEqual(["co10=1"]);
+    });
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hashRequest, hashResponse } from "../../proto/rare.ts";
+import { defragmentRequest, defragmentResponse, hashRequest, hashResponse } from "../../proto/rare.ts";
 import type { HashKVResponse } from "../../proto/rare.ts";
 import { deleteRequest, putRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
@@ -46,7 +46,7 @@ describeStores("HashKV", (start) => {
     expect((await hashesFrom(point)).slice(0, -1)).toEqual(before);
   });
 
-  test("HK-01, HK-02: compaction sets the lowest revision, and the hash is the same before and after removal and a crash", async () => {
+  test("HK-01, HK-02: compaction sets the lowest revision, and the hash is the same before and after removal, defragmentation and a crash", async () => {
     const { client } = shared;
     await putAll(client, "d=1", "e=1", "d=2");
     await client.deleteRange(deleteRequest("e"));
@@ -59,6 +59,8 @@ describeStores("HashKV", (start) => {
     await expectRefused(client.hashKv(point - 1), ...COMPACTED);
     // etcd answers it only when the removal is over.
     await expectRefused(client.compact({ revision: point, physical: true }), ...COMPACTED);
+    expect(await hashesFrom(point + 1)).toEqual(hashes);
+    await client.rare("Maintenance/Defragment", defragmentRequest, defragmentResponse, {});
     expect(await hashesFrom(point + 1)).toEqual(hashes);
     await crash(shared);
     expect(await hashesFrom(point + 1)).toEqual(hashes);
