@@ -11,7 +11,7 @@ const intervalMs = 250;
 describeStores("watch: progress", (start) => {
   const shared = new SharedStore(start, [`--watch-progress-notify-interval=${intervalMs}ms`]);
 
-  test("WP-03 WP-06 WC-03: asked for, it comes once for the whole stream, at the current revision, under the id -1", async () => {
+  test("WP-03 WP-06 WC-03 WC-04: asked for, it comes once for the whole stream, at the current revision, under the id -1", async () => {
     const stream = shared.client.watch();
     await stream.create(watchCreateRequest("wp03/a"));
     await stream.create(watchCreateRequest("wp03/b"));
@@ -46,6 +46,15 @@ describeStores("watch: progress", (start) => {
       expect(await stream.next()).toMatchObject({ watchId: -1, header: { revision } });
     }
     await writer.close();
+  });
+
+  test("WP-10: progress may tell of one revision again and again", async () => {
+    const stream = shared.client.watch();
+    await stream.create(watchCreateRequest("wp10"));
+    const revision = await shared.put("wp10");
+    for (let i = 0; i < 3; i++) stream.requestProgress();
+    expect(await stream.next()).toMatchObject({ watchId: 0, header: { revision } });
+    for (let i = 0; i < 3; i++) expect(await stream.next()).toMatchObject({ watchId: -1, header: { revision } });
   });
 
   test("WP-05: without a watch on the stream nothing is answered", async () => {
@@ -99,7 +108,7 @@ describeStores("watch: progress", (start) => {
   });
 
   describe.concurrent("in time", () => {
-    test("WP-02: idle watches that asked for it are told in turn, each under its own id, and no others", async () => {
+    test("WP-02 WA-12 WC-04: idle watches that asked for it are told in turn, each under its own id, and no others", async () => {
       const stream = shared.client.watch();
       const requests = [
         watchCreateRequest("wp02/a", { progressNotify: true }),

@@ -93,7 +93,7 @@ describeStores("watch: compaction", (start) => {
     expect([eventText(event), event.prevKv?.value.toString()]).toEqual([`PUT quiet=3 @${later}`, "2"]);
   });
 
-  test("CO-09: prev_kv of the first revision after the compaction is there, for live watches as for new ones", async () => {
+  test("CO-09 WA-11: prev_kv of the first revision after the compaction is there, for live watches as for new ones", async () => {
     const { client } = shared;
     await client.txn(txnRequest([put("prev/a", "old"), put("prev/b", "old")]));
     const live = client.watch();

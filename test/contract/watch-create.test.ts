@@ -1,8 +1,9 @@
 /** What a watch may be asked for: ids, ranges, start revisions, filters, and what the server says to each. */
 import { expect, test } from "vitest";
 import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
-import type { WatchResponse } from "../../proto/messages.ts";
-import { eventText } from "../support/etcd-client.ts";
+import type { WatchCreateRequest, WatchResponse } from "../../proto/messages.ts";
+import { eventsOf, eventText } from "../support/etcd-client.ts";
+import type { WatchStream } from "../support/etcd-client.ts";
 import { del, prefixWatch, put, txnRequest, watchCreateRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
@@ -14,7 +15,7 @@ const duplicateReason = "mvcc: duplicate watch ID provided on the WatchStream";
 describeStores("watch: create", (start) => {
   const shared = new SharedStore(start);
 
-  test("WA-01 WA-05: a watch sees from now on the keys of its range, and no others", async () => {
+  test("WA-01 WA-05 WC-12: a watch sees from now on the keys of its range, and no others", async () => {
     await shared.put("wa01/b", "old");
     const revision = await shared.revision();
     const ranges: readonly (readonly [string, string])[] = [
@@ -68,6 +69,50 @@ describeStores("watch: create", (start) => {
     expect((await stream.create(watchCreateRequest("wa03", { watchId: 77 }))).watchId).toBe(77);
   });
 
+  test("WC-01 WC-02 WC-09: each create is answered once, in order, and a refusal says why and touches no other watch", async () => {
+    const first = await shared.put("wc01", "0");
+    await shared.put("wc01", "1");
+    await shared.client.compact({ revision: first + 1, physical: true });
+    const stream = shared.client.watch();
+    const empty = { rangeEnd: Buffer.from("a") };
+    const creates: [Partial<WatchCreateRequest>, number, string][] = [
+      [{}, 0, ""],
+      [empty, -1, emptyReason],
+      [{ watchId: 5 }, 5, ""],
+      [{ watchId: 5 }, -1, duplicateReason],
+      [{ startRevision: -1 }, -1, compactedReason],
+      [{ startRevision: first }, 1, ""],
+      [empty, -1, emptyReason],
+      [{ startRevision: first + 1 }, 2, ""],
+    ];
+    for (const [fields] of creates) stream.send({ case: "create", request: watchCreateRequest("wc01", fields) });
+    const next = await shared.put("wc01", "2");
+    // All live watches get it; the other messages are what the creates brought.
+    const responses: WatchResponse[] = [];
+    const live = new Set([0, 5, 2]);
+    while (live.size > 0) {
+      const response = await stream.next();
+      responses.push(response);
+      if (eventsOf(response).at(-1)?.kv?.modRevision === next) live.delete(response.watchId);
+    }
+    responses.push(...(await receivedUntilNow(stream)));
+    const created = responses.filter((response) => response.created);
+    expect(created.map(({ watchId, cancelReason }) => [watchId, cancelReason])).toEqual(
+      creates.map(([, id, reason]) => [id, reason]),
+    );
+    for (const { canceled, cancelReason } of created) expect(canceled).toBe(cancelReason !== "");
+    // Nobody has cancelled a watch: each end has a reason or tells of the compaction, and comes after its beginning.
+    const ended = responses.filter((response) => response.canceled);
+    for (const { cancelReason, compactRevision } of ended)
+      expect(cancelReason !== "" || compactRevision > 0).toBe(true);
+    const compacted = ended.filter(({ compactRevision }) => compactRevision > 0);
+    expect(compacted).toMatchObject([{ watchId: 1, created: false, compactRevision: first + 1 }]);
+    expect(responses.indexOf(compacted[0])).toBeGreaterThan(responses.indexOf(created[5]));
+    // And there is nothing else but events.
+    const rest = responses.filter((response) => !response.created && !response.canceled);
+    expect(rest.every(({ events }) => events.length > 0)).toBe(true);
+  });
+
   test("WA-04: an empty range is refused, and the stream lives on", async () => {
     const stream = shared.client.watch();
     for (const [key, end] of [
@@ -99,10 +144,11 @@ describeStores("watch: create", (start) => {
     }
   });
 
-  test("WA-07 WC-11: a start in the future is valid, and nothing below it is delivered", async () => {
+  test("WA-07 WC-11 WC-12: a start in the future is valid, and nothing below it is delivered", async () => {
     const stream = shared.client.watch();
     const revision = await shared.revision();
-    await stream.create(watchCreateRequest("wa07", { startRevision: revision + 3 }));
+    const { header } = await stream.create(watchCreateRequest("wa07", { startRevision: revision + 3 }));
+    expect(header?.revision).toBe(revision);
     for (const value of ["1", "2", "3", "4"]) await shared.put("wa07", value);
     const texts = [`PUT wa07=3 @${revision + 3}`, `PUT wa07=4 @${revision + 4}`];
     expect((await stream.nextEvents(2)).map(eventText)).toEqual(texts);
@@ -118,7 +164,7 @@ describeStores("watch: create", (start) => {
     for (const request of bad) expect(refusal(await stream.create(request))).toEqual([-1, compactedReason, 0]);
   });
 
-  test("WA-10: filters drop puts or deletes, and a revision of dropped events only is silent", async () => {
+  test("WA-10 WC-03: filters drop puts or deletes, and a revision of dropped events only is silent", async () => {
     const noPut = shared.client.watch();
     const noDelete = shared.client.watch();
     const both = shared.client.watch();
@@ -144,6 +190,18 @@ describeStores("watch: create", (start) => {
     expect((await past.nextEvents(2)).map(eventText)).toEqual(deletes);
   });
 });
+
+/** Everything that a stream has received until now: what comes for one more create is the end of it. */
+async function receivedUntilNow(stream: WatchStream): Promise<WatchResponse[]> {
+  const last = 1_000;
+  stream.send({ case: "create", request: watchCreateRequest("until now", { watchId: last }) });
+  const responses: WatchResponse[] = [];
+  for (;;) {
+    const response = await stream.next();
+    if (response.watchId === last) return responses;
+    responses.push(response);
+  }
+}
 
 /** What a refused create says: id, reason, compact revision. */
 function refusal({ watchId, created, canceled, cancelReason, compactRevision }: WatchResponse): unknown[] {

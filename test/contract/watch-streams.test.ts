@@ -1,10 +1,14 @@
 /** The stream that watches share: its order, what it ignores, and how a watch on it is cancelled. */
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { expect, test } from "vitest";
 import { decodeEvent } from "../../proto/event-record.ts";
+import { writeWatchRequest } from "../../proto/request-writers.ts";
 import { eventText } from "../support/etcd-client.ts";
 import { prefixWatch, watchCreateRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
+import { encode } from "./refused-calls.ts";
 
 describeStores("watch: streams", (start) => {
   const shared = new SharedStore(start);
@@ -31,6 +35,28 @@ describeStores("watch: streams", (start) => {
       [2, three],
     ]);
     expect(stream.waiting).toBe(0);
+  });
+
+  test("GR-08 WS-07: a stream on which nothing was asked for says nothing, not even a header", async () => {
+    const session = connect(shared.store.url);
+    const watch = session.request({
+      ":method": "POST",
+      ":path": "/etcdserverpb.Watch/Watch",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const heard: string[] = [];
+    watch.on("response", () => heard.push("headers"));
+    watch.on("data", () => heard.push("message"));
+    // An event for others, and the answer to a ping: what the stream had to say would have come before it.
+    await shared.put("gr08");
+    await new Promise((resolve) => session.ping(resolve));
+    expect(heard).toEqual([]);
+    const create = encode(writeWatchRequest, { case: "create", request: watchCreateRequest("gr08") });
+    watch.write(Buffer.concat([Buffer.of(0, 0, 0, 0, create.length), create]));
+    await once(watch, "data");
+    expect(heard).toEqual(["headers", "message"]);
+    session.destroy();
   });
 
   test("WS-02: created comes before the events, also when there is much history to tell", async () => {
