@@ -133,7 +133,7 @@ describeStores("every refusal", (start, name) => {
       calls = await table.prepare(shared.client);
     });
 
-    test("§10: it has etcd's code and text, and changes nothing", async () => {
+    test("§10 OC-08: it has etcd's code and text, and changes nothing", async () => {
       const { lean } = shared.client;
       const before = await unchangeable(shared);
       for (const { what, path, message, code, text, token } of calls) {

@@ -29,7 +29,7 @@ test("RG-13: sort order and target outside the enums are refused, and a missing 
   }
 });
 
-test("PT-01 to PT-03: a put needs a key, and gives no value or lease that it ignores", () => {
+test("PT-01 PT-02 PT-03: a put needs a key, and gives no value or lease that it ignores", () => {
   expect(checkPut(putRequest("k"))).toBeNull();
   expect(checkPut(putRequest(""))).toEqual({ code: 3, message: NO_KEY });
   expect(checkPut(putRequest("k", "v", { ignoreValue: true }))?.message).toBe("etcdserver: value is provided");
@@ -73,7 +73,7 @@ describe("TX-01: the number of operations", () => {
   });
 });
 
-test("TX-02 to TX-04: keys, flags and enums are checked in compares and at every depth", () => {
+test("TX-02 TX-03 TX-04: keys, flags and enums are checked in compares and at every depth", () => {
   expect(text(txn([], [], [compare("")]))).toBe(NO_KEY);
   expect(text(txn([put("")]))).toBe(NO_KEY);
   expect(text(txn([], [del("")]))).toBe(NO_KEY);
