@@ -32,8 +32,8 @@ export async function runDifferential(
   effort: Effort,
   flags: Flags = FLAGS,
 ): Promise<Result> {
-  const started = performance.now();
   const servers = await Lockstep.start(flags);
+  const started = performance.now();
   try {
     let sequence = 0;
     while (servers.commands < effort.commandsMax && performance.now() - started < effort.millisecondsMax) {
