@@ -205,7 +205,7 @@ describeStores("auth, enabled", (start, name) => {
     expect(nobody.cancelReason).toBe("rpc error: code = InvalidArgument desc = etcdserver: user name is empty");
   });
 
-  test("§7: a lease is the matter of those who may write its keys", async () => {
+  test("§9.3: a lease is the matter of those who may write its keys", async () => {
     const lease = (await amy.leaseGrant({ ID: 0n, TTL: 600 })).ID;
     await amy.put(putRequest("amy/leased", "", { lease }));
     await expectRefused(bob.leaseRevoke(lease), ...PERMISSION_DENIED);
@@ -257,7 +257,7 @@ describeStores("auth, enabled", (start, name) => {
     await expectRefused(amy.range(rangeRequest("other")), ...PERMISSION_DENIED);
   });
 
-  test("§8.4: who watches is told what happened while it was allowed to look", async () => {
+  test("§9.3: who watches is told what happened while it was allowed to look", async () => {
     const stream = amy.watch();
     await stream.create(prefixWatch("both/"));
     await bob.put(putRequest("both/2", "seen"));
