@@ -52,18 +52,18 @@ export class WatchLog {
   readonly #byId = new Map<number, OpenWatch>();
   /** The watch whose response has come in part. */
   #partial: OpenWatch | null = null;
-  #wake: (() => void) | null = null;
+  readonly #waiting = new Set<() => void>();
 
   constructor(client: LeanClient, names: Names) {
     this.#names = names;
     this.#stream = client.stream(WATCH_PATH, {
       onMessage: (message) => {
         this.#take(decodeWatchResponse(Buffer.from(message)));
-        this.#wake?.();
+        this.#wake();
       },
       onEnd: (code, message) => {
         this.violations.push(`the stream ended with ${code}: ${message}`);
-        this.#wake?.();
+        this.#wake();
       },
     });
   }
@@ -92,10 +92,15 @@ export class WatchLog {
   async moved(millisecondsMax: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, millisecondsMax);
-    this.#wake = resolve;
+    // One whose wait was given up for another log's may still be here beside the next.
+    this.#waiting.add(resolve);
     await promise;
-    this.#wake = null;
+    this.#waiting.delete(resolve);
     clearTimeout(timer);
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
   }
 
   #take(response: WatchResponse): void {
