@@ -19,6 +19,12 @@ const stopMillisecondsMax = 30_000;
 const guardScript = 'read -r ended || kill -9 "$1"; cat > /dev/null; rm -rf -- "$2"';
 
 const portTriesMax = 100;
+
+// Below the range out of which the kernel gives ports to outgoing connections and to listeners without a wish: one of
+// those could come in between.
+const firstPort = 20_000;
+const portsOfProcess = 100;
+const portSlices = 120;
 const logLinesInError = 20;
 
 /** A new folder for one peer. */
@@ -142,12 +148,12 @@ export class PeerProcess {
 }
 
 /**
- * A loopback port that nobody listens on. It is taken from below the range out of which the kernel gives ports to
- * outgoing connections and to listeners without a wish: one of those could come in between here and the peer's start.
+ * A loopback port that nobody listens on. Each process has ports of its own, since a server that is down between a kill
+ * and its restart must not find another test's server in its place.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < portTriesMax; tries++) {
-    const port = randomInt(20_000, 32_000);
+    const port = firstPort + (process.pid % portSlices) * portsOfProcess + randomInt(portsOfProcess);
     const server = createServer();
     try {
       server.listen(port, "127.0.0.1");
