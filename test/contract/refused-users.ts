@@ -37,8 +37,9 @@ export const REFUSED_WITHOUT_USERS: readonly RefusedCall[] = [
   callOf(["AuthEnable", NOTHING, 9, "etcdserver: root user does not exist"], null),
 ];
 
-/** What `makeUsers` has made being there, and authentication not enabled yet. */
+/** What `makeUsers` has made being there but for root's role, and authentication not enabled yet. */
 const DISABLED: readonly Row[] = [
+  ["AuthEnable", NOTHING, 9, "etcdserver: root user does not have root role"],
   ["Authenticate", authenticateRequest.encode({ ...AMY }), 9, "etcdserver: authentication is not enabled"],
   ["UserAdd", authUserAddRequest.encode(user("")), ...USER_NAME_EMPTY],
   ["UserAdd", authUserAddRequest.encode(user("amy")), 9, "etcdserver: user name already exists"],
@@ -126,6 +127,8 @@ const BY_ROOT: readonly Row[] = [
 /** Makes users in an empty store, and gives what is refused before authentication is enabled. */
 export async function refusedWhenDisabled(client: EtcdClient): Promise<readonly RefusedCall[]> {
   await makeUsers(client);
+  const revocation = authUserRevokeRoleRequest.encode({ name: "root", role: "root" });
+  await client.lean.call("/etcdserverpb.Auth/UserRevokeRole", revocation);
   return DISABLED.map((row) => callOf(row, null));
 }
 

@@ -1,15 +1,18 @@
 /** docs/compatibility.md says what is so: its table of RPCs is asked of the server, its differences are those of the tests. */
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import protobuf from "protobufjs";
 import { expect, test } from "vitest";
 import { allMethods, PROTO_FILES } from "../../proto/schema.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinthStore } from "../support/stores.ts";
+import { goMissingReason } from "../peers/build.ts";
 import { ANSWER_FREEDOMS, ID_FREEDOM, PROGRESS_FREEDOM, UNASKED, WATCH_FREEDOMS } from "./freedoms.ts";
 
 const UNIMPLEMENTED = 12;
-const page = readFileSync(path.join(import.meta.dirname, "..", "..", "docs", "compatibility.md"), "utf8");
+const tests = path.join(import.meta.dirname, "..");
+const page = readFileSync(path.join(tests, "..", "docs", "compatibility.md"), "utf8");
 
 /** The first two cells of every table row. */
 const rows = page.split("\n").flatMap((line): [string, string][] => {
@@ -91,8 +94,30 @@ function section(from: string, to: string): string[][] {
       .slice(1, -1)
       .map((cell) => cell.trim()),
   );
-  return cells.filter(([first]) => first !== "---" && first !== "RPC");
+  return cells.filter(([first]) => !["---", "RPC", "Code"].includes(first));
 }
+
+const goMissing = goMissingReason();
+
+test.skipIf(goMissing !== null)(`the table of errors has those of etcd's own list${goMissing ?? ""}`, () => {
+  const module = "go.etcd.io/etcd/api/v3";
+  const args = ["list", "-m", "-f", "{{.Dir}}", module];
+  const folder = execFileSync("go", args, { cwd: path.join(tests, "peers", "etcd"), encoding: "utf8" }).trim();
+  const list = readFileSync(path.join(folder, "v3rpc", "rpctypes", "error.go"), "utf8");
+  const declared = [...list.matchAll(/status\.Error\(codes\.(\w+), "etcdserver: (.+)"\)/g)];
+  expect(declared.length).toBeGreaterThan(50);
+  const said = section("## Errors", "\n## ").map((cells) => cells.slice(0, 2));
+  expect(said.toSorted()).toEqual(declared.map(([, code, text]) => [code, text]).toSorted());
+});
+
+test("every error that is given is given in a test", () => {
+  const sources = globSync("**/*.ts", { cwd: tests }).map((file) => readFileSync(path.join(tests, file), "utf8"));
+  const texts = sources.join("\n");
+  for (const [, text, remark] of section("## Errors", "\n## ")) {
+    expect(remark).toMatch(/^(given$|never: )/);
+    if (remark === "given") expect(texts).toContain(`"etcdserver: ${text}"`);
+  }
+});
 
 test("every freedom of the comparison, and what is not asked, is among the differences", () => {
   const names = new Set(rows.map(([first]) => first));

@@ -306,6 +306,7 @@ describe("authentication", () => {
     expect(await first).not.toBeInstanceOf(Refusal);
     expect(await revoked).toBeNull();
     expect(await second).toBe(AUTH_REVISION_OLD);
+    expect(AUTH_REVISION_OLD).toMatchObject({ code: 3, message: "etcdserver: revision of auth store is old" });
     expect(await putAs("a", as("zoë"))).toBe(PERMISSION_DENIED);
     expect(await putAs("a", null)).toBe(USER_NAME_EMPTY);
     expect(await putAs("a", as("root"))).not.toBeInstanceOf(Refusal);
