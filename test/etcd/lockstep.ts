@@ -107,7 +107,7 @@ export class Lockstep {
         const { alarm, member, commands } = command;
         await this.#barrier();
         await this.#call({ name: "alarm", request: { action: ALARM_ACTION_ACTIVATE, alarm }, member });
-        for (const each of commands) await this.#call(each);
+        for (const each of commands) await this.#unary(each);
         await this.#call({ name: "alarm", request: { action: ALARM_ACTION_DEACTIVATE, alarm }, member });
         return;
       }
@@ -156,13 +156,18 @@ export class Lockstep {
         // What a watch is told of changes that are compacted meanwhile depends on who is first.
         if (this.#streams.some((stream) => stream !== null)) await this.#barrier();
         return this.#call(command);
-      case "grant":
-        // Before the server chooses another id for the slot, while the old one can still be named.
-        if (command.request.ID === 0n) await this.#call({ name: "revoke", request: { ID: leaseSlot(command.slot) } });
-        return this.#call(command);
       default:
-        return this.#call(command);
+        return this.#unary(command);
     }
+  }
+
+  /** A generated unary call. */
+  async #unary(command: UnaryCommand): Promise<void> {
+    // Before the server chooses another id for the slot, while the old one can still be named.
+    if (command.name === "grant" && command.request.ID === 0n) {
+      await this.#call({ name: "revoke", request: { ID: leaseSlot(command.slot) } });
+    }
+    return this.#call(command);
   }
 
   /** A unary call of both, compared. */

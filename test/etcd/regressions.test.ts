@@ -1,6 +1,6 @@
 /** Differences that the random commands once found, each in as few commands as show it. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ALARM_NONE, ALARM_NOSPACE } from "../../proto/rare.ts";
+import { ALARM_ACTION_DEACTIVATE, ALARM_NONE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { keyValues } from "../support/etcd-client.ts";
 import { del, put, rangeRequest, txnRequest, watchCreateRequest } from "../support/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
@@ -61,6 +61,15 @@ describe.skipIf(skipReason !== null)("Plinth and etcd answer the same", () => {
     const before = servers.commands;
     await servers.run(commands);
     expect(servers.commands - before).toBe(commands.length);
+  });
+
+  test("a lease that a server chose is revoked when another takes its slot, also where an alarm was lifted early", async () => {
+    const grant = { name: "grant", request: { ID: 0n, TTL: 40_000 }, slot: 3 } as const;
+    const request = { action: ALARM_ACTION_DEACTIVATE, alarm: ALARM_NOSPACE };
+    const lifted = { name: "alarm", request, member: "own" } as const;
+    await servers.run([grant, { name: "alarmed", alarm: ALARM_NOSPACE, member: "own", commands: [lifted, grant] }]);
+    // A sequence begins by revoking every lease that is left, by the name it has at both.
+    await expect(servers.run([])).resolves.toBeUndefined();
   });
 
   test("without a quota, Status says -1", async () => {
