@@ -15,6 +15,9 @@ import { prefixEnd, prefixWatch, put, putRequest, rangeRequest, txnRequest } fro
 import { SharedStore } from "../support/shared-store.ts";
 import { startPlinthStore } from "../support/stores.ts";
 
+/** A busy machine takes its time over a hundred megabytes. What is asserted does not depend on it. */
+const TEST_MS_MAX = 180_000;
+
 /** Nobody may have to wait so long for one answer, on any machine. */
 const STANDSTILL_MS = 1_000;
 
@@ -42,52 +45,58 @@ describe("progress under full write load", () => {
   const connections = 4;
   const rounds = 500;
 
-  test("WP-03: it is told as promptly as a read is answered, never below what was written, and never dropped", async () => {
-    const clients = await Promise.all(Array.from({ length: connections }, () => EtcdClient.connect(shared.store.url)));
-    const load = { isOver: false, writes: 0 };
-    const value = Buffer.alloc(600, "v");
-    const write = async (client: EtcdClient, key: string): Promise<void> => {
-      for (; !load.isOver; load.writes++) await client.put(putRequest(key, value));
-    };
-    const writing = clients.flatMap((client, c) =>
-      Array.from({ length: writersPerConnection }, (_, w) => write(client, `busy/${c}-${w}`)),
-    );
-    const idle = shared.client.watch();
-    await idle.create(prefixWatch("idle/", { prevKv: true }));
-    // Its own connection: it has all events of the load to read as well.
-    const reader = await EtcdClient.connect(shared.store.url);
-    const busy = reader.watch();
-    await busy.create(prefixWatch("busy/"));
-    const progressTimes = { idle: [] as number[], busy: [] as number[] };
-    const readTimes: number[] = [];
-    const startedMs = performance.now();
-    for (let round = 0; round < rounds; round++) {
-      for (const [name, stream] of [
-        ["idle", idle],
-        ["busy", busy],
-      ] as const) {
-        const written = await shared.revision();
-        progressTimes[name].push(await timed(() => progressFrom(stream, written)));
+  test(
+    "WP-03: it is told as promptly as a read is answered, never below what was written, and never dropped",
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const clients = await Promise.all(
+        Array.from({ length: connections }, () => EtcdClient.connect(shared.store.url)),
+      );
+      const load = { isOver: false, writes: 0 };
+      const value = Buffer.alloc(600, "v");
+      const write = async (client: EtcdClient, key: string): Promise<void> => {
+        for (; !load.isOver; load.writes++) await client.put(putRequest(key, value));
+      };
+      const writing = clients.flatMap((client, c) =>
+        Array.from({ length: writersPerConnection }, (_, w) => write(client, `busy/${c}-${w}`)),
+      );
+      const idle = shared.client.watch();
+      await idle.create(prefixWatch("idle/", { prevKv: true }));
+      // Its own connection: it has all events of the load to read as well.
+      const reader = await EtcdClient.connect(shared.store.url);
+      const busy = reader.watch();
+      await busy.create(prefixWatch("busy/"));
+      const progressTimes = { idle: [] as number[], busy: [] as number[] };
+      const readTimes: number[] = [];
+      const startedMs = performance.now();
+      for (let round = 0; round < rounds; round++) {
+        for (const [name, stream] of [
+          ["idle", idle],
+          ["busy", busy],
+        ] as const) {
+          const written = await shared.revision();
+          progressTimes[name].push(await timed(() => progressFrom(stream, written)));
+        }
+        readTimes.push(await timed(() => shared.revision()));
       }
-      readTimes.push(await timed(() => shared.revision()));
-    }
-    const seconds = (performance.now() - startedMs) / 1_000;
-    load.isOver = true;
-    await Promise.all(writing);
-    console.log(
-      [
-        `${Math.round(load.writes / seconds)} writes/s by ${writing.length} writers`,
-        summary("progress on an idle watch", progressTimes.idle),
-        summary("progress on a busy watch", progressTimes.busy),
-        summary("point get", readTimes),
-      ].join("\n"),
-    );
-    for (const times of [progressTimes.idle, progressTimes.busy]) {
-      expect(quantile(times, 0.5)).toBeLessThan(10 * quantile(readTimes, 0.5) + JITTER_MS);
-      expect(quantile(times, 0.9)).toBeLessThan(STANDSTILL_MS);
-    }
-    for (const client of [...clients, reader]) client.lean.destroy();
-  });
+      const seconds = (performance.now() - startedMs) / 1_000;
+      load.isOver = true;
+      await Promise.all(writing);
+      console.log(
+        [
+          `${Math.round(load.writes / seconds)} writes/s by ${writing.length} writers`,
+          summary("progress on an idle watch", progressTimes.idle),
+          summary("progress on a busy watch", progressTimes.busy),
+          summary("point get", readTimes),
+        ].join("\n"),
+      );
+      for (const times of [progressTimes.idle, progressTimes.busy]) {
+        expect(quantile(times, 0.5)).toBeLessThan(10 * quantile(readTimes, 0.5) + JITTER_MS);
+        expect(quantile(times, 0.9)).toBeLessThan(STANDSTILL_MS);
+      }
+      for (const client of [...clients, reader]) client.lean.destroy();
+    },
+  );
 
   /** Asks once, and reads until the answer has come, which must tell of at least that revision. */
   async function progressFrom(stream: WatchStream, revision: number): Promise<void> {
@@ -109,51 +118,59 @@ describe("a list of 100 MB without pages", () => {
   const listBytes = valueBytes * keysPerTxn * txns;
   const keys = (txn: number): string[] => Array.from({ length: keysPerTxn }, (_, i) => `big/${txn}-${i}`);
 
-  test("RG-17: beside it, reads of one object are answered all the time, and it is complete", async () => {
-    const value = Buffer.alloc(valueBytes, "v");
-    for (let txn = 0; txn < txns; txn++) await shared.client.txn(txnRequest(keys(txn).map((key) => put(key, value))));
-    const readOne = async (): Promise<void> => {
-      const { kvs } = await shared.client.range(rangeRequest("big/7-7"));
-      expect(kvs.length).toBe(1);
-    };
-    const alone: number[] = [];
-    for (let i = 0; i < 300; i++) alone.push(await timed(readOne));
+  test(
+    "RG-17: beside it, reads of one object are answered all the time, and it is complete",
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const value = Buffer.alloc(valueBytes, "v");
+      for (let txn = 0; txn < txns; txn++) await shared.client.txn(txnRequest(keys(txn).map((key) => put(key, value))));
+      const readOne = async (): Promise<void> => {
+        const { kvs } = await shared.client.range(rangeRequest("big/7-7"));
+        expect(kvs.length).toBe(1);
+      };
+      const alone: number[] = [];
+      for (let i = 0; i < 300; i++) alone.push(await timed(readOne));
 
-    // In a process of its own, so that it is the server that is measured and not the reading of the list.
-    const script = path.join(import.meta.dirname, "../../bench/isolation/list.ts");
-    const listTimes: number[] = [];
-    const lister = await LoadProcess.start(script, [shared.store.url, "big/", String(listBytes)], (milliseconds) =>
-      listTimes.push(milliseconds),
-    );
-    const beside: number[] = [];
-    for (let before = 0; listTimes.length < 5; before = listTimes.length) {
-      const time = await timed(readOne);
-      if (listTimes.length === before) beside.push(time);
-    }
-    // It fails when a list was not complete.
-    await lister.stop();
-    console.log([summary("list", listTimes), summary("get alone", alone), summary("get beside", beside)].join("\n"));
-    // Had a list stopped the others, every get would take as long as a list or find itself behind one.
-    expect(quantile(beside, 0.5)).toBeLessThan(quantile(listTimes, 0.5) / 4);
-    expect(quantile(beside, 0.9)).toBeLessThan(STANDSTILL_MS);
-    expect(beside.length).toBeGreaterThan(4 * listTimes.length);
-  });
+      // In a process of its own, so that it is the server that is measured and not the reading of the list.
+      const script = path.join(import.meta.dirname, "../../bench/isolation/list.ts");
+      const listTimes: number[] = [];
+      const lister = await LoadProcess.start(script, [shared.store.url, "big/", String(listBytes)], (milliseconds) =>
+        listTimes.push(milliseconds),
+      );
+      const beside: number[] = [];
+      for (let before = 0; listTimes.length < 5; before = listTimes.length) {
+        const time = await timed(readOne);
+        if (listTimes.length === before) beside.push(time);
+      }
+      // It fails when a list was not complete.
+      await lister.stop();
+      console.log([summary("list", listTimes), summary("get alone", alone), summary("get beside", beside)].join("\n"));
+      // Had a list stopped the others, every get would take as long as a list or find itself behind one.
+      expect(quantile(beside, 0.5)).toBeLessThan(quantile(listTimes, 0.5) / 4);
+      expect(quantile(beside, 0.9)).toBeLessThan(STANDSTILL_MS);
+      expect(beside.length).toBeGreaterThan(4 * listTimes.length);
+    },
+  );
 
-  test("GR-07: who asks for it eight times and reads nothing costs the server no copy of it", async () => {
-    const before = await residentBytes(shared.store.pid);
-    const hostile = await EtcdClient.connect(shared.store.url, { streamWindow: 65_535, connectionWindow: 65_535 });
-    const writer = new Writer();
-    writeRangeRequest(writer, rangeRequest("big/", { rangeEnd: prefixEnd("big/") }));
-    for (let i = 0; i < 8; i++) hostile.lean.unary("/etcdserverpb.KV/Range", writer.bytes(), () => {});
-    await hostile.lean.ping();
-    hostile.lean.pauseReading();
-    const times: number[] = [];
-    for (let i = 0; i < 100; i++) times.push(await timed(() => shared.revision()));
-    const grown = (await residentBytes(shared.store.pid)) - before;
-    console.log(`the server grew by ${Math.round(grown / 1e6)} MB\n${summary("get", times)}`);
-    expect(grown).toBeLessThan(2 * listBytes);
-    hostile.lean.destroy();
-  });
+  test(
+    "GR-07: who asks for it eight times and reads nothing costs the server no copy of it",
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const before = await residentBytes(shared.store.pid);
+      const hostile = await EtcdClient.connect(shared.store.url, { streamWindow: 65_535, connectionWindow: 65_535 });
+      const writer = new Writer();
+      writeRangeRequest(writer, rangeRequest("big/", { rangeEnd: prefixEnd("big/") }));
+      for (let i = 0; i < 8; i++) hostile.lean.unary("/etcdserverpb.KV/Range", writer.bytes(), () => {});
+      await hostile.lean.ping();
+      hostile.lean.pauseReading();
+      const times: number[] = [];
+      for (let i = 0; i < 100; i++) times.push(await timed(() => shared.revision()));
+      const grown = (await residentBytes(shared.store.pid)) - before;
+      console.log(`the server grew by ${Math.round(grown / 1e6)} MB\n${summary("get", times)}`);
+      expect(grown).toBeLessThan(2 * listBytes);
+      hostile.lean.destroy();
+    },
+  );
 });
 
 /** The memory that a process has now. */
