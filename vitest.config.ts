@@ -9,6 +9,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    // What is waited for happens at once on a machine of its own, and takes its time on a busy one.
+    expect: { poll: { timeout: 20_000 } },
     reporters: ["default", "./test/count-reporter.ts"],
   },
 });

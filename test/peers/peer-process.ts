@@ -25,6 +25,7 @@ const portTriesMax = 100;
 const firstPort = 20_000;
 const portsOfProcess = 100;
 const portSlices = 120;
+let lastPort = randomInt(portsOfProcess);
 const logLinesInError = 20;
 
 /** A new folder for one peer. */
@@ -148,12 +149,13 @@ export class PeerProcess {
 }
 
 /**
- * A loopback port that nobody listens on. Each process has ports of its own, since a server that is down between a kill
- * and its restart must not find another test's server in its place.
+ * A loopback port that nobody listens on. Each process has ports of its own and takes them in turn, since a server that
+ * has not begun to listen, or is down between a kill and its restart, must not find another one in its place.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < portTriesMax; tries++) {
-    const port = firstPort + (process.pid % portSlices) * portsOfProcess + randomInt(portsOfProcess);
+    lastPort = (lastPort + 1) % portsOfProcess;
+    const port = firstPort + (process.pid % portSlices) * portsOfProcess + lastPort;
     const server = createServer();
     try {
       server.listen(port, "127.0.0.1");

@@ -54,12 +54,15 @@ beforeEach(() => {
   });
 });
 
+/** A busy machine takes its time. */
+const POLLING = { interval: 1, timeout: 20_000 };
+
 async function expectText(text: string): Promise<void> {
-  await vi.waitFor(() => expect(descriptor.text).toBe(text), { interval: 1 });
+  await vi.waitFor(() => expect(descriptor.text).toBe(text), POLLING);
 }
 
 async function expectWrites(count: number): Promise<void> {
-  await vi.waitFor(() => expect(descriptor.asyncWrites).toBe(count), { interval: 1 });
+  await vi.waitFor(() => expect(descriptor.asyncWrites).toBe(count), POLLING);
 }
 
 describe("a log descriptor", () => {
