@@ -74,6 +74,7 @@ export class RequestHeadReader implements FieldSink {
   #clientApiVersion: string | null = null;
   #hasLeader = false;
   #token: string | null = null;
+  #authorization: string | null = null;
   #fields: HeaderField[] = [];
 
   /** @param listBytesMax the largest header list; the fields beyond it are counted and dropped */
@@ -97,6 +98,7 @@ export class RequestHeadReader implements FieldSink {
     this.#clientApiVersion = null;
     this.#hasLeader = false;
     this.#token = null;
+    this.#authorization = null;
     this.#fields.length = 0;
   }
 
@@ -147,10 +149,10 @@ export class RequestHeadReader implements FieldSink {
         this.#hasLeader = value === "true";
         break;
       case TOKEN:
-        this.#token = value;
+        this.#token ??= value;
         break;
       case AUTHORIZATION:
-        this.#token ??= value;
+        this.#authorization ??= value;
         break;
       default:
     }
@@ -168,7 +170,11 @@ export class RequestHeadReader implements FieldSink {
       malformed,
       refusal: null,
       method: null,
-      metadata: { clientApiVersion: this.#clientApiVersion, hasLeader: this.#hasLeader, token: this.#token },
+      metadata: {
+        clientApiVersion: this.#clientApiVersion,
+        hasLeader: this.#hasLeader,
+        token: this.#token ?? this.#authorization,
+      },
       timeoutMs: -1,
       encoding: this.#encoding,
       contentLength: this.#contentLength === "" ? -1 : Number(this.#contentLength),

@@ -34,7 +34,7 @@ export interface CallMetadata {
   readonly clientApiVersion: string | null;
   /** True when the client sent `hasleader: true`. */
   readonly hasLeader: boolean;
-  /** The `token` or `authorization` header, or null. */
+  /** The first `token` header, else the first `authorization` header, or null. */
   readonly token: string | null;
 }
 

@@ -188,6 +188,23 @@ describeStores("auth, enabled", (start, name) => {
     await expectRefused(nobody.range(rangeRequest("")), 3, "etcdserver: key is not provided");
   });
 
+  test("§3.2: of several tokens in one call the first counts, and a `token` more than an `authorization`", async () => {
+    const [amys, bobs] = [await authenticate(shared.client, AMY), await authenticate(shared.client, BOB)];
+    const readWith = async (...metadata: [string, string][]): Promise<void> => {
+      const client = await EtcdClient.connect(shared.store.url, { metadata });
+      await client.range(rangeRequest("amy/1")).finally(() => client.lean.destroy());
+    };
+    const [first, second] = ["token", "authorization"];
+    for (const header of [first, second]) {
+      await readWith([header, amys], [header, bobs]);
+      await expectRefused(readWith([header, bobs], [header, amys]), ...PERMISSION_DENIED);
+    }
+    await readWith([first, amys], [second, bobs]);
+    await readWith([second, bobs], [first, amys]);
+    await expectRefused(readWith([second, amys], [first, bobs]), ...PERMISSION_DENIED);
+    await expectRefused(readWith([first, ""], [second, amys]), ...INVALID_TOKEN);
+  });
+
   test("WA-14: a watch of what may not be read is created and cancelled, with the reason in Go's words", async () => {
     const stream = amy.watch();
     const own = await stream.create(prefixWatch("amy/"));
