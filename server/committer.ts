@@ -12,7 +12,7 @@ import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Counters } from "./metrics/counters.ts";
 import type { Command, Outcome } from "./record.ts";
-import { execute, withIdentity } from "./record.ts";
+import { execute, refuseUser, withIdentity } from "./record.ts";
 import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "./limits.ts";
 import {
   journalFailed,
@@ -119,6 +119,9 @@ export class Committer implements JournalListener {
     record[0] = command.kind;
     const bytes = identity === null ? record : withIdentity(record, identity);
     if (bytes.length > recordBytesMax) return REQUEST_TOO_LARGE;
+    // It is decided when it is executed. But who may not write at all must not make the journal grow, which is for ever.
+    const denied = refuseUser(this.#keyspace, command, identity);
+    if (denied !== null) return denied;
     let position;
     try {
       position = journal.append(bytes);

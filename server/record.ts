@@ -40,7 +40,7 @@ import {
   leaseRevokeRequest,
 } from "../proto/rare.ts";
 import type { Alarm } from "../partitions/alarms.ts";
-import type { Authorization, Identity } from "../partitions/authorization.ts";
+import type { Identity } from "../partitions/authorization.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Refusal } from "../partitions/refusals.ts";
 import type { AuthChange } from "./auth-change.ts";
@@ -90,10 +90,8 @@ export type Outcome =
  * @param isAnswered false when nobody waits for the outcome, which then leaves out what only reads
  */
 export function execute(keyspace: Keyspace, command: Command, identity: Identity | null, isAnswered: boolean): Outcome {
-  if (keyspace.auth.enabled) {
-    const refusal = refuseUser(keyspace.authorization, command, identity);
-    if (refusal !== null) return refusal;
-  }
+  const refused = refuseUser(keyspace, command, identity);
+  if (refused !== null) return refused;
   switch (command.kind) {
     case RECORD_PUT:
       return keyspace.put(command.request);
@@ -114,8 +112,16 @@ export function execute(keyspace: Keyspace, command: Command, identity: Identity
   }
 }
 
-/** The others are checked before they are proposed, as in etcd, or come from the server itself. */
-function refuseUser(authorization: Authorization, command: Command, identity: Identity | null): Refusal | null {
+/**
+ * Why a user may not do what the command does, as users and roles are now, or null. The kinds that always may are checked
+ * by the services, as in etcd, or come from the server itself.
+ */
+export function refuseUser(
+  { auth, authorization }: Keyspace,
+  command: Command,
+  identity: Identity | null,
+): Refusal | null {
+  if (!auth.enabled) return null;
   switch (command.kind) {
     case RECORD_PUT:
       return authorization.refusePut(identity, command.request);

@@ -310,6 +310,36 @@ describe("auth (Plinth)", () => {
     await plinth.remove();
   });
 
+  test("what a caller may not write leaves nothing in the journal", async () => {
+    const plinth = await startPlinth();
+    const nobody = await EtcdClient.connect(plinth.url);
+    await makeUsers(nobody);
+    await enableAuth(nobody);
+    const [root, amy] = [await connectAs(plinth.url, ROOT), await connectAs(plinth.url, AMY)];
+    const lease = (await root.leaseGrant({ ID: 0n, TTL: 600 })).ID;
+    await root.put(putRequest("other", "", { lease }));
+    const before = await root.status();
+    const callers: (readonly [EtcdClient, readonly [number, string]])[] = [
+      [nobody, USER_NAME_EMPTY],
+      [amy, PERMISSION_DENIED],
+    ];
+    for (const [client, refusal] of callers) {
+      for (const call of [
+        () => client.put(putRequest("other", "x".repeat(1_000_000))),
+        () => client.deleteRange(deleteRequest("other")),
+        () => client.txn(txnRequest([put("other")])),
+        () => client.leaseRevoke(lease),
+        () => client.compact({ revision: 1, physical: false }),
+        () => rpc(client, "AuthDisable", authDisableRequest, authDisableResponse, {}),
+      ]) {
+        await expectRefused(call(), ...refusal);
+      }
+    }
+    expect((await root.status()).raftIndex).toBe(before.raftIndex);
+    for (const client of [nobody, root, amy]) client.lean.destroy();
+    await plinth.remove();
+  });
+
   test("a token ends with a crash, and clients are told to get another one", async () => {
     await makeUsers(shared.client);
     await enableAuth(shared.client);

@@ -307,21 +307,28 @@ describe("authentication", () => {
     expect(await revoked).toBeNull();
     expect(await second).toBe(AUTH_REVISION_OLD);
     expect(AUTH_REVISION_OLD).toMatchObject({ code: 3, message: "etcdserver: revision of auth store is old" });
-    expect(await putAs("a", as("zoë"))).toBe(PERMISSION_DENIED);
-    expect(await putAs("a", null)).toBe(USER_NAME_EMPTY);
+    const { appended } = journal;
+    await expect(putAs("a", as("zoë"))).rejects.toThrow(PERMISSION_DENIED.message);
+    await expect(putAs("a", null)).rejects.toThrow(USER_NAME_EMPTY.message);
+    expect(journal.appended).toBe(appended);
     expect(await putAs("a", as("root"))).not.toBeInstanceOf(Refusal);
   });
 
   test("a replay permits and refuses the same", async () => {
-    const outcomes = [
-      await putAs("a", as("zoë")),
-      await putAs("b", as("zoë")),
-      await putAs("b", null),
-      await putAs("b", { name: "zoë", authRevision: 1 }),
-      await putAs("c", as("root")),
-      await change(USER_REVOKE_ROLE, { name: "zoë", role: "writer" }, as("zoë")),
-    ];
-    expect(outcomes.map((outcome) => outcome instanceof Refusal)).toEqual([false, true, true, true, false, true]);
+    const records = journal.appended;
+    const [zoe, root] = [as("zoë"), as("root")];
+    const role = { name: "zoë", user: "zoë", role: "writer" };
+    const outcomes = await Promise.all([
+      putAs("a", zoe),
+      putAs("c", root),
+      change(USER_REVOKE_ROLE, role, root),
+      // They were permitted when they were proposed, else they would not be in the journal.
+      putAs("a", zoe),
+      putAs("b", root),
+      change(USER_GRANT_ROLE, role, root),
+    ]);
+    expect(outcomes.map((outcome) => outcome instanceof Refusal)).toEqual([false, false, false, true, true, false]);
+    expect(journal.appended).toBe(records + outcomes.length);
     const { revision, auth } = engine.keyspace;
     const hash = engine.keyspace.hashAll();
     await journal.close();
