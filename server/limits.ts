@@ -81,5 +81,8 @@ export const AUTH_TOKENS_MAX = 100_000;
 /** A longer password is refused, as etcd does. */
 export const PASSWORD_BYTES_MAX = 72;
 
+/** A user or role with a longer name is refused. etcd ends its process over one: its database has no longer keys. */
+export const AUTH_NAME_BYTES_MAX = 32_768;
+
 /** Passwords that wait to be hashed or checked, one at a time; one more is refused. */
 export const PASSWORDS_WAITING_MAX = 1_000;

@@ -1,6 +1,7 @@
 /**
  * Hashes passwords with scrypt, which is slow on purpose. It works in the thread pool that also writes the journal, so
- * only one is worked on at a time, and others wait for their turn.
+ * only one is worked on at a time, and others wait for their turn. Clients that do not wait that long, and try again, must not
+ * keep it busy with what nobody wants any more.
  *
  *   scrypt $ salt $ hash     both in base64
  */
@@ -27,24 +28,28 @@ export class Passwords {
     return this.#waiting >= this.#waitingMax;
   }
 
-  /** What to keep of a password. Two hashes of the same password differ. */
-  async hash(password: string): Promise<string> {
+  /**
+   * What to keep of a password. Two hashes of the same password differ.
+   *
+   * @param isWanted asked when its turn comes; when it says no, null is given and no work is done
+   */
+  async hash(password: string, isWanted: () => boolean): Promise<string | null> {
     const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#inTurn(password, salt);
-    return [SCHEME, salt.toString("base64"), hash.toString("base64")].join("$");
+    const hash = await this.#inTurn(password, salt, isWanted);
+    return hash === null ? null : [SCHEME, salt.toString("base64"), hash.toString("base64")].join("$");
   }
 
-  /** Whether `hash` was made of that password. */
-  async matches(password: string, hash: string): Promise<boolean> {
+  /** Whether `hash` was made of that password, and the answer still wanted. */
+  async matches(password: string, hash: string, isWanted: () => boolean): Promise<boolean> {
     const [scheme, salt, expected] = hash.split("$");
     if (scheme !== SCHEME) return false;
-    const actual = await this.#inTurn(password, Buffer.from(salt, "base64"));
-    return timingSafeEqual(actual, Buffer.from(expected, "base64"));
+    const actual = await this.#inTurn(password, Buffer.from(salt, "base64"), isWanted);
+    return actual !== null && timingSafeEqual(actual, Buffer.from(expected, "base64"));
   }
 
-  #inTurn(password: string, salt: Buffer): Promise<Buffer> {
+  #inTurn(password: string, salt: Buffer, isWanted: () => boolean): Promise<Buffer | null> {
     this.#waiting++;
-    const hashed = this.#last.then(() => derive(password, salt));
+    const hashed = this.#last.then(() => (isWanted() ? derive(password, salt) : null));
     this.#last = hashed.catch(() => {}).finally(() => this.#waiting--);
     return hashed;
   }

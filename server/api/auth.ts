@@ -48,10 +48,10 @@ import {
 } from "../auth-change.ts";
 import type { AuthTokens } from "../auth-tokens.ts";
 import type { Committer } from "../committer.ts";
-import { PASSWORD_BYTES_MAX } from "../limits.ts";
+import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
 import type { Passwords } from "../passwords.ts";
 import { RECORD_AUTH, recordOf } from "../record.ts";
-import type { Method, UnaryCall } from "../transport/service.ts";
+import type { Method, Status, UnaryCall } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
@@ -106,7 +106,7 @@ export class AuthService {
       ),
       this.#changeMethod("UserGrantRole", USER_GRANT_ROLE, authUserGrantRoleResponse),
       this.#changeMethod("UserRevokeRole", USER_REVOKE_ROLE, authUserRevokeRoleResponse),
-      this.#changeMethod("RoleAdd", ROLE_ADD, authRoleAddResponse),
+      this.#changeMethod("RoleAdd", ROLE_ADD, authRoleAddResponse, refuseName),
       readMethod(`${PATH}/RoleGet`, authRoleGetRequest.decode, (call, { role }) => this.#roleGet(call, role)),
       readMethod(`${PATH}/RoleList`, authRoleListRequest.decode, (call) => this.#roleList(call)),
       this.#changeMethod("RoleDelete", ROLE_DELETE, authRoleDeleteResponse),
@@ -115,27 +115,41 @@ export class AuthService {
     ];
   }
 
-  #changeMethod<Request>(name: string, change: AuthChangeType<Request>, response: MessageType<HeaderOnly>): Method {
-    return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) =>
-      this.#propose(call, change, request, response),
-    );
+  #changeMethod<Request>(
+    name: string,
+    change: AuthChangeType<Request>,
+    response: MessageType<HeaderOnly>,
+    refuse: (request: Request) => Status | null = () => null,
+  ): Method {
+    return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
+      const refused = refuse(request);
+      if (refused === null) this.#propose(call, change, request, response);
+      else call.fail(refused);
+    });
   }
 
   /** A change whose request has a password, of which only the hash is kept. */
-  #passwordMethod<Request extends { readonly password: string }>(
+  #passwordMethod<Request extends { readonly name: string; readonly password: string }>(
     name: string,
     change: AuthChangeType<Request>,
     response: MessageType<HeaderOnly>,
     hasPassword: (request: Request) => boolean,
   ): Method {
-    const { passwords } = this.#context;
+    const { passwords, callers } = this.#context;
     return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
-      const propose = (hashedPassword: string): void =>
+      // Null when the call has closed meanwhile.
+      const propose = (hashedPassword: string | null): void => {
+        if (hashedPassword === null) return;
         this.#propose(call, change, { ...request, password: "", hashedPassword }, response);
-      if (!hasPassword(request)) return propose("");
-      if (Buffer.byteLength(request.password) > PASSWORD_BYTES_MAX) return call.fail(PASSWORD_TOO_LONG);
+      };
+      const isHashed = hasPassword(request);
+      if (isHashed && isTooLong(request.password)) return call.fail(PASSWORD_TOO_LONG);
+      // Only who may change a password is worth the work, and what waits for it has a small size.
+      const refused = callers.refuseAdmin(call) ?? refuseName(request);
+      if (refused !== null) return call.fail(refused);
+      if (!isHashed) return propose("");
       if (passwords.isBusy) return call.fail(TOO_MANY_REQUESTS);
-      void passwords.hash(request.password).then(propose);
+      void passwords.hash(request.password, () => !call.closed).then(propose);
     });
   }
 
@@ -164,9 +178,11 @@ export class AuthService {
       const user = auth.user(name);
       if (user === null) return call.fail(AUTH_FAILED);
       if (user.passwordHash === null) return call.fail(NO_PASSWORD_USER);
+      // No user has such a one, so it need not wait where its size would count. bcrypt looks at its beginning only.
+      if (isTooLong(password)) return call.fail(AUTH_FAILED);
       if (passwords.isBusy) return call.fail(TOO_MANY_REQUESTS);
       const { revision } = auth;
-      const isRight = await passwords.matches(password, user.passwordHash);
+      const isRight = await passwords.matches(password, user.passwordHash, () => !call.closed);
       if (!isRight) return call.fail(AUTH_FAILED);
       if (auth.revision === revision) {
         return call.reply(authenticateResponse.encode({ header: this.#header(), token: tokens.assign(user) }));
@@ -227,4 +243,12 @@ export class AuthService {
     const { headers, keyspace } = this.#context;
     return headers.at(keyspace.revision);
   }
+}
+
+function isTooLong(password: string): boolean {
+  return Buffer.byteLength(password) > PASSWORD_BYTES_MAX;
+}
+
+function refuseName({ name }: { readonly name: string }): Status | null {
+  return Buffer.byteLength(name) > AUTH_NAME_BYTES_MAX ? REQUEST_TOO_LARGE : null;
 }

@@ -7,6 +7,8 @@ import {
   authDisableResponse,
   authenticateRequest,
   authenticateResponse,
+  authRoleAddRequest,
+  authRoleAddResponse,
   authRoleGetRequest,
   authRoleGetResponse,
   authStatusRequest,
@@ -21,13 +23,14 @@ import {
   PERMISSION_READWRITE,
   PERMISSION_WRITE,
 } from "../../proto/auth.ts";
+import { PASSWORD_BYTES_MAX, PASSWORDS_WAITING_MAX } from "../../server/limits.ts";
 import { EtcdClient, eventsOf } from "../support/etcd-client.ts";
 import { deleteRequest, prefixWatch, put, putRequest, range, rangeRequest, txnRequest } from "../support/requests.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores, startPlinthStore } from "../support/stores.ts";
 import type { Store } from "../support/stores.ts";
-import { crash, expectRefused, LEASE_NOT_FOUND, pairsOf } from "./answers.ts";
+import { crash, expectRefused, LEASE_NOT_FOUND, pairsOf, REQUEST_TOO_LARGE } from "./answers.ts";
 import {
   AMY,
   AUTH_FAILED,
@@ -337,6 +340,42 @@ describe("auth (Plinth)", () => {
     }
     expect((await root.status()).raftIndex).toBe(before.raftIndex);
     for (const client of [nobody, root, amy]) client.lean.destroy();
+    await plinth.remove();
+  });
+
+  test("what is refused anyway takes no turn of those whose passwords are worked on", async () => {
+    const plinth = await startPlinth();
+    const client = await EtcdClient.connect(plinth.url);
+    await makeUsers(client);
+    await enableAuth(client);
+    const calls = Array.from({ length: PASSWORDS_WAITING_MAX + 1 }, (_, i) => i);
+    const tooLong = { name: ROOT.name, password: "p".repeat(PASSWORD_BYTES_MAX + 1) };
+    await Promise.all(calls.map(() => expectRefused(authenticate(client, tooLong), ...AUTH_FAILED)));
+    const add = { name: "new", password: "p", options: null, hashedPassword: "" };
+    await Promise.all(
+      calls.map(() =>
+        expectRefused(rpc(client, "UserAdd", authUserAddRequest, authUserAddResponse, add), ...USER_NAME_EMPTY),
+      ),
+    );
+    client.lean.destroy();
+    await plinth.remove();
+  });
+
+  test("users and roles have names as long as etcd's can be, and no longer ones", async () => {
+    const plinth = await startPlinth();
+    const client = await EtcdClient.connect(plinth.url);
+    const longest = "n".repeat(32_768);
+    const add = async (name: string, noPassword = false): Promise<void> => {
+      const user = { name, password: "p", options: { noPassword }, hashedPassword: "" };
+      await rpc(client, "UserAdd", authUserAddRequest, authUserAddResponse, user);
+    };
+    const addRole = (name: string) => rpc(client, "RoleAdd", authRoleAddRequest, authRoleAddResponse, { name });
+    await add(longest);
+    await addRole(longest);
+    await expectRefused(add(`${longest}n`), ...REQUEST_TOO_LARGE);
+    await expectRefused(add(`${longest}n`, true), ...REQUEST_TOO_LARGE);
+    await expectRefused(addRole(`${longest}n`), ...REQUEST_TOO_LARGE);
+    client.lean.destroy();
     await plinth.remove();
   });
 
