@@ -19,6 +19,9 @@ export interface AuthCommand {
   readonly bearer: boolean;
 }
 
+/** Start revision of a watch that has something to tell: that of what happened last, a few revisions ago. */
+export const RECENT = "recent";
+
 /** Both servers end, and start again, which ends all tokens. */
 export const RESTART = "restart";
 export type AuthStep = AuthCommand | typeof RESTART;
@@ -31,7 +34,7 @@ const PASSWORDS = ["one", "two"];
 const TOO_LONG = "p".repeat(73);
 
 const NOTHING = Buffer.alloc(0);
-const KEYS = ["a", "b", "ba", "c", "d", "\xff"].map((text) => Buffer.from(text, "latin1"));
+const KEYS = ["\0", "a", "a\0", "b", "ba", "c", "d", "\xff", "\xff\xff"].map((text) => Buffer.from(text, "latin1"));
 const LEASES = [11n, 12n];
 
 const user = fc.oneof(
@@ -61,6 +64,7 @@ const interval = fc.record({
   rangeEnd: fc.oneof(key, fc.constant(NOTHING), fc.constant(Buffer.of(0))),
 });
 
+const compare = range.map((fields) => ({ ...fields, target: 1, result: 1, createRevision: 0 }));
 const put = fc.record({ key, value: fc.constant(Buffer.from("v")), lease, prevKv: fc.boolean() });
 const deletion = fc
   .record({ range, prevKv: fc.boolean() })
@@ -71,14 +75,17 @@ const { op } = fc.letrec<{ op: unknown }>((tie) => ({
     range.map((requestRange) => ({ requestRange })),
     put.map((requestPut) => ({ requestPut })),
     deletion.map((requestDeleteRange) => ({ requestDeleteRange })),
-    fc.array(tie("op"), { maxLength: 2 }).map((success) => ({ requestTxn: { success } })),
+    fc
+      .record({
+        compare: fc.array(compare, { maxLength: 1 }),
+        success: fc.array(tie("op"), { maxLength: 2 }),
+        failure: fc.array(tie("op"), { maxLength: 1 }),
+      })
+      .map((requestTxn) => ({ requestTxn })),
   ),
 }));
 const txn = fc.record({
-  compare: fc.array(
-    range.map((fields) => ({ ...fields, target: 1, result: 1, createRevision: 0 })),
-    { maxLength: 1 },
-  ),
+  compare: fc.array(compare, { maxLength: 2 }),
   success: fc.array(op, { maxLength: 2 }),
   failure: fc.array(op, { maxLength: 1 }),
 });
@@ -125,7 +132,13 @@ const RPCS: readonly (readonly [weight: number, rpc: string, request: fc.Arbitra
   [2, "Lease/LeaseTimeToLive", fc.record({ ID: fc.constantFrom(...LEASES), keys: fc.boolean() })],
   [1, "Lease/LeaseLeases", fc.constant({})],
   [2, "Lease/LeaseKeepAlive", fc.record({ ID: fc.constantFrom(...LEASES) })],
-  [4, "Watch/Watch", range.map((createRequest) => ({ createRequest }))],
+  [
+    4,
+    "Watch/Watch",
+    fc.record({ range, prevKv: fc.boolean(), startRevision: fc.constantFrom(0, RECENT, RECENT, -1) }).map((fields) => ({
+      createRequest: { ...fields.range, prevKv: fields.prevKv, startRevision: fields.startRevision },
+    })),
+  ],
   [1, "Maintenance/Status", fc.constant({})],
   [1, "Maintenance/Alarm", fc.constantFrom({ action: 0 }, { action: 1, alarm: 0 })],
   [1, "Maintenance/Defragment", fc.constant({})],

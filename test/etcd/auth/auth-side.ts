@@ -6,7 +6,7 @@ import type { MethodDeclaration } from "../../../proto/schema.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import type { Store } from "../../support/stores.ts";
 import type { AuthCommand } from "./auth-commands.ts";
-import { NOBODY, STRANGER } from "./auth-commands.ts";
+import { NOBODY, RECENT, STRANGER } from "./auth-commands.ts";
 
 const METHODS = new Map<string, MethodDeclaration>(allMethods().map((method) => [method.path, method]));
 
@@ -15,11 +15,21 @@ const STRANGERS_TOKEN = "nobodyhasthistoken.1";
 
 type Fields = Record<string, unknown>;
 
+/** How many revisions back a watch begins that has something to tell. */
+const RECENT_REVISIONS = 5;
+
+/** etcd answers no progress request while a watch lags behind, so it is asked again and again. */
+const PROGRESS_MS = 5;
+
+const watchRequest = messageType<Fields>("etcdserverpb.WatchRequest");
+
 export class AuthSide {
   readonly store: Store;
   #client: EtcdClient;
   /** The last token of each user. */
   #tokens = new Map<string, string>();
+  /** The last that was in a header. */
+  #revision = 1;
 
   static async connect(store: Store): Promise<AuthSide> {
     return new AuthSide(store, await EtcdClient.connect(store.url));
@@ -50,9 +60,10 @@ export class AuthSide {
   async call(command: AuthCommand): Promise<string> {
     const method = METHODS.get(`/etcdserverpb.${command.rpc}`);
     if (method === undefined) throw new Error(`there is no ${command.rpc}`);
-    const message = messageType<Fields>(method.requestType).encode({ ...command.request });
+    const message = messageType<Fields>(method.requestType).encode(this.#filled(command.request));
     const { decode } = messageType<Fields>(method.responseType);
     try {
+      if (command.rpc === "Watch/Watch") return inspect(await this.#watch(method, message, command), SHOWN);
       if (method.requestStream || method.responseStream) {
         const messages = await this.#stream(method, message, this.#metadata(command));
         return inspect(
@@ -100,8 +111,50 @@ export class AuthSide {
     return promise;
   }
 
+  /** The answer to a watch's creation, its events up to now, and why it ended where it did. */
+  #watch(method: MethodDeclaration, message: Buffer, command: AuthCommand): Promise<Fields[]> {
+    const { decode } = messageType<Fields>(method.responseType);
+    const { promise, resolve, reject } = Promise.withResolvers<Fields[]>();
+    let created: Fields | null = null;
+    const events: unknown[] = [];
+    let asking: NodeJS.Timeout | null = null;
+    const stream = this.#client.lean.stream(
+      method.path,
+      {
+        onMessage: (bytes) => {
+          const answer = this.#plain(command, decode(Buffer.from(bytes)));
+          events.push(...(answer["events"] as unknown[]));
+          created ??= answer;
+          const isProgress = answer["watchId"] === -1 && answer["created"] === false;
+          if (answer["canceled"] === true || isProgress) {
+            resolve([created, { events, end: { ...answer, events: [] } }]);
+            if (asking !== null) clearInterval(asking);
+            stream.cancel();
+          } else {
+            asking ??= setInterval(() => stream.send(watchRequest.encode({ progressRequest: {} })), PROGRESS_MS);
+          }
+        },
+        onEnd: (status, text) => {
+          if (asking !== null) clearInterval(asking);
+          reject(Object.assign(new Error(text), { code: status }));
+        },
+      },
+      { metadata: this.#metadata(command) },
+    );
+    stream.send(message);
+    return promise;
+  }
+
+  /** The request with a number where a command has a word for it. */
+  #filled(request: AuthCommand["request"]): Fields {
+    const create = request["createRequest"] as Fields | undefined;
+    if (create?.["startRevision"] !== RECENT) return { ...request };
+    return { ...request, createRequest: { ...create, startRevision: Math.max(1, this.#revision - RECENT_REVISIONS) } };
+  }
+
   #plain({ rpc, request }: AuthCommand, answer: Fields): Fields {
     if (rpc === "Auth/Authenticate") this.#tokens.set(String(request["name"]), String(answer["token"]));
+    this.#revision = Number((answer["header"] as Fields | null)?.["revision"] ?? 0) || this.#revision;
     const plain = Object.fromEntries(Object.entries(answer).map(([name, value]) => [name, plainValue(name, value)]));
     if (rpc === "Maintenance/Status") return { errors: plain["errors"], header: plain["header"] };
     if (rpc === "Cluster/MemberList") return { header: plain["header"] };
