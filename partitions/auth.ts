@@ -5,6 +5,7 @@
  *
  * Every change gives the next auth revision, so that a command can tell whether it was proposed under other rules.
  */
+import { keyString } from "./interval.ts";
 import { Permissions } from "./permissions.ts";
 import type { Permission } from "./permissions.ts";
 import {
@@ -41,6 +42,12 @@ export interface User {
   readonly roles: readonly string[];
 }
 
+/**
+ * The permissions of a role by the key with which they begin, those with one key in the order of their grants. Put in
+ * order when somebody looks: a role may have a hundred thousand, and every start grants them again one by one.
+ */
+type Role = Map<string, Permission[]>;
+
 /** The role of that name has every permission, whatever it was granted. */
 const ROOT_PERMISSION: Permission = { permType: 2, key: Buffer.alloc(0), rangeEnd: Buffer.from([0]) };
 
@@ -50,8 +57,8 @@ export class Auth {
   #revision = 1;
   #bytes = 0;
   readonly #users = new Map<string, User>();
-  readonly #roles = new Map<string, readonly Permission[]>();
-  /** What each user may do, made when it is first asked for, and forgotten at every change. */
+  readonly #roles = new Map<string, Role>();
+  /** What each user may do, made when it is first asked for, and forgotten when its roles or any permission change. */
   readonly #permissions = new Map<string, Permissions>();
 
   get enabled(): boolean {
@@ -86,7 +93,7 @@ export class Auth {
   disable(): void {
     if (!this.#enabled) return;
     this.#enabled = false;
-    this.#changed();
+    this.#revision++;
   }
 
   user(name: string): User | null {
@@ -101,7 +108,8 @@ export class Auth {
   addUser(name: string, passwordHash: string | null): Refusal | null {
     if (name === "") return USER_NAME_EMPTY;
     if (this.#users.has(name)) return USER_EXISTS;
-    return this.#putUser({ name, passwordHash, roles: [] });
+    const user = { name, passwordHash, roles: [] };
+    return this.#putUser(user, userBytes(user));
   }
 
   deleteUser(name: string): Refusal | null {
@@ -110,7 +118,8 @@ export class Auth {
     if (user === undefined) return USER_NOT_FOUND;
     this.#bytes -= userBytes(user);
     this.#users.delete(name);
-    this.#changed();
+    this.#permissions.delete(name);
+    this.#revision++;
     return null;
   }
 
@@ -118,7 +127,8 @@ export class Auth {
   changePassword(name: string, passwordHash: string): Refusal | null {
     const user = this.#users.get(name);
     if (user === undefined) return USER_NOT_FOUND;
-    return this.#putUser({ ...user, passwordHash: user.passwordHash === null ? null : passwordHash });
+    if (user.passwordHash === null) return this.#putUser(user, 0);
+    return this.#putUser({ ...user, passwordHash }, passwordHash.length - user.passwordHash.length);
   }
 
   /** Granting again changes nothing, and so no revision. The root role need not exist. */
@@ -127,7 +137,9 @@ export class Auth {
     if (user === undefined) return USER_NOT_FOUND;
     if (role !== ROOT && !this.#roles.has(role)) return ROLE_NOT_FOUND;
     if (user.roles.includes(role)) return null;
-    return this.#putUser({ ...user, roles: [...user.roles, role].toSorted(byBytes) });
+    const following = user.roles.findIndex((each) => byBytes(each, role) > 0);
+    const index = following === -1 ? user.roles.length : following;
+    return this.#putUser({ ...user, roles: user.roles.toSpliced(index, 0, role) }, roleNameBytes(role));
   }
 
   revokeRole(name: string, role: string): Refusal | null {
@@ -135,14 +147,15 @@ export class Auth {
     const user = this.#users.get(name);
     if (user === undefined) return USER_NOT_FOUND;
     if (!user.roles.includes(role)) return ROLE_NOT_GRANTED;
-    return this.#putUser(withoutRole(user, role));
+    return this.#putUser(withoutRole(user, role), -roleNameBytes(role));
   }
 
   /** The permissions of a role, by their keys, or null when there is no such role. */
   role(name: string): readonly Permission[] | null {
-    const permissions = this.#roles.get(name);
-    if (permissions === undefined) return null;
-    return name === ROOT ? [ROOT_PERMISSION] : permissions;
+    const role = this.#roles.get(name);
+    if (role === undefined) return null;
+    if (name === ROOT) return [ROOT_PERMISSION];
+    return [...role.keys()].toSorted().flatMap((key) => role.get(key) ?? []);
   }
 
   /** In byte order. */
@@ -153,23 +166,25 @@ export class Auth {
   addRole(name: string): Refusal | null {
     if (name === "") return ROLE_NAME_EMPTY;
     if (this.#roles.has(name)) return ROLE_EXISTS;
-    return this.#putRole(name, []);
+    if (!this.#hasRoomFor(roleNameBytes(name))) return TOO_MUCH_AUTH_DATA;
+    this.#roles.set(name, new Map());
+    this.#revision++;
+    return null;
   }
 
   /** Takes the role from all users that have it. */
   deleteRole(name: string): Refusal | null {
     if (this.#enabled && name === ROOT) return INVALID_AUTH_MANAGEMENT;
-    const permissions = this.#roles.get(name);
-    if (permissions === undefined) return ROLE_NOT_FOUND;
-    this.#bytes -= roleBytes(name, permissions);
+    const role = this.#roles.get(name);
+    if (role === undefined) return ROLE_NOT_FOUND;
+    this.#bytes -= roleBytes(name, role);
     this.#roles.delete(name);
     for (const user of this.#users.values()) {
       if (!user.roles.includes(name)) continue;
-      const remaining = withoutRole(user, name);
-      this.#bytes += userBytes(remaining) - userBytes(user);
-      this.#users.set(user.name, remaining);
+      this.#bytes -= roleNameBytes(name);
+      this.#users.set(user.name, withoutRole(user, name));
     }
-    this.#changed();
+    this.#permissionsChanged();
     return null;
   }
 
@@ -182,52 +197,53 @@ export class Auth {
   grantPermission(name: string, given: Permission | null): Refusal | null {
     if (given === null) return PERMISSION_NOT_GIVEN;
     if (!isInterval(given)) return INVALID_AUTH_MANAGEMENT;
+    const role = this.#roles.get(name);
+    if (role === undefined) return ROLE_NOT_FOUND;
     // The bytes are those of the request, which go.
     const permission = { ...given, key: Buffer.from(given.key), rangeEnd: Buffer.from(given.rangeEnd) };
-    const permissions = this.#roles.get(name);
-    if (permissions === undefined) return ROLE_NOT_FOUND;
-    const index = permissions.findIndex(({ key }) => key.compare(permission.key) >= 0);
-    if (index >= 0 && isSameInterval(permissions[index], permission)) {
-      return this.#putRole(name, permissions.with(index, permission));
+    const granted = role.get(keyString(permission.key)) ?? [];
+    if (granted.length > 0 && isSameInterval(granted[0], permission)) {
+      granted[0] = permission;
+    } else {
+      if (!this.#hasRoomFor(permissionBytes(permission))) return TOO_MUCH_AUTH_DATA;
+      granted.push(permission);
+      role.set(keyString(permission.key), granted);
     }
-    return this.#putRole(
-      name,
-      [...permissions, permission].toSorted((a, b) => a.key.compare(b.key)),
-    );
+    this.#permissionsChanged();
+    return null;
   }
 
   revokePermission(name: string, interval: Pick<Permission, "key" | "rangeEnd">): Refusal | null {
-    const permissions = this.#roles.get(name);
-    if (permissions === undefined) return ROLE_NOT_FOUND;
-    const remaining = permissions.filter((permission) => !isSameInterval(permission, interval));
-    if (remaining.length === permissions.length) return PERMISSION_NOT_GRANTED;
-    return this.#putRole(name, remaining);
+    const role = this.#roles.get(name);
+    if (role === undefined) return ROLE_NOT_FOUND;
+    const key = keyString(interval.key);
+    const granted = role.get(key) ?? [];
+    const remaining = granted.filter((permission) => !isSameInterval(permission, interval));
+    if (remaining.length === granted.length) return PERMISSION_NOT_GRANTED;
+    if (remaining.length > 0) role.set(key, remaining);
+    else role.delete(key);
+    this.#bytes -= (granted.length - remaining.length) * permissionBytes(interval);
+    this.#permissionsChanged();
+    return null;
   }
 
   /** What the roles of a user permit together. */
   permissionsOf(user: User): Permissions {
     const known = this.#permissions.get(user.name);
     if (known !== undefined) return known;
-    const permissions = new Permissions(user.roles.flatMap((role) => this.#roles.get(role) ?? []));
+    const permissions = new Permissions(
+      user.roles.flatMap((role) => [...(this.#roles.get(role)?.values() ?? [])].flat()),
+    );
     this.#permissions.set(user.name, permissions);
     return permissions;
   }
 
-  #putUser(user: User): Refusal | null {
-    const before = this.#users.get(user.name);
-    const growth = userBytes(user) - (before === undefined ? 0 : userBytes(before));
+  /** @param growth how many bytes more the user takes than before */
+  #putUser(user: User, growth: number): Refusal | null {
     if (!this.#hasRoomFor(growth)) return TOO_MUCH_AUTH_DATA;
     this.#users.set(user.name, user);
-    this.#changed();
-    return null;
-  }
-
-  #putRole(name: string, permissions: readonly Permission[]): Refusal | null {
-    const before = this.#roles.get(name);
-    const growth = roleBytes(name, permissions) - (before === undefined ? 0 : roleBytes(name, before));
-    if (!this.#hasRoomFor(growth)) return TOO_MUCH_AUTH_DATA;
-    this.#roles.set(name, permissions);
-    this.#changed();
+    this.#permissions.delete(user.name);
+    this.#revision++;
     return null;
   }
 
@@ -237,9 +253,9 @@ export class Auth {
     return true;
   }
 
-  #changed(): void {
-    this.#revision++;
+  #permissionsChanged(): void {
     this.#permissions.clear();
+    this.#revision++;
   }
 }
 
@@ -249,14 +265,23 @@ function withoutRole(user: User, role: string): User {
 
 function userBytes({ name, passwordHash, roles }: User): number {
   let bytes = ENTRY_BYTES + name.length + (passwordHash?.length ?? 0);
-  for (const role of roles) bytes += ENTRY_BYTES + role.length;
+  for (const role of roles) bytes += roleNameBytes(role);
   return bytes;
 }
 
-function roleBytes(name: string, permissions: readonly Permission[]): number {
-  let bytes = ENTRY_BYTES + name.length;
-  for (const { key, rangeEnd } of permissions) bytes += ENTRY_BYTES + key.length + rangeEnd.length;
+/** Of a role that is empty, or that a user has. */
+function roleNameBytes(role: string): number {
+  return ENTRY_BYTES + role.length;
+}
+
+function roleBytes(name: string, role: Role): number {
+  let bytes = roleNameBytes(name);
+  for (const granted of role.values()) for (const permission of granted) bytes += permissionBytes(permission);
   return bytes;
+}
+
+function permissionBytes({ key, rangeEnd }: Pick<Permission, "key" | "rangeEnd">): number {
+  return ENTRY_BYTES + key.length + rangeEnd.length;
 }
 
 /** A single key, a range that is not empty, or all keys from one on. */
@@ -269,7 +294,18 @@ function isSameInterval(a: Pick<Permission, "key" | "rangeEnd">, b: Pick<Permiss
   return a.key.equals(b.key) && a.rangeEnd.equals(b.rangeEnd);
 }
 
-/** Names are ordered by their bytes, as etcd's database does. */
+/** Names are ordered by the bytes of their UTF-8, as etcd's database does, which is the order of their code points. */
 function byBytes(a: string, b: string): number {
-  return Buffer.from(a).compare(Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) return codePointRank(x) - codePointRank(y);
+  }
+  return a.length - b.length;
+}
+
+/** Halves of pairs stand for code points behind all others, and are code units in front of some of them. */
+function codePointRank(unit: number): number {
+  if (unit < 0xd8_00) return unit;
+  return unit < 0xe0_00 ? unit + 0x20_00 : unit - 0x8_00;
 }

@@ -1,5 +1,6 @@
 /** Which keys one user may read, and which write: all permissions of its roles melted together. */
 import { intervalOf, isSingleKey, keyString } from "./interval.ts";
+import type { Interval } from "./interval.ts";
 import { IntervalSet } from "./interval-set.ts";
 
 export interface Permission {
@@ -19,8 +20,9 @@ export class Permissions {
   readonly #write = new IntervalSet();
 
   constructor(permissions: readonly Permission[]) {
-    for (const { permType, key, rangeEnd } of permissions) {
-      const { start, end } = intervalOf(key, rangeEnd);
+    const intervals = permissions.map(({ permType, key, rangeEnd }) => ({ permType, ...intervalOf(key, rangeEnd) }));
+    // In order each one is added at the end of its set. Elsewhere those behind it would have to move, for every one again.
+    for (const { permType, start, end } of intervals.toSorted(byStart)) {
       if (permType === READ || permType === READWRITE) this.#read.add(start, end);
       if (permType === WRITE || permType === READWRITE) this.#write.add(start, end);
     }
@@ -35,6 +37,11 @@ export class Permissions {
   mayWrite(key: Buffer, rangeEnd: Buffer): boolean {
     return covers(this.#write, key, rangeEnd);
   }
+}
+
+function byStart(a: Interval, b: Interval): number {
+  if (a.start === b.start) return 0;
+  return a.start < b.start ? -1 : 1;
 }
 
 function covers(intervals: IntervalSet, key: Buffer, rangeEnd: Buffer): boolean {

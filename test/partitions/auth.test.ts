@@ -89,3 +89,33 @@ test("users and roles have a largest size, and what is deleted makes room", () =
   for (let i = 1; i < users; i++) auth.deleteUser(longName(i));
   expect(auth.bytes).toBe(0);
 });
+
+test("a role takes a hundred thousand permissions, which every start grants again one by one", () => {
+  const count = 100_000;
+  auth.addRole("reader");
+  auth.addRole("writer");
+  const before = auth.bytes;
+  for (let i = 0; i < count; i++) auth.grantPermission("reader", permission(`${(i * 7_919) % count}`));
+  const keys = auth.role("reader")?.map(({ key }) => key.toString());
+  expect(keys).toEqual(Array.from({ length: count }, (_, i) => `${i}`).toSorted());
+  for (let i = 0; i < count; i++) auth.revokePermission("reader", permission(`${i}`));
+  expect(auth.role("reader")).toEqual([]);
+  expect(auth.bytes).toBe(before);
+});
+
+test("permissions that begin with one key stay in the order of their grants, of which the first one is changed", () => {
+  auth.addRole("reader");
+  const grant = (end: string, permType: number) =>
+    auth.grantPermission("reader", { permType, key: Buffer.from("k"), rangeEnd: Buffer.from(end) });
+  const ends = () => auth.role("reader")?.map(({ permType, rangeEnd }) => `${rangeEnd.toString()} ${permType}`);
+  for (const end of ["m", "l", "n"]) grant(end, 0);
+  expect(ends()).toEqual(["m 0", "l 0", "n 0"]);
+  grant("m", 1);
+  expect(ends()).toEqual(["m 1", "l 0", "n 0"]);
+  grant("l", 1);
+  expect(ends()).toEqual(["m 1", "l 0", "n 0", "l 1"]);
+  const { bytes } = auth;
+  auth.revokePermission("reader", { key: Buffer.from("k"), rangeEnd: Buffer.from("l") });
+  expect(ends()).toEqual(["m 1", "n 0"]);
+  expect(auth.bytes).toBe(bytes - 2 * (128 + 2));
+});
