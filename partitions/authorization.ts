@@ -7,8 +7,8 @@ import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../p
 import { ROOT } from "./auth.ts";
 import type { Auth, User } from "./auth.ts";
 import type { Lease } from "./lease-table.ts";
-import { AUTH_REVISION_OLD, PERMISSION_DENIED, USER_NAME_EMPTY, USER_NOT_FOUND } from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+import type { Permissions } from "./permissions.ts";
+import { AUTH_REVISION_OLD, PERMISSION_DENIED, Refusal, USER_NAME_EMPTY, USER_NOT_FOUND } from "./refusals.ts";
 
 /** Who wants something: a user whose token was good when the auth revision was this. Null is nobody. */
 export interface Identity {
@@ -113,25 +113,28 @@ export class Authorization {
   }
 
   #refuseLease(identity: Identity | null, lease: Lease | null, writes: boolean): Refusal | null {
-    if (lease === null || this.refuseAdmin(identity) === null) return null;
-    for (const key of lease.keys()) {
-      const refusal = this.#refuse(identity, key, NO_END, writes);
-      if (refusal !== null) return refusal;
-    }
-    return null;
+    if (lease === null || lease.keyCount === 0 || this.refuseAdmin(identity) === null) return null;
+    const permissions = this.#permissionsOf(identity);
+    if (permissions === null || permissions instanceof Refusal) return permissions;
+    return (writes ? permissions.mayWriteKeysOf(lease) : permissions.mayReadKeysOf(lease)) ? null : PERMISSION_DENIED;
   }
 
   #refuse(identity: Identity | null, key: Key, rangeEnd: Key, writes: boolean): Refusal | null {
+    const permissions = this.#permissionsOf(identity);
+    if (permissions === null || permissions instanceof Refusal) return permissions;
+    const permitted = writes ? permissions.mayWrite(key, rangeEnd) : permissions.mayRead(key, rangeEnd);
+    return permitted ? null : PERMISSION_DENIED;
+  }
+
+  /** What is permitted, null for everything, or why nothing is. */
+  #permissionsOf(identity: Identity | null): Permissions | Refusal | null {
     const auth = this.#auth;
     if (!auth.enabled) return null;
     if (identity === null) return USER_NAME_EMPTY;
     if (identity.authRevision < auth.revision) return AUTH_REVISION_OLD;
     const user = auth.user(identity.name);
     if (user === null) return PERMISSION_DENIED;
-    if (isRoot(user)) return null;
-    const permissions = auth.permissionsOf(user);
-    const permitted = writes ? permissions.mayWrite(key, rangeEnd) : permissions.mayRead(key, rangeEnd);
-    return permitted ? null : PERMISSION_DENIED;
+    return isRoot(user) ? null : auth.permissionsOf(user);
   }
 }
 

@@ -17,10 +17,16 @@ export class Lease {
   /** The granted TTL in seconds. */
   readonly ttl: number;
   readonly attached = new Set<KeyHistory>();
+  #version = 0;
 
   constructor(id: bigint, ttl: number) {
     this.id = id;
     this.ttl = ttl;
+  }
+
+  /** Another one whenever a key has come or gone. */
+  get version(): number {
+    return this.#version;
   }
 
   get keyCount(): number {
@@ -30,6 +36,16 @@ export class Lease {
   /** The attached keys, in no particular order. */
   *keys(): Generator<Buffer> {
     for (const history of this.attached) yield keyBytes(history.key);
+  }
+
+  attach(history: KeyHistory): void {
+    this.attached.add(history);
+    this.#version++;
+  }
+
+  detach(history: KeyHistory): void {
+    this.attached.delete(history);
+    this.#version++;
   }
 }
 
@@ -69,8 +85,8 @@ export class LeaseTable {
   /** A key went from one lease to another; 0n stands for none. */
   move(history: KeyHistory, from: bigint, to: bigint): void {
     if (from === to) return;
-    if (from !== 0n) this.#existing(from).attached.delete(history);
-    if (to !== 0n) this.#existing(to).attached.add(history);
+    if (from !== 0n) this.#existing(from).detach(history);
+    if (to !== 0n) this.#existing(to).attach(history);
   }
 
   #existing(id: bigint): Lease {

@@ -2,6 +2,7 @@
 import { intervalOf, isSingleKey, keyString } from "./interval.ts";
 import type { Interval } from "./interval.ts";
 import { IntervalSet } from "./interval-set.ts";
+import type { Lease } from "./lease-table.ts";
 
 export interface Permission {
   /** READ, WRITE or READWRITE of authpb.Permission; any other number permits nothing. */
@@ -15,9 +16,17 @@ const READ = 0;
 const WRITE = 1;
 const READWRITE = 2;
 
+/** What was found of the keys of a lease when it had this version. */
+interface Found {
+  readonly version: number;
+  readonly permitted: boolean;
+}
+
 export class Permissions {
   readonly #read = new IntervalSet();
   readonly #write = new IntervalSet();
+  readonly #readLeases = new WeakMap<Lease, Found>();
+  readonly #writtenLeases = new WeakMap<Lease, Found>();
 
   constructor(permissions: readonly Permission[]) {
     const intervals = permissions.map(({ permType, key, rangeEnd }) => ({ permType, ...intervalOf(key, rangeEnd) }));
@@ -37,6 +46,31 @@ export class Permissions {
   mayWrite(key: Buffer, rangeEnd: Buffer): boolean {
     return covers(this.#write, key, rangeEnd);
   }
+
+  /** Whether every key of the lease may be read. */
+  mayReadKeysOf(lease: Lease): boolean {
+    return coversKeysOf(lease, this.#read, this.#readLeases);
+  }
+
+  /** Whether every key of the lease may be written. */
+  mayWriteKeysOf(lease: Lease): boolean {
+    return coversKeysOf(lease, this.#write, this.#writtenLeases);
+  }
+}
+
+/** A lease may have very many keys, and is asked for whenever it is kept alive: they are gone through once. */
+function coversKeysOf(lease: Lease, intervals: IntervalSet, known: WeakMap<Lease, Found>): boolean {
+  const { version } = lease;
+  const found = known.get(lease);
+  if (found?.version === version) return found.permitted;
+  const permitted = hasKeysOf(lease, intervals);
+  known.set(lease, { version, permitted });
+  return permitted;
+}
+
+function hasKeysOf({ attached }: Lease, intervals: IntervalSet): boolean {
+  for (const { key } of attached) if (!intervals.has(key)) return false;
+  return true;
 }
 
 function byStart(a: Interval, b: Interval): number {
