@@ -85,7 +85,7 @@ export class LeaseService {
     const { guard, callers, committer, headers, keyspace } = this.#context;
     const identity = callers.identify(call);
     if (identity instanceof Refusal) return call.fail(identity);
-    const refused = callers.refuseNobody(call) ?? guard.refuseByAlarm(0);
+    const refused = keyspace.authorization.refuseNobody(identity) ?? guard.refuseByAlarm(0);
     if (refused !== null) return call.fail(refused);
     const waiter = new CallWaiter(call, () => {
       call.reply(leaseRevokeResponse.encode({ header: headers.at(keyspace.revision) }));

@@ -26,7 +26,6 @@ import type { Alarm } from "../../partitions/alarms.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { SpaceGuard } from "../space-guard.ts";
-
 import type { Committer } from "../committer.ts";
 import { RECORD_ALARM } from "../record.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";

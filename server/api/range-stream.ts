@@ -62,8 +62,8 @@ class RangeStream implements StreamListener {
   readonly #call: StreamCall;
   readonly #cursor: RangeCursor;
   readonly #header: ResponseHeader;
-  /** Shared by all streams: it holds nothing between two messages. */
   readonly #refuseNow: () => Refusal | null;
+  /** Shared by all streams: it holds nothing between two messages. */
   readonly #writer: Writer;
   #scheduled = false;
 
