@@ -59,6 +59,7 @@ import { readMethod, writeMethod } from "./method.ts";
 import {
   AUTH_FAILED,
   AUTH_NOT_ENABLED,
+  HASHED_PASSWORD_GIVEN,
   NO_PASSWORD_USER,
   PASSWORD_TOO_LONG,
   REQUEST_TOO_LARGE,
@@ -129,7 +130,7 @@ export class AuthService {
   }
 
   /** A change whose request has a password, of which only the hash is kept. */
-  #passwordMethod<Request extends { readonly name: string; readonly password: string }>(
+  #passwordMethod<Request extends { name: string; password: string; hashedPassword: string }>(
     name: string,
     change: AuthChangeType<Request>,
     response: MessageType<HeaderOnly>,
@@ -142,6 +143,8 @@ export class AuthService {
         if (hashedPassword === null) return;
         this.#propose(call, change, { ...request, password: "", hashedPassword }, response);
       };
+      // Taking none of both for the password would leave the user without one.
+      if (request.password === "" && request.hashedPassword !== "") return call.fail(HASHED_PASSWORD_GIVEN);
       const isHashed = hasPassword(request);
       if (isHashed && isTooLong(request.password)) return call.fail(PASSWORD_TOO_LONG);
       // Only who may change a password is worth the work, and what waits for it has a small size.

@@ -379,8 +379,19 @@ describe("auth (Plinth)", () => {
     await plinth.remove();
   });
 
-  test("a token ends with a crash, and clients are told to get another one", async () => {
+  test("§9.3: a hash in place of a password is refused, and the password stays", async () => {
     await makeUsers(shared.client);
+    for (const [name, codec] of [
+      ["UserAdd", authUserAddRequest],
+      ["UserChangePassword", authUserChangePasswordRequest],
+    ] as const) {
+      const request = codec.encode({ name: AMY.name, password: "", options: null, hashedPassword: "JDJhJDA0JA==" });
+      const call = shared.client.lean.call(`/etcdserverpb.Auth/${name}`, request);
+      await expectRefused(call, 3, "etcdserver: a hashed password is not taken, only the password itself");
+    }
+  });
+
+  test("a token ends with a crash, and clients are told to get another one", async () => {
     await enableAuth(shared.client);
     const token = await authenticate(shared.client, AMY);
     await crash(shared);
