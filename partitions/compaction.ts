@@ -6,7 +6,8 @@
  *           a1 b2 a3 have no predecessor or lose it; b4 goes and takes b along; the log now begins with c5
  *
  * A change exactly at the compact revision keeps its predecessor until the next compaction, because a watch may start
- * there and ask for prev_kv (CO-03, CO-09). So does every change that synced watchers have not been told of yet.
+ * there and ask for prev_kv (CO-03, CO-09). So does every change that synced watchers have not been told of yet, and
+ * what is needed at a revision that is held (held-revisions.ts).
  */
 import type { KeyspaceState } from "./keyspace-state.ts";
 import { COMPACTED, FUTURE_REVISION } from "./refusals.ts";
@@ -28,7 +29,7 @@ export function compact(state: KeyspaceState, revision: number): Refusal | null 
  */
 export function compactStep(state: KeyspaceState, neededFrom: number, maxEntries: number): boolean {
   const { log, partitionMap } = state;
-  const limit = Math.min(state.compactRevision, neededFrom);
+  const limit = Math.min(state.compactRevision, neededFrom, state.held.lowest);
   const last = Math.min(log.end, log.start + maxEntries);
   let index = log.start;
   while (index < last) {

@@ -126,6 +126,20 @@ export class KeyIndex {
     return rank;
   }
 
+  /** The existing key that has `rank` existing ones below it. */
+  keyOfRank(rank: number): string {
+    assert(rank >= 0 && rank < this.#liveCount, "there is a key of this rank");
+    let left = rank;
+    let node = this.#root;
+    while (!node.isLeaf) {
+      let at = 0;
+      while (left >= node.counts[at]) left -= node.counts[at++];
+      node = node.children[at];
+    }
+    for (const history of node.items) if (history.live !== null && left-- === 0) return history.key;
+    assert.fail("a count is the number of existing keys below it");
+  }
+
   /** A cursor on the first history whose key is not below `start`. Valid until the index is altered. */
   seek(start: string): KeyCursor {
     let node = this.#root;

@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { encodeKeyRecord, encodeTombstoneRecord } from "../proto/key-record.ts";
 import { Alarms } from "./alarms.ts";
 import { Auth } from "./auth.ts";
+import { HeldRevisions } from "./held-revisions.ts";
 import { END_OF_KEYS, keyBytes } from "./interval.ts";
 import type { Interval } from "./interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
@@ -28,6 +29,8 @@ export class KeyspaceState {
   readonly leases = new LeaseTable();
   readonly alarms = new Alarms();
   readonly auth = new Auth();
+  /** What is being read in several turns. */
+  readonly held = new HeldRevisions();
   /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */
   #revision = 1;
   /** Reads below it are refused; -1 before the first compaction (CO-02). */
@@ -94,6 +97,17 @@ export class KeyspaceState {
       count += partition.countAt(start, end, revision);
     }
     return count;
+  }
+
+  /** Where the last `n` keys of an interval begin that exist now; the start of the interval when it has fewer. */
+  startOfLast(interval: Interval, n: number): string {
+    let left = n;
+    for (const { start, end, partition } of [...this.partitionMap.segments(interval)].toReversed()) {
+      const count = partition.count(start, end);
+      if (count >= left) return partition.startOfLast(end, left);
+      left -= count;
+    }
+    return interval.start;
   }
 
   /**

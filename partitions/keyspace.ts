@@ -31,6 +31,8 @@ import { checkPut, put } from "./put.ts";
 import { openRange } from "./range-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
 import { checkRevision, range } from "./range.ts";
+import { openSortedRange } from "./sorted-range-cursor.ts";
+import type { SortedRangeCursor } from "./sorted-range-cursor.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, TOO_MANY_LEASES } from "./refusals.ts";
 import type { Refusal } from "./refusals.ts";
 import { hasPut, isReadOnly, txn } from "./txn.ts";
@@ -114,6 +116,11 @@ export class Keyspace {
     return openRange(this.#state, request);
   }
 
+  /** Reads a range that sorts or filters in steps at one revision. */
+  openSortedRange(request: RangeRequest): SortedRangeCursor | Refusal {
+    return openSortedRange(this.#state, request);
+  }
+
   /** Contract §4.6. The bytes of the request are copied. */
   put(request: PutRequest): PutResponse | Refusal {
     const refusal = this.#refuseGrowth() ?? checkPut(this.#state, request);
@@ -153,13 +160,18 @@ export class Keyspace {
 
   /**
    * Removes a piece of what compaction allows to forget. History that synced watchers have not been told of stays until
-   * the watchers were flushed.
+   * the watchers were flushed, and that of a revision at which something is being read until it is let go of.
    *
    * @returns true when nothing is left to remove for now
    */
   compactStep(maxEntries: number): boolean {
     assert(maxEntries > 0, "a step makes progress");
     return compactStep(this.#state, this.watchers.neededFrom, maxEntries);
+  }
+
+  /** Whether something that is being read keeps back a part of what compaction allows to remove. */
+  get removalHeld(): boolean {
+    return this.#state.held.lowest < this.#state.compactRevision;
   }
 
   /** Adds a lease. The server has chosen the id, not 0, and raised the TTL, in seconds, to its minimum. */

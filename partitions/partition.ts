@@ -69,6 +69,11 @@ export class Partition {
     return Math.max(0, this.#index.rank(end) - this.#index.rank(start));
   }
 
+  /** The `n`-th last of the keys below `end` that exist now. There are as many. */
+  startOfLast(end: string, n: number): string {
+    return this.#index.keyOfRank(this.#index.rank(end) - n);
+  }
+
   /**
    * How many keys of an interval existed at a revision that is not compacted. Either the creations and deletions since
    * then are taken back from the present count, or the keys are looked at one by one, whichever is less: the pages of a

@@ -1,14 +1,15 @@
 /**
  * A range that is read piece by piece at one revision, while writes go on between the pieces (contract §4.5).
  *
- * The cursor holds nothing back: when compaction passes its revision, the next piece is refused.
+ * The cursor holds nothing back unless it is told to: when compaction passes its revision, the next piece is refused.
  */
 import assert from "node:assert/strict";
 import type { KeyRecord, RangeRequest } from "../proto/messages.ts";
 import { keyRecordWithoutValue } from "../proto/key-record.ts";
 import { intervalOf } from "./interval.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
-import { checkRevision, count, effectiveRevision, hasFilter, isSorted } from "./range.ts";
+import { isSorted } from "./range-order.ts";
+import { checkRevision, count, effectiveRevision, hasFilter } from "./range.ts";
 import { COMPACTED } from "./refusals.ts";
 import type { Refusal } from "./refusals.ts";
 
@@ -27,6 +28,7 @@ export class RangeCursor {
   #next: string;
   /** How many keys are still to be given. */
   #left: number;
+  #isHeld = false;
 
   constructor(state: KeyspaceState, request: RangeRequest) {
     const { start, end } = intervalOf(request.key, request.rangeEnd);
@@ -42,6 +44,23 @@ export class RangeCursor {
     this.#left = countOnly ? 0 : limit > 0 ? Math.min(limit, this.count) : this.count;
   }
 
+  /** At most how many keys are looked at. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** Keeps compaction from removing what is still to be read. To be called before it passes the revision. */
+  hold(): void {
+    this.#state.held.hold(this.#revision);
+    this.#isHeld = true;
+  }
+
+  /** Ends `hold`. */
+  release(): void {
+    this.#state.held.release(this.#revision);
+    this.#isHeld = false;
+  }
+
   /** Whether all keys have been given. */
   get finished(): boolean {
     return this.#left === 0;
@@ -55,7 +74,7 @@ export class RangeCursor {
     assert(maxKeys > 0, "a piece has room for a key");
     const records: KeyRecord[] = [];
     if (this.#left === 0) return records;
-    if (this.#revision < this.#state.compactRevision) return COMPACTED;
+    if (!this.#isHeld && this.#revision < this.#state.compactRevision) return COMPACTED;
     const limit = Math.min(maxKeys, this.#left);
     let bytes = 0;
     for (const { start, end, partition } of this.#state.partitionMap.segments({ start: this.#next, end: this.#end })) {

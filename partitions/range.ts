@@ -1,20 +1,13 @@
 /** Executes a RangeRequest: which keys, at which revision, filtered, sorted, cut off (contract §4.4). */
-import {
-  SORT_BY_CREATE,
-  SORT_BY_KEY,
-  SORT_BY_MOD,
-  SORT_BY_VALUE,
-  SORT_BY_VERSION,
-  SORT_DESCEND,
-  SORT_NONE,
-} from "../proto/messages.ts";
+import { SORT_NONE } from "../proto/messages.ts";
 import type { KeyRecord, RangeRequest, RangeResponse } from "../proto/messages.ts";
-import { decodeKeyValue, keyRecordWithoutValue } from "../proto/key-record.ts";
+import { keyRecordWithoutValue } from "../proto/key-record.ts";
 import { intervalOf, isSingleKey, keyString } from "./interval.ts";
 import type { Interval } from "./interval.ts";
 import type { Change } from "./key-history.ts";
 import { LATEST } from "./keyspace-state.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
+import { isBackwards, isSorted, sorted } from "./range-order.ts";
 import { COMPACTED, FUTURE_REVISION } from "./refusals.ts";
 import type { Refusal } from "./refusals.ts";
 
@@ -49,11 +42,6 @@ export function effectiveRevision(state: KeyspaceState, revision: number): numbe
   return revision === state.revision && !state.hasUncommitted ? LATEST : revision;
 }
 
-/** Whether the keys must be brought into another order than their own. */
-export function isSorted(request: RangeRequest): boolean {
-  return request.sortTarget !== SORT_BY_KEY || request.sortOrder === SORT_DESCEND;
-}
-
 /** Whether min/max revisions narrow the result (RG-12). */
 export function hasFilter(request: RangeRequest): boolean {
   return (
@@ -85,19 +73,34 @@ function rangeInOrder(
 }
 
 function rangeOfAll(state: KeyspaceState, request: RangeRequest, interval: Interval, revision: number): RangeResponse {
-  // etcd takes a target without an order for the order of keys when it looks for matches, and so stops one behind the
-  // limit; it sorts afterwards all the same.
-  const stopsEarly = request.sortOrder === SORT_NONE && request.limit > 0 && !hasFilter(request);
-  const collected = state.collect(interval, revision, stopsEarly ? request.limit + 1 : Number.POSITIVE_INFINITY);
-  let changes = hasFilter(request) ? collected.filter((change) => passes(request, change)) : collected;
-  if (isSorted(request)) changes = sort(request, changes);
-  const more = request.limit > 0 && changes.length > request.limit;
-  if (more) changes = changes.slice(0, request.limit);
-  const total = stopsEarly && more ? count(state, interval, revision) : collected.length;
+  const isOfLast = isOfLastKeys(request, revision);
+  const start = isOfLast ? state.startOfLast(interval, request.limit) : interval.start;
+  const searched = searchLimit(request);
+  const collected = state.collect({ start, end: interval.end }, revision, searched);
+  const total = isOfLast || collected.length === searched ? count(state, interval, revision) : collected.length;
+  const passing = hasFilter(request) ? collected.filter((change) => passes(request, change)) : collected;
+  const changes = sorted(request, passing);
+  if (request.limit > 0 && changes.length > request.limit) changes.length = request.limit;
+  const more = request.limit > 0 && (hasFilter(request) ? passing.length : total) > request.limit;
   return response(records(request, changes), more, total);
 }
 
-function passes(request: RangeRequest, change: Change): boolean {
+/**
+ * How many keys etcd looks for before it sorts them: all, or one more than the limit when there is a target without an
+ * order. It takes that for the order of keys when it looks for matches, and sorts afterwards all the same.
+ */
+export function searchLimit(request: RangeRequest): number {
+  const stopsEarly = request.sortOrder === SORT_NONE && request.limit > 0 && !hasFilter(request);
+  return stopsEarly ? request.limit + 1 : Number.POSITIVE_INFINITY;
+}
+
+/** Whether a range wants the last keys of its interval alone, and it is known without a search where those begin. */
+export function isOfLastKeys(request: RangeRequest, revision: number): boolean {
+  return revision === LATEST && isBackwards(request) && request.limit > 0 && !hasFilter(request);
+}
+
+/** RG-12: whether a change is within the bounds. */
+export function passes(request: RangeRequest, change: Change): boolean {
   const { modRevision, createRevision } = change;
   if (request.minModRevision !== 0 && modRevision < request.minModRevision) return false;
   if (request.maxModRevision !== 0 && modRevision > request.maxModRevision) return false;
@@ -105,27 +108,8 @@ function passes(request: RangeRequest, change: Change): boolean {
   return request.maxCreateRevision === 0 || createRevision <= request.maxCreateRevision;
 }
 
-/** Changes in key order, brought into the order asked for. Equal ones stay in key order. */
-function sort(request: RangeRequest, changes: readonly Change[]): Change[] {
-  const sign = request.sortOrder === SORT_DESCEND ? -1 : 1;
-  switch (request.sortTarget) {
-    case SORT_BY_VERSION:
-      return changes.toSorted((a, b) => sign * (a.version - b.version));
-    case SORT_BY_CREATE:
-      return changes.toSorted((a, b) => sign * (a.createRevision - b.createRevision));
-    case SORT_BY_MOD:
-      return changes.toSorted((a, b) => sign * (a.modRevision - b.modRevision));
-    case SORT_BY_VALUE:
-      return changes
-        .map((change) => ({ change, value: decodeKeyValue(change.record).value }))
-        .toSorted((a, b) => sign * a.value.compare(b.value))
-        .map(({ change }) => change);
-    default:
-      return request.sortOrder === SORT_DESCEND ? changes.toReversed() : changes.slice();
-  }
-}
-
-function records(request: RangeRequest, changes: readonly Change[]): KeyRecord[] {
+/** What is answered of the changes. */
+export function records(request: Pick<RangeRequest, "keysOnly">, changes: readonly Change[]): KeyRecord[] {
   return changes.map((change) => (request.keysOnly ? keyRecordWithoutValue(change.record) : change.record));
 }
 

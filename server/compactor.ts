@@ -28,7 +28,8 @@ export class Compactor {
   }
 
   #slice(): void {
-    if (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES)) {
+    // What is held back is being read in turns of its own, and free soon.
+    if (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES) || this.#keyspace.removalHeld) {
       setImmediate(() => this.#slice());
       return;
     }

@@ -50,6 +50,12 @@ export const RANGE_SLICE_KEYS = 5_000;
 export const LONG_RANGES_RUNNING_MAX = 8;
 export const LONG_RANGES_WAITING_MAX = 1_000;
 
+/** The same for ranges that sort or filter, which do more for each key and keep more of it. */
+export const SORTED_RANGE_SLICE_KEYS = 1_000;
+export const SORTED_RANGE_SLICE_BYTES = 4 * 1024 * 1024;
+export const SORTED_RANGES_RUNNING_MAX = 2;
+export const SORTED_RANGES_WAITING_MAX = 1_000;
+
 /**
  * Operations and compares of a whole tree of nested txns, for each one that --max-txn-ops allows in a list. etcd bounds
  * only the lists, whose product is without measure.

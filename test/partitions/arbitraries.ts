@@ -135,6 +135,18 @@ const kv = {
   delete: deleteRange.map((request) => ({ step: "delete" as const, request })),
   range: range.map(({ request, back }) => ({ step: "range" as const, request, back })),
   stream: range.map(({ request, back }) => ({ step: "stream" as const, request, back })),
+  heldRead: fc
+    .record({
+      range,
+      isWide: fc.nat(3),
+      maxKeys: fc.integer({ min: 1, max: 4 }),
+      maxBytes: fc.integer({ min: 1, max: 200 }),
+    })
+    .map(({ range: { request, back }, isWide, ...most }) => {
+      const { key: start, rangeEnd: end } = isWide === 0 ? request : rangeRequest(FROM_KEY, FROM_KEY);
+      return { step: "heldRead" as const, request: { ...request, key: start, rangeEnd: end }, back, ...most };
+    }),
+  readOn: fc.nat().map((which) => ({ step: "readOn" as const, which })),
   txn: txn.map((request) => ({ step: "txn" as const, request })),
   compact: revisionsBack.map((back) => ({ step: "compact" as const, back })),
   compactStep: fc.integer({ min: 1, max: 5 }).map((entries) => ({ step: "compactStep" as const, entries })),
@@ -180,6 +192,28 @@ export const kvSteps = fc.array(
   { minLength: 1, maxLength: 60, size: "max" },
 );
 
+/** Many keys, and reads of many of them that last for many steps. */
+export const readSteps = fc
+  .tuple(
+    fc.array(kv.put, { minLength: 10, maxLength: 30, size: "max" }),
+    fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: kv.put },
+        { weight: 2, arbitrary: kv.delete },
+        { weight: 1, arbitrary: kv.txn },
+        { weight: 6, arbitrary: kv.heldRead },
+        { weight: 12, arbitrary: kv.readOn },
+        { weight: 2, arbitrary: kv.compact },
+        { weight: 3, arbitrary: kv.compactStep },
+        { weight: 1, arbitrary: kv.grant },
+        { weight: 1, arbitrary: kv.revoke },
+        { weight: 2, arbitrary: watch.flush },
+      ),
+      { minLength: 1, maxLength: 60, size: "max" },
+    ),
+  )
+  .map(([puts, steps]) => [...puts, ...steps]);
+
 /** What watchers see of it. */
 export const watchSteps = fc.array(
   fc.oneof(
@@ -199,7 +233,6 @@ export const watchSteps = fc.array(
   { minLength: 1, maxLength: 80, size: "max" },
 );
 
-export type Step =
-  typeof kvSteps extends fc.Arbitrary<(infer A)[]>
-    ? A | (typeof watchSteps extends fc.Arbitrary<(infer B)[]> ? B : never)
-    : never;
+export type Step = StepOf<typeof kvSteps> | StepOf<typeof readSteps> | StepOf<typeof watchSteps>;
+
+type StepOf<Steps> = Steps extends fc.Arbitrary<(infer A)[]> ? A : never;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
-import { kvSteps, watchSteps } from "./arbitraries.ts";
+import { kvSteps, readSteps, watchSteps } from "./arbitraries.ts";
 import type { Step } from "./arbitraries.ts";
 import { Run } from "./run.ts";
 
@@ -21,6 +21,10 @@ function check(steps: fc.Arbitrary<Step[]>): void {
 describe("keyspace and model", () => {
   test("agree on every answer to random requests, whatever the partitions and the pace of compaction", () => {
     check(kvSteps);
+  }, 60_000);
+
+  test("agree on what is read a few keys at a time, whatever is written, compacted and removed meanwhile", () => {
+    check(readSteps);
   }, 60_000);
 
   test("agree on what watchers are told, whatever is compacted and whenever their sinks are full", () => {

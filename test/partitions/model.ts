@@ -263,7 +263,12 @@ function compareStrings(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a, "hex"), Buffer.from(b, "hex"));
 }
 
-function hasFilter({ minModRevision, maxModRevision, minCreateRevision, maxCreateRevision }: RangeRequest): boolean {
+export function hasFilter({
+  minModRevision,
+  maxModRevision,
+  minCreateRevision,
+  maxCreateRevision,
+}: RangeRequest): boolean {
   return [minModRevision, maxModRevision, minCreateRevision, maxCreateRevision].some((bound) => bound !== 0);
 }
 

@@ -10,7 +10,8 @@ import { PartitionMap } from "../../partitions/partition-map.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
 import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
-import { isRefused, Model } from "./model.ts";
+import { HeldRead } from "./held-read.ts";
+import { hasFilter, isRefused, Model } from "./model.ts";
 import type { ModelWatch } from "./model.ts";
 import { deleteOutcome, eventOutcome, kvOfRecord, putOutcome, rangeOutcome, refusalOf, txnOutcome } from "./outcome.ts";
 import type { EventOutcome } from "./outcome.ts";
@@ -65,6 +66,7 @@ export class Run {
     partitionMap: new PartitionMap({ prefixes: ["/registry/pods/a", "a"], resourceRoot: "/reg" }),
   });
   readonly #probes: Probe[] = [];
+  readonly #heldReads: HeldRead[] = [];
 
   take(step: Step): void {
     const { keyspace, model } = this;
@@ -91,6 +93,16 @@ export class Run {
       case "stream":
         this.#stream(step);
         break;
+      case "heldRead": {
+        const read = this.#holdRange(step);
+        if (read !== null) this.#heldReads.push(read);
+        break;
+      }
+      case "readOn": {
+        const at = step.which % Math.max(1, this.#heldReads.length);
+        if (this.#heldReads.length > 0 && this.#heldReads[at].step()) this.#heldReads.splice(at, 1);
+        break;
+      }
       case "compact": {
         const refusal = keyspace.compact(this.#revision(step.back));
         expect(refusal === null ? null : refusalOf(refusal)).toEqual(model.compact(this.#revision(step.back)));
@@ -149,6 +161,8 @@ export class Run {
   /** Lets everything settle, and then compares all that can be asked for. */
   finish(): void {
     const { keyspace, model } = this;
+    for (const read of this.#heldReads) while (!read.step());
+    expect(keyspace.removalHeld, "what was read is let go of").toBe(false);
     keyspace.watchers.flush();
     do {
       keyspace.watchers.catchUp(1_000_000);
@@ -224,6 +238,20 @@ export class Run {
       });
     }
     expect({ kvs, more: cursor.more, count: cursor.count }).toEqual(expected);
+  }
+
+  /** Begins to read a range in steps, for which the steps taken before the next one may not matter. */
+  #holdRange({ request: asked, back, maxKeys, maxBytes }: Step & { step: "heldRead" }): HeldRead | null {
+    const request = { ...asked, countOnly: false, revision: this.#revision(back) };
+    const expected = this.model.range(request);
+    const inOrder = request.sortOrder !== 2 && request.sortTarget === 0 && !hasFilter(request);
+    const cursor = inOrder ? this.keyspace.openRange(request) : this.keyspace.openSortedRange(request);
+    if (cursor instanceof Refusal || isRefused(expected)) {
+      expect(cursor instanceof Refusal ? refusalOf(cursor) : cursor).toEqual(expected);
+      return null;
+    }
+    expect(cursor.headerRevision).toBe(this.model.revision);
+    return new HeldRead(cursor, maxKeys, maxBytes, expected);
   }
 
   #watch({ key, rangeEnd, back, filters, prevKv, room }: Step & { step: "watch" }): void {

@@ -85,6 +85,7 @@ describe("KeyIndex", () => {
     for (let i = 0; i < 5; i++) {
       const probe = `${keys[next(keys.length + 1)] ?? "~"}${next(2) === 0 ? "" : "\0"}`;
       expect(index.rank(probe)).toBe(live.filter((key) => key < probe).length);
+      if (live.includes(probe)) expect(index.keyOfRank(index.rank(probe))).toBe(probe);
       expect(index.seek(probe).next()?.key).toBe(keys.find((key) => key >= probe));
     }
   }

@@ -1,14 +1,25 @@
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
+import {
+  SORT_ASCEND,
+  SORT_BY_CREATE,
+  SORT_BY_KEY,
+  SORT_BY_MOD,
+  SORT_BY_VALUE,
+  SORT_BY_VERSION,
+  SORT_DESCEND,
+} from "../../../proto/messages.ts";
 import type { RangeRequest, RangeResponse } from "../../../proto/messages.ts";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import { COMPACTED, Refusal } from "../../../partitions/refusals.ts";
 import { LongRanges, mayBeLong } from "../../../server/api/long-range.ts";
-import type { RangeCall } from "../../../server/api/long-range.ts";
+import type { JobCall } from "../../../server/api/sliced-jobs.ts";
 import { SlicedRange } from "../../../server/api/sliced-range.ts";
 import { TOO_MANY_REQUESTS } from "../../../server/api/statuses.ts";
+import { Compactor } from "../../../server/compactor.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../server/limits.ts";
 import type { Status } from "../../../server/transport/service.ts";
-import { putRequest, rangeRequest } from "../../support/requests.ts";
+import { deleteRequest, putRequest, rangeRequest } from "../../support/requests.ts";
 
 const KEYS = 2 * RANGE_SLICE_KEYS + 10;
 
@@ -18,8 +29,22 @@ let ranges: LongRanges;
 beforeEach(() => {
   keyspace = new Keyspace();
   ranges = new LongRanges(keyspace);
-  for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(`/registry/pods/${String(i).padStart(6, "0")}`, "v"));
+  for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(keyOf(i), "v"));
 });
+
+const keyOf = (i: number): string => `/registry/pods/${String(i).padStart(6, "0")}`;
+
+const SORTS_AND_FILTERS: Partial<RangeRequest>[] = [
+  { sortTarget: SORT_BY_VERSION, sortOrder: SORT_DESCEND, keysOnly: true },
+  { sortTarget: SORT_BY_CREATE, limit: RANGE_SLICE_KEYS + 7 },
+  { sortTarget: SORT_BY_MOD },
+  { sortTarget: SORT_BY_VALUE, sortOrder: SORT_ASCEND, limit: 3 },
+  { sortOrder: SORT_DESCEND, keysOnly: true },
+  { sortOrder: SORT_DESCEND, limit: RANGE_SLICE_KEYS + 7 },
+  { sortOrder: SORT_DESCEND, limit: 3, minModRevision: 100 },
+  { minModRevision: 100, maxModRevision: KEYS },
+  { maxCreateRevision: 5_000, limit: 10 },
+];
 
 const ALL = { rangeEnd: Buffer.from("/registry/pods0") };
 
@@ -29,7 +54,7 @@ interface Answer {
 }
 
 /** A call that is still open unless the test closes it. */
-class HeldCall implements RangeCall {
+class HeldCall implements JobCall {
   closed = false;
   status: Status | null = null;
 
@@ -52,6 +77,14 @@ function read(request: RangeRequest): Promise<Answer> {
   return new Promise((resolve) => {
     ranges.read(new HeldCall(), request, (response, revision) => resolve({ response: whole(response), revision }));
   });
+}
+
+/** An answer in a form that is compared quickly, however many keys it has. */
+function outcomeOf({ response, revision }: Answer): unknown {
+  if (response instanceof Refusal) return response;
+  const { more, count, kvs } = response;
+  const bytes = createHash("sha256").update(Buffer.concat(kvs)).digest("hex");
+  return { revision, more, count, keys: kvs.length, bytes };
 }
 
 /** Starts as many long ranges as are read at a time, and gives their calls. */
@@ -98,25 +131,68 @@ test("the request may be overwritten once the reading has begun", async () => {
   expect((await reading).response).toEqual(expected);
 });
 
-test("compaction that overtakes a read of the current revision makes it read anew; of a given one, refuses it", async () => {
-  const pinned = read(rangeRequest("/registry/pods/", { ...ALL, revision: keyspace.revision }));
-  const current = read(rangeRequest("/registry/pods/", ALL));
-  keyspace.put(putRequest("/registry/pods/one-more"));
-  keyspace.compact(keyspace.revision);
-  expect((await pinned).response).toBe(COMPACTED);
-  const { response, revision } = await current;
-  if (response instanceof Refusal) throw new Error(response.message);
-  expect([response.count, response.kvs.length, revision]).toEqual([KEYS + 1, KEYS + 1, keyspace.revision]);
+test("a long range that sorts or filters is in slices what it is in one go, whatever happens between them", async () => {
+  for (let i = 0; i < KEYS; i += 3) keyspace.put(putRequest(keyOf((i * 7) % KEYS), `v${i % 100}`));
+  for (const fields of SORTS_AND_FILTERS) {
+    const request = rangeRequest("/registry/pods/", { ...ALL, ...fields });
+    const revision = keyspace.revision;
+    const expected = keyspace.range(request);
+    let answered = false;
+    const reading = read(request).finally(() => (answered = true));
+    for (let i = 0; i < 100; i++) keyspace.put(putRequest(keyOf(i), `w${i}`));
+    await Promise.resolve();
+    expect(answered, "it is answered in a later turn").toBe(false);
+    expect(outcomeOf(await reading)).toEqual(outcomeOf({ response: expected, revision }));
+  }
 });
 
-test("only ranges that can be long and are in key order go this way", () => {
+test("compaction that overtakes a long range alters nothing of it, and removes what it needed afterwards", async () => {
+  for (const fields of [{}, { sortTarget: SORT_BY_MOD }, { minModRevision: 3 }]) {
+    const { revision } = keyspace;
+    const request = rangeRequest("/registry/pods/", { ...ALL, ...fields, revision });
+    const expected = keyspace.range(request);
+    const reading = read(request);
+    keyspace.deleteRange(deleteRequest("/registry/pods/", "/registry/pods0"));
+    for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(keyOf(i), "other"));
+    keyspace.watchers.flush();
+    keyspace.compact(keyspace.revision);
+    const order: string[] = [];
+    const removed = new Promise<void>((resolve) => new Compactor(keyspace).whenRemoved(resolve));
+    await Promise.all([reading.then(() => order.push("answered")), removed.then(() => order.push("removed"))]);
+    expect(order).toEqual(["answered", "removed"]);
+    expect(keyspace.compactStep(1)).toBe(true);
+    expect(keyspace.changeCount).toBe(1);
+    expect(outcomeOf(await reading)).toEqual(outcomeOf({ response: expected, revision }));
+    expect((await read(request)).response).toBe(COMPACTED);
+  }
+});
+
+test("only ranges that can be long go this way", () => {
   expect(mayBeLong(rangeRequest("k"))).toBe(false);
   expect(mayBeLong(rangeRequest("k", { ...ALL, countOnly: true }))).toBe(false);
   expect(mayBeLong(rangeRequest("k", { ...ALL, limit: RANGE_SLICE_KEYS }))).toBe(false);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, sortTarget: 1 }))).toBe(false);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, minModRevision: 2 }))).toBe(false);
+  expect(mayBeLong(rangeRequest("k", { ...ALL, sortTarget: SORT_BY_MOD, limit: RANGE_SLICE_KEYS - 1 }))).toBe(false);
   expect(mayBeLong(rangeRequest("k", { ...ALL, limit: RANGE_SLICE_KEYS + 1 }))).toBe(true);
   expect(mayBeLong(rangeRequest("k", { ...ALL, keysOnly: true }))).toBe(true);
+  for (const limit of [0, 1]) {
+    expect(mayBeLong(rangeRequest("k", { ...ALL, limit, sortTarget: SORT_BY_MOD, sortOrder: SORT_ASCEND }))).toBe(true);
+    expect(mayBeLong(rangeRequest("k", { ...ALL, limit, minModRevision: 2 }))).toBe(true);
+  }
+  expect(mayBeLong(rangeRequest("k", { minModRevision: 2 }))).toBe(false);
+});
+
+test("what looks at few keys is answered at once, though it sorts", () => {
+  const few = [
+    { ...ALL, sortTarget: SORT_BY_KEY, sortOrder: SORT_DESCEND, limit: 10 },
+    { rangeEnd: Buffer.from("/registry/pods/00001"), sortTarget: SORT_BY_MOD, sortOrder: SORT_DESCEND },
+    { rangeEnd: Buffer.from("/registry/pods/00001"), minModRevision: 5 },
+  ];
+  for (const fields of few) {
+    const request = rangeRequest("/registry/pods/", fields);
+    let response: unknown = null;
+    ranges.read(new HeldCall(), request, (answer) => (response = answer));
+    expect(response).toEqual(keyspace.range(request));
+  }
 });
 
 describe("many long ranges at once", () => {
