@@ -1,35 +1,160 @@
 /**
  * Hashes of the keyspace: a function of what is retained, so that two keyspaces which executed the same requests agree.
  * Whether the removal that a compaction allows has already been done makes no difference (HK-02).
+ *
+ * They are made step by step, at the revision and the compact revision of their start. Later changes are not looked at;
+ * later compactions are kept from removing anything while the hash is held.
  */
 import { crc32 } from "node:zlib";
 import type { Auth } from "./auth.ts";
 import { END_OF_KEYS } from "./interval.ts";
-import type { Change, KeyHistory } from "./key-history.ts";
+import type { Change } from "./key-history.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
+import { LeaseHasher } from "./lease-hasher.ts";
+import { checkRevision } from "./range.ts";
+import type { Refusal } from "./refusals.ts";
 
-/** CRC-32 over the records of all changes that are retained and not above `revision`, in key order. */
-export function hashOfHistory(state: KeyspaceState, revision: number): number {
-  let hash = 0;
-  for (const { start, end, partition } of state.partitionMap.segments({ start: "", end: END_OF_KEYS })) {
-    const cursor = partition.seek(start);
-    for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
-      hash = hashOfKey(history, revision, state.compactRevision, hash);
-    }
+/** CRC-32 over the records of all changes that are retained and not above a revision, in key order. */
+export class HistoryHasher {
+  /** The current revision at the start. */
+  readonly headerRevision: number;
+  /** That of the start; -1 before the first compaction. */
+  readonly compactRevision: number;
+  /** The revision up to which is hashed. */
+  readonly hashRevision: number;
+  readonly #state: KeyspaceState;
+  #hash = 0;
+  /** Where the next key is looked for. */
+  #next = "";
+  /** The next change of the key that is being hashed; null between two keys. */
+  #change: Change | null = null;
+  #changesLeft = 0;
+  #bytesLeft = 0;
+
+  constructor(state: KeyspaceState, hashRevision: number) {
+    this.headerRevision = state.revision;
+    this.compactRevision = state.compactRevision;
+    this.hashRevision = hashRevision;
+    this.#state = state;
   }
-  return hash;
+
+  /** The hash, when `step` has said true. */
+  get hash(): number {
+    return this.#hash;
+  }
+
+  /** Keeps later compactions from removing what is to be hashed. To be called before there is one. */
+  hold(): void {
+    this.#state.held.hold(this.compactRevision);
+  }
+
+  /** Ends `hold`. */
+  release(): void {
+    this.#state.held.release(this.compactRevision);
+  }
+
+  /**
+   * Looks at no more than `maxChanges` changes, and at no further one when those hashed have `maxBytes`.
+   *
+   * @returns true when all has been hashed
+   */
+  step(maxChanges: number, maxBytes: number): boolean {
+    this.#changesLeft = maxChanges;
+    this.#bytesLeft = maxBytes;
+    if (!this.#hashKey()) return false;
+    for (const { start, end, partition } of this.#state.partitionMap.segments({
+      start: this.#next,
+      end: END_OF_KEYS,
+    })) {
+      const cursor = partition.seek(start);
+      for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
+        this.#change = history.newest;
+        if (this.#hashKey()) continue;
+        this.#next = `${history.key}\0`;
+        return false;
+      }
+    }
+    this.#next = END_OF_KEYS;
+    return true;
+  }
+
+  /**
+   * Goes on with the changes of one key. Retained are those above the compact revision and the newest one not above it,
+   * unless that is a tombstone below the compact revision (CO-04).
+   *
+   * @returns true when the key is done
+   */
+  #hashKey(): boolean {
+    for (let change = this.#change; change !== null; change = this.#change) {
+      if (this.#changesLeft <= 0 || this.#bytesLeft <= 0) return false;
+      this.#changesLeft--;
+      if (change.modRevision > this.compactRevision) {
+        if (change.modRevision <= this.hashRevision) this.#add(change);
+        this.#change = change.previous;
+      } else {
+        const isForgotten = change.isTombstone && change.modRevision < this.compactRevision;
+        if (!isForgotten) this.#add(change);
+        this.#change = null;
+      }
+    }
+    return true;
+  }
+
+  #add(change: Change): void {
+    this.#hash = crc32(change.record, this.#hash);
+    this.#bytesLeft -= change.record.length;
+  }
 }
 
 /** The hash of the history up to now, of the compact revision, the leases, the alarms, the users and the roles. */
-export function hashOfAll(state: KeyspaceState): number {
-  const leases = [...state.leases.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  const text = [
-    `compacted ${state.compactRevision} revision ${state.revision}`,
-    ...leases.map(({ id, ttl }) => `lease ${id} ${ttl}`),
-    ...state.alarms.list().map(({ memberId, alarm }) => `alarm ${memberId} ${alarm}`),
-    ...authLines(state.auth),
-  ].join("\n");
-  return crc32(text, hashOfHistory(state, state.revision));
+export class WholeHasher {
+  readonly #history: HistoryHasher;
+  readonly #leases: LeaseHasher;
+  readonly #rest: string;
+  #historyIsHashed = false;
+
+  constructor(state: KeyspaceState) {
+    this.#history = new HistoryHasher(state, state.revision);
+    this.#leases = new LeaseHasher(state.leases);
+    this.#rest = [
+      `compacted ${state.compactRevision} revision ${state.revision}`,
+      ...state.alarms.list().map(({ memberId, alarm }) => `alarm ${memberId} ${alarm}`),
+      ...authLines(state.auth),
+    ].join("\n");
+  }
+
+  /** The current revision at the start. */
+  get headerRevision(): number {
+    return this.#history.headerRevision;
+  }
+
+  /** The hash, when `step` has said true. */
+  get hash(): number {
+    return crc32(this.#rest, crc32(`leases ${this.#leases.hash}\n`, this.#history.hash));
+  }
+
+  /** As in HistoryHasher. */
+  hold(): void {
+    this.#history.hold();
+  }
+
+  /** Ends `hold`. */
+  release(): void {
+    this.#history.release();
+  }
+
+  /** As in HistoryHasher; a lease is as much as a change. */
+  step(maxChanges: number, maxBytes: number): boolean {
+    if (this.#historyIsHashed) return this.#leases.step(maxChanges);
+    this.#historyIsHashed = this.#history.step(maxChanges, maxBytes);
+    return false;
+  }
+}
+
+/** Begins the hash of what is retained up to a revision, 0 for the current one (HK-01). */
+export function openHash(state: KeyspaceState, revision: number): HistoryHasher | Refusal {
+  // A negative one is no refusal in etcd: it is hashed up to there, which is nothing, and said so.
+  return checkRevision(state, revision) ?? new HistoryHasher(state, revision === 0 ? state.revision : revision);
 }
 
 function authLines(auth: Auth): string[] {
@@ -38,22 +163,4 @@ function authLines(auth: Auth): string[] {
     ...auth.userNames().map((name) => `user ${JSON.stringify(auth.user(name))}`),
     ...auth.roleNames().map((name) => `role ${JSON.stringify([name, auth.role(name)])}`),
   ];
-}
-
-/**
- * Retained are the changes above the compact revision and the newest one not above it, unless that is a tombstone below
- * the compact revision (CO-04).
- */
-function hashOfKey(history: KeyHistory, revision: number, compactRevision: number, hash: number): number {
-  let next = hash;
-  for (let change: Change | null = history.newest; change !== null; change = change.previous) {
-    if (change.modRevision > compactRevision) {
-      if (change.modRevision <= revision) next = crc32(change.record, next);
-      continue;
-    }
-    const isForgotten = change.isTombstone && change.modRevision < compactRevision;
-    if (!isForgotten) next = crc32(change.record, next);
-    break;
-  }
-  return next;
 }

@@ -21,7 +21,8 @@ import type { Auth } from "./auth.ts";
 import { Authorization } from "./authorization.ts";
 import { compact, compactStep } from "./compaction.ts";
 import { deleteRange } from "./delete-range.ts";
-import { hashOfAll, hashOfHistory } from "./hash.ts";
+import { openHash, WholeHasher } from "./hash.ts";
+import type { HistoryHasher } from "./hash.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import { LEASE_BYTES, LEASES_MAX } from "./lease-table.ts";
 import type { Lease } from "./lease-table.ts";
@@ -30,11 +31,10 @@ import { PartitionMap } from "./partition-map.ts";
 import { checkPut, put } from "./put.ts";
 import { openRange } from "./range-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
-import { checkRevision, range } from "./range.ts";
+import { range } from "./range.ts";
 import { openSortedRange } from "./sorted-range-cursor.ts";
 import type { SortedRangeCursor } from "./sorted-range-cursor.ts";
-import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, TOO_MANY_LEASES } from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
 import { hasPut, isReadOnly, txn } from "./txn.ts";
 import { Watchers } from "./watchers.ts";
 
@@ -227,17 +227,28 @@ export class Keyspace {
 
   /** The hash of what is retained up to a revision, 0 for the current one (HK-01). */
   hash(revision: number): HistoryHash | Refusal {
-    const refusal = checkRevision(this.#state, revision);
-    if (refusal !== null) return refusal;
-    // A negative one is no refusal in etcd: it is hashed up to there, which is nothing, and said so.
-    const hashRevision = revision === 0 ? this.revision : revision;
-    const hash = hashOfHistory(this.#state, hashRevision);
-    return { hash, compactRevision: this.compactRevision, hashRevision };
+    const hasher = this.openHash(revision);
+    if (hasher instanceof Refusal) return hasher;
+    while (!hasher.step(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY));
+    const { hash, compactRevision, hashRevision } = hasher;
+    return { hash, compactRevision, hashRevision };
+  }
+
+  /** Makes the same hash in steps. */
+  openHash(revision: number): HistoryHasher | Refusal {
+    return openHash(this.#state, revision);
   }
 
   /** The hash of everything: history, leases, alarms, users and roles (HK-03). */
   hashAll(): number {
-    return hashOfAll(this.#state);
+    const hasher = this.openHashAll();
+    while (!hasher.step(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY));
+    return hasher.hash;
+  }
+
+  /** Makes the same hash in steps. */
+  openHashAll(): WholeHasher {
+    return new WholeHasher(this.#state);
   }
 
   /** Walks everything and asserts its invariants. Costly: for tests and simulation. */

@@ -56,6 +56,14 @@ export const SORTED_RANGE_SLICE_BYTES = 4 * 1024 * 1024;
 export const SORTED_RANGES_RUNNING_MAX = 2;
 export const SORTED_RANGES_WAITING_MAX = 1_000;
 
+/** HashKV and Hash are made in slices of so many changes, and not many more bytes of them. */
+export const HASH_SLICE_CHANGES = 1_000;
+export const HASH_SLICE_BYTES = 4 * 1024 * 1024;
+
+/** How many hashes are made at a time, and how many wait for their turn; one more is refused. */
+export const HASHES_RUNNING_MAX = 1;
+export const HASHES_WAITING_MAX = 100;
+
 /**
  * Operations and compares of a whole tree of nested txns, for each one that --max-txn-ops allows in a list. etcd bounds
  * only the lists, whose product is without measure.

@@ -23,6 +23,7 @@ import {
 } from "../../proto/rare.ts";
 import type { AlarmRequest, DowngradeRequest, HashKVRequest, MoveLeaderRequest } from "../../proto/rare.ts";
 import type { Alarm } from "../../partitions/alarms.ts";
+import type { HistoryHasher, WholeHasher } from "../../partitions/hash.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { SpaceGuard } from "../space-guard.ts";
@@ -33,6 +34,7 @@ import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import { checkDowngrade } from "./downgrade.ts";
+import { Hashes } from "./hashes.ts";
 import type { Headers } from "./header.ts";
 import { readMethod, writeMethod } from "./method.ts";
 import { BAD_LEADER_TRANSFEREE } from "./statuses.ts";
@@ -48,6 +50,7 @@ export interface MaintenanceContext {
 export class MaintenanceService {
   readonly methods: readonly Method[];
   readonly #context: MaintenanceContext;
+  readonly #hashes = new Hashes();
 
   constructor(context: MaintenanceContext) {
     this.#context = context;
@@ -133,16 +136,21 @@ export class MaintenanceService {
 
   #hash(call: UnaryCall): void {
     const { headers, keyspace } = this.#context;
-    call.reply(hashResponse.encode({ header: headers.at(keyspace.revision), hash: keyspace.hashAll() }));
+    const open = (): WholeHasher => keyspace.openHashAll();
+    this.#hashes.make(call, open, ({ hash, headerRevision }) => {
+      call.reply(hashResponse.encode({ header: headers.at(headerRevision), hash }));
+    });
   }
 
   #hashKv(call: UnaryCall, request: HashKVRequest): void {
     const { headers, keyspace } = this.#context;
-    const result = keyspace.hash(request.revision);
-    if (result instanceof Refusal) return call.fail(result);
-    const { hash, compactRevision, hashRevision } = result;
-    const header = headers.at(keyspace.revision);
-    call.reply(hashKVResponse.encode({ header, hash, compactRevision, hashRevision }));
+    const open = (): HistoryHasher | Refusal => keyspace.openHash(request.revision);
+    const refusal = open();
+    if (refusal instanceof Refusal) return call.fail(refusal);
+    this.#hashes.make(call, open, ({ hash, headerRevision, compactRevision, hashRevision }) => {
+      const header = headers.at(headerRevision);
+      call.reply(hashKVResponse.encode({ header, hash, compactRevision, hashRevision }));
+    });
   }
 
   /** The only member leads already. As in etcd the reply has no header. */

@@ -146,6 +146,14 @@ const kv = {
       const { key: start, rangeEnd: end } = isWide === 0 ? request : rangeRequest(FROM_KEY, FROM_KEY);
       return { step: "heldRead" as const, request: { ...request, key: start, rangeEnd: end }, back, ...most };
     }),
+  heldHash: fc
+    .record({
+      back: fc.option(revisionsBack, { nil: null }),
+      isWhole: fc.boolean(),
+      maxChanges: fc.integer({ min: 1, max: 6 }),
+      maxBytes: fc.integer({ min: 1, max: 200 }),
+    })
+    .map((fields) => ({ step: "heldHash" as const, ...fields })),
   readOn: fc.nat().map((which) => ({ step: "readOn" as const, which })),
   txn: txn.map((request) => ({ step: "txn" as const, request })),
   compact: revisionsBack.map((back) => ({ step: "compact" as const, back })),
@@ -202,7 +210,8 @@ export const readSteps = fc
         { weight: 2, arbitrary: kv.delete },
         { weight: 1, arbitrary: kv.txn },
         { weight: 6, arbitrary: kv.heldRead },
-        { weight: 12, arbitrary: kv.readOn },
+        { weight: 3, arbitrary: kv.heldHash },
+        { weight: 15, arbitrary: kv.readOn },
         { weight: 2, arbitrary: kv.compact },
         { weight: 3, arbitrary: kv.compactStep },
         { weight: 1, arbitrary: kv.grant },

@@ -10,6 +10,7 @@ import { PartitionMap } from "../../partitions/partition-map.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
 import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
+import { HeldHash } from "./held-hash.ts";
 import { HeldRead } from "./held-read.ts";
 import { hasFilter, isRefused, Model } from "./model.ts";
 import type { ModelWatch } from "./model.ts";
@@ -66,7 +67,7 @@ export class Run {
     partitionMap: new PartitionMap({ prefixes: ["/registry/pods/a", "a"], resourceRoot: "/reg" }),
   });
   readonly #probes: Probe[] = [];
-  readonly #heldReads: HeldRead[] = [];
+  readonly #heldReads: (HeldRead | HeldHash)[] = [];
 
   take(step: Step): void {
     const { keyspace, model } = this;
@@ -98,6 +99,9 @@ export class Run {
         if (read !== null) this.#heldReads.push(read);
         break;
       }
+      case "heldHash":
+        this.#holdHash(step);
+        break;
       case "readOn": {
         const at = step.which % Math.max(1, this.#heldReads.length);
         if (this.#heldReads.length > 0 && this.#heldReads[at].step()) this.#heldReads.splice(at, 1);
@@ -252,6 +256,16 @@ export class Run {
     }
     expect(cursor.headerRevision).toBe(this.model.revision);
     return new HeldRead(cursor, maxKeys, maxBytes, expected);
+  }
+
+  /** Begins to hash in steps, likewise. */
+  #holdHash({ back, isWhole, maxChanges, maxBytes }: Step & { step: "heldHash" }): void {
+    const { keyspace } = this;
+    const revision = this.#revision(back);
+    const hasher = isWhole ? keyspace.openHashAll() : keyspace.openHash(revision);
+    const expected = isWhole ? { hash: keyspace.hashAll() } : keyspace.hash(revision);
+    if (hasher instanceof Refusal || expected instanceof Refusal) expect(hasher).toBe(expected);
+    else this.#heldReads.push(new HeldHash(hasher, maxChanges, maxBytes, expected));
   }
 
   #watch({ key, rangeEnd, back, filters, prevKv, room }: Step & { step: "watch" }): void {
