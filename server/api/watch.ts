@@ -16,7 +16,7 @@ import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
 import type { Method, Status, StreamCall, StreamListener } from "../transport/service.ts";
-import { INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED } from "../transport/service.ts";
+import { CODE_NAMES } from "../transport/service.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { bidiMethod, decodeOnStream, UnreadReplies } from "./method.ts";
@@ -292,14 +292,8 @@ class WatchStream implements StreamListener, WatcherSink {
 
 /** A status as Go's gRPC library puts it into words (WA-14). */
 function statusText({ code, message }: Status): string {
-  return `rpc error: code = ${CODE_NAMES.get(code)} desc = ${message}`;
+  return `rpc error: code = ${CODE_NAMES[code]} desc = ${message}`;
 }
-
-const CODE_NAMES: ReadonlyMap<number, string> = new Map([
-  [INVALID_ARGUMENT, "InvalidArgument"],
-  [PERMISSION_DENIED, "PermissionDenied"],
-  [UNAUTHENTICATED, "Unauthenticated"],
-]);
 
 /** Whether the watcher has been told everything up to `revision` and waits for no later start (WP-03, WP-07). */
 function isCurrent(watcher: Watcher, revision: number): boolean {

@@ -2,27 +2,7 @@
  * Counts gRPC calls per method and status code for `grpc_server_started_total` and `grpc_server_handled_total`.
  */
 import type { CallObserver, Method } from "../transport/service.ts";
-
-/** gRPC's status codes by number, in the spelling of Go's metrics. */
-export const CODE_NAMES: readonly string[] = [
-  "OK",
-  "Canceled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated",
-];
+import { CODE_NAMES } from "../transport/service.ts";
 
 const UNKNOWN_CODE = 2;
 

@@ -28,6 +28,27 @@ export const UNAVAILABLE = 14;
 export const DATA_LOSS = 15;
 export const UNAUTHENTICATED = 16;
 
+/** The codes by number, as Go's library spells them, in its metrics and its texts. */
+export const CODE_NAMES: readonly string[] = [
+  "OK",
+  "Canceled",
+  "Unknown",
+  "InvalidArgument",
+  "DeadlineExceeded",
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "ResourceExhausted",
+  "FailedPrecondition",
+  "Aborted",
+  "OutOfRange",
+  "Unimplemented",
+  "Internal",
+  "Unavailable",
+  "DataLoss",
+  "Unauthenticated",
+];
+
 /** The request headers that services read. Other names are checked by the transport and dropped. */
 export interface CallMetadata {
   /** `client-api-version`, or null when absent. */

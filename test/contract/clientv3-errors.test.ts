@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { RangeRequest } from "../../proto/messages.ts";
 import { leaseKeepAliveRequest } from "../../proto/rare.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
+import { CODE_NAMES } from "../../server/transport/service.ts";
 import { ensurePeer, goMissingReason } from "../peers/build.ts";
 import { clientv3Calls } from "../support/clientv3.ts";
 import type { BytesCall } from "../support/clientv3.ts";
@@ -26,27 +27,6 @@ const NAMELESS = [
   "etcdserver: request timed out, waiting for the applied index took too long",
   "etcdserver: unknown method",
   "etcdserver: watch canceled",
-];
-
-/** By number, as Go spells them. */
-const CODE_NAMES = [
-  "OK",
-  "Canceled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated",
 ];
 
 const unknownMethod = (name: string): string => `unknown method ${name} for service etcdserverpb.Lease`;
