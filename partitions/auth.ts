@@ -5,9 +5,10 @@
  *
  * Every change gives the next auth revision, so that a command can tell whether it was proposed under other rules.
  */
+import { PERMISSION_READWRITE } from "../proto/auth.ts";
+import type { Permission } from "../proto/auth.ts";
 import { keyString } from "./interval.ts";
 import { Permissions } from "./permissions.ts";
-import type { Permission } from "./permissions.ts";
 import {
   INVALID_AUTH_MANAGEMENT,
   PERMISSION_NOT_GIVEN,
@@ -49,7 +50,11 @@ export interface User {
 type Role = Map<string, Permission[]>;
 
 /** The role of that name has every permission, whatever it was granted. */
-const ROOT_PERMISSION: Permission = { permType: 2, key: Buffer.alloc(0), rangeEnd: Buffer.from([0]) };
+const ROOT_PERMISSION: Permission = {
+  permType: PERMISSION_READWRITE,
+  key: Buffer.alloc(0),
+  rangeEnd: Buffer.from([0]),
+};
 
 export class Auth {
   #enabled = false;

@@ -1,20 +1,10 @@
 /** Which keys one user may read, and which write: all permissions of its roles melted together. */
+import { PERMISSION_READ, PERMISSION_READWRITE, PERMISSION_WRITE } from "../proto/auth.ts";
+import type { Permission } from "../proto/auth.ts";
 import { intervalOf, isSingleKey, keyString } from "./interval.ts";
 import type { Interval } from "./interval.ts";
 import { IntervalSet } from "./interval-set.ts";
 import type { Lease } from "./lease-table.ts";
-
-export interface Permission {
-  /** READ, WRITE or READWRITE of authpb.Permission; any other number permits nothing. */
-  readonly permType: number;
-  readonly key: Buffer;
-  /** As in a RangeRequest: empty for the key alone, a zero byte for all keys from it on. */
-  readonly rangeEnd: Buffer;
-}
-
-const READ = 0;
-const WRITE = 1;
-const READWRITE = 2;
 
 /** What was found of the keys of a lease when it had this version. */
 interface Found {
@@ -32,8 +22,8 @@ export class Permissions {
     const intervals = permissions.map(({ permType, key, rangeEnd }) => ({ permType, ...intervalOf(key, rangeEnd) }));
     // In order each one is added at the end of its set. Elsewhere those behind it would have to move, for every one again.
     for (const { permType, start, end } of intervals.toSorted(byStart)) {
-      if (permType === READ || permType === READWRITE) this.#read.add(start, end);
-      if (permType === WRITE || permType === READWRITE) this.#write.add(start, end);
+      if (permType === PERMISSION_READ || permType === PERMISSION_READWRITE) this.#read.add(start, end);
+      if (permType === PERMISSION_WRITE || permType === PERMISSION_READWRITE) this.#write.add(start, end);
     }
   }
 

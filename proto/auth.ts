@@ -12,7 +12,7 @@ export interface Permission {
   /** One of PERMISSION_*; any other number permits nothing. */
   permType: number;
   key: Buffer;
-  /** As in a RangeRequest. */
+  /** As in a RangeRequest: empty for the key alone, a zero byte for all keys from it on. */
   rangeEnd: Buffer;
 }
 
