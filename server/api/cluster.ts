@@ -61,9 +61,10 @@ export function clusterMethods(
       failFor(call, ID, NOT_ENOUGH_STARTED_MEMBERS),
     ),
     readMethod("/etcdserverpb.Cluster/MemberUpdate", memberUpdateRequest.decode, (call, request) => {
-      const isPermitted = callers.refuseAdmin(call) === null;
-      if (!isPermitted || !isUpToDate(request, member)) return failFor(call, request.ID, NOT_ENOUGH_STARTED_MEMBERS);
-      call.reply(memberUpdateResponse.encode(members()));
+      if (!isUpToDate(request, member)) return failFor(call, request.ID, NOT_ENOUGH_STARTED_MEMBERS);
+      const refused = callers.refuseAdmin(call);
+      if (refused === null) call.reply(memberUpdateResponse.encode(members()));
+      else call.fail(refused);
     }),
     readMethod("/etcdserverpb.Cluster/MemberPromote", memberPromoteRequest.decode, (call, { ID }) =>
       failFor(call, ID, MEMBER_NOT_LEARNER),
