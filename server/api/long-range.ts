@@ -55,10 +55,18 @@ export class LongRanges {
   read(call: JobCall, request: RangeRequest, answer: RangeAnswer): void {
     const cursor = open(this.#keyspace, request);
     if (cursor instanceof Refusal) return answer(cursor, this.#keyspace.revision);
-    if (cursor.size <= RANGE_SLICE_KEYS) return answer(this.#keyspace.range(request), this.#keyspace.revision);
+    if (cursor.size <= RANGE_SLICE_KEYS) return this.#answerNow(request, cursor, answer);
     const jobs = cursor instanceof SortedRangeCursor ? this.#sorted : this.#inOrder;
     // One that waits gets a new cursor when its turn comes: what it answers is then as fresh as it can be.
     jobs.add(new RangeJob(this.#keyspace, call, request, answer, jobs.hasFree ? cursor : null));
+  }
+
+  /** A cursor in key order has counted already, and gives all its keys in one piece. One that sorts has yet to find any. */
+  #answerNow(request: RangeRequest, cursor: Cursor, answer: RangeAnswer): void {
+    if (cursor instanceof SortedRangeCursor) return answer(this.#keyspace.range(request), this.#keyspace.revision);
+    const { more, count, headerRevision } = cursor;
+    const kvs = next(cursor);
+    answer(kvs instanceof Refusal ? kvs : { header: null, kvs, more, count }, headerRevision);
   }
 }
 
