@@ -17,26 +17,26 @@ import type {
   TxnResponse,
 } from "../proto/messages.ts";
 import type { Alarm } from "./alarms.ts";
-import type { Auth } from "./auth.ts";
-import { Authorization } from "./authorization.ts";
-import { compact, compactStep } from "./compaction.ts";
-import { deleteRange } from "./delete-range.ts";
-import { openHash, WholeHasher } from "./hash.ts";
-import type { HistoryHasher } from "./hash.ts";
-import { KeyspaceState } from "./keyspace-state.ts";
-import { LEASE_BYTES, LEASES_MAX } from "./lease-table.ts";
-import type { Lease } from "./lease-table.ts";
-import type { Partition } from "./partition.ts";
-import { PartitionMap } from "./partition-map.ts";
-import { checkPut, put } from "./put.ts";
-import { openRange } from "./range-cursor.ts";
-import type { RangeCursor } from "./range-cursor.ts";
-import { range } from "./range.ts";
-import { openSortedRange } from "./sorted-range-cursor.ts";
-import type { SortedRangeCursor } from "./sorted-range-cursor.ts";
+import type { Auth } from "./auth/auth.ts";
+import { Authorization } from "./auth/authorization.ts";
+import { compact, compactStep } from "./state/compaction.ts";
+import { deleteRange } from "./txn/delete-range.ts";
+import { openHash, WholeHasher } from "./walk/hash.ts";
+import type { HistoryHasher } from "./walk/hash.ts";
+import { KeyspaceState } from "./state/keyspace-state.ts";
+import { LEASE_BYTES, LEASES_MAX } from "./state/lease-table.ts";
+import type { Lease } from "./state/lease-table.ts";
+import type { Partition } from "./state/partition.ts";
+import { PartitionMap } from "./state/partition-map.ts";
+import { checkPut, put } from "./txn/put.ts";
+import { openRange } from "./range/range-cursor.ts";
+import type { RangeCursor } from "./range/range-cursor.ts";
+import { range } from "./range/range.ts";
+import { openSortedRange } from "./range/sorted-range-cursor.ts";
+import type { SortedRangeCursor } from "./range/sorted-range-cursor.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
-import { hasPut, isReadOnly, txn } from "./txn.ts";
-import { Watchers } from "./watchers.ts";
+import { hasPut, isReadOnly, txn } from "./txn/txn.ts";
+import { Watchers } from "./watch/watchers.ts";
 
 export interface KeyspaceOptions {
   /** Belongs to the keyspace from then on. By default every resource below `/registry/` has a partition. */

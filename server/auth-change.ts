@@ -20,7 +20,7 @@ import {
   authUserGrantRoleRequest,
   authUserRevokeRoleRequest,
 } from "../proto/auth.ts";
-import type { Auth } from "../partitions/auth.ts";
+import type { Auth } from "../partitions/auth/auth.ts";
 import type { Refusal } from "../partitions/refusals.ts";
 
 /** A change that is decided on, but for who wants it. */

@@ -6,7 +6,7 @@
  * authentication is disabled.
  */
 import { randomBytes } from "node:crypto";
-import type { Auth, User } from "../partitions/auth.ts";
+import type { Auth, User } from "../partitions/auth/auth.ts";
 import type { Clock } from "./clock.ts";
 import { AUTH_TOKENS_MAX } from "./limits.ts";
 

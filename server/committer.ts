@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { Journal, JournalListener } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { recordBytesMax } from "../journal/limits.ts";
-import type { Identity } from "../partitions/authorization.ts";
+import type { Identity } from "../partitions/auth/authorization.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Counters } from "./metrics/counters.ts";

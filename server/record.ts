@@ -40,7 +40,7 @@ import {
   leaseRevokeRequest,
 } from "../proto/rare.ts";
 import type { Alarm } from "../partitions/alarms.ts";
-import type { Identity } from "../partitions/authorization.ts";
+import type { Identity } from "../partitions/auth/authorization.ts";
 import type { Keyspace } from "../partitions/keyspace.ts";
 import type { Refusal } from "../partitions/refusals.ts";
 import type { AuthChange } from "./auth-change.ts";

@@ -2,8 +2,8 @@
  * Who makes a call, and whether it may. While authentication is disabled every call may, and tokens are not looked at
  * (contract §3.2, §9.3).
  */
-import type { Auth } from "../../partitions/auth.ts";
-import type { Authorization, Identity } from "../../partitions/authorization.ts";
+import type { Auth } from "../../partitions/auth/auth.ts";
+import type { Authorization, Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { AUTH_REVISION_OLD, Refusal } from "../../partitions/refusals.ts";
 import type { AuthTokens } from "../auth-tokens.ts";

@@ -4,10 +4,10 @@
  */
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { SORT_BY_VALUE, SORT_DESCEND } from "../../proto/messages.ts";
-import { keyString } from "../../partitions/interval.ts";
+import { keyString } from "../../partitions/interval/interval.ts";
 import { TXN_TREE_OPS_FACTOR } from "../limits.ts";
 import type { Status } from "../transport/service.ts";
-import { IntervalSet } from "../../partitions/interval-set.ts";
+import { IntervalSet } from "../../partitions/interval/interval-set.ts";
 import {
   DUPLICATE_KEY,
   EMPTY_REQUEST_OP,

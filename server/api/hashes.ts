@@ -1,6 +1,6 @@
 /** HashKV and Hash go over all that is kept, in slices with other work between them, few at a time. */
 import assert from "node:assert/strict";
-import type { HistoryHasher, WholeHasher } from "../../partitions/hash.ts";
+import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { HASH_SLICE_BYTES, HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../limits.ts";
 import { SlicedJobs } from "./sliced-jobs.ts";

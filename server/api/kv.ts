@@ -32,7 +32,7 @@ import type {
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
-import { isReadOnly } from "../../partitions/txn.ts";
+import { isReadOnly } from "../../partitions/txn/txn.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { SpaceGuard } from "../space-guard.ts";
 import { putCost, txnCost } from "../space-guard.ts";

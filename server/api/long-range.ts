@@ -9,11 +9,11 @@
 import assert from "node:assert/strict";
 import type { RangeRequest, RangeResponse } from "../../proto/messages.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import type { RangeCursor } from "../../partitions/range-cursor.ts";
-import { isSorted } from "../../partitions/range-order.ts";
-import { hasFilter, searchLimit } from "../../partitions/range.ts";
+import type { RangeCursor } from "../../partitions/range/range-cursor.ts";
+import { isSorted } from "../../partitions/range/range-order.ts";
+import { hasFilter, searchLimit } from "../../partitions/range/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
-import { SortedRangeCursor } from "../../partitions/sorted-range-cursor.ts";
+import { SortedRangeCursor } from "../../partitions/range/sorted-range-cursor.ts";
 import {
   LONG_RANGES_RUNNING_MAX,
   LONG_RANGES_WAITING_MAX,

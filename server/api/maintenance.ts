@@ -23,7 +23,7 @@ import {
 } from "../../proto/rare.ts";
 import type { AlarmRequest, DowngradeRequest, HashKVRequest, MoveLeaderRequest } from "../../proto/rare.ts";
 import type { Alarm } from "../../partitions/alarms.ts";
-import type { HistoryHasher, WholeHasher } from "../../partitions/hash.ts";
+import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { SpaceGuard } from "../space-guard.ts";

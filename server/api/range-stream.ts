@@ -8,9 +8,9 @@ import type { KeyRecord, RangeRequest, ResponseHeader } from "../../proto/messag
 import { SORT_NONE } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import type { RangeCursor } from "../../partitions/range-cursor.ts";
-import { isSorted } from "../../partitions/range-order.ts";
-import { hasFilter } from "../../partitions/range.ts";
+import type { RangeCursor } from "../../partitions/range/range-cursor.ts";
+import { isSorted } from "../../partitions/range/range-order.ts";
+import { hasFilter } from "../../partitions/range/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { COPIED_RESPONSE_BYTES, RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";

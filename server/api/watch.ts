@@ -10,7 +10,7 @@ import { watchResponseParts, writeWatchResponse } from "../../proto/responses.ts
 import type { EventRecord, WatchCreateRequest, WatchRequest, WatchResponse } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
+import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { CatchUp } from "../catch-up.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer } from "../clock.ts";

@@ -1,6 +1,6 @@
 /** Users and roles by themselves. That they are what etcd's are is tested side by side with etcd. */
 import { beforeEach, expect, test } from "vitest";
-import { Auth, AUTH_BYTES_MAX } from "../../partitions/auth.ts";
+import { Auth, AUTH_BYTES_MAX } from "../../partitions/auth/auth.ts";
 import { ROLE_NOT_GRANTED, TOO_MUCH_AUTH_DATA, USER_EXISTS } from "../../partitions/refusals.ts";
 
 let auth: Auth;

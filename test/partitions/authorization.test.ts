@@ -1,6 +1,6 @@
 /** What users may do with leases, whose keys come and go. The rest is tested side by side with etcd. */
 import { beforeEach, expect, test } from "vitest";
-import type { Identity } from "../../partitions/authorization.ts";
+import type { Identity } from "../../partitions/auth/authorization.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { PERMISSION_DENIED } from "../../partitions/refusals.ts";
 import { deleteRequest, putRequest } from "../support/requests.ts";

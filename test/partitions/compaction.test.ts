@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Keyspace } from "../../partitions/keyspace.ts";
-import { PartitionMap } from "../../partitions/partition-map.ts";
+import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import { COMPACTED, FUTURE_REVISION } from "../../partitions/refusals.ts";
 import { Harness, keysOf, kv, tombstone } from "./harness.ts";
 import { everything } from "./requests.ts";

@@ -2,8 +2,8 @@
 import { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { EventRecord, PutRequest, RangeRequest, RequestOp } from "../../proto/messages.ts";
-import type { Watcher, WatcherSink } from "../../partitions/watcher.ts";
-import type { WatcherOptions } from "../../partitions/watchers.ts";
+import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
+import type { WatcherOptions } from "../../partitions/watch/watchers.ts";
 import { deleteOutcome, eventOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import type {
   DeleteOutcome,

@@ -1,8 +1,8 @@
 /** A range that is read a few keys at a time while other things happen, and must be what it was at its start. */
 import { expect } from "vitest";
-import type { RangeCursor } from "../../partitions/range-cursor.ts";
+import type { RangeCursor } from "../../partitions/range/range-cursor.ts";
 import { Refusal } from "../../partitions/refusals.ts";
-import type { SortedRangeCursor } from "../../partitions/sorted-range-cursor.ts";
+import type { SortedRangeCursor } from "../../partitions/range/sorted-range-cursor.ts";
 import { kvOfRecord } from "./outcome.ts";
 import type { Kv, RangeOutcome } from "./outcome.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { IntervalSet } from "../../partitions/interval-set.ts";
+import { IntervalSet } from "../../partitions/interval/interval-set.ts";
 
 const key = fc.string({ unit: fc.constantFrom("a", "b", "c", "d"), maxLength: 3 });
 

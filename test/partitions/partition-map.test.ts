@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { END_OF_KEYS, intervalOf, prefixEnd } from "../../partitions/interval.ts";
-import { PARTITIONS_MAX, PartitionMap } from "../../partitions/partition-map.ts";
+import { END_OF_KEYS, intervalOf, prefixEnd } from "../../partitions/interval/interval.ts";
+import { PARTITIONS_MAX, PartitionMap } from "../../partitions/state/partition-map.ts";
 import { Harness, keysOf } from "./harness.ts";
 import { FROM_KEY } from "./requests.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { RangeCursor } from "../../partitions/range-cursor.ts";
+import type { RangeCursor } from "../../partitions/range/range-cursor.ts";
 import { COMPACTED, FUTURE_REVISION, Refusal } from "../../partitions/refusals.ts";
 import type { RangeRequest } from "../../proto/messages.ts";
 import { Harness } from "./harness.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SlicedSort } from "../../partitions/sliced-sort.ts";
+import { SlicedSort } from "../../partitions/range/sliced-sort.ts";
 
 interface Item {
   readonly rank: number;

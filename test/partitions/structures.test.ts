@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { IntervalTree } from "../../partitions/interval-tree.ts";
-import { Change, KeyHistory } from "../../partitions/key-history.ts";
-import { KeyIndex } from "../../partitions/key-index.ts";
-import { KeyTable } from "../../partitions/key-table.ts";
-import { RevisionLog } from "../../partitions/revision-log.ts";
+import { IntervalTree } from "../../partitions/interval/interval-tree.ts";
+import { Change, KeyHistory } from "../../partitions/state/key-history.ts";
+import { KeyIndex } from "../../partitions/state/key-index.ts";
+import { KeyTable } from "../../partitions/state/key-table.ts";
+import { RevisionLog } from "../../partitions/state/revision-log.ts";
 
 const RECORD = Buffer.alloc(0);
 

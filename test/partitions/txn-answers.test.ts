@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "../../partitions/refusals.ts";
-import { TXN_RANGE_KEYS_MAX } from "../../partitions/txn.ts";
+import { TXN_RANGE_KEYS_MAX } from "../../partitions/txn/txn.ts";
 import { deleteOp, everything, FROM_KEY, putOp, putRequest, rangeOp, txnOp, txnRequest } from "./requests.ts";
 
 let keyspace: Keyspace;

@@ -1,7 +1,7 @@
 /** What stands in the journal of a change of users or roles does, in every replay, what the request did. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Auth } from "../../partitions/auth.ts";
+import { Auth } from "../../partitions/auth/auth.ts";
 import type { AuthChange } from "../../server/auth-change.ts";
 import {
   AUTH_DISABLE,

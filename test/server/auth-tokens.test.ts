@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
-import { Auth } from "../../partitions/auth.ts";
-import type { User } from "../../partitions/auth.ts";
+import { Auth } from "../../partitions/auth/auth.ts";
+import type { User } from "../../partitions/auth/auth.ts";
 import { AuthTokens } from "../../server/auth-tokens.ts";
 import { AUTH_TOKENS_MAX } from "../../server/limits.ts";
 import { ManualClock } from "../sim/manual-clock.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Keyspace } from "../../partitions/keyspace.ts";
-import type { Watcher } from "../../partitions/watcher.ts";
-import { CATCH_UP_REVISIONS_MAX } from "../../partitions/watchers.ts";
+import type { Watcher } from "../../partitions/watch/watcher.ts";
+import { CATCH_UP_REVISIONS_MAX } from "../../partitions/watch/watchers.ts";
 import { CatchUp } from "../../server/catch-up.ts";
 import { putRequest } from "../support/requests.ts";
 

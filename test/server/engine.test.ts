@@ -5,7 +5,7 @@ import type { PutResponse } from "../../proto/messages.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT, alarmRequest } from "../../proto/rare.ts";
 import { writePutRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
-import type { Identity } from "../../partitions/authorization.ts";
+import type { Identity } from "../../partitions/auth/authorization.ts";
 import {
   AUTH_REVISION_OLD,
   LEASE_NOT_FOUND,

@@ -1,7 +1,7 @@
 /** The hash of the leases of one moment, in the order of their ids, made step by step. */
 import { crc32 } from "node:zlib";
-import type { Lease, LeaseTable } from "./lease-table.ts";
-import { SlicedSort } from "./sliced-sort.ts";
+import type { Lease, LeaseTable } from "../state/lease-table.ts";
+import { SlicedSort } from "../range/sliced-sort.ts";
 
 export class LeaseHasher {
   /** Whose ids and TTLs never change. */

@@ -3,7 +3,7 @@
  * move with puts and end with deletions. When a lease runs out is not known here: expiry arrives as a revocation.
  */
 import assert from "node:assert/strict";
-import { keyBytes } from "./interval.ts";
+import { keyBytes } from "../interval/interval.ts";
 import type { KeyHistory } from "./key-history.ts";
 
 /** What a lease without keys costs, rounded up. */

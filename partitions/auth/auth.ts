@@ -5,9 +5,9 @@
  *
  * Every change gives the next auth revision, so that a command can tell whether it was proposed under other rules.
  */
-import { PERMISSION_READWRITE } from "../proto/auth.ts";
-import type { Permission } from "../proto/auth.ts";
-import { keyString } from "./interval.ts";
+import { PERMISSION_READWRITE } from "../../proto/auth.ts";
+import type { Permission } from "../../proto/auth.ts";
+import { keyString } from "../interval/interval.ts";
 import { Permissions } from "./permissions.ts";
 import {
   INVALID_AUTH_MANAGEMENT,
@@ -23,8 +23,8 @@ import {
   USER_EXISTS,
   USER_NAME_EMPTY,
   USER_NOT_FOUND,
-} from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+} from "../refusals.ts";
+import type { Refusal } from "../refusals.ts";
 
 /** The user that must exist, and the role that permits everything. */
 export const ROOT = "root";

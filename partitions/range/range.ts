@@ -1,15 +1,15 @@
 /** Executes a RangeRequest: which keys, at which revision, filtered, sorted, cut off (contract §4.4). */
-import { SORT_NONE } from "../proto/messages.ts";
-import type { KeyRecord, RangeRequest, RangeResponse } from "../proto/messages.ts";
-import { keyRecordWithoutValue } from "../proto/key-record.ts";
-import { intervalOf, isSingleKey, keyString } from "./interval.ts";
-import type { Interval } from "./interval.ts";
-import type { Change } from "./key-history.ts";
-import { LATEST } from "./keyspace-state.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import { SORT_NONE } from "../../proto/messages.ts";
+import type { KeyRecord, RangeRequest, RangeResponse } from "../../proto/messages.ts";
+import { keyRecordWithoutValue } from "../../proto/key-record.ts";
+import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
+import type { Change } from "../state/key-history.ts";
+import { LATEST } from "../state/keyspace-state.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { isBackwards, isSorted, sorted } from "./range-order.ts";
-import { COMPACTED, FUTURE_REVISION } from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+import { COMPACTED, FUTURE_REVISION } from "../refusals.ts";
+import type { Refusal } from "../refusals.ts";
 
 /** The answer to a range request; its header is left null. */
 export function range(state: KeyspaceState, request: RangeRequest): RangeResponse | Refusal {

@@ -5,7 +5,7 @@
  *
  * At revision 7 the key does not exist, at 5 it is what change 4 made of it, at 3 it does not exist.
  */
-import type { KeyRecord } from "../proto/messages.ts";
+import type { KeyRecord } from "../../proto/messages.ts";
 
 /** One put or one deletion (a tombstone) of a key. Never altered, except that compaction cuts `previous` off. */
 export class Change {

@@ -8,8 +8,8 @@
  * what it finds is in key order whatever the partitions are.
  */
 import assert from "node:assert/strict";
-import { END_OF_KEYS, prefixEnd } from "./interval.ts";
-import type { Interval } from "./interval.ts";
+import { END_OF_KEYS, prefixEnd } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
 import { Partition } from "./partition.ts";
 
 /** Resources beyond this many are kept in the rest. */

@@ -1,9 +1,9 @@
 /** Makes events of changes: the bytes that go to watchers. */
-import { EVENT_DELETE, EVENT_PUT } from "../proto/messages.ts";
-import type { EventRecord } from "../proto/messages.ts";
-import { encodeEventRecord } from "../proto/event-record.ts";
-import { stateBefore } from "./key-history.ts";
-import type { Change } from "./key-history.ts";
+import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
+import type { EventRecord } from "../../proto/messages.ts";
+import { encodeEventRecord } from "../../proto/event-record.ts";
+import { stateBefore } from "../state/key-history.ts";
+import type { Change } from "../state/key-history.ts";
 
 /** The event of a change, in the form for watchers that want prev_kv and in that for the others, each made once. */
 export class EventForms {

@@ -1,10 +1,10 @@
 /** Executes a PutRequest (contract §4.6): first whether it can be done, then doing it. */
-import type { PutRequest, PutResponse } from "../proto/messages.ts";
-import { decodeKeyValue } from "../proto/key-record.ts";
-import { keyString } from "./interval.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
-import { KEY_NOT_FOUND, LEASE_NOT_FOUND } from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+import type { PutRequest, PutResponse } from "../../proto/messages.ts";
+import { decodeKeyValue } from "../../proto/key-record.ts";
+import { keyString } from "../interval/interval.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { KEY_NOT_FOUND, LEASE_NOT_FOUND } from "../refusals.ts";
+import type { Refusal } from "../refusals.ts";
 
 /** Why the put cannot be done on the present state, or null when it can (PT-04, PT-05). */
 export function checkPut(state: KeyspaceState, request: PutRequest): Refusal | null {

@@ -10,8 +10,8 @@
  * what is needed at a revision that is held (held-revisions.ts).
  */
 import type { KeyspaceState } from "./keyspace-state.ts";
-import { COMPACTED, FUTURE_REVISION } from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+import { COMPACTED, FUTURE_REVISION } from "../refusals.ts";
+import type { Refusal } from "../refusals.ts";
 
 /** Sets the compact revision (CO-01, CO-02). */
 export function compact(state: KeyspaceState, revision: number): Refusal | null {

@@ -5,7 +5,7 @@
  *     SYNCED ◄──────────────── caught up ─────────────── BEHIND ── start is compacted ──► REMOVED
  *       └── its sink is full ──► PAUSED ── resume ──► BEHIND
  */
-import type { EventRecord } from "../proto/messages.ts";
+import type { EventRecord } from "../../proto/messages.ts";
 import type { WatcherGroup } from "./watcher-groups.ts";
 
 /** It is told of every revision when that is flushed. */

@@ -4,14 +4,14 @@
  * The cursor holds nothing back unless it is told to: when compaction passes its revision, the next piece is refused.
  */
 import assert from "node:assert/strict";
-import type { KeyRecord, RangeRequest } from "../proto/messages.ts";
-import { keyRecordWithoutValue } from "../proto/key-record.ts";
-import { intervalOf } from "./interval.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import type { KeyRecord, RangeRequest } from "../../proto/messages.ts";
+import { keyRecordWithoutValue } from "../../proto/key-record.ts";
+import { intervalOf } from "../interval/interval.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { isSorted } from "./range-order.ts";
 import { checkRevision, count, effectiveRevision, hasFilter } from "./range.ts";
-import { COMPACTED } from "./refusals.ts";
-import type { Refusal } from "./refusals.ts";
+import { COMPACTED } from "../refusals.ts";
+import type { Refusal } from "../refusals.ts";
 
 export class RangeCursor {
   /** The current revision when the cursor was made: what the header tells. */

@@ -3,12 +3,12 @@
  * groups by key in a Map, or by interval in a tree: the number of other watchers does not matter.
  */
 import assert from "node:assert/strict";
-import { FILTER_NODELETE, FILTER_NOPUT } from "../proto/messages.ts";
-import type { EventRecord } from "../proto/messages.ts";
-import { intervalOf, isSingleKey } from "./interval.ts";
-import type { Interval } from "./interval.ts";
-import { IntervalTree } from "./interval-tree.ts";
-import type { Change } from "./key-history.ts";
+import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
+import type { EventRecord } from "../../proto/messages.ts";
+import { intervalOf, isSingleKey } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
+import { IntervalTree } from "../interval/interval-tree.ts";
+import type { Change } from "../state/key-history.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** What is watched, and which form its events have. */

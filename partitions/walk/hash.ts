@@ -6,13 +6,13 @@
  * later compactions are kept from removing anything while the hash is held.
  */
 import { crc32 } from "node:zlib";
-import type { Auth } from "./auth.ts";
-import { END_OF_KEYS } from "./interval.ts";
-import type { Change } from "./key-history.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import type { Auth } from "../auth/auth.ts";
+import { END_OF_KEYS } from "../interval/interval.ts";
+import type { Change } from "../state/key-history.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { LeaseHasher } from "./lease-hasher.ts";
-import { checkRevision } from "./range.ts";
-import type { Refusal } from "./refusals.ts";
+import { checkRevision } from "../range/range.ts";
+import type { Refusal } from "../refusals.ts";
 
 /** CRC-32 over the records of all changes that are retained and not above a revision, in key order. */
 export class HistoryHasher {

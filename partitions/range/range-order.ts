@@ -7,10 +7,10 @@ import {
   SORT_BY_VALUE,
   SORT_BY_VERSION,
   SORT_DESCEND,
-} from "../proto/messages.ts";
-import type { RangeRequest } from "../proto/messages.ts";
-import { decodeKeyValue } from "../proto/key-record.ts";
-import type { Change } from "./key-history.ts";
+} from "../../proto/messages.ts";
+import type { RangeRequest } from "../../proto/messages.ts";
+import { decodeKeyValue } from "../../proto/key-record.ts";
+import type { Change } from "../state/key-history.ts";
 import type { Compare } from "./sliced-sort.ts";
 
 /** A change beside its value, which is cut out of the record once and not for every comparison. */

@@ -1,9 +1,9 @@
 /** Executes a DeleteRangeRequest (contract §4.7). */
-import type { DeleteRangeRequest, DeleteRangeResponse } from "../proto/messages.ts";
-import { intervalOf, isSingleKey, keyString } from "./interval.ts";
-import type { Change } from "./key-history.ts";
-import { LATEST } from "./keyspace-state.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import type { DeleteRangeRequest, DeleteRangeResponse } from "../../proto/messages.ts";
+import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
+import type { Change } from "../state/key-history.ts";
+import { LATEST } from "../state/keyspace-state.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 
 /** Deletes the keys in key order, as uncommitted changes. The header is left null. */
 export function deleteRange(state: KeyspaceState, request: DeleteRangeRequest): DeleteRangeResponse {

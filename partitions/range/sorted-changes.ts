@@ -2,8 +2,8 @@
  * What a range in slices has collected so far, in one of three ways: in key order, backwards, or by something else. Only
  * what can be among the first `limit` is kept.
  */
-import type { RangeRequest } from "../proto/messages.ts";
-import type { Change } from "./key-history.ts";
+import type { RangeRequest } from "../../proto/messages.ts";
+import type { Change } from "../state/key-history.ts";
 import { compareNumbers, compareValues, isBackwards, isByValue, isSorted, valued } from "./range-order.ts";
 import type { ValuedChange } from "./range-order.ts";
 import { SlicedSort } from "./sliced-sort.ts";

@@ -4,10 +4,10 @@
  * catches up from the revision log, in slices that the server runs when it likes.
  */
 import assert from "node:assert/strict";
-import type { EventRecord } from "../proto/messages.ts";
+import type { EventRecord } from "../../proto/messages.ts";
 import { EventCache, EventForms } from "./events.ts";
-import type { Change } from "./key-history.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import type { Change } from "../state/key-history.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher } from "./watcher.ts";
 import type { FlushedRevision, WatcherSink } from "./watcher.ts";
 import { WatcherGroup, WatcherGroups } from "./watcher-groups.ts";

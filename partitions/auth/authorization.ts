@@ -3,12 +3,12 @@
  * also the answer while it is disabled. Writes are checked when they are executed: what they may is a matter of the
  * users, the roles and the keys of leases at that moment, the same in every replay.
  */
-import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../proto/messages.ts";
+import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { ROOT } from "./auth.ts";
 import type { Auth, User } from "./auth.ts";
-import type { Lease } from "./lease-table.ts";
+import type { Lease } from "../state/lease-table.ts";
 import type { Permissions } from "./permissions.ts";
-import { AUTH_REVISION_OLD, PERMISSION_DENIED, Refusal, USER_NAME_EMPTY, USER_NOT_FOUND } from "./refusals.ts";
+import { AUTH_REVISION_OLD, PERMISSION_DENIED, Refusal, USER_NAME_EMPTY, USER_NOT_FOUND } from "../refusals.ts";
 
 /** Who wants something: a user whose token was good when the auth revision was this. Null is nobody. */
 export interface Identity {

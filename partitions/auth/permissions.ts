@@ -1,10 +1,10 @@
 /** Which keys one user may read, and which write: all permissions of its roles melted together. */
-import { PERMISSION_READ, PERMISSION_READWRITE, PERMISSION_WRITE } from "../proto/auth.ts";
-import type { Permission } from "../proto/auth.ts";
-import { intervalOf, isSingleKey, keyString } from "./interval.ts";
-import type { Interval } from "./interval.ts";
-import { IntervalSet } from "./interval-set.ts";
-import type { Lease } from "./lease-table.ts";
+import { PERMISSION_READ, PERMISSION_READWRITE, PERMISSION_WRITE } from "../../proto/auth.ts";
+import type { Permission } from "../../proto/auth.ts";
+import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
+import { IntervalSet } from "../interval/interval-set.ts";
+import type { Lease } from "../state/lease-table.ts";
 
 /** What was found of the keys of a lease when it had this version. */
 interface Found {

@@ -3,10 +3,10 @@
  * are collected, then what is left of them is brought into order, then they are given. The answer is that of `range`.
  */
 import assert from "node:assert/strict";
-import type { KeyRecord, RangeRequest } from "../proto/messages.ts";
-import { intervalOf } from "./interval.ts";
-import type { Change } from "./key-history.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import type { KeyRecord, RangeRequest } from "../../proto/messages.ts";
+import { intervalOf } from "../interval/interval.ts";
+import type { Change } from "../state/key-history.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 import {
   checkRevision,
   count,
@@ -18,7 +18,7 @@ import {
   searchLimit,
 } from "./range.ts";
 import { isSorted } from "./range-order.ts";
-import type { Refusal } from "./refusals.ts";
+import type { Refusal } from "../refusals.ts";
 import { sortedChanges } from "./sorted-changes.ts";
 import type { SortedChanges } from "./sorted-changes.ts";
 

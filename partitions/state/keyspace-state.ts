@@ -7,12 +7,12 @@
  * sure before that the whole request can be done.
  */
 import assert from "node:assert/strict";
-import { encodeKeyRecord, encodeTombstoneRecord } from "../proto/key-record.ts";
-import { Alarms } from "./alarms.ts";
-import { Auth } from "./auth.ts";
+import { encodeKeyRecord, encodeTombstoneRecord } from "../../proto/key-record.ts";
+import { Alarms } from "../alarms.ts";
+import { Auth } from "../auth/auth.ts";
 import { HeldRevisions } from "./held-revisions.ts";
-import { END_OF_KEYS, keyBytes } from "./interval.ts";
-import type { Interval } from "./interval.ts";
+import { END_OF_KEYS, keyBytes } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
 import { LeaseTable } from "./lease-table.ts";
 import type { PartitionMap } from "./partition-map.ts";

@@ -12,13 +12,13 @@ import {
   UNION_CREATE,
   UNION_MOD,
   UNION_VERSION,
-} from "../proto/messages.ts";
-import type { Compare } from "../proto/messages.ts";
-import { decodeKeyValue } from "../proto/key-record.ts";
-import { intervalOf, isSingleKey, keyString } from "./interval.ts";
-import type { Change } from "./key-history.ts";
-import { LATEST } from "./keyspace-state.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+} from "../../proto/messages.ts";
+import type { Compare } from "../../proto/messages.ts";
+import { decodeKeyValue } from "../../proto/key-record.ts";
+import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
+import type { Change } from "../state/key-history.ts";
+import { LATEST } from "../state/keyspace-state.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 
 /** Whether a comparison is true. Over a range it must be for every key; a range without keys is like a missing key. */
 export function holds(state: KeyspaceState, compare: Compare): boolean {

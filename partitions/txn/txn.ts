@@ -16,15 +16,15 @@ import type {
   ResponseOp,
   TxnRequest,
   TxnResponse,
-} from "../proto/messages.ts";
+} from "../../proto/messages.ts";
 import { holds } from "./compare.ts";
 import { deleteRange } from "./delete-range.ts";
-import { intervalOf, isSingleKey, keyString } from "./interval.ts";
-import type { Interval } from "./interval.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { checkPut, needsKey, put } from "./put.ts";
-import { checkRevision, count, effectiveRevision, range } from "./range.ts";
-import { COMPACTED, KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "./refusals.ts";
+import { checkRevision, count, effectiveRevision, range } from "../range/range.ts";
+import { COMPACTED, KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "../refusals.ts";
 
 /** The branch that a txn takes, and those of the txns inside that branch in the order of their operations. */
 interface Branch {
