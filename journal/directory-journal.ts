@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { Batch } from "./batch.ts";
-import type { Disk } from "./disk.ts";
-import { nodeDisk } from "./disk.ts";
-import type { DirectoryLog } from "./directory-log.ts";
-import { openDirectoryLog } from "./directory-log.ts";
+import type { Disk } from "./replica/disk.ts";
+import { nodeDisk } from "./replica/disk.ts";
+import type { DirectoryLog } from "./replica/directory-log.ts";
+import { openDirectoryLog } from "./replica/directory-log.ts";
 import { FrameHeader, frameHeaderBytes } from "./frame.ts";
 import type { Journal, JournalError, JournalListener, JournalRecord } from "./journal.ts";
 import { checkPosition, closed, failed, ioError, tooLarge } from "./journal-errors.ts";
 import { frameBytesSoft, recordBytesMax, segmentBytesDefault, segmentBytesMin, spareBatchesMax } from "./limits.ts";
-import { LogCursor } from "./log-cursor.ts";
-import { segmentHeaderBytes } from "./segment.ts";
+import { LogCursor } from "./replica/log-cursor.ts";
+import { segmentHeaderBytes } from "./replica/segment.ts";
 
 export interface DirectoryJournalOptions {
   /** Made when it is missing. Who opens it holds its lock: two writers in one directory destroy the journal. */

@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto";
 import { open, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 
-import { nodeDisk } from "../journal/disk.ts";
+import { nodeDisk } from "../journal/replica/disk.ts";
 import { lockFile, type FileLock } from "./data-dir-lock.ts";
 
 /** The layout of the directory that this version writes and reads. */

@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { readTexts } from "./journal-contract.ts";
-import { RecordingListener } from "./recording-listener.ts";
-import type { CrashMode } from "./simulated-disk.ts";
-import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
+import type { CrashMode } from "../sim/simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
 /**
  * Writers that are stopped at any step of the disk, one after the other on the same disk, and what each finds of its

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { nodeDisk } from "../../journal/disk.ts";
+import { nodeDisk } from "../../journal/replica/disk.ts";
 
 let root: string;
 

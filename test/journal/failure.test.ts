@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalListener } from "../../journal/journal.ts";
-import { unnamedSegment } from "../../journal/segment.ts";
+import { unnamedSegment } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
-import { RecordingListener } from "./recording-listener.ts";
-import type { DiskOperation, Fault } from "./simulated-disk.ts";
-import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
+import type { DiskOperation, Fault } from "../sim/simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
 const segmentBytes = 16 * 1024;
 

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { frameBytesSoft, recordBytesMax } from "../../journal/limits.ts";
-import { RecordingListener } from "./recording-listener.ts";
-import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
+import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
 const frameHeaderBytes = 48;
 const recordHeaderBytes = 4;

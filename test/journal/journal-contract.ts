@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Journal, JournalListener, JournalRecord } from "../../journal/journal.ts";
 import { recordBytesMax } from "../../journal/limits.ts";
-import { RecordingListener } from "./recording-listener.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
 
 /** What the suite needs of an implementation. */
 export interface JournalHarness {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Disk, DiskFile } from "../../journal/disk.ts";
-import { nodeDisk } from "../../journal/disk.ts";
+import type { Disk, DiskFile } from "../../journal/replica/disk.ts";
+import { nodeDisk } from "../../journal/replica/disk.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
-import { MemoryJournal, MemoryStore } from "../../journal/memory-journal.ts";
+import { MemoryJournal, MemoryStore } from "../sim/memory-journal.ts";
 import type { JournalHarness } from "./journal-contract.ts";
 import { journalContract } from "./journal-contract.ts";
-import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
 const segmentBytes = 16 * 1024;
 

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { readTexts } from "./journal-contract.ts";
-import { RecordingListener } from "./recording-listener.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
 
 const script = join(import.meta.dirname, "append-until-killed.ts");
 

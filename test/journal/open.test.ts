@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
-import { segmentName, unnamedSegment } from "../../journal/segment.ts";
+import { segmentName, unnamedSegment } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
-import { RecordingListener } from "./recording-listener.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
 
 const segmentBytes = 16 * 1024;
 const cluster = "0123456789abcdef0123456789abcdef";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decodeSegmentHeader, encodeSegmentHeader, isSegmentName, segmentName } from "../../journal/segment.ts";
+import { decodeSegmentHeader, encodeSegmentHeader, isSegmentName, segmentName } from "../../journal/replica/segment.ts";
 
 const header = {
   salt: 0x89abcdef,

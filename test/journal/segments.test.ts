@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { zeroStepBytes } from "../../journal/limits.ts";
-import { isSegmentName, unnamedSegment } from "../../journal/segment.ts";
+import { isSegmentName, unnamedSegment } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
-import { RecordingListener } from "./recording-listener.ts";
-import type { DiskOperation } from "./simulated-disk.ts";
-import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
+import type { DiskOperation } from "../sim/simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
 describe("the segments of a directory journal", () => {
   let directory: string;

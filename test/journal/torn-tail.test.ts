@@ -5,10 +5,10 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { FrameHeader, frameHeaderBytes, writeFrameHeader } from "../../journal/frame.ts";
-import { segmentName } from "../../journal/segment.ts";
+import { segmentName } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
-import { RecordingListener } from "./recording-listener.ts";
-import { seededRandom } from "./simulated-disk.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
+import { seededRandom } from "../sim/simulated-disk.ts";
 
 const segmentBytes = 128 * 1024;
 const headerBytes = 4096;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { recordBytesMax } from "../../journal/limits.ts";
-import { MemoryJournal, MemoryStore } from "../../journal/memory-journal.ts";
+import { MemoryJournal, MemoryStore } from "../sim/memory-journal.ts";
 import type { PutResponse } from "../../proto/messages.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT, alarmRequest } from "../../proto/rare.ts";
 import { writePutRequest } from "../../proto/request-writers.ts";

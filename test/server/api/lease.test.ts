@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { MemoryJournal } from "../../../journal/memory-journal.ts";
+import { MemoryJournal } from "../../sim/memory-journal.ts";
 import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../../proto/rare.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { LeaseService } from "../../../server/api/lease.ts";

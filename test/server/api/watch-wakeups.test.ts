@@ -6,7 +6,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { MemoryJournal } from "../../../journal/memory-journal.ts";
+import { MemoryJournal } from "../../sim/memory-journal.ts";
 import { decodeEvent } from "../../../proto/event-record.ts";
 import type { WatchRequest, WatchResponse } from "../../../proto/messages.ts";
 import { writePutRequest, writeWatchRequest } from "../../../proto/request-writers.ts";

@@ -1,7 +1,7 @@
-import type { Journal, JournalListener, JournalRecord } from "./journal.ts";
-import { JournalError } from "./journal.ts";
-import { checkPosition, closed, failed, tooLarge, trimmed } from "./journal-errors.ts";
-import { recordBytesMax } from "./limits.ts";
+import type { Journal, JournalListener, JournalRecord } from "../../journal/journal.ts";
+import { JournalError } from "../../journal/journal.ts";
+import { checkPosition, closed, failed, tooLarge, trimmed } from "../../journal/journal-errors.ts";
+import { recordBytesMax } from "../../journal/limits.ts";
 
 /** What survives of a memory journal: give it to the next one to "open it again". */
 export class MemoryStore {

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import type { Disk, DiskFile, OnWritten } from "../../journal/disk.ts";
+import type { Disk, DiskFile, OnWritten } from "../../journal/replica/disk.ts";
 
 /**
  * A disk in memory that loses what a disk may lose. Each file has the content that readers see (the page cache) and the

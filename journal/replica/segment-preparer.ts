@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { writeDurably } from "./disk.ts";
-import { prepareAfterShare, zeroStepBytes, zeroStepPauseMs } from "./limits.ts";
+import { prepareAfterShare, zeroStepBytes, zeroStepPauseMs } from "../limits.ts";
 import { unnamedSegment } from "./segment.ts";
 
 const zeros = Buffer.alloc(zeroStepBytes);

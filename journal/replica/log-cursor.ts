@@ -1,10 +1,10 @@
 import type { DiskFile } from "./disk.ts";
 import type { DirectoryLog } from "./directory-log.ts";
-import { frameHeaderBytes, recordHeaderBytes } from "./frame.ts";
+import { frameHeaderBytes, recordHeaderBytes } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
-import type { JournalRecord } from "./journal.ts";
-import { corrupt, ioError, trimmed } from "./journal-errors.ts";
-import { cursorReadBytes } from "./limits.ts";
+import type { JournalRecord } from "../journal.ts";
+import { corrupt, ioError, trimmed } from "../journal-errors.ts";
+import { cursorReadBytes } from "../limits.ts";
 import type { Segment } from "./segment.ts";
 
 /** A reader's place in a log. It checks every frame again, and has a file of its own: no writer or trim disturbs it. */

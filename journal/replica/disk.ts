@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import { JournalError } from "./journal.ts";
+import { JournalError } from "../journal.ts";
 
 /**
  * What the journal needs of a file system. The seam exists so that a test can be the disk that fails, tears writes and

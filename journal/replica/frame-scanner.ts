@@ -1,6 +1,6 @@
 import type { DiskFile } from "./disk.ts";
 import { readFully } from "./disk.ts";
-import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "./frame.ts";
+import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "../frame.ts";
 import type { SegmentHeader } from "./segment.ts";
 import { segmentHeaderBytes } from "./segment.ts";
 

@@ -1,8 +1,8 @@
 import { crc32 } from "node:zlib";
 import { basename } from "node:path";
-import { readUint64, writeUint64 } from "./frame.ts";
-import { JournalError } from "./journal.ts";
-import { corrupt } from "./journal-errors.ts";
+import { readUint64, writeUint64 } from "../frame.ts";
+import { JournalError } from "../journal.ts";
+import { corrupt } from "../journal-errors.ts";
 
 /*
  * A segment is one file of the journal: a header block of 4 KiB, then frames without gaps, then zeros to its end. Its

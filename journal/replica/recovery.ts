@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
-import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "./frame.ts";
+import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
-import { JournalError } from "./journal.ts";
-import { corrupt } from "./journal-errors.ts";
-import { recoveryReadBytes } from "./limits.ts";
+import { JournalError } from "../journal.ts";
+import { corrupt } from "../journal-errors.ts";
+import { recoveryReadBytes } from "../limits.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, isSegmentName, segmentHeaderBytes, unnamedSegment } from "./segment.ts";
 
