@@ -7,8 +7,8 @@
 import assert from "node:assert/strict";
 import type { ConnectionOptions } from "node:tls";
 
-import * as frames from "../server/transport/frames.ts";
-import { literalBlock } from "../server/transport/hpack.ts";
+import * as frames from "../server/transport/frames/frames.ts";
+import { literalBlock } from "../server/transport/headers/hpack.ts";
 import { GrpcError, LeanCall, type ReplyHandler, type StreamHandler } from "./lean/call.ts";
 import { type Goaway, LeanConnection } from "./lean/connection.ts";
 import { type Field, RequestBlocks } from "./lean/request-blocks.ts";

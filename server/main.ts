@@ -1,11 +1,11 @@
 /** The process: command line in, exit code out. Everything else is in `plinth.ts`. */
 import process from "node:process";
 import { JournalError } from "../journal/journal.ts";
-import { parseConfig } from "./config.ts";
-import type { Config } from "./config.ts";
-import { DataDirError } from "./data-dir.ts";
-import { describeError, openLog } from "./logger.ts";
-import type { OpenLog } from "./logger.ts";
+import { parseConfig } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
+import { DataDirError } from "./host/data-dir.ts";
+import { describeError, openLog } from "./host/logger.ts";
+import type { OpenLog } from "./host/logger.ts";
 import { Plinth } from "./plinth.ts";
 import { PLINTH_VERSION } from "./version.ts";
 

@@ -3,7 +3,7 @@
  * are numbers here; the connection (../lean-client.ts) writes and reads the frames.
  */
 
-import { readUint32, writeUint32 } from "../../server/transport/frames.ts";
+import { readUint32, writeUint32 } from "../../server/transport/frames/frames.ts";
 import type { ResponseHead } from "./response-heads.ts";
 
 /** Flag octet and length in front of every gRPC message. */

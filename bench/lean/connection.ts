@@ -5,7 +5,7 @@
 
 import type { ConnectionOptions } from "node:tls";
 
-import * as frames from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
 import { CallTable } from "./call-table.ts";
 import { GrpcError, LeanCall, MESSAGE_PREFIX_BYTES, type ReplyHandler } from "./call.ts";
 import type { RequestBlocks } from "./request-blocks.ts";

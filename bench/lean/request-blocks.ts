@@ -5,7 +5,7 @@
  * Nothing is ever evicted: when the table is full, further fields are sent as literals.
  */
 
-import { encodeInteger, literalBlock } from "../../server/transport/hpack.ts";
+import { encodeInteger, literalBlock } from "../../server/transport/headers/hpack.ts";
 
 /** What a peer's header table holds unless its SETTINGS say otherwise. */
 const DEFAULT_TABLE_BYTES = 4096;

@@ -3,8 +3,8 @@
  * again; a block whose decoding changed no table is decoded once and from then on only compared.
  */
 
-import type { HeaderField } from "../../server/transport/header-field.ts";
-import { HpackDecoder } from "../../server/transport/hpack.ts";
+import type { HeaderField } from "../../server/transport/headers/header-field.ts";
+import { HpackDecoder } from "../../server/transport/headers/hpack.ts";
 
 const CACHED_BLOCK_BYTES_MAX = 256;
 const CACHED_BLOCKS_MAX = 8;

@@ -7,7 +7,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 
-import * as frames from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
 
 const OUT_BYTES = 65_536;
 const READ_BYTES = 262_144;

@@ -32,7 +32,7 @@ import type { MessageType } from "../../proto/message-type.ts";
 import type { HeaderOnly } from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal, ROLE_NOT_FOUND, USER_NOT_FOUND } from "../../partitions/refusals.ts";
-import type { AuthChangeType } from "../auth-change.ts";
+import type { AuthChangeType } from "../engine/auth-change.ts";
 import {
   AUTH_DISABLE,
   AUTH_ENABLE,
@@ -45,12 +45,12 @@ import {
   USER_DELETE,
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
-} from "../auth-change.ts";
-import type { AuthTokens } from "../auth-tokens.ts";
-import type { Committer } from "../committer.ts";
+} from "../engine/auth-change.ts";
+import type { AuthTokens } from "../session/auth-tokens.ts";
+import type { Committer } from "../engine/committer.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
-import type { Passwords } from "../passwords.ts";
-import { RECORD_AUTH, recordOf } from "../record.ts";
+import type { Passwords } from "../session/passwords.ts";
+import { RECORD_AUTH, recordOf } from "../engine/record.ts";
 import type { Method, Status, UnaryCall } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";

@@ -1,7 +1,7 @@
 /** Carries the outcome of a proposal to the unary call that waits for it. */
 import { Refusal } from "../../partitions/refusals.ts";
-import type { Waiter } from "../committer.ts";
-import type { Outcome } from "../record.ts";
+import type { Waiter } from "../engine/committer.ts";
+import type { Outcome } from "../engine/record.ts";
 import type { Status, UnaryCall } from "../transport/service.ts";
 
 /** Answers the call. The outcome is never a refusal here, but what executing the call's own kind of command gives. */

@@ -6,7 +6,7 @@ import type { Auth } from "../../partitions/auth/auth.ts";
 import type { Authorization, Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { AUTH_REVISION_OLD, Refusal } from "../../partitions/refusals.ts";
-import type { AuthTokens } from "../auth-tokens.ts";
+import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { CallMetadata } from "../transport/service.ts";
 import { INVALID_AUTH_TOKEN } from "./statuses.ts";
 

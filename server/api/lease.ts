@@ -15,12 +15,12 @@ import {
 import type { LeaseGrantRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest } from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
-import type { SpaceGuard } from "../space-guard.ts";
-import { LEASE_COST_BYTES } from "../space-guard.ts";
-import type { Committer } from "../committer.ts";
-import type { Lessor } from "../lessor.ts";
+import type { SpaceGuard } from "../engine/space-guard.ts";
+import { LEASE_COST_BYTES } from "../engine/space-guard.ts";
+import type { Committer } from "../engine/committer.ts";
+import type { Lessor } from "../engine/lessor.ts";
 import { KEEP_ALIVES_WAITING_MAX, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
-import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE, recordOf } from "../record.ts";
+import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE, recordOf } from "../engine/record.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
 import { OK } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";

@@ -4,7 +4,7 @@ import { DecodeError } from "../../proto/decode-error.ts";
 import type { CallMetadata, ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import type { BidiMethod, UnaryCall, UnaryMethod } from "../transport/service.ts";
 import { RECORD_KIND_BYTES, UNREAD_REPLIES_MAX } from "../limits.ts";
-import { recordOf } from "../record.ts";
+import { recordOf } from "../engine/record.ts";
 import { INVALID_CLIENT_API_VERSION, REPLIES_UNREAD, undecodable } from "./statuses.ts";
 
 const BEYOND_ASCII = /[\x80-\xff]/;

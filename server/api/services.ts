@@ -1,17 +1,17 @@
 /** Every gRPC method the server answers: the services, and Unimplemented for the rest of etcd's interface. */
-import { AuthTokens } from "../auth-tokens.ts";
+import { AuthTokens } from "../session/auth-tokens.ts";
 import type { Clock } from "../clock.ts";
-import type { Config } from "../config.ts";
-import type { Engine } from "../engine.ts";
+import type { Config } from "../config/config.ts";
+import type { Engine } from "../engine/engine.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
-import { Passwords } from "../passwords.ts";
+import { Passwords } from "../session/passwords.ts";
 import type { Method } from "../transport/service.ts";
 import { AuthService } from "./auth.ts";
 import { Callers } from "./callers.ts";
 import { clusterMethods } from "./cluster.ts";
 import type { Headers } from "./header.ts";
 import { healthMethods } from "./health.ts";
-import { KvService } from "./kv.ts";
+import { KvService } from "./kv/kv.ts";
 import { LeaseService } from "./lease.ts";
 import { MaintenanceService } from "./maintenance.ts";
 import { unimplementedMethods } from "./unimplemented.ts";

@@ -11,7 +11,7 @@ import type { EventRecord, WatchCreateRequest, WatchRequest, WatchResponse } fro
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
-import type { CatchUp } from "../catch-up.ts";
+import type { CatchUp } from "../engine/catch-up.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";

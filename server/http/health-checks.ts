@@ -3,7 +3,7 @@
  * one changes; how a check is asked for over HTTP is the handler's business.
  */
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../host/logger.ts";
 
 /** What the server says of itself. */
 export interface HealthSource {

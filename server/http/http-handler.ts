@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { type Clock, systemClock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../host/logger.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { answerInTurn } from "./answer-in-turn.ts";
 import { CHECK_NAMES, type CheckType, type HealthChecks } from "./health-checks.ts";

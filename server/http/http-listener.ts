@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { ListenAddress } from "../config.ts";
-import { removeStaleSocket } from "../stale-socket.ts";
+import type { ListenAddress } from "../config/config.ts";
+import { removeStaleSocket } from "../host/stale-socket.ts";
 import type { HttpHandler } from "./http-handler.ts";
 
 export interface HttpListener {

@@ -9,16 +9,16 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
 
-import { Connection } from "./connection.ts";
-import type { ConnectionHost } from "./connection.ts";
-import { DeadlineWheel } from "./deadline-wheel.ts";
+import { Connection } from "./connection/connection.ts";
+import type { ConnectionHost } from "./connection/connection.ts";
+import { DeadlineWheel } from "./stream/deadline-wheel.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { TransportLimits } from "./limits.ts";
-import { openListener } from "./listener.ts";
+import { openListener } from "./socket/listener.ts";
 import { MethodTable } from "./method-table.ts";
-import { sniffProtocol } from "./protocol-sniffer.ts";
-import type { SendTotals } from "./send-room.ts";
-import { readShared } from "./shared-read.ts";
+import { sniffProtocol } from "./socket/protocol-sniffer.ts";
+import type { SendTotals } from "./stream/send-room.ts";
+import { readShared } from "./socket/shared-read.ts";
 import { UNAVAILABLE } from "./service.ts";
 import type { CallObserver, Method, Status } from "./service.ts";
 

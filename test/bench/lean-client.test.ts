@@ -10,8 +10,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { LeanClient, type LeanClientOptions } from "../../bench/lean-client.ts";
 import { RequestBlocks } from "../../bench/lean/request-blocks.ts";
 import { percentDecode } from "../../bench/lean/response-heads.ts";
-import * as frames from "../../server/transport/frames.ts";
-import { HpackDecoder } from "../../server/transport/hpack.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { HpackDecoder } from "../../server/transport/headers/hpack.ts";
 
 const stops: (() => void)[] = [];
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Auth } from "../../partitions/auth/auth.ts";
-import type { AuthChange } from "../../server/auth-change.ts";
+import type { AuthChange } from "../../server/engine/auth-change.ts";
 import {
   AUTH_DISABLE,
   AUTH_ENABLE,
@@ -16,9 +16,9 @@ import {
   USER_DELETE,
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
-} from "../../server/auth-change.ts";
-import type { AuthChangeType } from "../../server/auth-change.ts";
-import { decodeIdentity, decodeRecord, RECORD_AUTH, recordOf, withIdentity } from "../../server/record.ts";
+} from "../../server/engine/auth-change.ts";
+import type { AuthChangeType } from "../../server/engine/auth-change.ts";
+import { decodeIdentity, decodeRecord, RECORD_AUTH, recordOf, withIdentity } from "../../server/engine/record.ts";
 
 const name = fc.constantFrom("root", "amy", "", "\0", "\ufeffamy", "zoë", "\u{1f600}", "__proto__", "constructor");
 const bytes = fc.constantFrom("", "\0", "a", "b", "\xff").map((text) => Buffer.from(text, "latin1"));

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { Auth } from "../../partitions/auth/auth.ts";
 import type { User } from "../../partitions/auth/auth.ts";
-import { AuthTokens } from "../../server/auth-tokens.ts";
+import { AuthTokens } from "../../server/session/auth-tokens.ts";
 import { AUTH_TOKENS_MAX } from "../../server/limits.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { AutoCompactor } from "../../server/auto-compactor.ts";
-import type { AutoCompaction } from "../../server/config.ts";
-import { createLogger } from "../../server/logger.ts";
+import { AutoCompactor } from "../../server/engine/auto-compactor.ts";
+import type { AutoCompaction } from "../../server/config/config.ts";
+import { createLogger } from "../../server/host/logger.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 
 const MINUTE_MS = 60_000;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type Config, parseConfig } from "../../server/config.ts";
+import { type Config, parseConfig } from "../../server/config/config.ts";
 
 type Parsed = Extract<ReturnType<typeof parseConfig>, { kind: "config" }>;
 

@@ -7,7 +7,7 @@ import path from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { nodeDisk } from "../../journal/replica/disk.ts";
-import { DATA_DIR_FORMAT, type DataDir, openDataDir } from "../../server/data-dir.ts";
+import { DATA_DIR_FORMAT, type DataDir, openDataDir } from "../../server/host/data-dir.ts";
 
 let root: string;
 let directory: string;

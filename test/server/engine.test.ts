@@ -15,7 +15,7 @@ import {
   USER_NAME_EMPTY,
 } from "../../partitions/refusals.ts";
 import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../server/api/statuses.ts";
-import type { AuthChangeType } from "../../server/auth-change.ts";
+import type { AuthChangeType } from "../../server/engine/auth-change.ts";
 import {
   AUTH_ENABLE,
   ROLE_ADD,
@@ -23,11 +23,11 @@ import {
   USER_ADD,
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
-} from "../../server/auth-change.ts";
-import { Engine } from "../../server/engine.ts";
+} from "../../server/engine/auth-change.ts";
+import { Engine } from "../../server/engine/engine.ts";
 import { LEASE_REVOKE_RETRY_MS, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../server/limits.ts";
-import type { Command, Outcome } from "../../server/record.ts";
-import { RECORD_ALARM, RECORD_AUTH, RECORD_PUT, recordOf } from "../../server/record.ts";
+import type { Command, Outcome } from "../../server/engine/record.ts";
+import { RECORD_ALARM, RECORD_AUTH, RECORD_PUT, recordOf } from "../../server/engine/record.ts";
 import type { Status } from "../../server/transport/service.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 import { putRequest, rangeRequest } from "../support/requests.ts";

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 
 import { expect, test } from "vitest";
 
-import { parseConfig } from "../../server/config.ts";
+import { parseConfig } from "../../server/config/config.ts";
 import { ensurePeer, goMissingReason } from "../peers/build.ts";
 
 const run = promisify(execFile);

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 import { HealthChecks, type HealthSource } from "../../server/http/health-checks.ts";
 import { createHttpHandler, type HttpHandler } from "../../server/http/http-handler.ts";
 import { type HttpListener, listenHttp } from "../../server/http/http-listener.ts";
-import { createLogger } from "../../server/logger.ts";
+import { createLogger } from "../../server/host/logger.ts";
 import { goMissingReason } from "../peers/build.ts";
 import { startEtcd } from "../peers/etcd.ts";
 import { ManualClock } from "../sim/manual-clock.ts";

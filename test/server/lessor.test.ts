@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Lessor } from "../../server/lessor.ts";
+import { Lessor } from "../../server/engine/lessor.ts";
 import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "../../server/limits.ts";
 import { Counters } from "../../server/metrics/counters.ts";
 import { ManualClock } from "../sim/manual-clock.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import { DescriptorSink, LOG_PENDING_BYTES_MAX } from "../../server/log-sink.ts";
+import { DescriptorSink, LOG_PENDING_BYTES_MAX } from "../../server/host/log-sink.ts";
 
 /** What becomes of a write: an error, or how many bytes are taken of those offered. */
 type Outcome = { readonly error: string } | { readonly taken: number };

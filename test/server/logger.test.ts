@@ -4,9 +4,9 @@ import path from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import type { LogLevel } from "../../server/config.ts";
-import type { LogSink } from "../../server/log-sink.ts";
-import { createLogger, openLog } from "../../server/logger.ts";
+import type { LogLevel } from "../../server/config/config.ts";
+import type { LogSink } from "../../server/host/log-sink.ts";
+import { createLogger, openLog } from "../../server/host/logger.ts";
 
 class Lines implements LogSink {
   readonly lines: string[] = [];

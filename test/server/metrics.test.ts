@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { Metrics } from "../../server/metrics.ts";
+import { Metrics } from "../../server/metrics/metrics.ts";
 import { BucketRecorder, exponentialBounds } from "../../server/metrics/bucket-recorder.ts";
 import { CallCounters } from "../../server/metrics/call-counters.ts";
 import { Counters } from "../../server/metrics/counters.ts";

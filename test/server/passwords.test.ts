@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { expect, test } from "vitest";
-import { Passwords } from "../../server/passwords.ts";
+import { Passwords } from "../../server/session/passwords.ts";
 
 const wanted = (): boolean => true;
 

@@ -1,7 +1,7 @@
 /** Logs far more than is kept for a reader that does not read, then ends as the server does. */
 import process from "node:process";
-import { LOG_PENDING_BYTES_MAX } from "../../server/log-sink.ts";
-import { openLog } from "../../server/logger.ts";
+import { LOG_PENDING_BYTES_MAX } from "../../server/host/log-sink.ts";
+import { openLog } from "../../server/host/logger.ts";
 
 const output = process.argv[2];
 const { logger, flush } = openLog({ level: "info", format: "json", outputs: [output] });

@@ -1,7 +1,7 @@
 /** Callers of a keyspace, for services that are tested without a server around them. */
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Callers } from "../../server/api/callers.ts";
-import { AuthTokens } from "../../server/auth-tokens.ts";
+import { AuthTokens } from "../../server/session/auth-tokens.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 
 export function callersOf(keyspace: Keyspace): Callers {

@@ -3,9 +3,9 @@ import { connect } from "node:net";
 
 import { describe, expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame } from "../../server/transport/frames.ts";
-import { encodeInteger } from "../../server/transport/hpack.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame } from "../../server/transport/frames/frames.ts";
+import { encodeInteger } from "../../server/transport/headers/hpack.ts";
 import { DEFAULT_LIMITS } from "../../server/transport/limits.ts";
 import { openFake } from "./fake-socket.ts";
 import type { FakePeer } from "./fake-socket.ts";

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { DeadlineWheel } from "../../server/transport/deadline-wheel.ts";
-import type { Deadline } from "../../server/transport/deadline-wheel.ts";
-import * as frames from "../../server/transport/frames.ts";
-import { parseGrpcTimeout } from "../../server/transport/grpc-timeout.ts";
+import { DeadlineWheel } from "../../server/transport/stream/deadline-wheel.ts";
+import type { Deadline } from "../../server/transport/stream/deadline-wheel.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { parseGrpcTimeout } from "../../server/transport/headers/grpc-timeout.ts";
 import { RawClient, data, grpcMessage, headers, requestFields } from "./raw-client.ts";
 import { startServer } from "./test-server.ts";
 

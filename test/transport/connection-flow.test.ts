@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame, encodeSettings } from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame, encodeSettings } from "../../server/transport/frames/frames.ts";
 import { openFake } from "./fake-socket.ts";
 import type { FakePeer } from "./fake-socket.ts";
 import {

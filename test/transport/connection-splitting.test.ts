@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame } from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame } from "../../server/transport/frames/frames.ts";
 import { fakeConnection } from "./fake-socket.ts";
 import { TestHpackEncoder } from "./hpack-encoder.ts";
 import { data, grpcMessage, requestFields, resetStream, windowUpdate } from "./raw-client.ts";

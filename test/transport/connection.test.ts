@@ -3,8 +3,8 @@ import { connect } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame } from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame } from "../../server/transport/frames/frames.ts";
 import { openFake } from "./fake-socket.ts";
 import { TestHpackEncoder } from "./hpack-encoder.ts";
 import {

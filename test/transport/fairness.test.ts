@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
 import { openFake } from "./fake-socket.ts";
 import { RawClient, data, grpcMessage, headers, request, requestFields, windowUpdate } from "./raw-client.ts";
 import { makeServer, startServer } from "./test-server.ts";

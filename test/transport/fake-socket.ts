@@ -6,8 +6,8 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 
-import { Connection } from "../../server/transport/connection.ts";
-import { ACK, PREFACE, SETTINGS, encodeFrame, encodeSettings } from "../../server/transport/frames.ts";
+import { Connection } from "../../server/transport/connection/connection.ts";
+import { ACK, PREFACE, SETTINGS, encodeFrame, encodeSettings } from "../../server/transport/frames/frames.ts";
 import type { GrpcServer } from "../../server/transport/grpc-server.ts";
 import { FrameLog } from "./raw-client.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { FrameReader } from "../../server/transport/frame-reader.ts";
-import type { FrameHandler } from "../../server/transport/frame-reader.ts";
+import { FrameReader } from "../../server/transport/frames/frame-reader.ts";
+import type { FrameHandler } from "../../server/transport/frames/frame-reader.ts";
 import {
   PREFACE,
   encodeFrame,
@@ -10,7 +10,7 @@ import {
   encodeSettings,
   readUint31,
   readUint32,
-} from "../../server/transport/frames.ts";
+} from "../../server/transport/frames/frames.ts";
 
 /** Notes every frame, with a copy of its payload. */
 class Recorder implements FrameHandler {

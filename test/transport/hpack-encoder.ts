@@ -3,8 +3,8 @@
  * the representation of each field.
  */
 
-import { encodeInteger } from "../../server/transport/hpack.ts";
-import { huffmanEncode } from "../../server/transport/huffman.ts";
+import { encodeInteger } from "../../server/transport/headers/hpack.ts";
+import { huffmanEncode } from "../../server/transport/headers/huffman.ts";
 
 export type FieldPair = readonly [name: string, value: string];
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import type { HeaderField } from "../../server/transport/header-field.ts";
-import { HpackDecoder, HpackError, encodeInteger, literalBlock } from "../../server/transport/hpack.ts";
-import { huffmanDecode, huffmanEncode } from "../../server/transport/huffman.ts";
+import type { HeaderField } from "../../server/transport/headers/header-field.ts";
+import { HpackDecoder, HpackError, encodeInteger, literalBlock } from "../../server/transport/headers/hpack.ts";
+import { huffmanDecode, huffmanEncode } from "../../server/transport/headers/huffman.ts";
 import { TestHpackEncoder } from "./hpack-encoder.ts";
 import type { FieldPair, Representation } from "./hpack-encoder.ts";
 

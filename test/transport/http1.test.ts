@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { DATA, END_HEADERS, END_STREAM, INTERNAL_ERROR, RST_STREAM } from "../../server/transport/frames.ts";
+import { DATA, END_HEADERS, END_STREAM, INTERNAL_ERROR, RST_STREAM } from "../../server/transport/frames/frames.ts";
 import { RawClient, data, grpcMessage, headers } from "./raw-client.ts";
 import { startServer } from "./test-server.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame, encodeSettings } from "../../server/transport/frames.ts";
-import { literalBlock } from "../../server/transport/hpack.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame, encodeSettings } from "../../server/transport/frames/frames.ts";
+import { literalBlock } from "../../server/transport/headers/hpack.ts";
 import {
   RawClient,
   REQUEST,

@@ -24,9 +24,9 @@ import {
   encodeSettings,
   readUint31,
   readUint32,
-} from "../../server/transport/frames.ts";
-import type { HeaderField } from "../../server/transport/header-field.ts";
-import { HpackDecoder, literalBlock } from "../../server/transport/hpack.ts";
+} from "../../server/transport/frames/frames.ts";
+import type { HeaderField } from "../../server/transport/headers/header-field.ts";
+import { HpackDecoder, literalBlock } from "../../server/transport/headers/hpack.ts";
 
 export interface Frame {
   readonly type: number;

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame, encodeSettings } from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame, encodeSettings } from "../../server/transport/frames/frames.ts";
 import { openFake } from "./fake-socket.ts";
 import type { FakePeer } from "./fake-socket.ts";
 import { data, grpcMessage, headers, request, requestFields, windowUpdate } from "./raw-client.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { PART_OVERHEAD, SendQueue } from "../../server/transport/send-queue.ts";
+import { PART_OVERHEAD, SendQueue } from "../../server/transport/stream/send-queue.ts";
 
 const part = fc.uint8Array({ minLength: 1, maxLength: 20 });
 const pushed = fc.oneof(

@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame } from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame } from "../../server/transport/frames/frames.ts";
 import { RawClient, grpcMessage, headers, request, requestFields, windowUpdate } from "./raw-client.ts";
 import type { Frame } from "./raw-client.ts";
 import { startServer } from "./test-server.ts";

@@ -5,8 +5,8 @@ import { connect } from "node:net";
 
 import * as fc from "fast-check";
 
-import * as frames from "../../server/transport/frames.ts";
-import { literalBlock } from "../../server/transport/hpack.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { literalBlock } from "../../server/transport/headers/hpack.ts";
 import { frame } from "./support-clients.ts";
 import * as paths from "./support-test-service.ts";
 

@@ -7,8 +7,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import * as frames from "../../server/transport/frames.ts";
-import { encodeFrame, encodeSettings } from "../../server/transport/frames.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { encodeFrame, encodeSettings } from "../../server/transport/frames/frames.ts";
 import type { GrpcServer } from "../../server/transport/grpc-server.ts";
 import type { TransportLimits } from "../../server/transport/limits.ts";
 import type { BidiMethod, StreamCall, StreamListener } from "../../server/transport/service.ts";

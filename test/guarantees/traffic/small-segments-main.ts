@@ -1,7 +1,7 @@
 /** The server with a journal of small segments, so that a short test rolls from one to the next many times. */
 import process from "node:process";
-import { parseConfig } from "../../../server/config.ts";
-import { openLog } from "../../../server/logger.ts";
+import { parseConfig } from "../../../server/config/config.ts";
+import { openLog } from "../../../server/host/logger.ts";
 import { Plinth } from "../../../server/plinth.ts";
 
 const SEGMENT_BYTES = 256 * 1024;

@@ -3,7 +3,7 @@ import { Keyspace } from "../../../partitions/keyspace.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { writeTxnResponse } from "../../../proto/responses.ts";
 import { Writer } from "../../../proto/writer.ts";
-import { txnBytes } from "../../../server/api/answer-size.ts";
+import { txnBytes } from "../../../server/api/kv/answer-size.ts";
 import { del, nested, put, putRequest, range, txnRequest } from "../../support/requests.ts";
 
 test("the size of a txn's answer is known before it is built, whatever is nested in it", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Compare, RequestOp, TxnRequest } from "../../../proto/messages.ts";
-import { checkDeleteRange, checkPut, checkRange, checkTxn } from "../../../server/api/checks.ts";
+import { checkDeleteRange, checkPut, checkRange, checkTxn } from "../../../server/api/kv/checks.ts";
 import {
   compare,
   del,

@@ -4,7 +4,7 @@ import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../../proto/ra
 import { Headers } from "../../../server/api/header.ts";
 import { LeaseService } from "../../../server/api/lease.ts";
 import { REPLIES_UNREAD } from "../../../server/api/statuses.ts";
-import { Engine } from "../../../server/engine.ts";
+import { Engine } from "../../../server/engine/engine.ts";
 import { KEEP_ALIVES_WAITING_MAX } from "../../../server/limits.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
 import { OK, UNAVAILABLE } from "../../../server/transport/service.ts";

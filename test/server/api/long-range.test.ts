@@ -12,11 +12,11 @@ import {
 import type { RangeRequest, RangeResponse } from "../../../proto/messages.ts";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import { COMPACTED, Refusal } from "../../../partitions/refusals.ts";
-import { LongRanges, mayBeLong } from "../../../server/api/long-range.ts";
+import { LongRanges, mayBeLong } from "../../../server/api/kv/long-range.ts";
 import type { JobCall } from "../../../server/api/sliced-jobs.ts";
-import { SlicedRange } from "../../../server/api/sliced-range.ts";
+import { SlicedRange } from "../../../server/api/kv/sliced-range.ts";
 import { TOO_MANY_REQUESTS } from "../../../server/api/statuses.ts";
-import { Compactor } from "../../../server/compactor.ts";
+import { Compactor } from "../../../server/engine/compactor.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../server/limits.ts";
 import type { Status } from "../../../server/transport/service.ts";
 import { deleteRequest, putRequest, rangeRequest } from "../../support/requests.ts";

@@ -4,7 +4,7 @@ import { writeRangeRequest } from "../../../proto/request-writers.ts";
 import { decodeRangeStreamResponse } from "../../../proto/response-readers.ts";
 import { Writer } from "../../../proto/writer.ts";
 import { Headers } from "../../../server/api/header.ts";
-import { rangeStreamMethod } from "../../../server/api/range-stream.ts";
+import { rangeStreamMethod } from "../../../server/api/kv/range-stream.ts";
 import { RANGE_STREAM_CHUNK_KEYS } from "../../../server/limits.ts";
 import { Counters } from "../../../server/metrics/counters.ts";
 import type { StreamListener } from "../../../server/transport/service.ts";

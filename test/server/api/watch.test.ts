@@ -6,7 +6,7 @@ import type { WatchCreateRequest, WatchResponse } from "../../../proto/messages.
 import { Writer } from "../../../proto/writer.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { WatchService } from "../../../server/api/watch.ts";
-import { CatchUp } from "../../../server/catch-up.ts";
+import { CatchUp } from "../../../server/engine/catch-up.ts";
 import { Counters } from "../../../server/metrics/counters.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";

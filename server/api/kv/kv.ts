@@ -1,0 +1,226 @@
+/**
+ * etcdserverpb.KV. Reads are answered from the applied state in the turn they arrive in: what was acknowledged has been
+ * applied, so they are linearizable (OC-01). Writes are checked, go through the committer and are answered on commit.
+ */
+import {
+  decodeCompactionRequest,
+  decodeDeleteRangeRequest,
+  decodePutRequest,
+  decodeRangeRequest,
+  decodeTxnRequest,
+} from "../../../proto/requests.ts";
+import {
+  rangeResponseParts,
+  slicedRangeResponseParts,
+  writeCompactionResponse,
+  writeDeleteRangeResponse,
+  writePutResponse,
+  writeRangeResponse,
+  writeTxnResponse,
+} from "../../../proto/responses.ts";
+import type {
+  CompactionRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from "../../../proto/messages.ts";
+import { Writer } from "../../../proto/writer.ts";
+import type { Keyspace } from "../../../partitions/keyspace.ts";
+import { Refusal } from "../../../partitions/refusals.ts";
+import { isReadOnly } from "../../../partitions/txn/txn.ts";
+import type { Counters } from "../../metrics/counters.ts";
+import type { SpaceGuard } from "../../engine/space-guard.ts";
+import { putCost, txnCost } from "../../engine/space-guard.ts";
+import type { Committer } from "../../engine/committer.ts";
+import type { Compactor } from "../../engine/compactor.ts";
+import {
+  BUILT_RESPONSE_BYTES_MAX,
+  COPIED_RESPONSE_BYTES,
+  RECORD_KIND_BYTES,
+  REQUEST_ENVELOPE_BYTES,
+} from "../../limits.ts";
+import type { Command, Outcome } from "../../engine/record.ts";
+import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_PUT, RECORD_TXN } from "../../engine/record.ts";
+import type { Method, UnaryCall } from "../../transport/service.ts";
+import { deleteRangeBytes, recordBytes, txnBytes } from "./answer-size.ts";
+import type { Reply } from "../call-waiter.ts";
+import { CallWaiter } from "../call-waiter.ts";
+import type { Callers } from "../callers.ts";
+import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
+import type { Headers } from "../header.ts";
+import { LongRanges, mayBeLong } from "./long-range.ts";
+import { readMethod, writeMethod } from "../method.ts";
+import { rangeStreamMethod } from "./range-stream.ts";
+import { SlicedRange } from "./sliced-range.ts";
+import { ANSWER_TOO_LARGE, REQUEST_TOO_LARGE } from "../statuses.ts";
+
+export interface KvContext {
+  readonly keyspace: Keyspace;
+  readonly committer: Committer;
+  readonly compactor: Compactor;
+  readonly guard: SpaceGuard;
+  readonly callers: Callers;
+  readonly headers: Headers;
+  readonly counters: Counters;
+  /** --max-txn-ops */
+  readonly txnOpsMax: number;
+  /** --max-request-bytes */
+  readonly requestBytesMax: number;
+}
+
+export class KvService {
+  readonly methods: readonly Method[];
+  readonly #context: KvContext;
+  readonly #longRanges: LongRanges;
+  readonly #writer = new Writer();
+
+  constructor(context: KvContext) {
+    this.#context = context;
+    this.#longRanges = new LongRanges(context.keyspace);
+    this.methods = [
+      readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
+      rangeStreamMethod(context),
+      writeMethod("/etcdserverpb.KV/Put", decodePutRequest, (call, request, record) =>
+        this.#put(call, request, record),
+      ),
+      writeMethod("/etcdserverpb.KV/DeleteRange", decodeDeleteRangeRequest, (call, request, record) =>
+        this.#deleteRange(call, request, record),
+      ),
+      writeMethod("/etcdserverpb.KV/Txn", decodeTxnRequest, (call, request, record) =>
+        this.#txn(call, request, record),
+      ),
+      writeMethod("/etcdserverpb.KV/Compact", decodeCompactionRequest, (call, request, record) =>
+        this.#compact(call, request, record),
+      ),
+    ];
+  }
+
+  #range(call: UnaryCall, request: RangeRequest): void {
+    const { keyspace, callers } = this.#context;
+    const refused = checkRange(request) ?? callers.refuseRange(call, request.key, request.rangeEnd);
+    if (refused !== null) return call.fail(refused);
+    if (mayBeLong(request)) {
+      const refuseNow = callers.beginRead();
+      this.#longRanges.read(call, request, (response, revision) => {
+        this.#replyRange(call, refuseNow() ?? response, revision);
+      });
+    } else {
+      this.#replyRange(call, keyspace.range(request), keyspace.revision);
+    }
+  }
+
+  #replyRange(call: UnaryCall, response: RangeResponse | SlicedRange | Refusal, revision: number): void {
+    if (response instanceof Refusal) return call.fail(response);
+    const { counters, headers } = this.#context;
+    counters.ranges++;
+    if (response instanceof SlicedRange) {
+      const { slices, bytes, more, count } = response;
+      const { parts, length } = slicedRangeResponseParts({ header: headers.at(revision), slices, bytes, more, count });
+      call.replyParts(parts, length);
+      return;
+    }
+    response.header = headers.at(revision);
+    if (recordBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = rangeResponseParts(response);
+      call.replyParts(parts, length);
+    } else {
+      writeRangeResponse(this.#cleared(), response);
+      call.reply(this.#writer.bytes());
+    }
+  }
+
+  #put(call: UnaryCall, request: PutRequest, record: Buffer): void {
+    const cost = putCost(request);
+    if (this.#context.guard.refuseOverQuota(call, cost)) return;
+    const refused = checkPut(request);
+    if (refused !== null) return call.fail(refused);
+    this.#propose({ kind: RECORD_PUT, request }, record, cost, call, this.#replyPut);
+  }
+
+  readonly #replyPut = (call: UnaryCall, outcome: Outcome): void => {
+    const response = outcome as PutResponse;
+    response.header = this.#context.headers.at(this.#context.keyspace.revision);
+    writePutResponse(this.#cleared(), response);
+    call.reply(this.#writer.bytes());
+  };
+
+  #deleteRange(call: UnaryCall, request: DeleteRangeRequest, record: Buffer): void {
+    const refused = checkDeleteRange(request);
+    if (refused !== null) return call.fail(refused);
+    this.#propose({ kind: RECORD_DELETE_RANGE, request }, record, 0, call, this.#replyDeleteRange);
+  }
+
+  readonly #replyDeleteRange = (call: UnaryCall, outcome: Outcome): void => {
+    const response = outcome as DeleteRangeResponse;
+    if (deleteRangeBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
+    response.header = this.#context.headers.at(this.#context.keyspace.revision);
+    writeDeleteRangeResponse(this.#cleared(), response);
+    call.reply(this.#writer.bytes());
+  };
+
+  #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
+    const { guard, callers, txnOpsMax, keyspace } = this.#context;
+    const cost = txnCost(request);
+    if (guard.refuseOverQuota(call, cost)) return;
+    const refused = checkTxn(request, txnOpsMax);
+    if (refused !== null) return call.fail(refused);
+    if (!isReadOnly(request)) {
+      this.#propose({ kind: RECORD_TXN, request }, record, cost, call, this.#replyTxn);
+      return;
+    }
+    const denied = callers.refuse(call, (authorization, identity) => authorization.refuseTxn(identity, request));
+    if (denied !== null) return call.fail(denied);
+    // TX-17: a txn of ranges is a read.
+    const response = keyspace.txn(request);
+    if (response instanceof Refusal) call.fail(response);
+    else this.#replyTxn(call, response);
+  }
+
+  readonly #replyTxn = (call: UnaryCall, outcome: Outcome): void => {
+    const response = outcome as TxnResponse;
+    if (txnBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
+    response.header = this.#context.headers.at(this.#context.keyspace.revision);
+    writeTxnResponse(this.#cleared(), response);
+    call.reply(this.#writer.bytes());
+  };
+
+  #compact(call: UnaryCall, request: CompactionRequest, record: Buffer): void {
+    const refused = this.#context.callers.refuseAdmin(call);
+    if (refused !== null) return call.fail(refused);
+    const reply = request.physical ? this.#replyCompactPhysical : this.#replyCompact;
+    this.#propose({ kind: RECORD_COMPACTION, request }, record, 0, call, reply);
+  }
+
+  readonly #replyCompact = (call: UnaryCall): void => {
+    const header = this.#context.headers.at(this.#context.keyspace.revision);
+    writeCompactionResponse(this.#cleared(), { header });
+    call.reply(this.#writer.bytes());
+  };
+
+  readonly #replyCompactPhysical = (call: UnaryCall): void => {
+    this.#context.compactor.whenRemoved(() => this.#replyCompact(call));
+  };
+
+  /** @param cost what the command may add to the keyspace, in bytes */
+  #propose(command: Command, record: Buffer, cost: number, call: UnaryCall, reply: Reply): void {
+    const { callers, committer, guard, requestBytesMax } = this.#context;
+    const identity = callers.identify(call);
+    if (identity instanceof Refusal) return call.fail(identity);
+    // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
+    const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > requestBytesMax;
+    const refused =
+      (tooLarge ? REQUEST_TOO_LARGE : guard.refuseByAlarm(cost)) ??
+      committer.propose(command, record, new CallWaiter(call, reply), identity);
+    if (refused !== null) call.fail(refused);
+  }
+
+  #cleared(): Writer {
+    this.#writer.reset();
+    return this.#writer;
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The server's configuration: from a command line and an environment to one readonly object. A pure function, so that
+ * every message an operator can meet is tested without a process.
+ */
+import { recordBytesMax } from "../../journal/limits.ts";
+import { USED_FLAGS, REFUSED_FLAGS } from "./flag-table.ts";
+import { helpText, versionText } from "./help.ts";
+import { ConfigError, readSettings, type Setting, type Settings } from "./settings.ts";
+import {
+  type ListenAddress,
+  readAdvertisedUrls,
+  readChoice,
+  readDurationMs,
+  readInteger,
+  readListenAddresses,
+} from "./values.ts";
+import { RECORD_KIND_BYTES } from "../limits.ts";
+
+export type { ListenAddress };
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["json", "console"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export const METRICS_LEVELS = ["basic", "extensive"] as const;
+export type MetricsLevel = (typeof METRICS_LEVELS)[number];
+
+/** What the server compacts by itself. */
+export type AutoCompaction =
+  | { readonly mode: "off" }
+  | { readonly mode: "periodic"; readonly retentionMs: number }
+  | { readonly mode: "revision"; readonly retentionRevisions: number };
+
+export interface Config {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly listenClientAddresses: readonly ListenAddress[];
+  readonly advertiseClientUrls: readonly string[];
+  readonly advertisePeerUrls: readonly string[];
+  readonly listenMetricsAddresses: readonly ListenAddress[];
+  /** Null when there is no quota. */
+  readonly quotaBackendBytes: number | null;
+  readonly maxTxnOps: number;
+  readonly maxRequestBytes: number;
+  readonly autoCompaction: AutoCompaction;
+  readonly watchProgressNotifyIntervalMs: number;
+  readonly authTokenTtlMs: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** `stderr`, `stdout` or file paths; at least one. */
+  readonly logOutputs: readonly string[];
+  readonly metrics: MetricsLevel;
+}
+
+/** What a command line comes to. Texts end in a newline, the error message does not. */
+export type ParsedConfig =
+  | {
+      readonly kind: "config";
+      readonly config: Config;
+      /** Names of given flags that change nothing here, for one line in the log. */
+      readonly noEffect: readonly string[];
+      /** Anything else worth a warning, one sentence each. */
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version"; readonly text: string }
+  | { readonly kind: "error"; readonly message: string };
+
+/** A write has to fit into a record of the journal. */
+const REQUEST_BYTES_MAX = recordBytesMax - RECORD_KIND_BYTES;
+
+/** etcd's default quota and what 0 means. */
+const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
+
+/** etcd raises shorter intervals to this, and takes 0 as the default. */
+const PROGRESS_INTERVAL_MS_MIN = 100;
+const PROGRESS_INTERVAL_MS_DEFAULT = 5_000;
+
+const AUTH_TOKEN_TTL_SECONDS_DEFAULT = 300;
+
+/** With the tenth that streams add to spread their ticks, what a timer can wait: 2^31 - 1 ms. */
+const PROGRESS_INTERVAL_HOURS_MAX = 500;
+
+/**
+ * Reads the configuration.
+ *
+ * @param argv the arguments after the script's name, as in `process.argv.slice(2)`
+ * @param env the environment, as in `process.env`
+ */
+export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): ParsedConfig {
+  try {
+    const settings = readSettings(argv, env);
+    if (settings === "help") {
+      return { kind: "help", text: helpText() };
+    }
+    if (settings === "version") {
+      return { kind: "version", text: versionText() };
+    }
+    checkRefused(settings);
+    const config = buildConfig(settings);
+    return {
+      kind: "config",
+      config,
+      noEffect: flagsWithoutEffect(settings),
+      warnings: [...settings.warnings, ...advertisingWarnings(config)],
+    };
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return { kind: "error", message: error.message };
+    }
+    throw error;
+  }
+}
+
+function buildConfig({ byName }: Settings): Config {
+  const setting = (name: string): Setting => byName.get(name) ?? defaultSetting(name);
+  const name = setting("name").text;
+  return {
+    name,
+    // Not etcd's `${name}.etcd`: a directory of one must never be taken for a directory of the other.
+    dataDir: byName.has("data-dir") ? readText(setting("data-dir")) : `${name}.plinth`,
+    listenClientAddresses: readSome(setting("listen-client-urls"), readListenAddresses),
+    advertiseClientUrls: readAdvertisedUrls(
+      byName.get("advertise-client-urls") ?? byName.get("listen-client-urls") ?? setting("advertise-client-urls"),
+    ),
+    advertisePeerUrls: readAdvertisedUrls(setting("initial-advertise-peer-urls")),
+    listenMetricsAddresses: readListenAddresses(setting("listen-metrics-urls")),
+    quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
+    maxTxnOps: readInteger(setting("max-txn-ops"), 0),
+    maxRequestBytes: readInteger(setting("max-request-bytes"), 0, REQUEST_BYTES_MAX),
+    autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
+    watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
+    authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
+    logLevel: readChoice(setting("log-level"), LOG_LEVELS),
+    logFormat: readChoice(setting("log-format"), LOG_FORMATS),
+    logOutputs: readSome(setting("log-outputs"), readLogOutputs),
+    metrics: readChoice(setting("metrics"), METRICS_LEVELS),
+  };
+}
+
+function checkRefused({ byName }: Settings): void {
+  for (const flag of REFUSED_FLAGS) {
+    const setting = byName.get(flag.name);
+    if (setting !== undefined && !flag.harmless(setting.text)) {
+      throw ConfigError.invalid(setting, `not supported yet: ${flag.why}`);
+    }
+  }
+}
+
+/** A flag of the refused ones that got here asks for what the server does anyway, so it is not reported. */
+function flagsWithoutEffect({ byName }: Settings): string[] {
+  return [...byName.keys()].filter((name) => !USED_NAMES.has(name) && !REFUSED_NAMES.has(name)).toSorted();
+}
+
+function advertisingWarnings(config: Config): string[] {
+  return config.advertiseClientUrls
+    .filter((url) => /\/\/(?:0\.0\.0\.0|\[::\]):/.test(url))
+    .map((url) => `advertised client URL ${url} cannot be reached from elsewhere; set --advertise-client-urls`);
+}
+
+function readText(setting: Setting): string {
+  if (setting.text === "") {
+    throw ConfigError.invalid(setting, "must not be empty");
+  }
+  return setting.text;
+}
+
+function readSome<Item>(setting: Setting, read: (setting: Setting) => Item[]): Item[] {
+  readText(setting);
+  return read(setting);
+}
+
+function readQuota(setting: Setting): number | null {
+  const bytes = readInteger(setting, Number.MIN_SAFE_INTEGER);
+  if (bytes < 0) {
+    return null;
+  }
+  return bytes === 0 ? QUOTA_BYTES_DEFAULT : bytes;
+}
+
+function readProgressInterval(setting: Setting): number {
+  const intervalMs = readDurationMs(setting);
+  if (intervalMs > PROGRESS_INTERVAL_HOURS_MAX * 3_600_000) {
+    throw ConfigError.invalid(setting, `must be at most ${PROGRESS_INTERVAL_HOURS_MAX}h`);
+  }
+  return intervalMs === 0 ? PROGRESS_INTERVAL_MS_DEFAULT : Math.max(intervalMs, PROGRESS_INTERVAL_MS_MIN);
+}
+
+/** etcd takes 0 as the default. */
+function readTokenTtl(setting: Setting): number {
+  const seconds = readInteger(setting, 0);
+  return (seconds === 0 ? AUTH_TOKEN_TTL_SECONDS_DEFAULT : seconds) * 1_000;
+}
+
+/** A bare number is hours in periodic mode and revisions in revision mode; a duration needs periodic mode. */
+function readAutoCompaction(modeSetting: Setting, retention: Setting): AutoCompaction {
+  const mode = readChoice(modeSetting, ["periodic", "revision"] as const);
+  const isNumber = /^[+-]?\d+$/.test(retention.text);
+  if (mode === "revision") {
+    const retentionRevisions = readInteger(retention, 0);
+    return retentionRevisions === 0 ? { mode: "off" } : { mode, retentionRevisions };
+  }
+  const retentionMs = isNumber ? readInteger(retention, 0) * 3_600_000 : readDurationMs(retention);
+  return retentionMs === 0 ? { mode: "off" } : { mode, retentionMs };
+}
+
+function readLogOutputs(setting: Setting): string[] {
+  const outputs = setting.text.split(",").map((output) => (output === "default" ? "stderr" : output));
+  if (outputs.includes("systemd/journal")) {
+    throw ConfigError.invalid(setting, "not supported yet: log to stderr, which systemd keeps as well");
+  }
+  if (outputs.includes("")) {
+    throw ConfigError.invalid(setting, "an output must not be empty");
+  }
+  return [...new Set(outputs)];
+}
+
+function defaultSetting(name: string): Setting {
+  const flag = USED_FLAGS.find((candidate) => candidate.name === name);
+  if (flag === undefined) {
+    throw new Error(`no flag of this name: ${name}`);
+  }
+  return { name, text: flag.fallback, origin: `flag -${name}` };
+}
+
+const USED_NAMES: ReadonlySet<string> = new Set(USED_FLAGS.map((flag) => flag.name));
+const REFUSED_NAMES: ReadonlySet<string> = new Set(REFUSED_FLAGS.map((flag) => flag.name));

@@ -1,0 +1,41 @@
+/**
+ * Removes compacted history in slices, so that reads and writes go on beside it (CO-11). The compaction point itself is
+ * set by executing the journal's record; what is left to do is only to forget.
+ */
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import { SLICE_COMPACTION_ENTRIES } from "../limits.ts";
+
+export class Compactor {
+  readonly #keyspace: Keyspace;
+  #running = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace;
+  }
+
+  /** Begins to remove what a compaction left behind. Safe to call at any time. */
+  run(): void {
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => this.#slice());
+  }
+
+  /** Calls `tell` when nothing is left to remove (a compaction with physical=true, CO-05). */
+  whenRemoved(tell: () => void): void {
+    this.#waiting.push(tell);
+    this.run();
+  }
+
+  #slice(): void {
+    // What is held back is being read in turns of its own, and free soon.
+    if (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES) || this.#keyspace.removalHeld) {
+      setImmediate(() => this.#slice());
+      return;
+    }
+    this.#running = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const tell of waiting) tell();
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * The part of leases that looks at the clock: when each lease runs out. What a lease is (its granted TTL, its keys) is
+ * the keyspace's. Expiry is a proposal like any other write, so a lease ends at one revision for everybody (LS-08).
+ *
+ * After a restart every lease has its full granted TTL again (LS-16).
+ */
+import type { Clock, Timer } from "../clock.ts";
+import type { Counters } from "../metrics/counters.ts";
+import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "../limits.ts";
+
+class Expiry {
+  readonly id: bigint;
+  readonly ttlSeconds: number;
+  atMs: number;
+  /** True from the proposal of its revocation on; set back when that proposal was refused or lost. */
+  revoking: boolean = false;
+
+  constructor(id: bigint, ttlSeconds: number, atMs: number) {
+    this.id = id;
+    this.ttlSeconds = ttlSeconds;
+    this.atMs = atMs;
+  }
+}
+
+/** Proposes the revocation of an expired lease; `onLost` tells that it was refused, or may not have happened. */
+export type ProposeRevoke = (id: bigint, onLost: () => void) => void;
+
+export class Lessor {
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #revoke: ProposeRevoke;
+  readonly #expiries = new Map<bigint, Expiry>();
+  readonly #heap = new ExpiryHeap();
+  readonly #waiting = new Map<bigint, Set<() => void>>();
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock, counters: Counters, revoke: ProposeRevoke) {
+    this.#clock = clock;
+    this.#counters = counters;
+    this.#revoke = revoke;
+  }
+
+  /** Begins to look for expired leases. */
+  start(): void {
+    this.#timer = this.#clock.after(LEASE_CHECK_MS, () => {
+      this.check();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  /** Takes up a lease that was granted, or found in the keyspace at start: it has its whole TTL before it. */
+  add(id: bigint, ttlSeconds: number): void {
+    const expiry = new Expiry(id, ttlSeconds, this.#clock.nowMs() + ttlSeconds * 1_000);
+    this.#expiries.set(id, expiry);
+    this.#heap.push(expiry, expiry.atMs);
+  }
+
+  /** The lease is gone from the keyspace. */
+  remove(id: bigint): void {
+    const expiry = this.#expiries.get(id);
+    if (expiry === undefined) return;
+    this.#expiries.delete(id);
+    if (expiry.revoking) this.#counters.leasesExpired++;
+    // Leases that end long before their TTL would pile up in the heap.
+    if (this.#heap.size > 2 * this.#expiries.size + 1_024) this.#heap.refill(this.#expiries.values());
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    for (const tell of waiting) tell();
+  }
+
+  /** Gives the lease its whole TTL again. False when there is no such lease or it has expired (LS-12, LS-13). */
+  renew(id: bigint): boolean {
+    const expiry = this.#expiries.get(id);
+    if (expiry === undefined || this.#expired(expiry)) return false;
+    expiry.atMs = this.#clock.nowMs() + expiry.ttlSeconds * 1_000;
+    this.#counters.leasesRenewed++;
+    return true;
+  }
+
+  /** Whether the lease has run out but its revocation has not been executed yet. */
+  isExpiring(id: bigint): boolean {
+    const expiry = this.#expiries.get(id);
+    return expiry !== undefined && this.#expired(expiry);
+  }
+
+  /**
+   * Calls `tell` once the lease is gone.
+   *
+   * @returns what makes it forget `tell`
+   */
+  whenRevoked(id: bigint, tell: () => void): () => void {
+    const waiting = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, waiting.add(tell));
+    return () => waiting.delete(tell);
+  }
+
+  /** Whole seconds left, or null when there is no such lease (LS-14). */
+  remainingSeconds(id: bigint): number | null {
+    const expiry = this.#expiries.get(id);
+    if (expiry === undefined) return null;
+    return Math.max(0, Math.floor((expiry.atMs - this.#clock.nowMs()) / 1_000));
+  }
+
+  /** All ids, the one that expires first in front (LS-15). */
+  idsByExpiry(): bigint[] {
+    return [...this.#expiries.values()].toSorted((a, b) => a.atMs - b.atMs).map((expiry) => expiry.id);
+  }
+
+  /** One look at the clock: proposes the revocation of at most LEASE_REVOKES_PER_CHECK expired leases (LS-10). */
+  check(): void {
+    const now = this.#clock.nowMs();
+    for (let proposed = 0; proposed < LEASE_REVOKES_PER_CHECK;) {
+      const expiry = this.#heap.popUntil(now);
+      if (expiry === null) return;
+      // The heap may hold what has been revoked or renewed since: the map tells.
+      if (this.#expiries.get(expiry.id) !== expiry || expiry.revoking) continue;
+      if (expiry.atMs > now) {
+        this.#heap.push(expiry, expiry.atMs);
+        continue;
+      }
+      expiry.revoking = true;
+      proposed++;
+      this.#revoke(expiry.id, () => {
+        expiry.revoking = false;
+        this.#heap.push(expiry, this.#clock.nowMs() + LEASE_REVOKE_RETRY_MS);
+      });
+    }
+  }
+
+  #expired(expiry: Expiry): boolean {
+    return expiry.atMs <= this.#clock.nowMs();
+  }
+}
+
+/** A binary min-heap of expiries by the time they were pushed with. */
+class ExpiryHeap {
+  readonly #times: number[] = [];
+  readonly #expiries: Expiry[] = [];
+
+  get size(): number {
+    return this.#times.length;
+  }
+
+  refill(expiries: Iterable<Expiry>): void {
+    this.#times.length = 0;
+    this.#expiries.length = 0;
+    for (const expiry of expiries) this.push(expiry, expiry.atMs);
+  }
+
+  push(expiry: Expiry, atMs: number): void {
+    let i = this.#times.length;
+    this.#times.push(atMs);
+    this.#expiries.push(expiry);
+    while (i > 0) {
+      const parent = (i - 1) >>> 1;
+      if (this.#times[parent] <= atMs) break;
+      this.#move(parent, i);
+      i = parent;
+    }
+    this.#times[i] = atMs;
+    this.#expiries[i] = expiry;
+  }
+
+  /** Takes out the earliest one when its time has come, else gives null. */
+  popUntil(nowMs: number): Expiry | null {
+    if (this.#times.length === 0 || this.#times[0] > nowMs) return null;
+    const earliest = this.#expiries[0];
+    const atMs = this.#times.pop() as number;
+    const expiry = this.#expiries.pop() as Expiry;
+    const length = this.#times.length;
+    if (length === 0) return earliest;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= length) break;
+      if (child + 1 < length && this.#times[child + 1] < this.#times[child]) child++;
+      if (this.#times[child] >= atMs) break;
+      this.#move(child, i);
+      i = child;
+    }
+    this.#times[i] = atMs;
+    this.#expiries[i] = expiry;
+    return earliest;
+  }
+
+  #move(from: number, to: number): void {
+    this.#times[to] = this.#times[from];
+    this.#expiries[to] = this.#expiries[from];
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The data directory: made, locked against a second process, checked to be ours, and given an identity that stays.
+ *
+ *     LOCK            empty; holds the kernel's lock while a process owns the directory
+ *     identity.json   {"format":1,"clusterId":"<16 hex digits>","memberId":"<16 hex digits>"}
+ *
+ * Everything else in it belongs to others, who put it there after `openDataDir` has returned.
+ */
+import { randomBytes } from "node:crypto";
+import { open, readdir, readFile, rename } from "node:fs/promises";
+import path from "node:path";
+
+import { nodeDisk } from "../../journal/replica/disk.ts";
+import { lockFile, type FileLock } from "./data-dir-lock.ts";
+
+/** The layout of the directory that this version writes and reads. */
+export const DATA_DIR_FORMAT = 1;
+
+/** Ids as etcd has them: 64 bits, not zero. Drawn once per directory. */
+export interface Identity {
+  readonly clusterId: bigint;
+  readonly memberId: bigint;
+}
+
+export interface DataDir {
+  /** Absolute. */
+  readonly path: string;
+  readonly identity: Identity;
+  /** True when this call made the identity, so the directory held no data before. */
+  readonly created: boolean;
+  /** Gives the directory up. Call it after everything in it is closed. */
+  close(): void;
+}
+
+/** A directory that cannot be used: what is wrong with which path, with a stable code. */
+export class DataDirError extends Error {
+  readonly code: DataDirErrorCode;
+
+  constructor(code: DataDirErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DataDirError";
+    this.code = code;
+  }
+}
+
+export type DataDirErrorCode =
+  | "ERR_DATA_DIR_UNUSABLE"
+  | "ERR_DATA_DIR_LOCKED"
+  | "ERR_DATA_DIR_FOREIGN"
+  | "ERR_DATA_DIR_NEWER_FORMAT"
+  | "ERR_DATA_DIR_CORRUPT";
+
+const LOCK_NAME = "LOCK";
+const IDENTITY_NAME = "identity.json";
+/** Left by a crash while the identity was being written. */
+const IDENTITY_DRAFT_NAME = "identity.json.tmp";
+
+/** What an unused directory may hold. A file system's root has `lost+found`. */
+const IGNORED_NAMES: ReadonlySet<string> = new Set([LOCK_NAME, IDENTITY_DRAFT_NAME, "lost+found"]);
+
+/**
+ * Opens the directory for this process, making it (mode 0700) when missing.
+ *
+ * @throws DataDirError when the path cannot be a directory, another process owns it, it holds something else than our
+ *   data, a newer version wrote it, or its identity cannot be read
+ */
+export async function openDataDir(dataDir: string): Promise<DataDir> {
+  const directory = path.resolve(dataDir);
+  await makeDirectory(directory);
+  const lock = takeLock(directory);
+  try {
+    const existing = await readIdentity(directory);
+    const identity = existing ?? (await createIdentity(directory));
+    // Also of one that was found: who wrote it may have been killed before its name was durable.
+    await nodeDisk.syncDirectory(directory);
+    return { path: directory, identity, created: existing === null, close: () => lock.release() };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await nodeDisk.makeDirectory(directory);
+    await readdir(directory);
+  } catch (error) {
+    throw new DataDirError("ERR_DATA_DIR_UNUSABLE", `data directory ${directory} cannot be used`, { cause: error });
+  }
+}
+
+function takeLock(directory: string): FileLock {
+  let lock: FileLock | null;
+  try {
+    lock = lockFile(path.join(directory, LOCK_NAME));
+  } catch (error) {
+    throw new DataDirError("ERR_DATA_DIR_UNUSABLE", `data directory ${directory} cannot be locked`, { cause: error });
+  }
+  if (lock === null) {
+    throw new DataDirError("ERR_DATA_DIR_LOCKED", `data directory ${directory} is in use by another process`);
+  }
+  return lock;
+}
+
+/** Refuses to move in with somebody else's files, first of all etcd's. */
+async function checkUnused(directory: string): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => !IGNORED_NAMES.has(name));
+  if (names.includes("member")) {
+    throw new DataDirError(
+      "ERR_DATA_DIR_FOREIGN",
+      `data directory ${directory} holds data of etcd, which is not read; choose another directory`,
+    );
+  }
+  if (names.length > 0) {
+    throw new DataDirError(
+      "ERR_DATA_DIR_FOREIGN",
+      `data directory ${directory} is not empty and was not made by Plinth (it holds ${JSON.stringify(names[0])})`,
+    );
+  }
+}
+
+/** Reads the identity, or null when there is none yet. */
+async function readIdentity(directory: string): Promise<Identity | null> {
+  const file = path.join(directory, IDENTITY_NAME);
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      return null;
+    }
+    throw new DataDirError("ERR_DATA_DIR_CORRUPT", `${file} cannot be read`, { cause: error });
+  }
+  const fields = parseFields(text);
+  const format = fields["format"];
+  if (typeof format !== "number" || !Number.isSafeInteger(format) || format < 1) {
+    throw new DataDirError("ERR_DATA_DIR_CORRUPT", `${file} names no format`);
+  }
+  // Checked before the rest, of which a newer format may have made something else.
+  if (format > DATA_DIR_FORMAT) {
+    throw new DataDirError(
+      "ERR_DATA_DIR_NEWER_FORMAT",
+      `data directory ${directory} has format ${format}; this version reads formats up to ${DATA_DIR_FORMAT}`,
+    );
+  }
+  const clusterId = parseId(fields["clusterId"]);
+  const memberId = parseId(fields["memberId"]);
+  if (clusterId === null || memberId === null) {
+    throw new DataDirError("ERR_DATA_DIR_CORRUPT", `${file} names no valid ids`);
+  }
+  return { clusterId, memberId };
+}
+
+function parseFields(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // What cannot be parsed has no fields; the caller reports the first one missing.
+    return {};
+  }
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function parseId(field: unknown): bigint | null {
+  if (typeof field !== "string" || !/^[0-9a-f]{16}$/.test(field)) {
+    return null;
+  }
+  const id = BigInt(`0x${field}`);
+  return id === 0n ? null : id;
+}
+
+async function createIdentity(directory: string): Promise<Identity> {
+  await checkUnused(directory);
+  const identity: Identity = { clusterId: randomId(), memberId: randomId() };
+  await writeIdentity(directory, identity);
+  return identity;
+}
+
+/** Writes all of it or nothing: after a crash the file is complete or absent. Its name is not durable yet. */
+async function writeIdentity(directory: string, identity: Identity): Promise<void> {
+  const fields = {
+    format: DATA_DIR_FORMAT,
+    clusterId: formatId(identity.clusterId),
+    memberId: formatId(identity.memberId),
+  };
+  const draft = path.join(directory, IDENTITY_DRAFT_NAME);
+  const handle = await open(draft, "w", 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(fields)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(draft, path.join(directory, IDENTITY_NAME));
+}
+
+function formatId(id: bigint): string {
+  return id.toString(16).padStart(16, "0");
+}
+
+function randomId(): bigint {
+  let id = 0n;
+  while (id === 0n) {
+    id = randomBytes(8).readBigUInt64BE();
+  }
+  return id;
+}

@@ -1,0 +1,112 @@
+/**
+ * The server's log: one JSON line per event with etcd's field names (`level`, `ts`, `msg`), so that what reads etcd's
+ * log reads this one. `--log-format=console` shows the same as text.
+ *
+ * Lines are written without waiting for the terminal or disk: a reader that stalls must not stall the server.
+ */
+import { constants, openSync } from "node:fs";
+import process from "node:process";
+
+import pino from "pino";
+
+import type { LogFormat, LogLevel } from "../config/config.ts";
+import { DescriptorSink } from "./log-sink.ts";
+import type { LogSink } from "./log-sink.ts";
+
+export type Logger = pino.Logger<never>;
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** `stderr`, `stdout` or file paths. */
+  readonly outputs: readonly string[];
+}
+
+/** A logger and what ends it. */
+export interface OpenLog {
+  readonly logger: Logger;
+  /** Tries once to write out what is still held, before this returns. Call it last before the process exits. */
+  flush(): void;
+}
+
+/**
+ * Opens the outputs and the log.
+ *
+ * @throws when a file cannot be opened
+ */
+export function openLog(options: LoggerOptions): OpenLog {
+  const sinks = options.outputs.map((output) => {
+    return new DescriptorSink(openDescriptor(output), (total) => {
+      // An error, as any line may have been among them.
+      logger.error({ output, "dropped-total": total }, "log lines were dropped, as they could not be written");
+    });
+  });
+  const sink: LogSink = {
+    write: (line) => {
+      for (const each of sinks) {
+        each.write(line);
+      }
+    },
+    flushSync: () => {
+      for (const each of sinks) {
+        each.flushSync();
+      }
+    },
+  };
+  const logger = createLogger(options, sink);
+  return { logger, flush: () => sink.flushSync() };
+}
+
+/** A logger that writes to the sink given. */
+export function createLogger(options: Pick<LoggerOptions, "level" | "format">, sink: LogSink): Logger {
+  const forPeople: LogSink = { write: (line) => sink.write(consoleLine(line)), flushSync: () => sink.flushSync() };
+  return pino(
+    {
+      // Nothing here logs at etcd's panic level: as a threshold it means the same as fatal.
+      level: options.level === "panic" ? "fatal" : options.level,
+      base: null,
+      timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+      formatters: { level: (level) => ({ level }) },
+      serializers: { error: describeError },
+      // An error that ends the process is looked for in the code, so say where it was.
+      mixin: (fields: object, level) =>
+        level === FATAL && "error" in fields && fields.error instanceof Error ? { stacktrace: fields.error.stack } : {},
+    },
+    options.format === "console" ? forPeople : sink,
+  );
+}
+
+/** An error as one line: its message, then those of its causes. Other values as they are. */
+export function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) {
+    return error;
+  }
+  const messages = [error.message];
+  let cause = error.cause;
+  while (cause instanceof Error && messages.length < CAUSES_MAX) {
+    messages.push(cause.message);
+    cause = cause.cause;
+  }
+  return messages.join(": ");
+}
+
+const FATAL = pino.levels.values["fatal"];
+
+/** A chain of causes may be a ring. */
+const CAUSES_MAX = 8;
+
+/** Opens it so that a write to a pipe or socket that is full fails instead of waiting. */
+function openDescriptor(output: string): number {
+  // Node puts these into that mode when they are first asked for; their descriptors are ours to write to all the same.
+  if (output === "stderr") return process.stderr.fd;
+  if (output === "stdout") return process.stdout.fd;
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  return openSync(output, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
+}
+
+/** `2026-01-02T03:04:05.678Z	info	some message	{"field":1}`, as etcd's console format. */
+function consoleLine(line: string): string {
+  const { level, ts, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const rest = Object.keys(fields).length === 0 ? "" : `\t${JSON.stringify(fields)}`;
+  return `${String(ts)}\t${String(level)}\t${String(msg ?? "")}${rest}\n`;
+}

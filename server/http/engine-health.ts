@@ -1,0 +1,27 @@
+/** What the engine says of its own health (contract §9.4). */
+import type { Engine } from "../engine/engine.ts";
+import type { HealthSource } from "./health-checks.ts";
+import { ALARM_NOSPACE } from "../../proto/rare.ts";
+
+export class EngineHealth implements HealthSource {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  alarms(): string[] {
+    return this.#engine.keyspace.alarms().map(({ alarm }) => (alarm === ALARM_NOSPACE ? "NOSPACE" : "CORRUPT"));
+  }
+
+  /** A server whose journal has failed can commit nothing, which is what having no leader means to a prober. */
+  hasLeader(): boolean {
+    return this.#engine.committer.failure === null;
+  }
+
+  /** Reads are answered from memory; a linearizable one says something about writes, too. */
+  read(linearizable: boolean): Promise<string | null> {
+    const { failure } = this.#engine.committer;
+    return Promise.resolve(linearizable && failure !== null ? failure.message : null);
+  }
+}

@@ -1,0 +1,51 @@
+/** Where the metrics' values come from. */
+import type { Services } from "../api/services.ts";
+import type { Config } from "../config/config.ts";
+import { EngineHealth } from "./engine-health.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { HealthChecks } from "./health-checks.ts";
+import type { CallCounters } from "../metrics/call-counters.ts";
+import type { MetricSources } from "../metrics/etcd-metrics.ts";
+
+export interface MetricParts {
+  readonly engine: Engine;
+  readonly services: Services;
+  readonly calls: CallCounters;
+  readonly checks: HealthChecks;
+  readonly memberId: bigint;
+  readonly config: Config;
+}
+
+export function engineMetricSources(parts: MetricParts): MetricSources {
+  const { engine, services, calls, checks, memberId, config } = parts;
+  const { committer, keyspace, counters } = engine;
+  const health = new EngineHealth(engine);
+  return {
+    memberId,
+    quotaBackendBytes: config.quotaBackendBytes,
+    counters,
+    calls,
+    journal: () => ({
+      writable: committer.failure === null,
+      pending: committer.pending,
+      committed: committer.applied,
+      applied: committer.applied,
+    }),
+    keyspace: () => ({
+      keys: keyspace.keyCount,
+      currentRevision: keyspace.revision,
+      compactRevision: keyspace.compactRevision,
+      authRevision: keyspace.auth.revision,
+      sizeBytes: keyspace.bytes,
+      sizeInUseBytes: keyspace.bytesInUse,
+    }),
+    watchers: () => ({
+      streams: services.watch.streams,
+      watchers: keyspace.watchers.count,
+      unsynced: keyspace.watchers.unsyncedCount,
+      pendingEvents: 0,
+    }),
+    alarms: () => health.alarms(),
+    healthChecks: () => checks.counts(),
+  };
+}

@@ -1,0 +1,28 @@
+/**
+ * The metrics this server exports, put together: etcd's, the process's, and what other parts add to `set` (their own are
+ * named `plinth_…`). Values are read when scraped.
+ */
+import { registerEtcdMetrics, type MetricSources } from "./etcd-metrics.ts";
+import { MetricSet } from "./metric-set.ts";
+import { registerProcessMetrics } from "./process-metrics.ts";
+
+export class Metrics {
+  /** For parts that export more. */
+  readonly set: MetricSet;
+
+  constructor(sources: MetricSources) {
+    this.set = new MetricSet();
+    registerEtcdMetrics(this.set, sources);
+    registerProcessMetrics(this.set);
+  }
+
+  /** The `Content-Type` of `text()`. */
+  get contentType(): string {
+    return this.set.contentType;
+  }
+
+  /** All metrics in Prometheus' text format, as `/metrics` answers. */
+  text(): Promise<string> {
+    return this.set.text();
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The tokens of users that have authenticated: random texts that mean nothing elsewhere, as etcd's simple tokens. They
+ * are in memory only, so clients authenticate again after a restart, which they do by themselves.
+ *
+ * A token ends when it was not used for --auth-token-ttl, when its user is deleted or gets another password, and when
+ * authentication is disabled.
+ */
+import { randomBytes } from "node:crypto";
+import type { Auth, User } from "../../partitions/auth/auth.ts";
+import type { Clock } from "../clock.ts";
+import { AUTH_TOKENS_MAX } from "../limits.ts";
+
+/** Nobody guesses 192 bits, and base64 makes 32 letters of them. */
+const TOKEN_BYTES = 24;
+
+interface Session {
+  readonly name: string;
+  /** Each hash has a salt of its own, so it is another one for every password that was ever set. */
+  readonly passwordHash: string | null;
+  readonly enabledAt: number;
+  readonly usedAtMs: number;
+}
+
+export class AuthTokens {
+  readonly #auth: Auth;
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  /** In the order of their last use. */
+  readonly #sessions = new Map<string, Session>();
+
+  /** @param ttlMs how long a token may lie unused */
+  constructor(auth: Auth, clock: Clock, ttlMs: number) {
+    this.#auth = auth;
+    this.#clock = clock;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** Makes a token for a user who has proved to be it. When there are too many, the one that lay unused longest goes. */
+  assign(user: User): string {
+    this.#dropExpired();
+    const token = randomBytes(TOKEN_BYTES).toString("base64url");
+    this.#use(token, { ...user, enabledAt: this.#auth.enabledAt });
+    if (this.#sessions.size > AUTH_TOKENS_MAX) this.#dropOldest();
+    return token;
+  }
+
+  /** The name of the token's user, or null when it is none, or none any more. Counts as a use. */
+  userOf(token: string): string | null {
+    const session = this.#sessions.get(token);
+    if (session === undefined) return null;
+    this.#sessions.delete(token);
+    if (!this.#isAlive(session)) return null;
+    this.#use(token, session);
+    return session.name;
+  }
+
+  #use(token: string, { name, passwordHash, enabledAt }: Omit<Session, "usedAtMs">): void {
+    this.#sessions.set(token, { name, passwordHash, enabledAt, usedAtMs: this.#clock.nowMs() });
+  }
+
+  #isAlive({ name, passwordHash, enabledAt, usedAtMs }: Session): boolean {
+    if (this.#clock.nowMs() - usedAtMs > this.#ttlMs) return false;
+    return enabledAt === this.#auth.enabledAt && this.#auth.user(name)?.passwordHash === passwordHash;
+  }
+
+  #dropExpired(): void {
+    for (const [token, session] of this.#sessions) {
+      if (this.#isAlive(session)) return;
+      this.#sessions.delete(token);
+    }
+  }
+
+  #dropOldest(): void {
+    for (const token of this.#sessions.keys()) {
+      this.#sessions.delete(token);
+      return;
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** Tells HTTP/2 with prior knowledge from HTTP/1.1 by the first bytes of a connection. */
+
+import type { Socket } from "node:net";
+
+import { PREFACE } from "../frames/frames.ts";
+
+/** No HTTP/1.1 method begins like this. */
+const DECISIVE_BYTES = 4;
+
+/**
+ * Waits for the first bytes of a socket. It is then paused, and the bytes are no longer in it.
+ *
+ * @param timeoutMs after which the socket is destroyed
+ * @param decided called once, unless the socket ends before
+ */
+export function sniffProtocol(
+  socket: Socket,
+  timeoutMs: number,
+  decided: (isHttp2: boolean, firstBytes: Buffer) => void,
+): void {
+  let received: Buffer = Buffer.alloc(0);
+  const timer = setTimeout(() => socket.destroy(), timeoutMs);
+  timer.unref();
+  const forget = (): void => {
+    clearTimeout(timer);
+    socket.off("data", onData);
+    socket.off("close", forget);
+    socket.off("error", ignore);
+  };
+  const ignore = (): void => {
+    // The socket's close follows.
+  };
+  const onData = (chunk: Buffer): void => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    const compared = Math.min(received.length, PREFACE.length);
+    const isHttp2 = PREFACE.compare(received, 0, compared, 0, compared) === 0;
+    if (isHttp2 && received.length < DECISIVE_BYTES) return;
+    forget();
+    socket.pause();
+    decided(isHttp2, received);
+  };
+  socket.on("data", onData);
+  socket.on("close", forget);
+  socket.on("error", ignore);
+}
