@@ -10,7 +10,7 @@ import type { BidiMethod, StreamListener } from "../../../server/transport/servi
 import { OK, UNAVAILABLE } from "../../../server/transport/service.ts";
 import { callersOf } from "../../support/callers.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
-import { HeldStream } from "./held-stream.ts";
+import { HeldStream } from "../../sim/held-stream.ts";
 
 const ID = 5n;
 const KEEP_ALIVE = leaseKeepAliveRequest.encode({ ID });

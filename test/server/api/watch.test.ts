@@ -12,7 +12,7 @@ import type { BidiMethod, StreamListener } from "../../../server/transport/servi
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { callersOf } from "../../support/callers.ts";
 import { putRequest, watchCreateRequest } from "../../support/requests.ts";
-import { HeldStream } from "./held-stream.ts";
+import { HeldStream } from "../../sim/held-stream.ts";
 
 let keyspace: Keyspace;
 let call: HeldStream;

@@ -1,0 +1,188 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { DirectoryJournal } from "../../../journal/directory-journal.ts";
+import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
+import { readTexts } from "../journal-contract.ts";
+import { RecordingListener } from "../../sim/recording-listener.ts";
+import type { CrashMode } from "../../sim/simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
+
+/**
+ * Writers that are stopped at any step of the disk, one after the other on the same disk, and what each finds of its
+ * predecessors. What was once reported as committed, by a commit or by an open, must stay at its position for ever.
+ */
+class History {
+  /** The text of each record that may be there: record 1 first. Up to `reported` it is known to be. */
+  readonly texts: string[] = [];
+  reported = 0;
+  /** What a resolved trim has promised. */
+  first = 1;
+  epoch = 0;
+  crashes = 0;
+  readonly #random: () => number;
+  #writer = 0;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** Opens the journal, checks what it holds, appends for a while; ends at the crash or at a close. */
+  async live(disk: SimulatedDisk, bursts: number): Promise<void> {
+    const listener = new RecordingListener();
+    const opening = openDirectoryJournal({ directory: "/journal", listener, segmentBytes: 8192, disk });
+    const journal = await orCrash(disk, opening);
+    if (journal === null) return;
+    this.#writer++;
+    if (!(await this.#check(journal, disk))) return;
+    for (let burst = 0; burst < bursts && !disk.hasCrashed; burst++) {
+      await this.#burst(journal, listener, disk);
+      this.#note(listener);
+    }
+    await orCrash(disk, journal.close());
+    // What the listener was told before the crash was acknowledged, whenever this is looked at.
+    this.#note(listener);
+    expect(listener.failures).toEqual([]);
+  }
+
+  async #burst(journal: DirectoryJournal, listener: RecordingListener, disk: SimulatedDisk): Promise<void> {
+    const random = this.#random;
+    for (let count = random() * 6; count >= 0; count--) {
+      const length = random() < 0.05 ? 9000 : Math.floor(random() * 1200);
+      const text = `${journal.appended + 1} of writer ${this.#writer} `.padEnd(length, "\0x");
+      journal.append(Buffer.from(text, "latin1"));
+      this.texts.push(text);
+      expect(journal.appended).toBe(this.texts.length);
+    }
+    const choice = random();
+    if (choice < 0.4) await orCrash(disk, listener.untilCommitted(journal.appended));
+    else if (choice < 0.8) await new Promise((resolve) => setImmediate(resolve));
+    if (choice > 0.9) {
+      const position = Math.floor(random() * (journal.committed + 2)) + 1;
+      await orCrash(disk, journal.trim(position));
+      if (disk.hasCrashed) return;
+      expect(journal.first).toBeLessThanOrEqual(Math.max(position, this.first));
+      this.first = Math.max(this.first, journal.first);
+    }
+  }
+
+  #note(listener: RecordingListener): void {
+    expect(listener.commits).toEqual(listener.commits.toSorted((a, b) => a - b));
+    expect(listener.committed).toBeLessThanOrEqual(this.texts.length);
+    this.reported = Math.max(this.reported, listener.committed);
+  }
+
+  /** @returns false when the disk crashed meanwhile */
+  async #check(journal: DirectoryJournal, disk: SimulatedDisk): Promise<boolean> {
+    expect(journal.committed).toBeGreaterThanOrEqual(this.reported);
+    expect(journal.committed).toBeLessThanOrEqual(this.texts.length);
+    expect(journal.appended).toBe(journal.committed);
+    expect(journal.epoch).toBeGreaterThan(this.epoch);
+    expect(journal.first).toBeGreaterThanOrEqual(this.first);
+    this.epoch = journal.epoch;
+    this.first = journal.first;
+    const found = await orCrash(disk, readTexts(journal.read(journal.first), journal.first));
+    // What is now known as committed stays, and what is not there is gone for ever.
+    this.texts.length = journal.committed;
+    this.reported = journal.committed;
+    if (found === null) return false;
+    expect(found).toEqual(this.texts.slice(journal.first - 1));
+    return true;
+  }
+}
+
+/** The promise's value, or null when the disk crashes first: then nothing that waits for it ever ends. */
+async function orCrash<T>(disk: SimulatedDisk, promise: Promise<T>): Promise<T | null> {
+  return Promise.race([promise, disk.crashed.then(() => null)]);
+}
+
+describe("a directory journal whose process is killed or whose power is lost", () => {
+  test("at any steps, again and again: nothing acknowledged is lost, moved or changed, and the rest is a prefix", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer(),
+        fc.array(fc.record({ after: fc.integer({ min: 1, max: 150 }), power: fc.boolean() }), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        async (seed, crashes) => {
+          const random = seededRandom(seed);
+          const history = new History(random);
+          let disk = new SimulatedDisk(random);
+          for (const { after, power } of crashes) {
+            disk.crashAfter(after);
+            await history.live(disk, 1000);
+            disk.crash();
+            disk = disk.restart(power ? "power" : "kill");
+          }
+          await history.live(disk, 5);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test.each<CrashMode>(["power", "kill"])("at every step of a life with rolls and a trim, by %s", async (mode) => {
+    const seed = 3;
+    let after = 0;
+    for (let crashed = true; crashed;) {
+      after++;
+      const random = seededRandom(seed);
+      const history = new History(random);
+      const disk = new SimulatedDisk(random);
+      disk.crashAfter(after);
+      await history.live(disk, 20);
+      crashed = disk.hasCrashed;
+      disk.crash();
+      await history.live(disk.restart(mode), 3);
+    }
+    // A life without a roll would have fewer steps.
+    expect(after).toBeGreaterThan(100);
+  });
+
+  test.each<[CrashMode, CrashMode]>([
+    ["power", "power"],
+    ["kill", "power"],
+    ["kill", "kill"],
+  ])("at every step of the recovery after a crash by %s, then by %s", async (firstMode, secondMode) => {
+    for (let seed = 0; seed < 6; seed++) {
+      let after = 0;
+      for (let crashed = true; crashed;) {
+        after++;
+        const random = seededRandom(seed);
+        const history = new History(random);
+        const disk = new SimulatedDisk(random);
+        disk.crashAfter(60 + seed * 9);
+        await history.live(disk, 1000);
+        const recovering = disk.restart(firstMode);
+        recovering.crashAfter(after);
+        await history.live(recovering, 0);
+        crashed = recovering.hasCrashed;
+        recovering.crash();
+        await history.live(recovering.restart(secondMode), 2);
+      }
+      expect(after).toBeGreaterThan(10);
+    }
+  });
+
+  test("between the removals of a trim: the records that are kept are readable", async () => {
+    for (let after = 1; after < 40; after++) {
+      const random = seededRandom(after);
+      let disk = new SimulatedDisk(random);
+      const listener = new RecordingListener();
+      const options = { directory: "/journal", listener, segmentBytes: 8192 };
+      const journal = await openDirectoryJournal({ ...options, disk });
+      for (let i = 1; i <= 60; i++) {
+        journal.append(Buffer.from(`${i}`.padEnd(900, ".")));
+        await listener.untilCommitted(i);
+      }
+      disk.crashAfter(after);
+      await orCrash(disk, journal.trim(50));
+      disk.crash();
+      disk = disk.restart("power");
+      const again = await openDirectoryJournal({ ...options, disk });
+      expect(again.committed).toBe(60);
+      expect(again.first).toBeLessThanOrEqual(50);
+      expect(await readTexts(again.read(again.first), again.first)).toHaveLength(61 - again.first);
+    }
+  });
+});

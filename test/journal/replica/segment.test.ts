@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  isSegmentName,
+  segmentName,
+} from "../../../journal/replica/segment.ts";
+
+const header = {
+  salt: 0x89abcdef,
+  clusterId: "00112233445566778899aabbccddeeff",
+  number: 3,
+  firstPosition: 0x1_0000_0002,
+  previousEpoch: 9,
+};
+
+describe("a segment's header", () => {
+  test("has the bytes that the format's description says", () => {
+    const bytes = encodeSegmentHeader(header);
+    expect(bytes).toHaveLength(4096);
+    expect(bytes.toString("hex", 0, 64)).toBe(
+      [
+        "706c696e74682d6a", // magic "plinth-j"
+        "01000000", // version
+        "efcdab89", // salt
+        "00112233445566778899aabbccddeeff", // clusterId
+        "0300000000000000", // number
+        "0200000001000000", // firstPosition
+        "0900000000000000", // previousEpoch
+        "00000000",
+        "8c86eccb", // crc (as Python's zlib.crc32 computes it)
+      ].join(""),
+    );
+    expect(bytes.subarray(64).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("reads as it was written", () => {
+    expect(decodeSegmentHeader(encodeSegmentHeader(header), "/journal/0000000100000002.seg")).toEqual(header);
+  });
+
+  test("with any one bit changed is refused", () => {
+    for (let bit = 0; bit < 64 * 8; bit++) {
+      const bytes = encodeSegmentHeader(header);
+      bytes[bit >> 3] ^= 1 << (bit & 7);
+      const inVersion = bit >> 3 >= 8 && bit >> 3 < 12;
+      const code = inVersion ? "ERR_JOURNAL_FORMAT" : "ERR_JOURNAL_CORRUPT";
+      expect(() => decodeSegmentHeader(bytes, "/journal/0000000100000002.seg")).toThrow(
+        expect.objectContaining({ code }),
+      );
+    }
+  });
+
+  test("that is not all there is refused", () => {
+    const bytes = encodeSegmentHeader(header).subarray(0, 4095);
+    expect(() => decodeSegmentHeader(bytes, "/journal/0000000100000002.seg")).toThrow(
+      expect.objectContaining({ code: "ERR_JOURNAL_CORRUPT" }),
+    );
+  });
+});
+
+test("the names of segments sort as their records do", () => {
+  const positions = [1, 9, 10, 255, 256, 0x1_0000_0000, Number.MAX_SAFE_INTEGER];
+  const names = positions.map(segmentName);
+  expect(names.toSorted()).toEqual(names);
+  expect(names.every(isSegmentName)).toBe(true);
+  expect(["next-segment.tmp", "1.seg", "000000000000000A.seg", "LOCK"].some(isSegmentName)).toBe(false);
+});

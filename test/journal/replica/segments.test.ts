@@ -1,0 +1,112 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
+import { zeroStepBytes } from "../../../journal/limits.ts";
+import { isSegmentName, unnamedSegment } from "../../../journal/replica/segment.ts";
+import { readTexts } from "../journal-contract.ts";
+import { RecordingListener } from "../../sim/recording-listener.ts";
+import type { DiskOperation } from "../../sim/simulated-disk.ts";
+import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
+
+describe("the segments of a directory journal", () => {
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "journal-segments-"));
+  });
+
+  afterEach(() => rm(directory, { recursive: true }));
+
+  test("a hundred of them are one journal: read, followed, trimmed and opened again", async () => {
+    const options = { directory, segmentBytes: 8192 };
+    const listener = new RecordingListener();
+    const journal = await openDirectoryJournal({ ...options, listener });
+    const tail = readTexts(journal.tail(1, new AbortController().signal), 1);
+    const texts: string[] = [];
+    for (let i = 1; i <= 600; i++) {
+      texts.push(`${i} `.padEnd(1000, "."));
+      journal.append(Buffer.from(texts[i - 1]));
+      if (i % 3 === 0) await listener.untilCommitted(i);
+    }
+    await listener.untilCommitted(600);
+    expect((await readdir(directory)).filter(isSegmentName).length).toBeGreaterThan(100);
+    expect(await readTexts(journal.read(1), 1)).toEqual(texts);
+    expect(await readTexts(journal.read(300), 300)).toEqual(texts.slice(299));
+    await journal.close();
+    expect(await tail).toEqual(texts);
+
+    const again = await openDirectoryJournal({ ...options, listener });
+    await again.trim(480);
+    const { first } = again;
+    expect(first).toBeGreaterThan(470);
+    expect((await readdir(directory)).filter(isSegmentName).length).toBeLessThan(50);
+    expect(await readTexts(again.read(first), first)).toEqual(texts.slice(first - 1));
+    await again.close();
+  });
+
+  test("a reader keeps the segment it is in, and meets ERR_TRIMMED where the next was trimmed", async () => {
+    const listener = new RecordingListener();
+    const journal = await openDirectoryJournal({ directory, segmentBytes: 8192, listener });
+    for (let i = 1; i <= 40; i++) {
+      journal.append(Buffer.from(`${i}`.padEnd(1000, ".")));
+      await listener.untilCommitted(i);
+    }
+    const reader = journal.read(1)[Symbol.asyncIterator]();
+    expect(await reader.next()).toMatchObject({ value: { position: 1 } });
+    await journal.trim(30);
+    expect(journal.first).toBeGreaterThan(20);
+    expect(await reader.next()).toMatchObject({ value: { position: 2 } });
+    const rest = async (): Promise<void> => {
+      while (!(await reader.next()).done);
+    };
+    await expect(rest()).rejects.toMatchObject({ code: "ERR_TRIMMED" });
+    await journal.close();
+  });
+
+  test("the next one is filled with zeros step by step while the one before is in use, and taken as it is", async () => {
+    const segmentBytes = 4 * zeroStepBytes;
+    const disk = new SimulatedDisk(seededRandom(1));
+    const zeroSteps: DiskOperation[] = [];
+    const operations: string[] = [];
+    const filled = Promise.withResolvers<void>();
+    disk.inject = (operation) => {
+      if (operation.kind === "write" && operation.name === unnamedSegment && operation.length === zeroStepBytes) {
+        zeroSteps.push(operation);
+        if (zeroSteps.length === 4) filled.resolve();
+      } else if (operation.kind === "create" || operation.kind === "rename") {
+        operations.push(operation.kind);
+      }
+      return null;
+    };
+    const listener = new RecordingListener();
+    const journal = await openDirectoryJournal({ directory: "/journal", segmentBytes, listener, disk });
+    const record = Buffer.alloc(100_000, 1);
+    const append = (): Promise<void> => listener.untilCommitted(journal.append(record));
+    for (let i = 0; i < 2; i++) await append();
+    expect([operations, zeroSteps]).toEqual([["create", "rename"], []]);
+    await append();
+    await filled.promise;
+    expect(zeroSteps.map(({ position }) => position)).toEqual([0, 1, 2, 3].map((step) => step * zeroStepBytes));
+    for (let i = 0; i < 8; i++) await append();
+    expect(operations).toEqual(["create", "rename", "create", "rename"]);
+    expect(zeroSteps).toHaveLength(4);
+    expect(await readTexts(journal.read(1), 1)).toHaveLength(11);
+    await journal.close();
+    expect(await disk.list("/journal")).toHaveLength(2);
+  });
+
+  test("a burst that is faster than the zeros rolls without waiting for them", async () => {
+    const segmentBytes = 4 * zeroStepBytes;
+    const disk = new SimulatedDisk(seededRandom(2));
+    const listener = new RecordingListener();
+    const journal = await openDirectoryJournal({ directory: "/journal", segmentBytes, listener, disk });
+    for (let i = 0; i < 100; i++) journal.append(Buffer.alloc(100_000, i));
+    await listener.untilCommitted(100);
+    const texts = await readTexts(journal.read(1), 1);
+    expect(texts.map((text) => text.charCodeAt(99_999))).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    await journal.close();
+    expect((await disk.list("/journal")).length).toBeGreaterThan(9);
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, test } from "vitest";
+import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
+import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
+import type { RangeRequest } from "../../../proto/messages.ts";
+import { Harness } from "../harness.ts";
+import { kvOfRecord } from "../outcome.ts";
+import type { Kv } from "../outcome.ts";
+import { everything } from "../requests.ts";
+
+function open(harness: Harness, fields: Partial<RangeRequest> = {}): RangeCursor {
+  const cursor = harness.keyspace.openRange(everything(fields));
+  if (cursor instanceof Refusal) throw new Error(cursor.message);
+  return cursor;
+}
+
+function piece(cursor: RangeCursor, maxKeys = 1_000, maxBytes = 1_000_000): Kv[] {
+  const records = cursor.next(maxKeys, maxBytes);
+  if (records instanceof Refusal) throw new Error(records.message);
+  return records.map(kvOfRecord);
+}
+
+function filled(): Harness {
+  const harness = new Harness();
+  for (const key of ["/registry/b/1", "/registry/a/1", "x", "/registry/a/2", "0"]) harness.put(key, "value");
+  return harness;
+}
+
+describe("a range in pieces", () => {
+  test("RS-01, RS-02: the pieces together are the range at the revision of the start", () => {
+    const harness = filled();
+    const expected = harness.all();
+    const cursor = open(harness);
+    const kvs: Kv[] = [];
+    while (!cursor.finished) {
+      kvs.push(...piece(cursor, 2));
+      harness.put(`/registry/new${kvs.length}/x`);
+      harness.delete("x");
+      harness.put("/registry/b/1", "other");
+    }
+    expect(kvs).toEqual(expected.kvs);
+    expect(cursor).toMatchObject({ headerRevision: 6, count: 5, more: false });
+    expect(piece(cursor)).toEqual([]);
+  });
+
+  test("RS-04: the limit is over all pieces", () => {
+    const harness = filled();
+    const cursor = open(harness, { limit: 3 });
+    expect([...piece(cursor, 2), ...piece(cursor, 2)]).toEqual(harness.all({ limit: 3 }).kvs);
+    expect(cursor).toMatchObject({ finished: true, more: true, count: 5 });
+    expect(open(harness, { limit: 5 }).more).toBe(false);
+  });
+
+  test("RS-05: nothing is given for count_only and for an empty range", () => {
+    const harness = filled();
+    expect(open(harness, { countOnly: true, limit: 2 })).toMatchObject({ finished: true, more: false, count: 5 });
+    const empty = open(harness, { key: Buffer.from("y"), rangeEnd: Buffer.from("z") });
+    expect(empty).toMatchObject({ finished: true, more: false, count: 0 });
+  });
+
+  test("RS-07: a piece ends with the key that fills it", () => {
+    const harness = filled();
+    const cursor = open(harness, { keysOnly: true });
+    expect(piece(cursor, 1_000, 1)).toEqual(harness.all({ keysOnly: true, limit: 1 }).kvs);
+    expect(piece(cursor, 1_000, 40)).toHaveLength(2);
+    expect(piece(cursor)).toHaveLength(2);
+  });
+
+  test("RS-08: a revision that cannot be read is refused at the start", () => {
+    const harness = filled();
+    expect(harness.keyspace.openRange(everything({ revision: 7 }))).toBe(FUTURE_REVISION);
+    harness.compact(4);
+    expect(harness.keyspace.openRange(everything({ revision: 3 }))).toBe(COMPACTED);
+    expect(piece(open(harness, { revision: 4 }))).toEqual(harness.all({ revision: 4 }).kvs);
+  });
+
+  test("a cursor that compaction has passed is refused its next piece", () => {
+    const harness = filled();
+    const cursor = open(harness);
+    piece(cursor, 2);
+    harness.put("a");
+    harness.compact(7);
+    harness.remove();
+    expect(cursor.next(2, 1_000)).toBe(COMPACTED);
+  });
+});

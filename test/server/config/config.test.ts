@@ -1,0 +1,374 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { type Config, parseConfig } from "../../../server/config/config.ts";
+
+type Parsed = Extract<ReturnType<typeof parseConfig>, { kind: "config" }>;
+
+function parse(argv: readonly string[], env: Record<string, string | undefined> = {}): Parsed {
+  const parsed = parseConfig(argv, env);
+  expect(parsed).toMatchObject({ kind: "config" });
+  return parsed as Parsed;
+}
+
+function configOf(argv: readonly string[], env: Record<string, string | undefined> = {}): Config {
+  return parse(argv, env).config;
+}
+
+function errorOf(argv: readonly string[], env: Record<string, string | undefined> = {}): string {
+  const parsed = parseConfig(argv, env);
+  return parsed.kind === "error" ? parsed.message : `no error but ${parsed.kind}`;
+}
+
+describe("defaults", () => {
+  test("without flags the server is named default and serves the loopback address", () => {
+    expect(parse([])).toEqual({
+      kind: "config",
+      noEffect: [],
+      warnings: [],
+      config: {
+        name: "default",
+        dataDir: "default.plinth",
+        listenClientAddresses: [{ host: "127.0.0.1", port: 2379 }],
+        advertiseClientUrls: ["http://localhost:2379"],
+        advertisePeerUrls: ["http://localhost:2380"],
+        listenMetricsAddresses: [],
+        quotaBackendBytes: 2_147_483_648,
+        maxTxnOps: 128,
+        maxRequestBytes: 1_572_864,
+        autoCompaction: { mode: "off" },
+        watchProgressNotifyIntervalMs: 5000,
+        authTokenTtlMs: 300_000,
+        logLevel: "info",
+        logFormat: "json",
+        logOutputs: ["stderr"],
+        metrics: "basic",
+      },
+    });
+  });
+
+  test("the data directory is named after the server unless it is given", () => {
+    expect(configOf(["--name", "infra0"]).dataDir).toBe("infra0.plinth");
+    expect(configOf(["--name", "infra0", "--data-dir", "/var/lib/etcd"]).dataDir).toBe("/var/lib/etcd");
+  });
+});
+
+describe("syntax of the command line", () => {
+  test.each([
+    { argv: ["--name=a"] },
+    { argv: ["--name", "a"] },
+    { argv: ["-name=a"] },
+    { argv: ["-name", "a"] },
+    { argv: ["--name=b", "--name=a"] },
+    { argv: ["--name=a", "--"] },
+  ])("$argv names the server a", ({ argv }) => {
+    expect(configOf(argv).name).toBe("a");
+  });
+
+  test("a value may hold an equals sign or start with a dash", () => {
+    expect(configOf(["--name=a=b"]).name).toBe("a=b");
+    expect(configOf(["--quota-backend-bytes", "-1"]).quotaBackendBytes).toBeNull();
+  });
+
+  test("a boolean flag takes its value only after an equals sign", () => {
+    expect(parse(["--pre-vote", "--name=a"]).noEffect).toEqual(["pre-vote"]);
+    expect(parse(["--pre-vote=false", "--name=a"]).config.name).toBe("a");
+    expect(errorOf(["--pre-vote", "false"])).toBe('"false" is not a valid flag');
+    expect(errorOf(["--pre-vote=maybe"])).toBe('invalid boolean value "maybe" for -pre-vote: parse error');
+  });
+
+  test.each([
+    { argv: ["--no-such-flag"], message: "flag provided but not defined: -no-such-flag" },
+    { argv: ["-no-such-flag=1"], message: "flag provided but not defined: -no-such-flag" },
+    { argv: ["--name"], message: "flag needs an argument: -name" },
+    { argv: ["---name=a"], message: "bad flag syntax: ---name=a" },
+    { argv: ["--=a"], message: "bad flag syntax: --=a" },
+    { argv: ["serve"], message: '"serve" is not a valid flag' },
+    { argv: ["--name=a", "--", "b"], message: '"b" is not a valid flag' },
+    { argv: ["-"], message: '"-" is not a valid flag' },
+  ])("$argv is refused: $message", ({ argv, message }) => {
+    expect(errorOf(argv)).toBe(message);
+  });
+
+  test("whatever the arguments, parsing answers and never throws", () => {
+    const argument = fc.oneof(
+      fc.string(),
+      fc.constantFrom("--name", "--metrics", "--listen-client-urls", "--pre-vote", "--", "-h"),
+      fc.string().map((value) => `--listen-client-urls=${value}`),
+      fc.string().map((value) => `--watch-progress-notify-interval=${value}`),
+      fc.string().map((value) => `--max-txn-ops=${value}`),
+      fc.string().map((value) => `--initial-cluster=${value}`),
+    );
+    fc.assert(
+      fc.property(fc.array(argument, { maxLength: 6 }), (argv) => {
+        expect(["config", "help", "version", "error"]).toContain(parseConfig(argv, {}).kind);
+      }),
+    );
+  });
+});
+
+describe("environment", () => {
+  test("a variable stands for its flag", () => {
+    expect(configOf([], { ETCD_DATA_DIR: "/data", ETCD_MAX_TXN_OPS: "7" })).toMatchObject({
+      dataDir: "/data",
+      maxTxnOps: 7,
+    });
+  });
+
+  test("a flag wins over its variable, and a warning says so", () => {
+    const parsed = parse(["--name=a"], { ETCD_NAME: "b" });
+    expect(parsed.config.name).toBe("a");
+    expect(parsed.warnings).toEqual(["environment variable ETCD_NAME is shadowed by flag -name"]);
+  });
+
+  test("an empty variable counts as absent, and other variables are not read", () => {
+    expect(configOf([], { ETCD_NAME: "", NAME: "b", PATH: "/bin" }).name).toBe("default");
+  });
+
+  test("an unknown variable of etcd's is named in a warning", () => {
+    expect(parse([], { ETCD_SERVICE_HOST: "10.0.0.1" }).warnings).toEqual([
+      "unrecognized environment variable ETCD_SERVICE_HOST",
+    ]);
+  });
+
+  test("a bad value is reported with the variable's name", () => {
+    expect(errorOf([], { ETCD_MAX_TXN_OPS: "many" })).toBe('invalid value "many" for ETCD_MAX_TXN_OPS: parse error');
+    expect(errorOf([], { ETCD_PRE_VOTE: "maybe" })).toBe(
+      'invalid boolean value "maybe" for ETCD_PRE_VOTE: parse error',
+    );
+  });
+
+  test("a variable can ask for what is refused just as a flag can", () => {
+    expect(errorOf([], { ETCD_CLIENT_CERT_AUTH: "true" })).toContain("ETCD_CLIENT_CERT_AUTH: not supported yet");
+  });
+});
+
+describe("addresses", () => {
+  test("several URLs are separated by commas, and each is used once", () => {
+    const config = configOf([
+      "--listen-client-urls=http://10.0.0.1:2379,http://[::1]:80, unix:///run/plinth.sock,http://10.0.0.1:2379",
+      "--listen-metrics-urls=http://localhost:2381",
+    ]);
+    expect(config.listenClientAddresses).toEqual([
+      { host: "10.0.0.1", port: 2379 },
+      { host: "::1", port: 80 },
+      { path: "/run/plinth.sock" },
+    ]);
+    expect(config.listenMetricsAddresses).toEqual([{ host: "127.0.0.1", port: 2381 }]);
+  });
+
+  test.each([
+    { url: "unix:///run/a.sock", path: "/run/a.sock" },
+    { url: "unix://a.sock", path: "a.sock" },
+    { url: "unix:/run/a.sock", path: "/run/a.sock" },
+  ])("$url is the socket $path", ({ url, path }) => {
+    expect(configOf([`--listen-client-urls=${url}`]).listenClientAddresses).toEqual([{ path }]);
+  });
+
+  test.each([
+    { url: "http://10.0.0.1", reason: 'URL address does not have the form "host:port": http://10.0.0.1' },
+    { url: "http://10.0.0.1:99999", reason: 'URL address does not have the form "host:port": http://10.0.0.1:99999' },
+    { url: "http://::1:2379", reason: 'URL address does not have the form "host:port": http://::1:2379' },
+    { url: "http://10.0.0.1:1/", reason: "URL must not contain a path: http://10.0.0.1:1/" },
+    { url: "http://etcd.local:2379", reason: "expected IP in URL for binding (http://etcd.local:2379)" },
+    { url: "ftp://10.0.0.1:1", reason: "URL scheme must be http, https, unix, or unixs: ftp://10.0.0.1:1" },
+    { url: "10.0.0.1:1", reason: "URL scheme must be http, https, unix, or unixs: 10.0.0.1:1" },
+    { url: "unix:", reason: "URL has no address: unix:" },
+    { url: "https://10.0.0.1:1", reason: "TLS (https) is not supported yet" },
+    { url: "unixs:///run/a.sock", reason: "TLS (unixs) is not supported yet" },
+  ])("$url cannot be listened on: $reason", ({ url, reason }) => {
+    expect(errorOf([`--listen-client-urls=${url}`])).toBe(
+      `invalid value ${JSON.stringify(url)} for flag -listen-client-urls: ${reason}`,
+    );
+  });
+
+  test("there must be a client address", () => {
+    expect(errorOf(["--listen-client-urls="])).toBe('invalid value "" for flag -listen-client-urls: must not be empty');
+  });
+
+  test("advertised URLs may be https and name hosts, and follow the listening ones when not given", () => {
+    expect(configOf(["--advertise-client-urls=https://db.example:443"]).advertiseClientUrls).toEqual([
+      "https://db.example:443",
+    ]);
+    expect(configOf(["--listen-client-urls=http://10.0.0.1:1"]).advertiseClientUrls).toEqual(["http://10.0.0.1:1"]);
+  });
+
+  test("advertising a wildcard address is worth a warning", () => {
+    expect(parse(["--listen-client-urls=http://0.0.0.0:2379"]).warnings).toEqual([
+      "advertised client URL http://0.0.0.0:2379 cannot be reached from elsewhere; set --advertise-client-urls",
+    ]);
+  });
+});
+
+describe("values", () => {
+  test.each([
+    { text: "0", bytes: 2_147_483_648 },
+    { text: "-1", bytes: null },
+    { text: "8589934592", bytes: 8_589_934_592 },
+  ])("a quota of $text is $bytes", ({ text, bytes }) => {
+    expect(configOf([`--quota-backend-bytes=${text}`]).quotaBackendBytes).toBe(bytes);
+  });
+
+  test.each([
+    { flag: "max-txn-ops", text: "-1", reason: "value out of range" },
+    { flag: "max-txn-ops", text: "1e3", reason: "parse error" },
+    { flag: "max-txn-ops", text: "", reason: "parse error" },
+    { flag: "max-request-bytes", text: "9007199254740993", reason: "value out of range" },
+    { flag: "max-request-bytes", text: "4194304", reason: "must be at most 4194303" },
+    { flag: "quota-backend-bytes", text: "8GiB", reason: "parse error" },
+    { flag: "metrics", text: "all", reason: "must be one of basic, extensive" },
+    { flag: "log-format", text: "text", reason: "must be one of json, console" },
+    { flag: "log-level", text: "trace", reason: "must be one of debug, info, warn, error, panic, fatal" },
+    { flag: "log-outputs", text: "", reason: "must not be empty" },
+    { flag: "log-outputs", text: "stderr,", reason: "an output must not be empty" },
+    { flag: "data-dir", text: "", reason: "must not be empty" },
+    { flag: "watch-progress-notify-interval", text: "5", reason: "parse error" },
+    { flag: "watch-progress-notify-interval", text: "-5s", reason: "value out of range" },
+    { flag: "watch-progress-notify-interval", text: "600h", reason: "must be at most 500h" },
+    { flag: "watch-progress-notify-interval", text: "500h1ms", reason: "must be at most 500h" },
+    { flag: "auto-compaction-mode", text: "size", reason: "must be one of periodic, revision" },
+    { flag: "auto-compaction-retention", text: "-1", reason: "value out of range" },
+  ])("--$flag=$text is refused: $reason", ({ flag, text, reason }) => {
+    expect(errorOf([`--${flag}=${text}`])).toBe(`invalid value ${JSON.stringify(text)} for flag -${flag}: ${reason}`);
+  });
+
+  test.each([
+    { text: "5s", ms: 5000 },
+    { text: "1m30s", ms: 90_000 },
+    { text: "1.5h", ms: 5_400_000 },
+    { text: "+250ms", ms: 250 },
+    { text: "300000us", ms: 300 },
+    { text: "300000\u00b5s", ms: 300 },
+    { text: ".5s", ms: 500 },
+    { text: "1ms", ms: 100 },
+    { text: "500h", ms: 1_800_000_000 },
+    { text: "0", ms: 5000 },
+  ])("a progress interval of $text is $ms ms", ({ text, ms }) => {
+    expect(configOf([`--watch-progress-notify-interval=${text}`]).watchProgressNotifyIntervalMs).toBeCloseTo(ms, 6);
+  });
+
+  test("the progress interval is known by its older name", () => {
+    expect(configOf(["--experimental-watch-progress-notify-interval=7s"]).watchProgressNotifyIntervalMs).toBe(7000);
+    expect(configOf([], { ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL: "7s" }).watchProgressNotifyIntervalMs).toBe(
+      7000,
+    );
+  });
+
+  test.each([
+    { argv: ["--auto-compaction-retention=1"], expected: { mode: "periodic", retentionMs: 3_600_000 } },
+    { argv: ["--auto-compaction-retention=30m"], expected: { mode: "periodic", retentionMs: 1_800_000 } },
+    { argv: ["--auto-compaction-retention=0"], expected: { mode: "off" } },
+    { argv: ["--auto-compaction-retention=0s"], expected: { mode: "off" } },
+    {
+      argv: ["--auto-compaction-mode=revision", "--auto-compaction-retention=1000"],
+      expected: { mode: "revision", retentionRevisions: 1000 },
+    },
+    { argv: ["--auto-compaction-mode=revision"], expected: { mode: "off" } },
+  ])("$argv means $expected.mode", ({ argv, expected }) => {
+    expect(configOf(argv).autoCompaction).toEqual(expected);
+  });
+
+  test("a duration makes no sense as a number of revisions", () => {
+    expect(errorOf(["--auto-compaction-mode=revision", "--auto-compaction-retention=1h"])).toBe(
+      'invalid value "1h" for flag -auto-compaction-retention: parse error',
+    );
+  });
+
+  test("log outputs are standard streams and files, each once", () => {
+    expect(configOf(["--log-outputs=default,stderr,stdout,/var/log/plinth.log"]).logOutputs).toEqual([
+      "stderr",
+      "stdout",
+      "/var/log/plinth.log",
+    ]);
+    expect(errorOf(["--log-outputs=systemd/journal"])).toContain("not supported yet");
+  });
+});
+
+describe("flags of etcd that do something else here", () => {
+  test("flags without effect are accepted and named", () => {
+    const parsed = parse(["--heartbeat-interval=100", "--pre-vote", "--name=a"], { ETCD_ELECTION_TIMEOUT: "1000" });
+    expect(parsed.noEffect).toEqual(["election-timeout", "heartbeat-interval", "pre-vote"]);
+  });
+
+  test("the flags of a kubeadm manifest without TLS are all known", () => {
+    const parsed = parse([
+      "--advertise-client-urls=http://10.0.0.1:2379",
+      "--data-dir=/var/lib/etcd",
+      "--feature-gates=InitialCorruptCheck=true",
+      "--initial-advertise-peer-urls=https://10.0.0.1:2380",
+      "--initial-cluster=node1=https://10.0.0.1:2380",
+      "--listen-client-urls=http://127.0.0.1:2379,http://10.0.0.1:2379",
+      "--listen-metrics-urls=http://127.0.0.1:2381",
+      "--listen-peer-urls=https://10.0.0.1:2380",
+      "--name=node1",
+      "--peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt",
+      "--peer-client-cert-auth=true",
+      "--peer-key-file=/etc/kubernetes/pki/etcd/peer.key",
+      "--peer-trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
+      "--snapshot-count=10000",
+      "--watch-progress-notify-interval=5s",
+    ]);
+    expect(parsed.noEffect).toEqual([
+      "feature-gates",
+      "listen-peer-urls",
+      "peer-cert-file",
+      "peer-client-cert-auth",
+      "peer-key-file",
+      "peer-trusted-ca-file",
+      "snapshot-count",
+    ]);
+    expect(parsed.config.advertisePeerUrls).toEqual(["https://10.0.0.1:2380"]);
+  });
+
+  test.each([
+    "--cert-file=server.crt",
+    "--key-file=server.key",
+    "--trusted-ca-file=ca.crt",
+    "--client-cert-auth",
+    "--client-crl-file=crl",
+    "--auto-tls",
+    "--auth-token=jwt,sign-method=RS256",
+    "--host-whitelist=db.example",
+    "--config-file=etcd.yaml",
+    "--initial-cluster=a=http://10.0.0.1:2380,b=http://10.0.0.2:2380",
+    "--discovery-srv=example.com",
+  ])("%s is refused rather than ignored", (argument) => {
+    const [flag] = argument.slice(2).split("=", 1);
+    expect(errorOf([argument])).toMatch(new RegExp(`^invalid value ".+" for flag -${flag}: not supported yet: .+`));
+  });
+
+  test.each([
+    "--client-cert-auth=false",
+    "--cert-file=",
+    "--auth-token=simple",
+    "--host-whitelist=*",
+    "--initial-cluster=a=http://10.0.0.1:2380,a=http://10.0.0.2:2380",
+  ])("%s asks for nothing that is missing", (argument) => {
+    expect(parse([argument])).toMatchObject({ noEffect: [], warnings: [] });
+  });
+});
+
+describe("help and version", () => {
+  test.each(["--help", "-help", "-h"])("%s shows every flag with an effect, and its default", (argument) => {
+    const parsed = parseConfig(["--name=a", argument], {});
+    expect(parsed.kind).toBe("help");
+    const text = "text" in parsed ? parsed.text : "";
+    expect(text).toContain("  --listen-client-urls <urls>  (default http://localhost:2379)\n");
+    expect(text).toContain("  --max-txn-ops <count>  (default 128)\n");
+    expect(text).toContain("--client-cert-auth");
+    expect(text.endsWith("\n")).toBe(true);
+    expect(text.split("\n").every((line) => line.length <= 120)).toBe(true);
+  });
+
+  test("the version names etcd's release first, as scripts expect", () => {
+    const parsed = parseConfig(["--version"], {});
+    expect(parsed.kind).toBe("version");
+    expect("text" in parsed ? parsed.text : "").toMatch(
+      /^etcd Version: 3\.7\.\d+\nPlinth Version: \d+\.\d+\.\d+\nNode Version: v24\.\S+\nOS\/Arch: \w+\/\w+\n$/,
+    );
+  });
+
+  test("an error before the question for help is reported first", () => {
+    expect(errorOf(["--no-such-flag", "--help"])).toBe("flag provided but not defined: -no-such-flag");
+  });
+});

@@ -1,0 +1,113 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { describe, expect, onTestFinished, test } from "vitest";
+
+import type { LogLevel } from "../../../server/config/config.ts";
+import type { LogSink } from "../../../server/host/log-sink.ts";
+import { createLogger, openLog } from "../../../server/host/logger.ts";
+
+class Lines implements LogSink {
+  readonly lines: string[] = [];
+  flushes = 0;
+
+  write(line: string): void {
+    this.lines.push(line);
+  }
+
+  flushSync(): void {
+    this.flushes += 1;
+  }
+}
+
+function fieldsOf(line: string): Record<string, unknown> {
+  return JSON.parse(line) as Record<string, unknown>;
+}
+
+describe("the log", () => {
+  test("a line has etcd's fields, the level first and the message last", () => {
+    const sink = new Lines();
+    createLogger({ level: "info", format: "json" }, sink).info({ revision: 7 }, "compacted");
+    expect(sink.lines).toHaveLength(1);
+    expect(Object.keys(fieldsOf(sink.lines[0]))).toEqual(["level", "ts", "revision", "msg"]);
+    expect(fieldsOf(sink.lines[0])).toMatchObject({ level: "info", revision: 7, msg: "compacted" });
+    expect(sink.lines[0]).toMatch(/"ts":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/);
+    expect(sink.lines[0].endsWith("\n")).toBe(true);
+  });
+
+  test.each<{ level: LogLevel; logged: string[] }>([
+    { level: "debug", logged: ["debug", "info", "warn", "error", "fatal"] },
+    { level: "info", logged: ["info", "warn", "error", "fatal"] },
+    { level: "warn", logged: ["warn", "error", "fatal"] },
+    { level: "error", logged: ["error", "fatal"] },
+    { level: "panic", logged: ["fatal"] },
+    { level: "fatal", logged: ["fatal"] },
+  ])("at level $level it keeps $logged", ({ level, logged }) => {
+    const sink = new Lines();
+    const logger = createLogger({ level, format: "json" }, sink);
+    for (const each of ["debug", "info", "warn", "error", "fatal"] as const) {
+      logger[each]("text");
+    }
+    expect(sink.lines.map((line) => fieldsOf(line)["level"])).toEqual(logged);
+  });
+
+  test("an error is one line of text with its causes, and a fatal one says where it was", () => {
+    const sink = new Lines();
+    const logger = createLogger({ level: "info", format: "json" }, sink);
+    const error = new Error("cannot start", { cause: new Error("disk is full") });
+    logger.error({ error }, "failed");
+    logger.fatal({ error }, "failed");
+    expect(fieldsOf(sink.lines[0])).toMatchObject({ error: "cannot start: disk is full" });
+    expect(fieldsOf(sink.lines[0])).not.toHaveProperty("stacktrace");
+    expect(fieldsOf(sink.lines[1])).toMatchObject({
+      error: "cannot start: disk is full",
+      stacktrace: expect.stringContaining("logger.test.ts"),
+    });
+  });
+
+  test("a ring of causes ends", () => {
+    const sink = new Lines();
+    const error = new Error("a");
+    error.cause = error;
+    createLogger({ level: "info", format: "json" }, sink).error({ error }, "failed");
+    expect(fieldsOf(sink.lines[0])["error"]).toBe("a: a: a: a: a: a: a: a");
+  });
+
+  test("a fatal line is written out at once", () => {
+    const sink = new Lines();
+    createLogger({ level: "info", format: "json" }, sink).fatal("the end");
+    expect(sink.flushes).toBe(1);
+  });
+
+  test("the console format is text with the other fields at the end", () => {
+    const sink = new Lines();
+    const logger = createLogger({ level: "info", format: "console" }, sink);
+    logger.warn({ flags: ["pre-vote"] }, "no effect");
+    logger.info("ready");
+    expect(sink.lines[0]).toMatch(/^\S+Z\twarn\tno effect\t\{"flags":\["pre-vote"\]\}\n$/);
+    expect(sink.lines[1]).toMatch(/^\S+Z\tinfo\tready\n$/);
+  });
+});
+
+describe("outputs", () => {
+  test("every file gets every line, after a flush without waiting, behind what was there", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "plinth-log-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const outputs = [path.join(directory, "a.log"), path.join(directory, "b.log")];
+    for (const message of ["first", "second"]) {
+      const { logger, flush } = openLog({ level: "info", format: "json", outputs });
+      logger.info(message);
+      flush();
+    }
+    for (const output of outputs) {
+      const lines = (await readFile(output, "utf8")).trimEnd().split("\n");
+      expect(lines.map((line) => fieldsOf(line)["msg"])).toEqual(["first", "second"]);
+    }
+  });
+
+  test("a file that cannot be opened is an error at the start", () => {
+    const output = path.join(tmpdir(), "no-such-directory", "plinth.log");
+    expect(() => openLog({ level: "info", format: "json", outputs: [output] })).toThrow(/ENOENT/);
+  });
+});

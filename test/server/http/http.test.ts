@@ -1,0 +1,389 @@
+import { once } from "node:events";
+import { mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+
+import { HealthChecks, type HealthSource } from "../../../server/http/health-checks.ts";
+import { createHttpHandler, type HttpHandler } from "../../../server/http/http-handler.ts";
+import { type HttpListener, listenHttp } from "../../../server/http/http-listener.ts";
+import { createLogger } from "../../../server/host/logger.ts";
+import { goMissingReason } from "../../peers/build.ts";
+import { startEtcd } from "../../peers/etcd.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
+
+class FakeHealth implements HealthSource {
+  activeAlarms: string[] = [];
+  leader = true;
+  /** Answers of reads, by kind. A promise may stay open. */
+  serializable: Promise<string | null> = Promise.resolve(null);
+  linearizable: Promise<string | null> = Promise.resolve(null);
+
+  alarms(): string[] {
+    return this.activeAlarms;
+  }
+
+  hasLeader(): boolean {
+    return this.leader;
+  }
+
+  read(linearizable: boolean): Promise<string | null> {
+    return linearizable ? this.linearizable : this.serializable;
+  }
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Record<string, string>;
+}
+
+let health: FakeHealth;
+let clock: ManualClock;
+let checks: HealthChecks;
+let handler: HttpHandler;
+let listener: HttpListener;
+let url: string;
+let logLines: Record<string, unknown>[];
+let metricsText: () => Promise<string>;
+
+beforeEach(async () => {
+  health = new FakeHealth();
+  clock = new ManualClock();
+  logLines = [];
+  const logger = createLogger(
+    { level: "info", format: "json" },
+    { write: (line) => logLines.push(JSON.parse(line) as Record<string, unknown>), flushSync: () => undefined },
+  );
+  checks = new HealthChecks(health, clock, logger);
+  metricsText = () => Promise.resolve("# metrics\n");
+  handler = createHttpHandler({
+    checks,
+    metrics: () => metricsText(),
+    metricsContentType: "text/plain; version=0.0.4; charset=utf-8",
+    logger,
+    clock,
+  });
+  listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler);
+  url = urlOf(listener);
+});
+
+afterEach(() => listener.close());
+
+function urlOf({ address }: HttpListener): string {
+  return typeof address === "string" ? address : `http://127.0.0.1:${address.port}`;
+}
+
+async function ask(target: string, method = "GET", base = url): Promise<Reply> {
+  const response = await fetch(`${base}${target}`, { method });
+  return { status: response.status, body: await response.text(), headers: Object.fromEntries(response.headers) };
+}
+
+describe("/health", () => {
+  test("a healthy server says so", async () => {
+    expect(await ask("/health")).toMatchObject({ status: 200, body: '{"health":"true","reason":""}' });
+  });
+
+  test("an alarm makes it unhealthy unless it is excluded", async () => {
+    health.activeAlarms = ["NOSPACE"];
+    expect(await ask("/health")).toMatchObject({
+      status: 503,
+      body: '{"health":"false","reason":"ALARM NOSPACE"}\n',
+    });
+    expect((await ask("/health?exclude=NOSPACE")).status).toBe(200);
+    health.activeAlarms = ["NOSPACE", "CORRUPT"];
+    expect((await ask("/health?exclude=NOSPACE")).body).toContain("ALARM CORRUPT");
+    expect((await ask("/health?exclude=NOSPACE&exclude=CORRUPT")).status).toBe(200);
+  });
+
+  test("without a leader only a serializable check succeeds", async () => {
+    health.leader = false;
+    expect(await ask("/health")).toMatchObject({
+      status: 503,
+      body: '{"health":"false","reason":"RAFT NO LEADER"}\n',
+    });
+    expect((await ask("/health?serializable=false")).status).toBe(503);
+    expect((await ask("/health?serializable=true")).status).toBe(200);
+  });
+
+  test("a read that fails is the reason", async () => {
+    health.linearizable = Promise.resolve("etcdserver: request timed out");
+    expect(await ask("/health")).toMatchObject({
+      status: 503,
+      body: '{"health":"false","reason":"RANGE ERROR:etcdserver: request timed out"}\n',
+    });
+    expect((await ask("/health?serializable=true")).status).toBe(200);
+  });
+
+  test("a read that does not end fails after seven seconds", async () => {
+    health.linearizable = new Promise(() => undefined);
+    const asked = checks.health(false, new Set());
+    await clock.advance(6999);
+    expect(clock.pending).toBe(1);
+    await clock.advance(1);
+    expect(await asked).toEqual({ healthy: false, reason: "RANGE ERROR:context deadline exceeded" });
+  });
+
+  test("a read that ends leaves no timer behind", async () => {
+    await checks.health(false, new Set());
+    await clock.advance(0);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("/livez and /readyz", () => {
+  test("they answer ok, with details when asked", async () => {
+    expect(await ask("/livez")).toMatchObject({ status: 200, body: "ok\n" });
+    expect((await ask("/livez?verbose")).body).toBe("[+]serializable_read ok\nok\n");
+    expect((await ask("/readyz?verbose")).body).toBe(
+      "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\nok\n",
+    );
+  });
+
+  test("a failed check is a 503 with the details", async () => {
+    health.linearizable = Promise.resolve("etcdserver: request timed out");
+    health.activeAlarms = ["NOSPACE", "CORRUPT"];
+    expect(await ask("/readyz")).toMatchObject({
+      status: 503,
+      body:
+        "[-]data_corruption failed: alarm activated: CORRUPT\n[+]serializable_read ok\n" +
+        "[-]linearizable_read failed: etcdserver: request timed out\n[+]non_learner ok\n\n",
+    });
+    expect((await ask("/livez")).status).toBe(200);
+  });
+
+  test("checks can be excluded and asked for one by one", async () => {
+    health.linearizable = Promise.resolve("no");
+    expect((await ask("/readyz?exclude=linearizable_read&exclude=unheard_of")).status).toBe(200);
+    expect((await ask("/readyz/linearizable_read")).status).toBe(503);
+    expect(await ask("/readyz/serializable_read?verbose")).toMatchObject({
+      status: 200,
+      body: "[+]serializable_read ok\nok\n",
+    });
+    expect((await ask("/livez/linearizable_read")).status).toBe(404);
+    expect((await ask("/readyz/unheard_of")).status).toBe(404);
+  });
+
+  test("every outcome is counted, and only a change is logged", async () => {
+    await ask("/readyz/linearizable_read");
+    health.linearizable = Promise.resolve("no");
+    await ask("/readyz/linearizable_read");
+    await ask("/readyz/linearizable_read");
+    health.linearizable = Promise.resolve(null);
+    await ask("/readyz/linearizable_read");
+    const counts = [...checks.counts()].find(({ type, name }) => type === "readyz" && name === "linearizable_read");
+    expect(counts).toMatchObject({ succeeded: 2, failed: 2, lastSucceeded: true });
+    expect(logLines.map(({ level, msg }) => `${String(level)}: ${String(msg)}`)).toEqual([
+      "warn: health check failed",
+      "info: health check succeeds again",
+    ]);
+    expect(logLines[0]).toMatchObject({ type: "readyz", check: "linearizable_read", error: "no" });
+  });
+});
+
+describe("other paths and methods", () => {
+  test("/version names three versions", async () => {
+    const reply = await ask("/version");
+    expect(reply.headers["content-type"]).toBe("application/json");
+    expect(reply.body).toMatch(/^\{"etcdserver":"3\.7\.\d+","etcdcluster":"3\.7\.0","storage":"3\.7\.0"\}$/);
+  });
+
+  test("/metrics is the registry's text with its content type", async () => {
+    expect(await ask("/metrics")).toMatchObject({
+      status: 200,
+      body: "# metrics\n",
+      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+    });
+    expect(await ask("/metrics", "HEAD")).toMatchObject({ status: 200, body: "", headers: { "content-length": "10" } });
+    expect(await ask("/metrics", "POST")).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
+  });
+
+  test("scrapes at the same time are one, and its text serves for a second", async () => {
+    let made = 0;
+    const text = Promise.withResolvers<string>();
+    metricsText = () => {
+      made++;
+      return text.promise;
+    };
+    const replies = [ask("/metrics"), ask("/metrics")];
+    await expect.poll(() => made).toBe(1);
+    text.resolve("first\n");
+    expect((await Promise.all(replies)).map(({ body }) => body)).toEqual(["first\n", "first\n"]);
+    metricsText = () => Promise.resolve("second\n");
+    await clock.advance(999);
+    expect((await ask("/metrics")).body).toBe("first\n");
+    await clock.advance(1);
+    expect((await ask("/metrics")).body).toBe("second\n");
+    expect(made).toBe(1);
+  });
+
+  test("a failure inside is a 500 and one line in the log", async () => {
+    metricsText = () => Promise.reject(new Error("no numbers"));
+    expect(await ask("/metrics")).toMatchObject({ status: 500, body: "Internal Server Error\n" });
+    expect(logLines).toHaveLength(1);
+    expect(logLines[0]).toMatchObject({ level: "error", path: "/metrics", error: "no numbers" });
+    metricsText = () => Promise.resolve("numbers\n");
+    expect((await ask("/metrics")).body).toBe("numbers\n");
+  });
+
+  test.each(["/", "/nope", "/health/", "/livez/", "/readyz//", "//health", "/metrics/x", "/v3/kv/range"])(
+    "%s is not found",
+    async (target) => {
+      expect(await ask(target)).toMatchObject({ status: 404, body: "404 page not found\n" });
+    },
+  );
+
+  test.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])("%s is not allowed", async (method) => {
+    expect(await ask("/health", method)).toMatchObject({
+      status: 405,
+      body: "Method Not Allowed\n",
+      headers: { allow: "GET" },
+    });
+    expect((await ask("/nope", method)).status).toBe(404);
+  });
+
+  test("a body is never waited for: the answer comes at once and ends the connection", async () => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.write("POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\nonly the beginning");
+    const text = await readAll(socket);
+    expect(text).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n/);
+    expect(text).toMatch(/\r\nConnection: close\r\n/);
+  });
+
+  test("a connection serves one request after another", async () => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.write("GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect((await readAll(socket)).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 404"]);
+  });
+});
+
+describe("a listener of its own", () => {
+  test("a Unix socket left by a dead server is taken over, a live one is not", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "plinth-http-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const socketPath = path.join(directory, "http.sock");
+    await leaveStaleSocket(socketPath);
+
+    const first = await listenHttp({ path: socketPath }, handler);
+    expect(await askSocket(socketPath, "/livez")).toContain("200 OK");
+    await expect(listenHttp({ path: socketPath }, handler)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    expect(await askSocket(socketPath, "/livez")).toContain("200 OK");
+    await first.close();
+  });
+
+  test("a file in the socket's place is left alone", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "plinth-http-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const file = path.join(directory, "precious");
+    await writeFile(file, "data");
+    await expect(listenHttp({ path: file }, handler)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    expect((await stat(file)).size).toBe(4);
+  });
+
+  test("closing ends open connections", async () => {
+    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler);
+    const socket = connect(Number(new URL(urlOf(other)).port), "127.0.0.1");
+    await once(socket, "connect");
+    socket.resume();
+    await other.close();
+    await once(socket, "close");
+  });
+});
+
+describe("against a real etcd", () => {
+  test.skipIf(goMissingReason() !== null)("status, text, Allow and content type are etcd's own", async () => {
+    const etcd = await startEtcd();
+    try {
+      for (const target of [
+        "/health",
+        "/health?serializable=true",
+        "/livez",
+        "/livez?verbose",
+        "/livez/serializable_read?verbose",
+        "/readyz",
+        "/readyz?verbose",
+        "/readyz/data_corruption?verbose",
+        "/readyz?verbose&exclude=non_learner&exclude=unheard_of",
+        "/version",
+        "/",
+        "/health/",
+        "/readyz/unheard_of",
+        "/nope",
+      ]) {
+        for (const method of ["GET", "HEAD", "POST", "PUT"]) {
+          expect(comparable(await ask(target, method)), `${method} ${target}`).toEqual(
+            comparable(await ask(target, method, etcd.url)),
+          );
+        }
+      }
+      // One at a time: of several, etcd names any.
+      for (const alarm of ["NOSPACE", "CORRUPT"]) {
+        await setAlarm(etcd.url, "ACTIVATE", alarm);
+        health.activeAlarms = [alarm];
+        for (const target of [
+          "/health",
+          "/health?exclude=NOSPACE",
+          "/readyz",
+          "/readyz?exclude=data_corruption",
+          "/readyz/data_corruption",
+          "/livez",
+        ]) {
+          expect(comparable(await ask(target)), `${alarm} ${target}`).toEqual(
+            comparable(await ask(target, "GET", etcd.url)),
+          );
+        }
+        await setAlarm(etcd.url, "DEACTIVATE", alarm);
+      }
+    } finally {
+      await etcd.stop();
+    }
+  });
+
+  async function setAlarm(etcdUrl: string, action: string, alarm: string): Promise<void> {
+    const reply = await fetch(`${etcdUrl}/v3/maintenance/alarm`, {
+      method: "POST",
+      body: JSON.stringify({ action, alarm }),
+    });
+    expect(reply.status).toBe(200);
+  }
+
+  /** etcd shows checks in an order that changes from run to run. */
+  function comparable({ status, body, headers }: Reply): unknown {
+    return {
+      status,
+      lines: body.split("\n").toSorted(),
+      allow: headers["allow"],
+      contentType: headers["content-type"],
+      sniffing: headers["x-content-type-options"],
+      length: headers["content-length"],
+    };
+  }
+});
+
+/** Leaves a socket file that nobody listens on, as a killed process does. */
+async function leaveStaleSocket(socketPath: string): Promise<void> {
+  const live = `${socketPath}.live`;
+  const server = createServer().listen(live);
+  await once(server, "listening");
+  // Closing removes the name it was bound to, and leaves the socket under any other.
+  await rename(live, socketPath);
+  server.close();
+  await once(server, "close");
+  expect((await stat(socketPath)).isSocket()).toBe(true);
+}
+
+async function askSocket(socketPath: string, target: string): Promise<string> {
+  const socket = connect(socketPath);
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  return readAll(socket);
+}
+
+async function readAll(socket: Socket): Promise<string> {
+  let text = "";
+  for await (const chunk of socket) {
+    text += String(chunk);
+  }
+  return text;
+}

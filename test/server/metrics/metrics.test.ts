@@ -1,0 +1,263 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+
+import { Metrics } from "../../../server/metrics/metrics.ts";
+import { BucketRecorder, exponentialBounds } from "../../../server/metrics/bucket-recorder.ts";
+import { CallCounters } from "../../../server/metrics/call-counters.ts";
+import { Counters } from "../../../server/metrics/counters.ts";
+import type { MetricSources } from "../../../server/metrics/etcd-metrics.ts";
+import { MetricSet } from "../../../server/metrics/metric-set.ts";
+import type { Method, StreamListener } from "../../../server/transport/service.ts";
+import { goMissingReason } from "../../peers/build.ts";
+import { startEtcd } from "../../peers/etcd.ts";
+import { parseExposition } from "./exposition.ts";
+
+const RANGE: Method = { kind: "unary", path: "/etcdserverpb.KV/Range", handle: () => undefined };
+const WATCH: Method = { kind: "bidi", path: "/etcdserverpb.Watch/Watch", open: unreachable };
+const SNAPSHOT: Method = { kind: "server-stream", path: "/etcdserverpb.Maintenance/Snapshot", handle: unreachable };
+
+function unreachable(): StreamListener {
+  throw new Error("metrics never call a method");
+}
+
+class FakeServer {
+  readonly counters = new Counters();
+  readonly calls = new CallCounters([RANGE, WATCH, SNAPSHOT]);
+  journal = { writable: true, pending: 0, committed: 0, applied: 0 };
+  keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0, sizeInUseBytes: 0 };
+  watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
+  alarms: string[] = [];
+  checks = [
+    { type: "health", name: "health", succeeded: 0, failed: 0, lastSucceeded: true },
+    { type: "readyz", name: "linearizable_read", succeeded: 0, failed: 0, lastSucceeded: true },
+  ];
+
+  sources(): MetricSources {
+    return {
+      memberId: 0xabcn,
+      quotaBackendBytes: 2_147_483_648,
+      counters: this.counters,
+      calls: this.calls,
+      journal: () => this.journal,
+      keyspace: () => this.keyspace,
+      watchers: () => this.watchers,
+      alarms: () => this.alarms,
+      healthChecks: () => this.checks,
+    };
+  }
+}
+
+describe("exported metrics", () => {
+  let server: FakeServer;
+  let metrics: Metrics;
+
+  beforeEach(() => {
+    server = new FakeServer();
+    metrics = new Metrics(server.sources());
+  });
+
+  async function sample(name: string): Promise<number | undefined> {
+    return parseExposition(await metrics.text()).samples.get(name);
+  }
+
+  test("the text format's content type is Prometheus' own", () => {
+    expect(metrics.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+  });
+
+  test("values are those at the moment of the scrape", async () => {
+    server.counters.puts = 3;
+    server.journal = { writable: true, pending: 2, committed: 9, applied: 8 };
+    expect(await sample("etcd_mvcc_put_total")).toBe(3);
+    expect(await sample("etcd_server_proposals_pending")).toBe(2);
+    expect(await sample("etcd_server_proposals_committed_total")).toBe(9);
+    expect(await sample("etcd_server_proposals_applied_total")).toBe(8);
+    server.counters.puts = 4;
+    server.journal = { writable: false, pending: 0, committed: 10, applied: 10 };
+    expect(await sample("etcd_mvcc_put_total")).toBe(4);
+    expect(await sample("etcd_server_proposals_pending")).toBe(0);
+    expect(await sample("etcd_server_has_leader")).toBe(0);
+  });
+
+  test("the names that etcd's alerts and dashboards use exist from the start", async () => {
+    const { types } = parseExposition(await metrics.text());
+    for (const name of [
+      "etcd_server_has_leader",
+      "etcd_server_leader_changes_seen_total",
+      "grpc_server_handled_total",
+      "grpc_server_started_total",
+      "etcd_server_proposals_failed_total",
+      "etcd_disk_wal_fsync_duration_seconds",
+      "etcd_disk_backend_commit_duration_seconds",
+      "etcd_mvcc_db_total_size_in_bytes",
+      "etcd_mvcc_db_total_size_in_use_in_bytes",
+      "etcd_server_quota_backend_bytes",
+      "etcd_debugging_mvcc_watch_stream_total",
+      "process_resident_memory_bytes",
+      "process_start_time_seconds",
+      "nodejs_eventloop_lag_p99_seconds",
+    ]) {
+      expect(types.has(name), name).toBe(true);
+    }
+  });
+
+  test("calls are counted by method and code, zeros included", async () => {
+    server.calls.onStarted(RANGE);
+    server.calls.onStarted(RANGE);
+    server.calls.onHandled(RANGE, 0);
+    server.calls.onHandled(RANGE, 11);
+    server.calls.onStarted(WATCH);
+    const { samples } = parseExposition(await metrics.text());
+    const range = 'grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="Range"';
+    expect(samples.get(`grpc_server_started_total{${range}}`)).toBe(2);
+    expect(samples.get(`grpc_server_handled_total{${range},grpc_code="OK"}`)).toBe(1);
+    expect(samples.get(`grpc_server_handled_total{${range},grpc_code="OutOfRange"}`)).toBe(1);
+    expect(samples.get(`grpc_server_handled_total{${range},grpc_code="Unavailable"}`)).toBe(0);
+    const watch = 'grpc_type="bidi_stream",grpc_service="etcdserverpb.Watch",grpc_method="Watch"';
+    expect(samples.get(`grpc_server_started_total{${watch}}`)).toBe(1);
+    const snapshot = 'grpc_type="server_stream",grpc_service="etcdserverpb.Maintenance",grpc_method="Snapshot"';
+    expect(samples.get(`grpc_server_started_total{${snapshot}}`)).toBe(0);
+  });
+
+  test("calls of unknown paths and codes outside of gRPC's are counted as unknown", async () => {
+    const unknown = 'grpc_type="unary",grpc_service="unknown",grpc_method="unknown"';
+    expect(await sample(`grpc_server_started_total{${unknown}}`)).toBeUndefined();
+    server.calls.onStarted(null);
+    server.calls.onHandled(null, 12);
+    server.calls.onHandled(null, 99);
+    server.calls.onHandled(null, -1);
+    expect(await sample(`grpc_server_started_total{${unknown}}`)).toBe(1);
+    expect(await sample(`grpc_server_handled_total{${unknown},grpc_code="Unimplemented"}`)).toBe(1);
+    expect(await sample(`grpc_server_handled_total{${unknown},grpc_code="Unknown"}`)).toBe(2);
+  });
+
+  test("an alarm that was disarmed is gone from the next scrape", async () => {
+    const name = 'etcd_debugging_server_alarms{server_id="abc",alarm_type="NOSPACE"}';
+    server.alarms = ["NOSPACE"];
+    expect(await sample(name)).toBe(1);
+    server.alarms = [];
+    expect(await sample(name)).toBeUndefined();
+  });
+
+  test("health checks are exported once they ran", async () => {
+    const name = 'etcd_server_healthcheck{type="readyz",name="linearizable_read"}';
+    expect(await sample(name)).toBeUndefined();
+    server.checks = [
+      { type: "health", name: "health", succeeded: 5, failed: 1, lastSucceeded: true },
+      { type: "readyz", name: "linearizable_read", succeeded: 2, failed: 3, lastSucceeded: false },
+    ];
+    expect(await sample(name)).toBe(0);
+    const total = 'etcd_server_healthchecks_total{type="readyz",name="linearizable_read"';
+    expect(await sample(`${total},status="success"}`)).toBe(2);
+    expect(await sample(`${total},status="error"}`)).toBe(3);
+    expect(await sample("etcd_server_health_success")).toBe(5);
+    expect(await sample("etcd_server_health_failures")).toBe(1);
+  });
+
+  test("syncs of the journal are shown as etcd's fsync histogram", async () => {
+    server.counters.journalSyncSeconds.observe(0.0001);
+    server.counters.journalSyncSeconds.observe(0.0015);
+    server.counters.journalSyncSeconds.observe(60);
+    const { samples } = parseExposition(await metrics.text());
+    const name = "etcd_disk_wal_fsync_duration_seconds";
+    expect(samples.get(`${name}_bucket{le="0.000125"}`)).toBe(1);
+    expect(samples.get(`${name}_bucket{le="0.001"}`)).toBe(1);
+    expect(samples.get(`${name}_bucket{le="0.002"}`)).toBe(2);
+    expect(samples.get(`${name}_bucket{le="8.192"}`)).toBe(2);
+    expect(samples.get(`${name}_bucket{le="+Inf"}`)).toBe(3);
+    expect(samples.get(`${name}_count`)).toBe(3);
+    expect(samples.get(`${name}_sum`)).toBeCloseTo(60.0016, 9);
+  });
+
+  test("two servers in one process do not share metrics", async () => {
+    const other = new FakeServer();
+    other.counters.puts = 100;
+    const otherText = await new Metrics(other.sources()).text();
+    expect(parseExposition(otherText).samples.get("etcd_mvcc_put_total")).toBe(100);
+    expect(await sample("etcd_mvcc_put_total")).toBe(0);
+  });
+});
+
+describe("against a real etcd", () => {
+  test.skipIf(goMissingReason() !== null)(
+    "every metric of etcd's that is exported has etcd's type and label names, and etcd's bounds are kept",
+    async () => {
+      const etcd = await startEtcd();
+      try {
+        await fetch(`${etcd.url}/readyz`);
+        const theirs = parseExposition(await (await fetch(`${etcd.url}/metrics`)).text());
+        const server = new FakeServer();
+        server.checks[1].succeeded = 1;
+        const ours = parseExposition(await new Metrics(server.sources()).text());
+        const shared = [...ours.types.keys()].filter((name) => /^(?:etcd|grpc|os)_/.test(name));
+        // It reports alarms only after one was raised, so its metrics have none to compare with.
+        const comparable = shared.filter((name) => name !== "etcd_debugging_server_alarms");
+        expect(comparable.length).toBeGreaterThan(40);
+        for (const name of comparable) {
+          expect(theirs.types.get(name), name).toBe(ours.types.get(name));
+          expect(ours.labels.get(name) ?? [], name).toEqual(theirs.labels.get(name) ?? []);
+        }
+        const bounds = [...theirs.samples.keys()].filter((key) =>
+          /^etcd_disk_(?:wal_fsync|backend_commit)_.*le=/.test(key),
+        );
+        expect(bounds.length).toBeGreaterThan(20);
+        for (const bound of bounds) {
+          expect(ours.samples.has(bound), bound).toBe(true);
+        }
+      } finally {
+        await etcd.stop();
+      }
+    },
+  );
+});
+
+describe("bucket recorder", () => {
+  test("an observation counts in the first bucket whose bound it does not exceed", () => {
+    const bounds = exponentialBounds(0.001, 2, 14);
+    const observed = fc.oneof(fc.double({ min: 0, max: 100, noNaN: true }), fc.constantFrom(...bounds));
+    fc.assert(
+      fc.property(fc.array(observed, { maxLength: 50 }), (values) => {
+        const recorder = new BucketRecorder(bounds);
+        for (const value of values) {
+          recorder.observe(value);
+        }
+        let below = 0;
+        bounds.forEach((bound, i) => {
+          below += recorder.counts[i];
+          expect(below).toBe(values.filter((value) => value <= bound).length);
+        });
+        expect(recorder.count).toBe(values.length);
+        expect(recorder.sum).toBeCloseTo(
+          values.reduce((sum, value) => sum + value, 0),
+          6,
+        );
+      }),
+    );
+  });
+
+  test("bounds that do not rise are refused", () => {
+    expect(() => new BucketRecorder([1, 1])).toThrow("bounds must rise");
+    expect(() => new BucketRecorder([])).toThrow("a histogram needs a bound");
+  });
+});
+
+describe("metric set", () => {
+  test("a labelled value reported twice is exported once, with the later number", async () => {
+    const set = new MetricSet();
+    set.labelledGauge("plinth_partition_keys", "Keys per partition.", ["partition"], (report) => {
+      report(["/registry/pods/"], 1);
+      report(["/registry/pods/"], 2);
+      report(["/registry/leases/"], 3);
+    });
+    const { samples } = parseExposition(await set.text());
+    expect(Object.fromEntries(samples)).toEqual({
+      'plinth_partition_keys{partition="/registry/pods/"}': 2,
+      'plinth_partition_keys{partition="/registry/leases/"}': 3,
+    });
+  });
+
+  test("one name cannot be registered twice", () => {
+    const set = new MetricSet();
+    set.gauge("plinth_epoch", "The journal's epoch.", () => 1);
+    expect(() => set.counter("plinth_epoch", "The journal's epoch.", () => 1)).toThrow("already been registered");
+  });
+});
