@@ -11,11 +11,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { benchIsolation } from "./isolation.ts";
-import { benchKv } from "./kv.ts";
+import { benchIsolation } from "./isolation/isolation.ts";
+import { benchKv } from "./kv/kv.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
 import { renderReport, type SuiteReport } from "./report.ts";
-import { benchTransport } from "./transport.ts";
+import { benchTransport } from "./transport/transport.ts";
 
 const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>([
   ["transport", benchTransport],

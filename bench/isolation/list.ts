@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 
-import { LeanClient } from "../lean-client.ts";
+import { LeanClient } from "../client/lean-client.ts";
 import { tellAtWork, tellTimed } from "../tell-starter.ts";
 import { listRequest } from "./requests.ts";
 

@@ -2,8 +2,8 @@
 
 import { writeTxnRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
-import { put, txnRequest } from "../../test/support/requests.ts";
-import type { LeanClient } from "../lean-client.ts";
+import { put, txnRequest } from "../client/requests.ts";
+import type { LeanClient } from "../client/lean-client.ts";
 
 /** A resource that is listed. */
 export interface Resource {

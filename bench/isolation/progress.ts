@@ -10,9 +10,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { decodeWatchResponse } from "../../proto/response-readers.ts";
 import { writeWatchRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
-import { prefixWatch } from "../../test/support/requests.ts";
+import { prefixWatch } from "../client/requests.ts";
 import { currentRevision } from "../kv/revision.ts";
-import { LeanClient } from "../lean-client.ts";
+import { LeanClient } from "../client/lean-client.ts";
 import { tellAtWork, tellTimed } from "../tell-starter.ts";
 
 /** progressRequestPeriod of kube-apiserver. */

@@ -2,7 +2,7 @@
 
 import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
-import { prefixEnd, rangeRequest } from "../../test/support/requests.ts";
+import { prefixEnd, rangeRequest } from "../client/requests.ts";
 
 /** A Range of one key. */
 export function getRequest(key: string): Buffer {

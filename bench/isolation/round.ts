@@ -3,11 +3,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 import { currentRevision } from "../kv/revision.ts";
-import { LatencyHistogram } from "../latency-histogram.ts";
-import type { LeanClient } from "../lean-client.ts";
+import { LatencyHistogram } from "../client/latency-histogram.ts";
+import type { LeanClient } from "../client/lean-client.ts";
 import { LoadProcess } from "../load-process.ts";
 import type { BenchOptions } from "../options.ts";
-import { runPacedCalls } from "../paced-calls.ts";
+import { runPacedCalls } from "../client/paced-calls.ts";
 import type { Scenario } from "./scenarios.ts";
 
 const GET_EVERY_MILLISECONDS = 2;

@@ -1,8 +1,8 @@
 /** A client that writes as fast as it is answered, until it is ended. Arguments: the URL, connections, calls in flight. */
 
-import { runClosedLoop } from "../closed-loop.ts";
+import { runClosedLoop } from "../client/closed-loop.ts";
 import { makeKeys, putsOfObjects } from "../kv/workloads.ts";
-import { LeanClient } from "../lean-client.ts";
+import { LeanClient } from "../client/lean-client.ts";
 import { tellAtWork } from "../tell-starter.ts";
 
 const KEYS = 10_000;

@@ -2,7 +2,7 @@
 
 import { writeCompactionRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
-import type { LeanClient } from "../lean-client.ts";
+import type { LeanClient } from "../client/lean-client.ts";
 import { currentRevision } from "./revision.ts";
 
 /** Returns when the history is dropped. */

@@ -4,7 +4,7 @@ import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { emptyRangeRequest } from "../../proto/requests.ts";
 import { decodeRangeResponse } from "../../proto/response-readers.ts";
 import { Writer } from "../../proto/writer.ts";
-import type { LeanClient } from "../lean-client.ts";
+import type { LeanClient } from "../client/lean-client.ts";
 
 /** A key that is in no store; kube-apiserver asks for it to the same end. */
 const KEY = Buffer.from("compact_rev_key");

@@ -5,9 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { ensurePeer } from "../../test/peers/build.ts";
-import { startEtcd } from "../../test/peers/etcd.ts";
-import { freePort } from "../../test/peers/peer-process.ts";
+import { ensurePeer } from "../peers/build.ts";
+import { startEtcd } from "../peers/etcd.ts";
+import { freePort } from "../peers/peer-process.ts";
 import { ServerProcess } from "../server-process.ts";
 
 const READY = "ready to serve client requests";

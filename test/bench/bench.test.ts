@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 
 import { expect, it } from "vitest";
 
-import { goMissingReason } from "../peers/build.ts";
+import { goMissingReason } from "../../bench/peers/build.ts";
 
 const run = promisify(execFile);
 const main = join(import.meta.dirname, "../../bench/main.ts");

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 
-import { LatencyHistogram } from "../../bench/latency-histogram.ts";
+import { LatencyHistogram } from "../../bench/client/latency-histogram.ts";
 import { median, spread } from "../../bench/statistics.ts";
 
 it("a quantile is at most 1/64 above the latency that has this rank", () => {

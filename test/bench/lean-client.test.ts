@@ -7,9 +7,9 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 
-import { LeanClient, type LeanClientOptions } from "../../bench/lean-client.ts";
-import { RequestBlocks } from "../../bench/lean/request-blocks.ts";
-import { percentDecode } from "../../bench/lean/response-heads.ts";
+import { LeanClient, type LeanClientOptions } from "../../bench/client/lean-client.ts";
+import { RequestBlocks } from "../../bench/client/request-blocks.ts";
+import { percentDecode } from "../../bench/client/response-heads.ts";
 import * as frames from "../../server/transport/frames/frames.ts";
 import { HpackDecoder } from "../../server/transport/headers/hpack.ts";
 

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { decodeKeyValue } from "../../proto/key-record.ts";
 import type { KeyRecord, TxnResponse } from "../../proto/messages.ts";
 import type { EtcdClient } from "../support/etcd-client.ts";
-import { putRequest, rangeRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import type { SharedStore } from "../support/shared-store.ts";
 
 /** Ends the store as a crash would, starts it again and connects to it. */

@@ -25,7 +25,15 @@ import {
 } from "../../proto/auth.ts";
 import { PASSWORD_BYTES_MAX, PASSWORDS_WAITING_MAX } from "../../server/limits.ts";
 import { EtcdClient, eventsOf } from "../support/etcd-client.ts";
-import { deleteRequest, prefixWatch, put, putRequest, range, rangeRequest, txnRequest } from "../support/requests.ts";
+import {
+  deleteRequest,
+  prefixWatch,
+  put,
+  putRequest,
+  range,
+  rangeRequest,
+  txnRequest,
+} from "../../bench/client/requests.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores, startPlinthStore } from "../support/stores.ts";

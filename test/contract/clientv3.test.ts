@@ -1,9 +1,9 @@
 /**
  * What an application sees that uses etcd's own Go client: results, errors by name, and what the client itself decides.
- * The scenarios are in test/peers/etcd/clientv3; revisions are counted from the one at which a scenario begins.
+ * The scenarios are in bench/peers/etcd/clientv3; revisions are counted from the one at which a scenario begins.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { ensurePeer, goMissingReason } from "../peers/build.ts";
+import { ensurePeer, goMissingReason } from "../../bench/peers/build.ts";
 import { clientv3Scenarios } from "../support/clientv3.ts";
 import type { SeenError } from "../support/clientv3.ts";
 import { SharedStore } from "../support/shared-store.ts";

@@ -16,7 +16,16 @@ import {
   UNION_VALUE,
   UNION_VERSION,
 } from "../../proto/messages.ts";
-import { compare, del, nested, prefixEnd, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import {
+  compare,
+  del,
+  nested,
+  prefixEnd,
+  put,
+  putRequest,
+  rangeRequest,
+  txnRequest,
+} from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { readable } from "./answers.ts";

@@ -1,9 +1,9 @@
 /** Many connections, many streams, large messages, deadlines and metadata, seen from the outside. */
 import { expect, test } from "vitest";
-import type { Field } from "../../bench/lean-client.ts";
+import type { Field } from "../../bench/client/lean-client.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { putRequest, rangeRequest, watchCreateRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -1,7 +1,7 @@
 /** A store that is killed while it is written to: nothing that anybody was told is taken back or told otherwise. */
 import { describe, expect, test } from "vitest";
 import { EtcdClient, eventsOf, eventText, keyValues } from "../support/etcd-client.ts";
-import { prefixEnd, prefixWatch, putRequest, rangeRequest } from "../support/requests.ts";
+import { prefixEnd, prefixWatch, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { crash, currentRevision, revisionOf } from "./answers.ts";

@@ -11,7 +11,15 @@ import {
   ALARM_NOSPACE,
 } from "../../proto/rare.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
-import { deleteRequest, nested, put, putRequest, range, rangeRequest, txnRequest } from "../support/requests.ts";
+import {
+  deleteRequest,
+  nested,
+  put,
+  putRequest,
+  range,
+  rangeRequest,
+  txnRequest,
+} from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { currentRevision, expectRefused, KEY_NOT_PROVIDED, NO_SPACE, pairsOf, REQUEST_TOO_LARGE } from "./answers.ts";

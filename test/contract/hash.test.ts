@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { defragmentRequest, defragmentResponse, hashRequest, hashResponse } from "../../proto/rare.ts";
 import type { HashKVResponse } from "../../proto/rare.ts";
-import { deleteRequest, putRequest } from "../support/requests.ts";
+import { deleteRequest, putRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { crash, COMPACTED, currentRevision, expectRefused, FUTURE_REVISION, putAll, revisionOf } from "./answers.ts";

@@ -1,6 +1,6 @@
 /** HTTP/1.1 on the client port and on metrics ports. */
 import { describe, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../peers/peer-process.ts";
+import { freePort } from "../../bench/peers/peer-process.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { COMPARE_LESS, TARGET_VERSION, UNION_VERSION } from "../../proto/messages.ts";
-import { compare, deleteRequest, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import { compare, deleteRequest, put, putRequest, rangeRequest, txnRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { currentRevision, expectRefused, KEY_NOT_PROVIDED, keysOf } from "./answers.ts";

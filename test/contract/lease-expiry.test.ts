@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { EVENT_PUT } from "../../proto/messages.ts";
 import { eventsOf, eventText } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { prefixEnd, prefixWatch, putRequest, rangeRequest } from "../support/requests.ts";
+import { prefixEnd, prefixWatch, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

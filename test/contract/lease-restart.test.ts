@@ -1,7 +1,7 @@
 /** Leases across a crash. */
 import { describe, expect, test } from "vitest";
 import { eventsOf, eventText, keyValues } from "../support/etcd-client.ts";
-import { prefixWatch, putRequest, rangeRequest, watchCreateRequest } from "../support/requests.ts";
+import { prefixWatch, putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { KeyValue } from "../../proto/messages.ts";
 import { leaseRevokeRequest, leaseRevokeResponse } from "../../proto/rare.ts";
 import { eventsOf, eventText, keyValues } from "../support/etcd-client.ts";
-import { prefixEnd, prefixWatch, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import { prefixEnd, prefixWatch, put, putRequest, rangeRequest, txnRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -21,7 +21,7 @@ import {
   range,
   rangeRequest,
   txnRequest,
-} from "../support/requests.ts";
+} from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { COMPACTED, currentRevision, expectRefused, NO_SPACE, REQUEST_TOO_LARGE, revisionOf } from "./answers.ts";

@@ -1,8 +1,8 @@
 /** Status, hashes, defragmentation and alarms. */
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as rare from "../../proto/rare.ts";
-import { del, deleteRequest, nested, put, putRequest, range, rangeRequest } from "../support/requests.ts";
-import { txnRequest, watchCreateRequest } from "../support/requests.ts";
+import { del, deleteRequest, nested, put, putRequest, range, rangeRequest } from "../../bench/client/requests.ts";
+import { txnRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { clusterVersionDecided } from "../support/cluster-version.ts";
 import type { EtcdClient } from "../support/etcd-client.ts";
 import { SharedStore } from "../support/shared-store.ts";

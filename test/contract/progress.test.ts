@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { EtcdClient, eventsOf } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { prefixWatch, putRequest, watchCreateRequest } from "../support/requests.ts";
+import { prefixWatch, putRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deleteRequest, putRequest, rangeRequest } from "../support/requests.ts";
+import { deleteRequest, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import type { ReadableKeyValue } from "./answers.ts";

@@ -5,7 +5,7 @@ import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { decodeRangeStreamResponse } from "../../proto/response-readers.ts";
 import { Writer } from "../../proto/writer.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
-import { deleteRequest, prefixEnd, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import { deleteRequest, prefixEnd, put, putRequest, rangeRequest, txnRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import {

@@ -11,7 +11,15 @@ import {
   SORT_NONE,
 } from "../../proto/messages.ts";
 import { EtcdClient, keyValues } from "../support/etcd-client.ts";
-import { del, deleteRequest, prefixEnd, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import {
+  del,
+  deleteRequest,
+  prefixEnd,
+  put,
+  putRequest,
+  rangeRequest,
+  txnRequest,
+} from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import type { ReadableKeyValue } from "./answers.ts";

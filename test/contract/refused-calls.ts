@@ -17,7 +17,15 @@ import {
 import { Writer } from "../../proto/writer.ts";
 import { clusterVersionDecided } from "../support/cluster-version.ts";
 import type { EtcdClient } from "../support/etcd-client.ts";
-import { compare, deleteRequest, put, putRequest, range, rangeRequest, txnRequest } from "../support/requests.ts";
+import {
+  compare,
+  deleteRequest,
+  put,
+  putRequest,
+  range,
+  rangeRequest,
+  txnRequest,
+} from "../../bench/client/requests.ts";
 
 export interface RefusedCall {
   readonly what: string;

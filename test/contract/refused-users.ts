@@ -16,7 +16,7 @@ import {
 import { hashKVRequest, leaseRevokeRequest } from "../../proto/rare.ts";
 import { writeCompactionRequest, writePutRequest, writeRangeRequest } from "../../proto/request-writers.ts";
 import type { EtcdClient } from "../support/etcd-client.ts";
-import { putRequest, rangeRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { encode } from "./refused-calls.ts";
 import type { RefusedCall } from "./refused-calls.ts";
 import { AMY, authenticate, AUTH_FAILED, enableAuth, makeUsers, ROOT } from "./users.ts";

@@ -13,7 +13,7 @@ import {
   rangeRequest,
   txnRequest,
   watchCreateRequest,
-} from "../support/requests.ts";
+} from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { crash, currentRevision, keysOf, readable, revisionOf } from "./answers.ts";

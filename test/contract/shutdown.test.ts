@@ -1,7 +1,7 @@
 /** The end of a server that was asked to end, and what its clients find when it comes back. */
 import { describe, expect, test } from "vitest";
 import { EtcdClient, eventText } from "../support/etcd-client.ts";
-import { prefixWatch, putRequest, rangeRequest, watchCreateRequest } from "../support/requests.ts";
+import { prefixWatch, putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -7,9 +7,9 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { EtcdClient, eventsOf } from "../support/etcd-client.ts";
-import type { LeanClientOptions } from "../../bench/lean-client.ts";
+import type { LeanClientOptions } from "../../bench/client/lean-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { prefixWatch } from "../support/requests.ts";
+import { prefixWatch } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -5,10 +5,10 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../peers/peer-process.ts";
+import { freePort } from "../../bench/peers/peer-process.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinth } from "../support/plinth-process.ts";
-import { putRequest, rangeRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 

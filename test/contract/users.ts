@@ -19,7 +19,7 @@ import {
 import type { MessageType } from "../../proto/message-type.ts";
 import type { HeaderOnly } from "../../proto/rare.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
-import { prefixEnd } from "../support/requests.ts";
+import { prefixEnd } from "../../bench/client/requests.ts";
 
 export interface Credentials {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Watches and compaction: whose history is gone is told so and ends, all others notice nothing. */
 import { beforeAll, expect, test } from "vitest";
 import { eventsOf, eventText } from "../support/etcd-client.ts";
-import { del, prefixWatch, put, txnRequest, watchCreateRequest } from "../support/requests.ts";
+import { del, prefixWatch, put, txnRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -4,7 +4,7 @@ import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
 import type { WatchCreateRequest, WatchResponse } from "../../proto/messages.ts";
 import { eventsOf, eventText } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { del, prefixWatch, put, txnRequest, watchCreateRequest } from "../support/requests.ts";
+import { del, prefixWatch, put, txnRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -4,7 +4,15 @@ import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
 import type { Event, KeyValue, WatchResponse } from "../../proto/messages.ts";
 import { EtcdClient, eventsOf, eventText } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { del, nested, prefixWatch, put, putRequest, txnRequest, watchCreateRequest } from "../support/requests.ts";
+import {
+  del,
+  nested,
+  prefixWatch,
+  put,
+  putRequest,
+  txnRequest,
+  watchCreateRequest,
+} from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Event, WatchResponse } from "../../proto/messages.ts";
 import { eventsOf, eventText } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { prefixWatch, put, putRequest, txnRequest } from "../support/requests.ts";
+import { prefixWatch, put, putRequest, txnRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -8,7 +8,7 @@ import { EVENT_DELETE, EVENT_PUT, FILTER_NODELETE, FILTER_NOPUT } from "../../pr
 import type { Event, KeyValue, RequestOp } from "../../proto/messages.ts";
 import { eventsOf } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { del, put, txnRequest, watchCreateRequest } from "../support/requests.ts";
+import { del, put, txnRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { EVENT_PUT } from "../../proto/messages.ts";
 import type { WatchCreateRequest, WatchResponse } from "../../proto/messages.ts";
 import { EtcdClient, eventsOf, eventText } from "../support/etcd-client.ts";
-import { del, prefixEnd, prefixWatch, put, rangeRequest, txnRequest } from "../support/requests.ts";
+import { del, prefixEnd, prefixWatch, put, rangeRequest, txnRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { pairsOf, revisionOf } from "./answers.ts";

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { decodeEvent } from "../../proto/event-record.ts";
 import { writeWatchRequest } from "../../proto/request-writers.ts";
 import { eventText } from "../support/etcd-client.ts";
-import { prefixWatch, watchCreateRequest } from "../support/requests.ts";
+import { prefixWatch, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
 import { encode } from "./refused-calls.ts";

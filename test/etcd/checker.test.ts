@@ -1,7 +1,7 @@
 /** Tests of the comparison itself: it must find what differs, and allow no more than the freedoms say. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { putRequest, rangeRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import type { Command, UnaryCommand } from "./commands.ts";
 import { Comparison } from "./compare.ts";
 import { runDifferential } from "./differential.ts";

@@ -25,7 +25,7 @@ import type {
   LeaseTimeToLiveRequest,
   MemberAddRequest,
 } from "../../proto/rare.ts";
-import { watchCreateRequest } from "../support/requests.ts";
+import { watchCreateRequest } from "../../bench/client/requests.ts";
 import { kvRequests, leaseId, ownLeaseId, presentKey, rangeEnd, revision, ZERO_BYTE } from "./kv-arbitraries.ts";
 import { clusterCommand } from "./cluster-arbitraries.ts";
 import { current, LEASE_SLOTS } from "./symbols.ts";

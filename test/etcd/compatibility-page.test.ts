@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { allMethods, PROTO_FILES } from "../../proto/schema.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinthStore } from "../support/stores.ts";
-import { goMissingReason } from "../peers/build.ts";
+import { goMissingReason } from "../../bench/peers/build.ts";
 import { ANSWER_FREEDOMS, ID_FREEDOM, PROGRESS_FREEDOM, UNASKED, WATCH_FREEDOMS } from "./freedoms.ts";
 
 const UNIMPLEMENTED = 12;

@@ -1,7 +1,7 @@
 /** How much the differential tests do: little and random in an ordinary run, a number of commands when asked. */
 import { MINIMISING } from "./differential.ts";
 import type { Effort } from "./differential.ts";
-import { goMissingReason } from "../peers/build.ts";
+import { goMissingReason } from "../../bench/peers/build.ts";
 
 const commandsAsked = process.env["DIFFERENTIAL_COMMANDS"];
 const seedAsked = process.env["DIFFERENTIAL_SEED"];

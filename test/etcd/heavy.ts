@@ -1,6 +1,6 @@
 /** Sequences with values so large that requests are refused for it, and that events and lists come in parts. */
 import fc from "fast-check";
-import { deleteRequest, putRequest, rangeRequest, watchCreateRequest } from "../support/requests.ts";
+import { deleteRequest, putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import type { RequestOp } from "../../proto/messages.ts";
 import type { Command } from "./commands.ts";
 import { STREAMS } from "./commands.ts";

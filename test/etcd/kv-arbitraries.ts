@@ -1,7 +1,7 @@
 /** Random requests of KV over few keys, values and revisions, so that they meet. Every field takes every kind of value. */
 import fc from "fast-check";
 import type { Compare, RequestOp, TxnRequest } from "../../proto/messages.ts";
-import { compare, deleteRequest, putRequest, rangeRequest } from "../support/requests.ts";
+import { compare, deleteRequest, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { compacted, current, LEASE_SLOTS, leaseSlot } from "./symbols.ts";
 
 const EMPTY = Buffer.alloc(0);

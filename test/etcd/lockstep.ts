@@ -5,7 +5,7 @@
  * Watches are told asynchronously. `barrier` is where both have told everything: what came since the last one is compared
  * there. Commands whose outcome depends on what was told before (compaction, cancelling) begin with one.
  */
-import { putRequest, rangeRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { startEtcdStore, startPlinthStore } from "../support/stores.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE } from "../../proto/rare.ts";
 import type { Command, UnaryCommand } from "./commands.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ALARM_ACTION_DEACTIVATE, ALARM_NONE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { keyValues } from "../support/etcd-client.ts";
-import { del, put, rangeRequest, txnRequest, watchCreateRequest } from "../support/requests.ts";
+import { del, put, rangeRequest, txnRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { startPlinthStore } from "../support/stores.ts";
 import type { Command } from "./commands.ts";

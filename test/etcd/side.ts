@@ -7,7 +7,7 @@ import * as rare from "../../proto/rare.ts";
 import { clusterVersionDecided } from "../support/cluster-version.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { MessageStream } from "../support/etcd-client.ts";
-import { rangeRequest } from "../support/requests.ts";
+import { rangeRequest } from "../../bench/client/requests.ts";
 import type { Store } from "../support/stores.ts";
 import type { Member, UnaryCommand } from "./commands.ts";
 import { STREAMS } from "./commands.ts";

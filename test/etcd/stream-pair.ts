@@ -1,7 +1,7 @@
 /** One watch stream at both servers, with the same requests on both. */
 import type { WatchCreateRequest, WatchRequest } from "../../proto/messages.ts";
 import { FILTER_NOPUT } from "../../proto/messages.ts";
-import { watchCreateRequest } from "../support/requests.ts";
+import { watchCreateRequest } from "../../bench/client/requests.ts";
 import type { Comparison } from "./compare.ts";
 import type { Both, WatchContext } from "./freedoms.ts";
 import { ZERO_BYTE } from "./kv-arbitraries.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LeanClient, StreamHandler } from "../../bench/lean-client.ts";
+import type { LeanClient, StreamHandler } from "../../bench/client/lean-client.ts";
 import { WatchLog } from "./watch-log.ts";
 
 test("what comes wakes everyone who waits for it, also when another wait of before ends meanwhile", async () => {

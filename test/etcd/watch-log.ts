@@ -6,7 +6,7 @@ import { decodeWatchResponse } from "../../proto/response-readers.ts";
 import { writeWatchRequest } from "../../proto/request-writers.ts";
 import type { WatchRequest, WatchResponse } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
-import type { LeanClient, LeanStream } from "../../bench/lean-client.ts";
+import type { LeanClient, LeanStream } from "../../bench/client/lean-client.ts";
 import type { Names, PlainEvent, PlainHeader } from "./plain.ts";
 import { plainEvent, plainHeader } from "./plain.ts";
 

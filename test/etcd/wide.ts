@@ -1,7 +1,7 @@
 /** Sequences over thousands of keys, written by hundreds: long lists, many equals, deletions and histories in pieces. */
 import fc from "fast-check";
 import type { RequestOp } from "../../proto/messages.ts";
-import { deleteRequest, prefixEnd, putRequest, rangeRequest, watchCreateRequest } from "../support/requests.ts";
+import { deleteRequest, prefixEnd, putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import type { Command } from "./commands.ts";
 import { STREAMS } from "./commands.ts";
 import { revision, ZERO_BYTE } from "./kv-arbitraries.ts";

@@ -11,7 +11,7 @@ import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { WatchStream } from "../support/etcd-client.ts";
-import { prefixEnd, prefixWatch, put, putRequest, rangeRequest, txnRequest } from "../support/requests.ts";
+import { prefixEnd, prefixWatch, put, putRequest, rangeRequest, txnRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { startPlinthStore } from "../support/stores.ts";
 

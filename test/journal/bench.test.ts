@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { benchJournal } from "../../bench/journal.ts";
+import { benchJournal } from "../../bench/journal/journal.ts";
 
 test("the journal's bench runs and counts what it committed", async () => {
   const directory = await mkdtemp(join(tmpdir(), "journal-bench-"));

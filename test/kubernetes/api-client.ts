@@ -1,5 +1,5 @@
 /** Kubernetes objects over HTTPS: what kubectl is too slow for, and what it hides. */
-import type { KubeApiserver } from "../peers/kube-apiserver.ts";
+import type { KubeApiserver } from "../../bench/peers/kube-apiserver.ts";
 
 export interface ObjectMeta {
   readonly name: string;

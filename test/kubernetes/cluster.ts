@@ -2,8 +2,8 @@
  * Two kube-apiservers on one store, as in a cluster with two control plane nodes. One is as it comes: it answers lists
  * and watches from its cache. The other one has no watch cache, so each of its answers is the store's.
  */
-import { type KubeApiserver, startKubeApiserver } from "../peers/kube-apiserver.ts";
-import { kubectl } from "../peers/kubectl.ts";
+import { type KubeApiserver, startKubeApiserver } from "../../bench/peers/kube-apiserver.ts";
+import { kubectl } from "../../bench/peers/kubectl.ts";
 import { ApiClient } from "./api-client.ts";
 import type { StartStore, Store } from "../support/stores.ts";
 

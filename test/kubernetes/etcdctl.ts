@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-import { ensurePeer } from "../peers/build.ts";
+import { ensurePeer } from "../../bench/peers/build.ts";
 import { etcdctl } from "../support/etcdctl.ts";
 import { EventLog } from "./event-log.ts";
 

@@ -5,7 +5,7 @@
 /* oxlint-disable vitest/expect-expect -- The steps expect. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { ensurePeer, goMissingReason, type PeerName } from "../peers/build.ts";
+import { ensurePeer, goMissingReason, type PeerName } from "../../bench/peers/build.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { conflicts } from "./steps/conflicts.ts";
 import { consistentReadsFromCache, watchLists } from "./steps/consistent-reads.ts";

@@ -9,7 +9,7 @@ import { request as httpsRequest } from "node:https";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { KubeApiserver } from "../peers/kube-apiserver.ts";
+import type { KubeApiserver } from "../../bench/peers/kube-apiserver.ts";
 import { type Refusal, revisionOf, type StoredObject } from "./api-client.ts";
 import { EventLog } from "./event-log.ts";
 

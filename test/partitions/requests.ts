@@ -1,9 +1,9 @@
 /** The requests of test/support, in the shapes that these tests use most: the end of a range is an argument. */
 import type { Compare, RangeRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
-import * as requests from "../support/requests.ts";
+import * as requests from "../../bench/client/requests.ts";
 
-export { compare as compareRequest, deleteRequest, putRequest } from "../support/requests.ts";
-export { del as deleteOp, put as putOp } from "../support/requests.ts";
+export { compare as compareRequest, deleteRequest, putRequest } from "../../bench/client/requests.ts";
+export { del as deleteOp, put as putOp } from "../../bench/client/requests.ts";
 
 export type Bytes = string | Buffer;
 

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import protobuf from "protobufjs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { allMethods, fullName, PROTO_FILES } from "../../proto/schema.ts";
-import { ensurePeer, goMissingReason } from "../peers/build.ts";
+import { ensurePeer, goMissingReason } from "../../bench/peers/build.ts";
 
 interface FieldDescriptor {
   name: string;

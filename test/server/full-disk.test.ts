@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { GrpcError } from "../../bench/lean-client.ts";
+import { GrpcError } from "../../bench/client/lean-client.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { PlinthProcess } from "../support/plinth-process.ts";
 import { startPlinth } from "../support/plinth-process.ts";
-import { putRequest, rangeRequest } from "../support/requests.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 
 const DISK_BYTES = 8 * 1024 * 1024;
 /** The kernel may take a part of a write before it says that there is no room. */

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinth } from "../support/plinth-process.ts";
-import { putRequest } from "../support/requests.ts";
+import { putRequest } from "../../bench/client/requests.ts";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 const writeMuchLogFile = path.join(import.meta.dirname, "write-much-log.ts");

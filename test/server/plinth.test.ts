@@ -8,9 +8,9 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { parseConfig, type Config } from "../../server/config/config.ts";
 import { createLogger } from "../../server/host/logger.ts";
 import { Plinth } from "../../server/plinth.ts";
-import { freePort } from "../peers/peer-process.ts";
+import { freePort } from "../../bench/peers/peer-process.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
-import { putRequest } from "../support/requests.ts";
+import { putRequest } from "../../bench/client/requests.ts";
 
 const logger = createLogger({ level: "fatal", format: "json" }, { write: () => undefined, flushSync: () => undefined });
 

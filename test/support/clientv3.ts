@@ -1,4 +1,4 @@
-/** etcd's own Go client, clientv3, driven from tests through a small program (test/peers/etcd/clientv3). */
+/** etcd's own Go client, clientv3, driven from tests through a small program (bench/peers/etcd/clientv3). */
 import { runPeer } from "./peer-program.ts";
 
 /** One call as bytes. */

@@ -1,7 +1,7 @@
 /** A typed etcd client for tests: every call as a promise, every watch as a queue of decoded responses. */
 import assert from "node:assert/strict";
-import { LeanClient } from "../../bench/lean-client.ts";
-import type { LeanClientOptions, LeanStream } from "../../bench/lean-client.ts";
+import { LeanClient } from "../../bench/client/lean-client.ts";
+import type { LeanClientOptions, LeanStream } from "../../bench/client/lean-client.ts";
 import { decodeEvent } from "../../proto/event-record.ts";
 import { decodeKeyValue } from "../../proto/key-record.ts";
 import type { MessageType } from "../../proto/message-type.ts";

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { ensurePeer } from "../peers/build.ts";
+import { ensurePeer } from "../../bench/peers/build.ts";
 import { runPeer } from "./peer-program.ts";
 import type { ProgramEnding } from "./peer-program.ts";
 

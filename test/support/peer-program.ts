@@ -1,8 +1,8 @@
 /** A peer that runs to its end: what goes in, and what comes out. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { ensurePeer } from "../peers/build.ts";
-import type { PeerName } from "../peers/build.ts";
+import { ensurePeer } from "../../bench/peers/build.ts";
+import type { PeerName } from "../../bench/peers/build.ts";
 
 export interface ProgramEnding {
   /** Null when it had to be ended. */

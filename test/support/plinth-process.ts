@@ -9,7 +9,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
-import { freePort, makePeerFolder } from "../peers/peer-process.ts";
+import { freePort, makePeerFolder } from "../../bench/peers/peer-process.ts";
 
 export interface PlinthOptions {
   /** Where it keeps its data: a directory given here stays; without one, the data goes with `remove`. */

@@ -1,7 +1,7 @@
 /** One running store and one connection to it for all the tests of a describe block, and the short ways to change it. */
 import { afterAll, beforeAll } from "vitest";
 import { EtcdClient } from "./etcd-client.ts";
-import { deleteRequest, prefixEnd, putRequest, rangeRequest } from "./requests.ts";
+import { deleteRequest, prefixEnd, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import type { StartStore, Store } from "./stores.ts";
 
 export class SharedStore {

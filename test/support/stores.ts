@@ -5,9 +5,9 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { describe } from "vitest";
-import { goMissingReason } from "../peers/build.ts";
-import { startEtcd } from "../peers/etcd.ts";
-import { makePeerFolder } from "../peers/peer-process.ts";
+import { goMissingReason } from "../../bench/peers/build.ts";
+import { startEtcd } from "../../bench/peers/etcd.ts";
+import { makePeerFolder } from "../../bench/peers/peer-process.ts";
 import { startPlinth } from "./plinth-process.ts";
 
 /** One running store whose data, URL and port outlive its process. */

@@ -4,7 +4,7 @@
  * asks for the current revision. Few keys, so that clients meet. Besides these, what other clients may send: plain puts,
  * deletes of ranges, several keys in one txn.
  */
-import { prefixEnd } from "../../support/requests.ts";
+import { prefixEnd } from "../../../bench/client/requests.ts";
 import type { Kv, OpRequest, PutRequest, RangeRequest, TxnAnswer, TxnRequest } from "../history/history.ts";
 import type { Random } from "./random.ts";
 import type { RecordedClient } from "./recorded-client.ts";

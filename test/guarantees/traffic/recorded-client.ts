@@ -11,7 +11,7 @@ import type {
 import { TARGET_MOD, TARGET_VERSION, UNION_MOD, UNION_VERSION } from "../../../proto/messages.ts";
 import type { EtcdClient, MessageStream } from "../../support/etcd-client.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../../../proto/rare.ts";
-import { compare, del, deleteRequest, put, putRequest, range, rangeRequest } from "../../support/requests.ts";
+import { compare, del, deleteRequest, put, putRequest, range, rangeRequest } from "../../../bench/client/requests.ts";
 import type {
   Answer,
   Call,

@@ -1,12 +1,12 @@
 /** One watch stream, all of whose messages stand in the history, in the logs of the watches they are for. */
-import type { LeanStream } from "../../../bench/lean-client.ts";
+import type { LeanStream } from "../../../bench/client/lean-client.ts";
 import type { WatchRequest as WireRequest, WatchResponse } from "../../../proto/messages.ts";
 import { EVENT_PUT, FILTER_NODELETE, FILTER_NOPUT } from "../../../proto/messages.ts";
 import { writeWatchRequest } from "../../../proto/request-writers.ts";
 import { decodeWatchResponse } from "../../../proto/response-readers.ts";
 import { Writer } from "../../../proto/writer.ts";
 import { eventsOf } from "../../support/etcd-client.ts";
-import { watchCreateRequest } from "../../support/requests.ts";
+import { watchCreateRequest } from "../../../bench/client/requests.ts";
 import type { WatchEvent, WatchMessage, WatchRequest } from "../history/history.ts";
 import type { RecordedClient } from "./recorded-client.ts";
 import type { OpenWatchLog } from "./recorder.ts";

@@ -1,7 +1,7 @@
 /** The store under test: a Plinth that is killed and started again, and where its clients find it. */
 import { EventEmitter, once } from "node:events";
 import path from "node:path";
-import type { LeanClientOptions } from "../../../bench/lean-client.ts";
+import type { LeanClientOptions } from "../../../bench/client/lean-client.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import type { PlinthProcess } from "../../support/plinth-process.ts";
 import { startPlinth } from "../../support/plinth-process.ts";

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { Identity } from "../../../partitions/auth/authorization.ts";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import { PERMISSION_DENIED } from "../../../partitions/refusals.ts";
-import { deleteRequest, putRequest } from "../../support/requests.ts";
+import { deleteRequest, putRequest } from "../../../bench/client/requests.ts";
 
 const LEASE = 7n;
 const NO_END = Buffer.alloc(0);

@@ -7,7 +7,7 @@ import type { JobCall } from "../../../server/api/sliced-jobs.ts";
 import { TOO_MANY_REQUESTS } from "../../../server/api/statuses.ts";
 import { HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../../../server/limits.ts";
 import type { Status } from "../../../server/transport/service.ts";
-import { putRequest } from "../../support/requests.ts";
+import { putRequest } from "../../../bench/client/requests.ts";
 
 const KEYS = 3 * HASH_SLICE_CHANGES + 10;
 

@@ -19,7 +19,7 @@ import { RECORD_PUT, recordOf } from "../../../server/engine/record.ts";
 import type { BidiMethod, StreamCall, StreamListener } from "../../../server/transport/service.ts";
 import { callersOf } from "../../support/callers.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
-import { putRequest, watchCreateRequest } from "../../support/requests.ts";
+import { putRequest, watchCreateRequest } from "../../../bench/client/requests.ts";
 
 const STREAMS = 3;
 const KEYS = ["a", "b", "c"];

@@ -11,7 +11,7 @@ import { Counters } from "../../../server/metrics/counters.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { callersOf } from "../../support/callers.ts";
-import { putRequest, watchCreateRequest } from "../../support/requests.ts";
+import { putRequest, watchCreateRequest } from "../../../bench/client/requests.ts";
 import { HeldStream } from "../../sim/held-stream.ts";
 
 let keyspace: Keyspace;

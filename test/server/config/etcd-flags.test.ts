@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
 import { parseConfig } from "../../../server/config/config.ts";
-import { ensurePeer, goMissingReason } from "../../peers/build.ts";
+import { ensurePeer, goMissingReason } from "../../../bench/peers/build.ts";
 
 const run = promisify(execFile);
 

@@ -3,7 +3,7 @@ import { Keyspace } from "../../../partitions/keyspace.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
 import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/watchers.ts";
 import { CatchUp } from "../../../server/engine/catch-up.ts";
-import { putRequest } from "../../support/requests.ts";
+import { putRequest } from "../../../bench/client/requests.ts";
 
 test("a watcher whose stream drains while a slice is written out reads on, though nothing else happens", async () => {
   const keyspace = new Keyspace();

@@ -30,7 +30,7 @@ import type { Command, Outcome } from "../../../server/engine/record.ts";
 import { RECORD_ALARM, RECORD_AUTH, RECORD_PUT, recordOf } from "../../../server/engine/record.ts";
 import type { Status } from "../../../server/transport/service.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
-import { putRequest, rangeRequest } from "../../support/requests.ts";
+import { putRequest, rangeRequest } from "../../../bench/client/requests.ts";
 
 const MEMBER_ID = 7n;
 

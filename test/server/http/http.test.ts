@@ -10,8 +10,8 @@ import { HealthChecks, type HealthSource } from "../../../server/http/health-che
 import { createHttpHandler, type HttpHandler } from "../../../server/http/http-handler.ts";
 import { type HttpListener, listenHttp } from "../../../server/http/http-listener.ts";
 import { createLogger } from "../../../server/host/logger.ts";
-import { goMissingReason } from "../../peers/build.ts";
-import { startEtcd } from "../../peers/etcd.ts";
+import { goMissingReason } from "../../../bench/peers/build.ts";
+import { startEtcd } from "../../../bench/peers/etcd.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 
 class FakeHealth implements HealthSource {

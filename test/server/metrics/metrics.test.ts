@@ -8,8 +8,8 @@ import { Counters } from "../../../server/metrics/counters.ts";
 import type { MetricSources } from "../../../server/metrics/etcd-metrics.ts";
 import { MetricSet } from "../../../server/metrics/metric-set.ts";
 import type { Method, StreamListener } from "../../../server/transport/service.ts";
-import { goMissingReason } from "../../peers/build.ts";
-import { startEtcd } from "../../peers/etcd.ts";
+import { goMissingReason } from "../../../bench/peers/build.ts";
+import { startEtcd } from "../../../bench/peers/etcd.ts";
 import { parseExposition } from "./exposition.ts";
 
 const RANGE: Method = { kind: "unary", path: "/etcdserverpb.KV/Range", handle: () => undefined };

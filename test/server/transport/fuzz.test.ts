@@ -6,7 +6,7 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
-import { LeanClient } from "../../../bench/lean-client.ts";
+import { LeanClient } from "../../../bench/client/lean-client.ts";
 import * as frames from "../../../server/transport/frames/frames.ts";
 import { GrpcServer } from "../../../server/transport/grpc-server.ts";
 import {

@@ -10,7 +10,7 @@ import { credentials, Metadata, status as codes } from "@grpc/grpc-js";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { LeanClient } from "../../../bench/lean-client.ts";
+import { LeanClient } from "../../../bench/client/lean-client.ts";
 import { GrpcServer } from "../../../server/transport/grpc-server.ts";
 import { makeCertificate, opensslMissing } from "./support-certificate.ts";
 import { asBytes, frame, grpcJsClient, grpcJsTestClient, http2TestClient, leanTestClient } from "./support-clients.ts";

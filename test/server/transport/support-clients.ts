@@ -8,8 +8,8 @@ import * as http2 from "node:http2";
 
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 
-import { percentDecode } from "../../../bench/lean/response-heads.ts";
-import { LeanClient, type LeanClientOptions } from "../../../bench/lean-client.ts";
+import { percentDecode } from "../../../bench/client/response-heads.ts";
+import { LeanClient, type LeanClientOptions } from "../../../bench/client/lean-client.ts";
 
 /** All that a client saw of a call. */
 export interface Outcome {

@@ -4,7 +4,7 @@ import { Refusal } from "../../../../partitions/refusals.ts";
 import { writeTxnResponse } from "../../../../proto/responses.ts";
 import { Writer } from "../../../../proto/writer.ts";
 import { txnBytes } from "../../../../server/api/kv/answer-size.ts";
-import { del, nested, put, putRequest, range, txnRequest } from "../../../support/requests.ts";
+import { del, nested, put, putRequest, range, txnRequest } from "../../../../bench/client/requests.ts";
 
 test("the size of a txn's answer is known before it is built, whatever is nested in it", () => {
   const keyspace = new Keyspace();

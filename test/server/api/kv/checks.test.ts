@@ -11,7 +11,7 @@ import {
   range,
   rangeRequest,
   txnRequest as txn,
-} from "../../../support/requests.ts";
+} from "../../../../bench/client/requests.ts";
 
 const OPS_MAX = 128;
 

@@ -19,7 +19,7 @@ import { TOO_MANY_REQUESTS } from "../../../../server/api/statuses.ts";
 import { Compactor } from "../../../../server/engine/compactor.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../../server/limits.ts";
 import type { Status } from "../../../../server/transport/service.ts";
-import { deleteRequest, putRequest, rangeRequest } from "../../../support/requests.ts";
+import { deleteRequest, putRequest, rangeRequest } from "../../../../bench/client/requests.ts";
 
 const KEYS = 2 * RANGE_SLICE_KEYS + 10;
 

@@ -10,7 +10,7 @@ import { Counters } from "../../../../server/metrics/counters.ts";
 import type { StreamListener } from "../../../../server/transport/service.ts";
 import { OK } from "../../../../server/transport/service.ts";
 import { callersOf } from "../../../support/callers.ts";
-import { prefixEnd, putRequest, rangeRequest } from "../../../support/requests.ts";
+import { prefixEnd, putRequest, rangeRequest } from "../../../../bench/client/requests.ts";
 import { HeldStream } from "../../../sim/held-stream.ts";
 
 const KEYS = 2 * RANGE_STREAM_CHUNK_KEYS + 10;

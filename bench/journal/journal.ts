@@ -2,13 +2,13 @@
  * Question: how many records a second does a directory journal commit, and how long does each wait, when C appenders
  * append again as soon as their record is committed?
  *
- *     node bench/journal.ts [--directory DIR] [--seconds 2] [--bytes 400] [--appenders 1,64,512]
+ *     node bench/journal/journal.ts [--directory DIR] [--seconds 2] [--bytes 400] [--appenders 1,64,512]
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openDirectoryJournal } from "../journal/directory-journal.ts";
+import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 
 export interface JournalBenchResult {
   readonly appenders: number;

@@ -7,15 +7,15 @@
 import assert from "node:assert/strict";
 import type { ConnectionOptions } from "node:tls";
 
-import * as frames from "../server/transport/frames/frames.ts";
-import { literalBlock } from "../server/transport/headers/hpack.ts";
-import { GrpcError, LeanCall, type ReplyHandler, type StreamHandler } from "./lean/call.ts";
-import { type Goaway, LeanConnection } from "./lean/connection.ts";
-import { type Field, RequestBlocks } from "./lean/request-blocks.ts";
+import * as frames from "../../server/transport/frames/frames.ts";
+import { literalBlock } from "../../server/transport/headers/hpack.ts";
+import { GrpcError, LeanCall, type ReplyHandler, type StreamHandler } from "./call.ts";
+import { type Goaway, LeanConnection } from "./connection.ts";
+import { type Field, RequestBlocks } from "./request-blocks.ts";
 
-export { GrpcError, type ReplyHandler, type StreamHandler } from "./lean/call.ts";
-export type { Goaway } from "./lean/connection.ts";
-export type { Field } from "./lean/request-blocks.ts";
+export { GrpcError, type ReplyHandler, type StreamHandler } from "./call.ts";
+export type { Goaway } from "./connection.ts";
+export type { Field } from "./request-blocks.ts";
 
 export interface LeanClientOptions {
   /** What the server may send on one stream before we give credit, in octets. */

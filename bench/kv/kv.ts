@@ -4,16 +4,16 @@
  * one call in flight.
  */
 
-import { runClosedLoop } from "./closed-loop.ts";
-import { compact } from "./kv/compact.ts";
-import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "./kv/targets.ts";
-import { makeKeys, puts, ranges, UpdateTxns, type Workload } from "./kv/workloads.ts";
-import { LatencyHistogram } from "./latency-histogram.ts";
-import { LeanClient } from "./lean-client.ts";
-import type { BenchOptions } from "./options.ts";
-import { formatCount, formatNumber, formatSpread, type SuiteReport } from "./report.ts";
-import { cpuSeconds } from "./server-process.ts";
-import { median, spread } from "./statistics.ts";
+import { runClosedLoop } from "../client/closed-loop.ts";
+import { compact } from "./compact.ts";
+import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "./targets.ts";
+import { makeKeys, puts, ranges, UpdateTxns, type Workload } from "./workloads.ts";
+import { LatencyHistogram } from "../client/latency-histogram.ts";
+import { LeanClient } from "../client/lean-client.ts";
+import type { BenchOptions } from "../options.ts";
+import { formatCount, formatNumber, formatSpread, type SuiteReport } from "../report.ts";
+import { cpuSeconds } from "../server-process.ts";
+import { median, spread } from "../statistics.ts";
 
 const CALLS_MAX = 5_000_000;
 const PRELOADS_IN_FLIGHT = 500;

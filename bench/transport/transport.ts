@@ -8,13 +8,13 @@ import { join } from "node:path";
 
 import grpcJsPackage from "@grpc/grpc-js/package.json" with { type: "json" };
 
-import { runClosedLoop } from "./closed-loop.ts";
-import { LeanClient } from "./lean-client.ts";
-import type { BenchOptions } from "./options.ts";
-import { formatCount, formatNumber, formatSpread, type SuiteReport } from "./report.ts";
-import { cpuSeconds, ServerProcess } from "./server-process.ts";
-import { median, spread } from "./statistics.ts";
-import { RANGE_PATH, REQUEST } from "./transport/answer.ts";
+import { runClosedLoop } from "../client/closed-loop.ts";
+import { LeanClient } from "../client/lean-client.ts";
+import type { BenchOptions } from "../options.ts";
+import { formatCount, formatNumber, formatSpread, type SuiteReport } from "../report.ts";
+import { cpuSeconds, ServerProcess } from "../server-process.ts";
+import { median, spread } from "../statistics.ts";
+import { RANGE_PATH, REQUEST } from "./answer.ts";
 
 const CALLS_MAX = 50_000_000;
 
@@ -58,7 +58,7 @@ export async function benchTransport(options: BenchOptions): Promise<SuiteReport
 }
 
 async function startContender(name: string, file: string, connections: number): Promise<Contender> {
-  const script = join(import.meta.dirname, "transport", file);
+  const script = join(import.meta.dirname, file);
   const { server, line } = await ServerProcess.start([script], (text) => text.startsWith("listening "));
   const clients: LeanClient[] = [];
   const url = `http://127.0.0.1:${line.split(" ")[1]}`;

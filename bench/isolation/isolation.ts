@@ -4,16 +4,16 @@
  * with default settings on the same machine in the same run?
  */
 
-import { objectKey, storeResource } from "./isolation/objects.ts";
-import { getRequest } from "./isolation/requests.ts";
-import { type Round, runRound, type Times } from "./isolation/round.ts";
-import { type Scale, type Scenario, scenariosOf } from "./isolation/scenarios.ts";
-import { compact } from "./kv/compact.ts";
-import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "./kv/targets.ts";
-import { LeanClient } from "./lean-client.ts";
-import type { BenchOptions } from "./options.ts";
-import { formatCount, formatNumber, type SuiteReport } from "./report.ts";
-import { median } from "./statistics.ts";
+import { objectKey, storeResource } from "./objects.ts";
+import { getRequest } from "./requests.ts";
+import { type Round, runRound, type Times } from "./round.ts";
+import { type Scale, type Scenario, scenariosOf } from "./scenarios.ts";
+import { compact } from "../kv/compact.ts";
+import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "../kv/targets.ts";
+import { LeanClient } from "../client/lean-client.ts";
+import type { BenchOptions } from "../options.ts";
+import { formatCount, formatNumber, type SuiteReport } from "../report.ts";
+import { median } from "../statistics.ts";
 
 const LARGE = { prefix: "/registry/configmaps/", objectBytes: 8 * 1024 };
 const SMALL = { prefix: "/registry/events/", objectBytes: 300 };

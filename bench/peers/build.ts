@@ -1,5 +1,5 @@
 // Builds the real programs that the tests and benchmarks compare with ("peers"), from the Go modules beside this file,
-// into a cache that git ignores. By hand: `node test/peers/build.ts [names…]`; a test calls `ensurePeer`.
+// into a cache that git ignores. By hand: `node bench/peers/build.ts [names…]`; a test calls `ensurePeer`.
 // It fetches nothing by itself: the go command does, and go.sum says what it may get.
 
 import { spawn, spawnSync } from "node:child_process";
