@@ -4,7 +4,7 @@
  * - Keys and values are bytes. A decoder gives views into the message it was given: whoever keeps one copies it.
  * - int64 fields that hold revisions, versions, counts, limits and TTLs are numbers. Beyond 2^53 the nearest double is
  *   taken, which keeps every comparison with a stored (safe) number right. Ids (lease, cluster, member) are bigint.
- * - A stored KeyValue is encoded once and then only copied. `KeyRecord` is that form.
+ * - A stored KeyValue is encoded once and then only copied. `EncodedKv` is that form.
  */
 
 /**
@@ -12,7 +12,7 @@
  * 2, so the same bytes stand in RangeResponse.kvs, PutResponse.prev_kv and Event.kv. Where the field number is 3
  * (DeleteRangeResponse.prev_kvs, Event.prev_kv) only the first byte differs. Never changed after it was made.
  */
-export type KeyRecord = Buffer;
+export type EncodedKv = Buffer;
 
 export interface KeyValue {
   key: Buffer;
@@ -58,7 +58,7 @@ export interface RangeRequest {
 
 export interface RangeResponse {
   header: ResponseHeader | null;
-  kvs: KeyRecord[];
+  kvs: EncodedKv[];
   more: boolean;
   count: number;
 }
@@ -74,7 +74,7 @@ export interface PutRequest {
 
 export interface PutResponse {
   header: ResponseHeader | null;
-  prevKv: KeyRecord | null;
+  prevKv: EncodedKv | null;
 }
 
 export interface DeleteRangeRequest {
@@ -86,7 +86,7 @@ export interface DeleteRangeRequest {
 export interface DeleteRangeResponse {
   header: ResponseHeader | null;
   deleted: number;
-  prevKvs: KeyRecord[];
+  prevKvs: EncodedKv[];
 }
 
 export const COMPARE_EQUAL = 0;
@@ -186,7 +186,7 @@ export const EVENT_DELETE = 1;
  * An encoded `mvccpb.Event` with tag and length in front: `0x5a | varint length | Event`, the tag of
  * WatchResponse.events (field 11). Shared by all watchers of the event; never changed after it was made.
  */
-export type EventRecord = Buffer;
+export type EncodedEvent = Buffer;
 
 export interface WatchResponse {
   header: ResponseHeader | null;
@@ -196,7 +196,7 @@ export interface WatchResponse {
   compactRevision: number;
   cancelReason: string;
   fragment: boolean;
-  events: EventRecord[];
+  events: EncodedEvent[];
 }
 
 /** A decoded event; `kv` and `prevKv` are null where the wire has none. */

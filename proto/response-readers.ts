@@ -1,20 +1,20 @@
 /**
  * Decodes the hot responses: the client's half, for load tools and tests. The rules are those of the requests' decoders.
  *
- * KeyRecords and EventRecords are views into the input where its bytes have the record's form, and copies in that form
+ * EncodedKvs and EncodedEvents are views into the input where its bytes have the encoded kv's form, and copies in that form
  * where they do not: prev_kvs has another tag, and a strange peer may write tags in more bytes than they need.
  *
- * @throws DecodeError (every function) when the bytes are not well formed; what is inside a record is looked at only
+ * @throws DecodeError (every function) when the bytes are not well formed; what is inside an encoded kv is looked at only
  *   when it is decoded
  */
 import { Buffer } from "node:buffer";
-import { EVENT_RECORD_TAG, eventRecordOf } from "./event-record.ts";
-import { KEY_RECORD_TAG, keyRecordOf } from "./key-record.ts";
+import { ENCODED_EVENT_TAG, encodedEventOf } from "./encoded-event.ts";
+import { ENCODED_KV_TAG, encodedKvOf } from "./encoded-kv.ts";
 import type {
   CompactionResponse,
   DeleteRangeResponse,
-  EventRecord,
-  KeyRecord,
+  EncodedEvent,
+  EncodedKv,
   PutResponse,
   RangeResponse,
   ResponseHeader,
@@ -115,7 +115,7 @@ export function decodeWatchResponse(bytes: Buffer): WatchResponse {
         response.fragment = reader.bool();
         break;
       case 0x5a:
-        response.events.push(readEventRecord(reader, start));
+        response.events.push(readEvent(reader, start));
         break;
       default:
         reader.skip(tag);
@@ -151,7 +151,7 @@ function mergeRangeResponse(reader: Reader, response: RangeResponse): void {
         response.header = readHeader(reader, response.header);
         break;
       case 0x12:
-        response.kvs.push(readKeyRecord(reader, start));
+        response.kvs.push(readKv(reader, start));
         break;
       case 0x18:
         response.more = reader.bool();
@@ -174,7 +174,7 @@ function mergePutResponse(reader: Reader, response: PutResponse): void {
         response.header = readHeader(reader, response.header);
         break;
       case 0x12:
-        response.prevKv = merged(response.prevKv, readKeyRecord(reader, start));
+        response.prevKv = merged(response.prevKv, readKv(reader, start));
         break;
       default:
         reader.skip(tag);
@@ -194,7 +194,7 @@ function mergeDeleteRangeResponse(reader: Reader, response: DeleteRangeResponse)
         response.deleted = reader.int64();
         break;
       case 0x1a:
-        response.prevKvs.push(readKeyRecord(reader, start));
+        response.prevKvs.push(readKv(reader, start));
         break;
       default:
         reader.skip(tag);
@@ -295,28 +295,28 @@ function readHeader(reader: Reader, before: ResponseHeader | null): ResponseHead
   return header;
 }
 
-/** @param start where the record's tag, which was read, begins */
-function readKeyRecord(reader: Reader, start: number): KeyRecord {
+/** @param start where the encoded kv's tag, which was read, begins */
+function readKv(reader: Reader, start: number): EncodedKv {
   const content = reader.view();
-  return reader.bytes[start] === KEY_RECORD_TAG ? reader.bytes.subarray(start, reader.position) : keyRecordOf(content);
+  return reader.bytes[start] === ENCODED_KV_TAG ? reader.bytes.subarray(start, reader.position) : encodedKvOf(content);
 }
 
-/** @param start where the record's tag, which was read, begins */
-function readEventRecord(reader: Reader, start: number): EventRecord {
+/** @param start where the encoded kv's tag, which was read, begins */
+function readEvent(reader: Reader, start: number): EncodedEvent {
   const content = reader.view();
-  return reader.bytes[start] === EVENT_RECORD_TAG
+  return reader.bytes[start] === ENCODED_EVENT_TAG
     ? reader.bytes.subarray(start, reader.position)
-    : eventRecordOf(content);
+    : encodedEventOf(content);
 }
 
 /** A message that stands there twice is merged, which is the same as decoding the concatenation of both. */
-function merged(before: KeyRecord | null, record: KeyRecord): KeyRecord {
-  if (before === null) return record;
-  return keyRecordOf(Buffer.concat([recordContent(before), recordContent(record)]));
+function merged(before: EncodedKv | null, encoded: EncodedKv): EncodedKv {
+  if (before === null) return encoded;
+  return encodedKvOf(Buffer.concat([contentOf(before), contentOf(encoded)]));
 }
 
-function recordContent(record: KeyRecord): Buffer {
-  const reader = new Reader(record);
+function contentOf(encoded: EncodedKv): Buffer {
+  const reader = new Reader(encoded);
   reader.tag();
   return reader.view();
 }

@@ -1,20 +1,20 @@
 /**
  * Encodes the hot responses.
  *
- * A `write` function adds its message to a Writer, which works backwards: last field first. KeyRecords and EventRecords
+ * A `write` function adds its message to a Writer, which works backwards: last field first. EncodedKvs and EncodedEvents
  * are copied as they are.
  *
- * A `parts` function gives a long message as a list of pieces: the records by reference, and in front and behind a few
+ * A `parts` function gives a long message as a list of pieces: the encoded kvs by reference, and in front and behind a few
  * bytes of their own. So a list of any length is never copied into one buffer.
  *
  * The tags are the field's number times 8 plus its wire type (0 varint, 2 length).
  */
 import { Buffer } from "node:buffer";
-import { KEY_RECORD_TAG } from "./key-record.ts";
+import { ENCODED_KV_TAG } from "./encoded-kv.ts";
 import type {
   CompactionResponse,
   DeleteRangeResponse,
-  KeyRecord,
+  EncodedKv,
   PutResponse,
   RangeResponse,
   ResponseHeader,
@@ -33,10 +33,10 @@ export interface MessageParts {
   length: number;
 }
 
-/** A RangeResponse whose kvs are in several lists; `bytes` is the sum of their records' lengths. */
+/** A RangeResponse whose kvs are in several lists; `bytes` is the sum of their kvs' lengths. */
 export interface SlicedRangeResponse {
   readonly header: ResponseHeader | null;
-  readonly slices: readonly (readonly KeyRecord[])[];
+  readonly slices: readonly (readonly EncodedKv[])[];
   readonly bytes: number;
   readonly more: boolean;
   readonly count: number;
@@ -50,13 +50,13 @@ export function writeRangeResponse(writer: Writer, response: RangeResponse): voi
 }
 
 export function writePutResponse(writer: Writer, response: PutResponse): void {
-  if (response.prevKv !== null) writer.record(KEY_RECORD_TAG, response.prevKv);
+  if (response.prevKv !== null) writer.encoded(ENCODED_KV_TAG, response.prevKv);
   writeHeader(writer, response.header);
 }
 
 export function writeDeleteRangeResponse(writer: Writer, response: DeleteRangeResponse): void {
   const { prevKvs } = response;
-  for (let i = prevKvs.length - 1; i >= 0; i--) writer.record(0x1a, prevKvs[i]);
+  for (let i = prevKvs.length - 1; i >= 0; i--) writer.encoded(0x1a, prevKvs[i]);
   writer.int64Field(0x10, response.deleted);
   writeHeader(writer, response.header);
 }
@@ -93,13 +93,13 @@ export function writeWatchResponse(writer: Writer, response: WatchResponse): voi
 export function rangeResponseParts(response: RangeResponse): MessageParts {
   const { header, kvs, more, count } = response;
   let bytes = 0;
-  for (const record of kvs) bytes += record.length;
+  for (const encoded of kvs) bytes += encoded.length;
   return slicedRangeResponseParts({ header, slices: kvs.length === 0 ? [] : [kvs], bytes, more, count });
 }
 
 /**
  * The same for a response in slices. The slices become parts as they are: of a hundred million bytes none is touched and
- * no record is looked at.
+ * no kv is looked at.
  */
 export function slicedRangeResponseParts(response: SlicedRangeResponse): MessageParts {
   scratch.reset();

@@ -52,9 +52,9 @@ export class Writer {
     this.#memory.set(bytes, start);
   }
 
-  /** A record that has tag and length already, under another tag of one byte. */
-  record(tag: number, record: Uint8Array): void {
-    this.raw(record);
+  /** A message that has tag and length already, under another tag of one byte. */
+  encoded(tag: number, encoded: Uint8Array): void {
+    this.raw(encoded);
     this.#memory[this.#start] = tag;
   }
 

@@ -4,8 +4,8 @@
  * The cursor holds nothing back unless it is told to: when compaction passes its revision, the next piece is refused.
  */
 import assert from "node:assert/strict";
-import type { KeyRecord, RangeRequest } from "../../proto/messages.ts";
-import { keyRecordWithoutValue } from "../../proto/key-record.ts";
+import type { EncodedKv, RangeRequest } from "../../proto/messages.ts";
+import { kvWithoutValue } from "../../proto/encoded-kv.ts";
 import { intervalOf } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { isSorted } from "./range-order.ts";
@@ -70,25 +70,25 @@ export class RangeCursor {
    * The next keys in key order: at most `maxKeys`, and no further one once they have `maxBytes` or more. Empty when the
    * cursor has finished.
    */
-  next(maxKeys: number, maxBytes: number): KeyRecord[] | Refusal {
+  next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal {
     assert(maxKeys > 0, "a piece has room for a key");
-    const records: KeyRecord[] = [];
-    if (this.#left === 0) return records;
+    const kvs: EncodedKv[] = [];
+    if (this.#left === 0) return kvs;
     if (!this.#isHeld && this.#revision < this.#state.compactRevision) return COMPACTED;
     const limit = Math.min(maxKeys, this.#left);
     let bytes = 0;
-    for (const { start, end, partition } of this.#state.partitionMap.segments({ start: this.#next, end: this.#end })) {
+    for (const { start, end, partition } of this.#state.partitionMap.spans({ start: this.#next, end: this.#end })) {
       const cursor = partition.seek(start);
       for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
         const change = history.liveAt(this.#revision);
         if (change === null) continue;
-        const record = this.#keysOnly ? keyRecordWithoutValue(change.record) : change.record;
-        records.push(record);
-        bytes += record.length;
-        if (records.length < limit && bytes < maxBytes) continue;
-        this.#left -= records.length;
+        const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
+        kvs.push(encoded);
+        bytes += encoded.length;
+        if (kvs.length < limit && bytes < maxBytes) continue;
+        this.#left -= kvs.length;
         this.#next = `${history.key}\0`;
-        return records;
+        return kvs;
       }
     }
     assert.fail("the keys counted at a revision can be found at it");

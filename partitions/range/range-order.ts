@@ -9,11 +9,11 @@ import {
   SORT_DESCEND,
 } from "../../proto/messages.ts";
 import type { RangeRequest } from "../../proto/messages.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import type { Change } from "../state/key-history.ts";
 import type { Compare } from "./sliced-sort.ts";
 
-/** A change beside its value, which is cut out of the record once and not for every comparison. */
+/** A change beside its value, which is cut out of the encoded kv once and not for every comparison. */
 export interface ValuedChange {
   readonly change: Change;
   readonly value: Buffer;
@@ -34,7 +34,7 @@ export function isByValue(request: RangeRequest): boolean {
 }
 
 export function valued(change: Change): ValuedChange {
-  return { change, value: decodeKeyValue(change.record).value };
+  return { change, value: decodeKeyValue(change.kv).value };
 }
 
 export function compareValues(request: RangeRequest): Compare<ValuedChange> {

@@ -1,7 +1,7 @@
 /** Executes a RangeRequest: which keys, at which revision, filtered, sorted, cut off (contract §4.4). */
 import { SORT_NONE } from "../../proto/messages.ts";
-import type { KeyRecord, RangeRequest, RangeResponse } from "../../proto/messages.ts";
-import { keyRecordWithoutValue } from "../../proto/key-record.ts";
+import type { EncodedKv, RangeRequest, RangeResponse } from "../../proto/messages.ts";
+import { kvWithoutValue } from "../../proto/encoded-kv.ts";
 import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { Change } from "../state/key-history.ts";
@@ -56,7 +56,7 @@ function rangeOfKey(state: KeyspaceState, request: RangeRequest, revision: numbe
   const change = state.find(keyString(request.key))?.liveAt(revision) ?? null;
   if (change === null) return response([], false, 0);
   if (request.countOnly) return response([], false, 1);
-  return response([request.keysOnly ? keyRecordWithoutValue(change.record) : change.record], false, 1);
+  return response([request.keysOnly ? kvWithoutValue(change.kv) : change.kv], false, 1);
 }
 
 /** The usual way: the first keys in key order, and a count that does not need to look at the others. */
@@ -69,7 +69,7 @@ function rangeInOrder(
   const limit = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
   const changes = state.collect(interval, revision, limit);
   const total = changes.length < limit ? changes.length : count(state, interval, revision);
-  return response(records(request, changes), total > changes.length, total);
+  return response(kvsOf(request, changes), total > changes.length, total);
 }
 
 function rangeOfAll(state: KeyspaceState, request: RangeRequest, interval: Interval, revision: number): RangeResponse {
@@ -82,7 +82,7 @@ function rangeOfAll(state: KeyspaceState, request: RangeRequest, interval: Inter
   const changes = sorted(request, passing);
   if (request.limit > 0 && changes.length > request.limit) changes.length = request.limit;
   const more = request.limit > 0 && (hasFilter(request) ? passing.length : total) > request.limit;
-  return response(records(request, changes), more, total);
+  return response(kvsOf(request, changes), more, total);
 }
 
 /**
@@ -109,10 +109,10 @@ export function passes(request: RangeRequest, change: Change): boolean {
 }
 
 /** What is answered of the changes. */
-export function records(request: Pick<RangeRequest, "keysOnly">, changes: readonly Change[]): KeyRecord[] {
-  return changes.map((change) => (request.keysOnly ? keyRecordWithoutValue(change.record) : change.record));
+export function kvsOf(request: Pick<RangeRequest, "keysOnly">, changes: readonly Change[]): EncodedKv[] {
+  return changes.map((change) => (request.keysOnly ? kvWithoutValue(change.kv) : change.kv));
 }
 
-function response(kvs: KeyRecord[], more: boolean, total: number): RangeResponse {
+function response(kvs: EncodedKv[], more: boolean, total: number): RangeResponse {
   return { header: null, kvs, more, count: total };
 }

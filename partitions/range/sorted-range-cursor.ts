@@ -3,7 +3,7 @@
  * are collected, then what is left of them is brought into order, then they are given. The answer is that of `range`.
  */
 import assert from "node:assert/strict";
-import type { KeyRecord, RangeRequest } from "../../proto/messages.ts";
+import type { EncodedKv, RangeRequest } from "../../proto/messages.ts";
 import { intervalOf } from "../interval/interval.ts";
 import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
@@ -14,7 +14,7 @@ import {
   hasFilter,
   isOfLastKeys,
   passes,
-  records,
+  kvsOf,
   searchLimit,
 } from "./range.ts";
 import { isSorted } from "./range-order.ts";
@@ -95,11 +95,11 @@ export class SortedRangeCursor {
   }
 
   /**
-   * Does one step, with at most `maxKeys` keys whose records have about `maxBytes` together.
+   * Does one step, with at most `maxKeys` keys whose encoded kvs have about `maxBytes` together.
    *
-   * @returns the next records in the order asked for; none while there is something to be done before
+   * @returns the next encoded kvs in the order asked for; none while there is something to be done before
    */
-  next(maxKeys: number, maxBytes: number): KeyRecord[] {
+  next(maxKeys: number, maxBytes: number): EncodedKv[] {
     assert(maxKeys > 0, "a step makes progress");
     const isComplete = this.#next === null;
     if (!this.#changes.settle(this.#mergeSize(maxKeys, maxBytes), isComplete)) return [];
@@ -109,7 +109,7 @@ export class SortedRangeCursor {
     }
     const changes = this.#changes.take(maxKeys);
     this.#finished = changes.length === 0;
-    return records(this.#request, changes);
+    return kvsOf(this.#request, changes);
   }
 
   /** Collects from `from` on and gives where to go on, or null behind the last key. Deleted keys count. */
@@ -126,7 +126,7 @@ export class SortedRangeCursor {
   #collectInto(passing: Change[], from: string, maxKeys: number, maxBytes: number): string | null {
     let keys = 0;
     let bytes = 0;
-    for (const { start, end, partition } of this.#state.partitionMap.segments({ start: from, end: this.#end })) {
+    for (const { start, end, partition } of this.#state.partitionMap.spans({ start: from, end: this.#end })) {
       const cursor = partition.seek(start);
       for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
         if (keys === maxKeys || bytes >= maxBytes) return history.key;
@@ -134,8 +134,8 @@ export class SortedRangeCursor {
         const change = history.liveAt(this.#revision);
         if (change === null || (this.#filter !== null && !this.#filter(change))) continue;
         passing.push(change);
-        bytes += change.record.length;
-        this.#bytes += change.record.length;
+        bytes += change.kv.length;
+        this.#bytes += change.kv.length;
         if (--this.#wanted === 0) return null;
       }
     }

@@ -5,7 +5,7 @@
  *
  * At revision 7 the key does not exist, at 5 it is what change 4 made of it, at 3 it does not exist.
  */
-import type { KeyRecord } from "../../proto/messages.ts";
+import type { EncodedKv } from "../../proto/messages.ts";
 
 /** One put or one deletion (a tombstone) of a key. Never altered, except that compaction cuts `previous` off. */
 export class Change {
@@ -18,7 +18,7 @@ export class Change {
   /** 0n for none. */
   readonly lease: bigint;
   /** The encoded KeyValue: of a tombstone, its key and modRevision alone. */
-  readonly record: KeyRecord;
+  readonly kv: EncodedKv;
   /** The change before this one, or null when there is none or compaction has dropped it. */
   previous: Change | null;
 
@@ -28,7 +28,7 @@ export class Change {
     createRevision: number,
     version: number,
     lease: bigint,
-    record: KeyRecord,
+    kv: EncodedKv,
     previous: Change | null,
   ) {
     this.history = history;
@@ -36,7 +36,7 @@ export class Change {
     this.createRevision = createRevision;
     this.version = version;
     this.lease = lease;
-    this.record = record;
+    this.kv = kv;
     this.previous = previous;
   }
 

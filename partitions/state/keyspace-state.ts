@@ -7,7 +7,7 @@
  * sure before that the whole request can be done.
  */
 import assert from "node:assert/strict";
-import { encodeKeyRecord, encodeTombstoneRecord } from "../../proto/key-record.ts";
+import { encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
 import { Alarms } from "../alarms.ts";
 import { Auth } from "../auth/auth.ts";
 import { HeldRevisions } from "./held-revisions.ts";
@@ -71,7 +71,7 @@ export class KeyspaceState {
   /** The first `limit` keys of an interval that existed at a revision (or LATEST), in key order. */
   collect(interval: Interval, revision: number, limit: number): Change[] {
     const changes: Change[] = [];
-    for (const { start, end, partition } of this.partitionMap.segments(interval)) {
+    for (const { start, end, partition } of this.partitionMap.spans(interval)) {
       const cursor = partition.seek(start);
       for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
         const change = history.liveAt(revision);
@@ -86,14 +86,14 @@ export class KeyspaceState {
   /** How many keys of an interval exist now. */
   countLatest(interval: Interval): number {
     let count = 0;
-    for (const { start, end, partition } of this.partitionMap.segments(interval)) count += partition.count(start, end);
+    for (const { start, end, partition } of this.partitionMap.spans(interval)) count += partition.count(start, end);
     return count;
   }
 
   /** How many keys of an interval existed at a revision that is not compacted. */
   countAt(interval: Interval, revision: number): number {
     let count = 0;
-    for (const { start, end, partition } of this.partitionMap.segments(interval)) {
+    for (const { start, end, partition } of this.partitionMap.spans(interval)) {
       count += partition.countAt(start, end, revision);
     }
     return count;
@@ -102,7 +102,7 @@ export class KeyspaceState {
   /** Where the last `n` keys of an interval begin that exist now; the start of the interval when it has fewer. */
   startOfLast(interval: Interval, n: number): string {
     let left = n;
-    for (const { start, end, partition } of [...this.partitionMap.segments(interval)].toReversed()) {
+    for (const { start, end, partition } of [...this.partitionMap.spans(interval)].toReversed()) {
       const count = partition.count(start, end);
       if (count >= left) return partition.startOfLast(end, left);
       left -= count;
@@ -124,8 +124,8 @@ export class KeyspaceState {
     const revision = this.#revision + 1;
     const createRevision = before === null ? revision : before.createRevision;
     const version = before === null ? 1 : before.version + 1;
-    const record = encodeKeyRecord(keyView, createRevision, revision, version, value, lease);
-    const change = new Change(history, revision, createRevision, version, lease, record, history.newest);
+    const encoded = encodeKv(keyView, createRevision, revision, version, value, lease);
+    const change = new Change(history, revision, createRevision, version, lease, encoded, history.newest);
     partition.append(change);
     this.leases.move(history, before === null ? 0n : before.lease, lease);
     this.log.push(change);
@@ -138,8 +138,8 @@ export class KeyspaceState {
     const before = history.live;
     assert(before !== null, "a key that is deleted exists");
     const revision = this.#revision + 1;
-    const record = encodeTombstoneRecord(keyBytes(history.key), revision);
-    const change = new Change(history, revision, 0, 0, 0n, record, before);
+    const encoded = encodeTombstone(keyBytes(history.key), revision);
+    const change = new Change(history, revision, 0, 0, 0n, encoded, before);
     this.partitionMap.find(history.key).append(change);
     this.leases.move(history, before.lease, 0n);
     this.log.push(change);

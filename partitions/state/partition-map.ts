@@ -4,7 +4,7 @@
  *   ""            "/registry/events/"  "/registry/events0"  "/registry/pods/"  "/registry/pods0"
  *   ├── rest ─────┼── events ──────────┼── rest ────────────┼── pods ──────────┼── rest ───────────► end of keys
  *
- * The map is a list of such segments in key order, without gaps. A range visits the segments it touches one by one, so
+ * The map is a list of such spans in key order, without gaps. A range visits the spans it touches one by one, so
  * what it finds is in key order whatever the partitions are.
  */
 import assert from "node:assert/strict";
@@ -23,7 +23,7 @@ export interface PartitionMapOptions {
 }
 
 /** A piece of the keyspace, `start <= key < end`, and who owns it. */
-export interface Segment extends Interval {
+export interface Span extends Interval {
   readonly partition: Partition;
 }
 
@@ -32,7 +32,7 @@ export class PartitionMap {
   readonly rest = new Partition("");
   readonly #resourceRoot: string | null;
   readonly #partitions: Partition[] = [this.rest];
-  readonly #segments: Segment[] = [{ start: "", end: END_OF_KEYS, partition: this.rest }];
+  readonly #spans: Span[] = [{ start: "", end: END_OF_KEYS, partition: this.rest }];
 
   constructor(options: PartitionMapOptions = {}) {
     this.#resourceRoot = options.resourceRoot === undefined ? "/registry/" : options.resourceRoot;
@@ -49,7 +49,7 @@ export class PartitionMap {
 
   /** The partition that has the key, if any has. */
   find(key: string): Partition {
-    return this.#segments[this.#search(key)].partition;
+    return this.#spans[this.#search(key)].partition;
   }
 
   /** The partition that shall have a key that is new. */
@@ -61,28 +61,28 @@ export class PartitionMap {
     return this.find(key);
   }
 
-  /** The segments that an interval touches, in key order, each cut to the interval. */
-  *segments(interval: Interval): Generator<Segment> {
+  /** The spans that an interval touches, in key order, each cut to the interval. */
+  *spans(interval: Interval): Generator<Span> {
     const { start, end } = interval;
     if (end <= start) return;
-    for (let i = this.#search(start); i < this.#segments.length && this.#segments[i].start < end; i++) {
-      const segment = this.#segments[i];
+    for (let i = this.#search(start); i < this.#spans.length && this.#spans[i].start < end; i++) {
+      const span = this.#spans[i];
       yield {
-        start: segment.start < start ? start : segment.start,
-        end: segment.end < end ? segment.end : end,
-        partition: segment.partition,
+        start: span.start < start ? start : span.start,
+        end: span.end < end ? span.end : end,
+        partition: span.partition,
       };
     }
   }
 
   verify(): void {
     let start = "";
-    for (const segment of this.#segments) {
-      assert(segment.start === start && segment.end > start, "segments follow each other without gaps");
-      assert(this.#partitions.includes(segment.partition), "a segment belongs to a partition of the map");
-      start = segment.end;
+    for (const span of this.#spans) {
+      assert(span.start === start && span.end > start, "spans follow each other without gaps");
+      assert(this.#partitions.includes(span.partition), "a span belongs to a partition of the map");
+      start = span.end;
     }
-    assert(start === END_OF_KEYS, "segments cover all keys");
+    assert(start === END_OF_KEYS, "spans cover all keys");
     for (const partition of this.#partitions) {
       const cursor = partition.seek("");
       for (let history = cursor.next(); history !== null; history = cursor.next()) {
@@ -91,14 +91,14 @@ export class PartitionMap {
     }
   }
 
-  /** Number of the segment that a key lies in. */
+  /** Number of the span that a key lies in. */
   #search(key: string): number {
-    const segments = this.#segments;
+    const spans = this.#spans;
     let low = 0;
-    let high = segments.length - 1;
+    let high = spans.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (segments[middle].start <= key) low = middle;
+      if (spans[middle].start <= key) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -107,16 +107,16 @@ export class PartitionMap {
   /** Cuts the prefix out of the rest. False when another partition owns a part of it. */
   #tryAdd(prefix: string): boolean {
     const at = this.#search(prefix);
-    const segment = this.#segments[at];
+    const span = this.#spans[at];
     const end = prefixEnd(prefix);
-    if (segment.partition !== this.rest || segment.end < end) return false;
+    if (span.partition !== this.rest || span.end < end) return false;
     const partition = new Partition(prefix);
-    const pieces: Segment[] = [
-      { start: segment.start, end: prefix, partition: this.rest },
+    const pieces: Span[] = [
+      { start: span.start, end: prefix, partition: this.rest },
       { start: prefix, end, partition },
-      { start: end, end: segment.end, partition: this.rest },
+      { start: end, end: span.end, partition: this.rest },
     ];
-    this.#segments.splice(at, 1, ...pieces.filter((piece) => piece.start < piece.end));
+    this.#spans.splice(at, 1, ...pieces.filter((piece) => piece.start < piece.end));
     this.#partitions.push(partition);
     return true;
   }

@@ -14,7 +14,7 @@ export const CHANGE_OVERHEAD_BYTES = 240;
 export const KEY_OVERHEAD_BYTES = 160;
 
 export function bytesOfChange(change: Change): number {
-  return change.record.length + CHANGE_OVERHEAD_BYTES;
+  return change.kv.length + CHANGE_OVERHEAD_BYTES;
 }
 
 export function bytesOfKey(history: KeyHistory): number {

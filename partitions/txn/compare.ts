@@ -14,7 +14,7 @@ import {
   UNION_VERSION,
 } from "../../proto/messages.ts";
 import type { Compare } from "../../proto/messages.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
 import type { Change } from "../state/key-history.ts";
 import { LATEST } from "../state/keyspace-state.ts";
@@ -60,7 +60,7 @@ function orderOf(compare: Compare, stored: Change | null): number {
     case TARGET_MOD:
       return (stored?.modRevision ?? 0) - (compare.union === UNION_MOD ? compare.number : 0);
     case TARGET_VALUE:
-      return stored === null ? 0 : decodeKeyValue(stored.record).value.compare(compare.value);
+      return stored === null ? 0 : decodeKeyValue(stored.kv).value.compare(compare.value);
     case TARGET_LEASE: {
       const lease = stored?.lease ?? 0n;
       if (lease === compare.lease) return 0;

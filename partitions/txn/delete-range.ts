@@ -9,7 +9,7 @@ import type { KeyspaceState } from "../state/keyspace-state.ts";
 export function deleteRange(state: KeyspaceState, request: DeleteRangeRequest): DeleteRangeResponse {
   const changes = existing(state, request);
   for (const change of changes) state.delete(change.history);
-  const prevKvs = request.prevKv ? changes.map((change) => change.record) : [];
+  const prevKvs = request.prevKv ? changes.map((change) => change.kv) : [];
   return { header: null, deleted: changes.length, prevKvs };
 }
 

@@ -1,6 +1,6 @@
 /** Executes a PutRequest (contract §4.6): first whether it can be done, then doing it. */
 import type { PutRequest, PutResponse } from "../../proto/messages.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import { keyString } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { KEY_NOT_FOUND, LEASE_NOT_FOUND } from "../refusals.ts";
@@ -24,10 +24,10 @@ export function put(state: KeyspaceState, request: PutRequest): PutResponse {
   let { value, lease } = request;
   if (needsKey(request)) {
     const before = state.findLive(key);
-    if (before !== null && request.ignoreValue) value = decodeKeyValue(before.record).value;
+    if (before !== null && request.ignoreValue) value = decodeKeyValue(before.kv).value;
     if (before !== null && request.ignoreLease) lease = before.lease;
   }
   const { previous } = state.put(key, request.key, value, lease);
-  const prevKv = request.prevKv && previous !== null && !previous.isTombstone ? previous.record : null;
+  const prevKv = request.prevKv && previous !== null && !previous.isTombstone ? previous.kv : null;
   return { header: null, prevKv };
 }

@@ -14,7 +14,7 @@ import { LeaseHasher } from "./lease-hasher.ts";
 import { checkRevision } from "../range/range.ts";
 import type { Refusal } from "../refusals.ts";
 
-/** CRC-32 over the records of all changes that are retained and not above a revision, in key order. */
+/** CRC-32 over the encoded kvs of all changes that are retained and not above a revision, in key order. */
 export class HistoryHasher {
   /** The current revision at the start. */
   readonly headerRevision: number;
@@ -62,7 +62,7 @@ export class HistoryHasher {
     this.#changesLeft = maxChanges;
     this.#bytesLeft = maxBytes;
     if (!this.#hashKey()) return false;
-    for (const { start, end, partition } of this.#state.partitionMap.segments({
+    for (const { start, end, partition } of this.#state.partitionMap.spans({
       start: this.#next,
       end: END_OF_KEYS,
     })) {
@@ -101,8 +101,8 @@ export class HistoryHasher {
   }
 
   #add(change: Change): void {
-    this.#hash = crc32(change.record, this.#hash);
-    this.#bytesLeft -= change.record.length;
+    this.#hash = crc32(change.kv, this.#hash);
+    this.#bytesLeft -= change.kv.length;
   }
 }
 

@@ -1,32 +1,32 @@
 /** Makes events of changes: the bytes that go to watchers. */
 import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
-import type { EventRecord } from "../../proto/messages.ts";
-import { encodeEventRecord } from "../../proto/event-record.ts";
+import type { EncodedEvent } from "../../proto/messages.ts";
+import { encodeEvent } from "../../proto/encoded-event.ts";
 import { stateBefore } from "../state/key-history.ts";
 import type { Change } from "../state/key-history.ts";
 
 /** The event of a change, in the form for watchers that want prev_kv and in that for the others, each made once. */
 export class EventForms {
   readonly #change: Change;
-  #plain: EventRecord | null = null;
-  #withPrevKv: EventRecord | null = null;
+  #plain: EncodedEvent | null = null;
+  #withPrevKv: EncodedEvent | null = null;
 
   constructor(change: Change) {
     this.#change = change;
   }
 
-  form(prevKv: boolean): EventRecord {
+  form(prevKv: boolean): EncodedEvent {
     return prevKv ? (this.#withPrevKv ??= this.#encodeWithPrevKv()) : (this.#plain ??= this.#encodePlain());
   }
 
-  #encodePlain(): EventRecord {
-    return encodeEventRecord(typeOf(this.#change), this.#change.record, null);
+  #encodePlain(): EncodedEvent {
+    return encodeEvent(typeOf(this.#change), this.#change.kv, null);
   }
 
-  #encodeWithPrevKv(): EventRecord {
+  #encodeWithPrevKv(): EncodedEvent {
     const before = stateBefore(this.#change);
     if (before === null) return this.form(false);
-    return encodeEventRecord(typeOf(this.#change), this.#change.record, before.record);
+    return encodeEvent(typeOf(this.#change), this.#change.kv, before.kv);
   }
 }
 
@@ -47,7 +47,7 @@ export class EventCache {
     this.#bytesMax = bytesMax;
   }
 
-  event(change: Change, prevKv: boolean): EventRecord {
+  event(change: Change, prevKv: boolean): EncodedEvent {
     const kept = this.#forms.get(change);
     if (kept !== undefined) return kept.form(prevKv);
     const forms = new EventForms(change);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
-import type { EventRecord } from "../../proto/messages.ts";
+import type { EncodedEvent } from "../../proto/messages.ts";
 import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { IntervalTree } from "../interval/interval-tree.ts";
@@ -25,7 +25,7 @@ export class WatcherGroup {
   /** All watchers of the group. */
   size = 0;
   /** Events of the revision that is being flushed. */
-  events: EventRecord[] = [];
+  events: EncodedEvent[] = [];
 
   constructor(key: Buffer, rangeEnd: Buffer, prevKv: boolean, filters: readonly number[]) {
     this.interval = intervalOf(key, rangeEnd);

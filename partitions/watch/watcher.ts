@@ -5,7 +5,7 @@
  *     SYNCED ◄──────────────── caught up ─────────────── BEHIND ── start is compacted ──► REMOVED
  *       └── its sink is full ──► PAUSED ── resume ──► BEHIND
  */
-import type { EventRecord } from "../../proto/messages.ts";
+import type { EncodedEvent } from "../../proto/messages.ts";
 import type { WatcherGroup } from "./watcher-groups.ts";
 
 /** It is told of every revision when that is flushed. */
@@ -29,7 +29,7 @@ export interface WatcherSink {
    * @returns false when the sink is full. It has accepted these events all the same; the watcher gets nothing more until
    *   it is resumed
    */
-  deliver(watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean;
+  deliver(watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean;
 
   /** History that the watcher still needed was compacted (CO-08, WA-08). It has been removed already. */
   compacted(watcher: Watcher, compactRevision: number): void;
@@ -46,11 +46,11 @@ export class Watcher {
   readonly context: unknown;
   /** As it was asked for: 0 means from the next revision on. */
   readonly startRevision: number;
-  /** Those who watch the same. For Watchers only, like `state` and `position`. */
+  /** Those who watch the same. For Watchers only, like `state` and `fromRevision`. */
   readonly group: WatcherGroup;
   state: WatcherState;
   /** No event below it is delivered any more. While the watcher is synced, this is just the revision it began from. */
-  position: number;
+  fromRevision: number;
   readonly #flushed: FlushedRevision;
 
   constructor(
@@ -58,7 +58,7 @@ export class Watcher {
     sink: WatcherSink,
     context: unknown,
     startRevision: number,
-    position: number,
+    fromRevision: number,
     state: WatcherState,
     flushed: FlushedRevision,
   ) {
@@ -66,7 +66,7 @@ export class Watcher {
     this.sink = sink;
     this.context = context;
     this.startRevision = startRevision;
-    this.position = position;
+    this.fromRevision = fromRevision;
     this.state = state;
     this.#flushed = flushed;
   }
@@ -83,7 +83,7 @@ export class Watcher {
 
   /** The lowest revision of which it may still get events. */
   get nextRevision(): number {
-    return this.state === SYNCED ? Math.max(this.position, this.#flushed.flushedRevision + 1) : this.position;
+    return this.state === SYNCED ? Math.max(this.fromRevision, this.#flushed.flushedRevision + 1) : this.fromRevision;
   }
 
   /** Whether it was told to begin above a revision: then progress at that revision is not for it (WP-03, WP-07). */

@@ -4,7 +4,7 @@
  * catches up from the revision log, in slices that the server runs when it likes.
  */
 import assert from "node:assert/strict";
-import type { EventRecord } from "../../proto/messages.ts";
+import type { EncodedEvent } from "../../proto/messages.ts";
 import { EventCache, EventForms } from "./events.ts";
 import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
@@ -89,8 +89,8 @@ export class Watchers implements FlushedRevision {
     assert(startRevision >= 0, "the server refuses negative start revisions");
     const key = options.key.length === 0 ? SMALLEST_KEY : options.key;
     const group = this.#groups.findOrAdd(new WatcherGroup(key, rangeEnd, prevKv, filters));
-    const position = startRevision === 0 ? this.#state.revision + 1 : startRevision;
-    const watcher = new Watcher(group, sink, context, startRevision, position, BEHIND, this);
+    const fromRevision = startRevision === 0 ? this.#state.revision + 1 : startRevision;
+    const watcher = new Watcher(group, sink, context, startRevision, fromRevision, BEHIND, this);
     group.size++;
     this.#count++;
     this.#settle(watcher);
@@ -192,7 +192,7 @@ export class Watchers implements FlushedRevision {
     group.events = [];
     for (const watcher of group.synced) {
       // It may have been told to begin later.
-      if (watcher.position > revision) continue;
+      if (watcher.fromRevision > revision) continue;
       if (watcher.sink.deliver(watcher, revision, events)) continue;
       this.#pause(watcher, revision + 1);
     }
@@ -201,25 +201,25 @@ export class Watchers implements FlushedRevision {
   /** One delivery to a watcher that is behind. Returns how many changes it looked at, at least 1. */
   #advance(watcher: Watcher, maxChanges: number): number {
     const { log, compactRevision } = this.#state;
-    if (watcher.position < compactRevision) {
+    if (watcher.fromRevision < compactRevision) {
       this.remove(watcher);
       watcher.sink.compacted(watcher, compactRevision);
       return 1;
     }
-    const start = log.search(watcher.position);
-    const batch = this.#readBatch(watcher.group, start, maxChanges);
-    watcher.position = batch.nextRevision;
+    const start = log.search(watcher.fromRevision);
+    const piece = this.#readPiece(watcher.group, start, maxChanges);
+    watcher.fromRevision = piece.nextRevision;
     this.#behind.delete(watcher);
-    const isFull = batch.events.length > 0 && !watcher.sink.deliver(watcher, this.#flushedRevision, batch.events);
-    if (isFull) this.#pause(watcher, watcher.position);
+    const isFull = piece.events.length > 0 && !watcher.sink.deliver(watcher, this.#flushedRevision, piece.events);
+    if (isFull) this.#pause(watcher, watcher.fromRevision);
     else if (watcher.state === BEHIND) this.#settle(watcher);
-    return Math.max(1, batch.looked);
+    return Math.max(1, piece.looked);
   }
 
-  #readBatch(group: WatcherGroup, start: number, maxChanges: number): Batch {
+  #readPiece(group: WatcherGroup, start: number, maxChanges: number): Piece {
     const { log } = this.#state;
     const end = this.#flushedIndex;
-    const events: EventRecord[] = [];
+    const events: EncodedEvent[] = [];
     let bytes = 0;
     let revisions = 0;
     let lastRevision = 0;
@@ -251,7 +251,7 @@ export class Watchers implements FlushedRevision {
    * next revision is compacted: that history may be gone before the next flush, so it must not wait for it.
    */
   #settle(watcher: Watcher): void {
-    if (watcher.position <= this.#flushedRevision || watcher.position < this.#state.compactRevision) {
+    if (watcher.fromRevision <= this.#flushedRevision || watcher.fromRevision < this.#state.compactRevision) {
       watcher.state = BEHIND;
       this.#behind.add(watcher);
     } else {
@@ -261,11 +261,11 @@ export class Watchers implements FlushedRevision {
   }
 
   /** The sink was full. It may have removed the watcher at once. */
-  #pause(watcher: Watcher, position: number): void {
+  #pause(watcher: Watcher, fromRevision: number): void {
     if (watcher.state === REMOVED) return;
     if (watcher.state === SYNCED) this.#leaveSynced(watcher);
     this.#behind.delete(watcher);
-    watcher.position = position;
+    watcher.fromRevision = fromRevision;
     watcher.state = PAUSED;
   }
 
@@ -281,8 +281,8 @@ export class Watchers implements FlushedRevision {
   }
 }
 
-interface Batch {
-  readonly events: readonly EventRecord[];
+interface Piece {
+  readonly events: readonly EncodedEvent[];
   /** The revision to go on from. */
   readonly nextRevision: number;
   /** How many changes were read. */

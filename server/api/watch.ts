@@ -7,7 +7,7 @@
  */
 import { decodeWatchRequest } from "../../proto/requests.ts";
 import { watchResponseParts, writeWatchResponse } from "../../proto/responses.ts";
-import type { EventRecord, WatchCreateRequest, WatchRequest, WatchResponse } from "../../proto/messages.ts";
+import type { EncodedEvent, WatchCreateRequest, WatchRequest, WatchResponse } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
@@ -43,7 +43,7 @@ const TOO_MANY_WATCHES = "etcdserver: too many watches on one stream";
 const WATCH_ID_OUT_OF_RANGE = "etcdserver: watch id is out of range";
 
 const INVALID_WATCH_ID = -1;
-const NO_EVENTS: EventRecord[] = [];
+const NO_EVENTS: EncodedEvent[] = [];
 const SMALLEST_KEY = Buffer.from([0]);
 
 export class WatchService {
@@ -135,7 +135,7 @@ class WatchStream implements StreamListener, WatcherSink {
     this.#onClosed();
   }
 
-  deliver(watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean {
+  deliver(watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean {
     const watch = this.#byWatcher.get(watcher);
     if (watch === undefined) return true;
     watch.active = true;
@@ -242,10 +242,10 @@ class WatchStream implements StreamListener, WatcherSink {
     }
   }
 
-  #sendEvents(watch: Watch, headerRevision: number, events: readonly EventRecord[]): void {
+  #sendEvents(watch: Watch, headerRevision: number, events: readonly EncodedEvent[]): void {
     const response = this.#response(watch.id, headerRevision);
     if (!watch.fragment) {
-      this.#send({ ...response, events: events as EventRecord[] });
+      this.#send({ ...response, events: events as EncodedEvent[] });
       return;
     }
     // WC-06: the parts of one response follow each other without a break. An event larger than the limit goes whole.

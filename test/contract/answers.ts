@@ -1,7 +1,7 @@
 /** Answers of a store in a form that tests can state, and its refusals by code and text. */
 import { expect } from "vitest";
-import { decodeKeyValue } from "../../proto/key-record.ts";
-import type { KeyRecord, TxnResponse } from "../../proto/messages.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
+import type { EncodedKv, TxnResponse } from "../../proto/messages.ts";
 import type { EtcdClient } from "../support/etcd-client.ts";
 import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import type { SharedStore } from "../support/shared-store.ts";
@@ -44,8 +44,8 @@ export interface ReadableKeyValue {
   readonly lease: bigint;
 }
 
-export function readable(record: KeyRecord): ReadableKeyValue {
-  const { key, value, createRevision, modRevision, version, lease } = decodeKeyValue(record);
+export function readable(encoded: EncodedKv): ReadableKeyValue {
+  const { key, value, createRevision, modRevision, version, lease } = decodeKeyValue(encoded);
   return {
     key: key.toString("latin1"),
     value: value.toString("latin1"),
@@ -56,13 +56,13 @@ export function readable(record: KeyRecord): ReadableKeyValue {
   };
 }
 
-export function keysOf(records: readonly KeyRecord[]): string[] {
-  return records.map((record) => readable(record).key);
+export function keysOf(kvs: readonly EncodedKv[]): string[] {
+  return kvs.map((encoded) => readable(encoded).key);
 }
 
 /** Keys with their values, `key=value`. */
-export function pairsOf(records: readonly KeyRecord[]): string[] {
-  return records.map((record) => `${readable(record).key}=${readable(record).value}`);
+export function pairsOf(kvs: readonly EncodedKv[]): string[] {
+  return kvs.map((encoded) => `${readable(encoded).key}=${readable(encoded).value}`);
 }
 
 /** The revision in a header that must be there. */

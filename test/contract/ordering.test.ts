@@ -185,11 +185,11 @@ describeStores("ordering", (start) => {
     const codes = await Promise.all(Array.from({ length: 400 }, (_, i) => outcome(i)));
     for (const [i, code] of codes.entries()) expect(i % 2 === 0 ? [0, ...GIVEN_UP] : [0]).toContain(code);
     const { kvs, header } = await client.range(rangeRequest("deadline/", { rangeEnd: prefixEnd("deadline/") }));
-    const there = new Set(kvs.map((record) => readable(record).key));
+    const there = new Set(kvs.map((encoded) => readable(encoded).key));
     for (const [i, code] of codes.entries()) if (code === 0) expect(there).toContain(`deadline/${i}`);
     // Each took one revision, or none and left nothing.
     expect((header?.revision ?? 0) - before).toBe(kvs.length);
-    expect(new Set(kvs.map((record) => readable(record).mod)).size).toBe(kvs.length);
+    expect(new Set(kvs.map((encoded) => readable(encoded).mod)).size).toBe(kvs.length);
   });
 });
 

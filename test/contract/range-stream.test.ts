@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import type { KeyRecord, RangeRequest, RangeResponse } from "../../proto/messages.ts";
+import type { EncodedKv, RangeRequest, RangeResponse } from "../../proto/messages.ts";
 import { SORT_ASCEND, SORT_BY_KEY, SORT_BY_MOD, SORT_DESCEND } from "../../proto/messages.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { decodeRangeStreamResponse } from "../../proto/response-readers.ts";
@@ -26,7 +26,7 @@ const prefix = (text: string, fields: Partial<RangeRequest> = {}): RangeRequest 
 const REQUEST_BYTES_MAX = 1_572_864;
 
 /** All keys of a stream, and its last message, whose predecessors must have nothing but keys. */
-function joined(messages: readonly RangeResponse[]): { kvs: KeyRecord[]; last: RangeResponse } {
+function joined(messages: readonly RangeResponse[]): { kvs: EncodedKv[]; last: RangeResponse } {
   for (const { header, more, count } of messages.slice(0, -1)) expect([header, more, count]).toEqual([null, false, 0]);
   return { kvs: messages.flatMap(({ kvs }) => kvs), last: messages[messages.length - 1] };
 }
@@ -151,7 +151,7 @@ describeStores("RangeStream", (start) => {
     const messages = await client.rangeStream(prefix("long/"));
     const { kvs, last } = joined(messages);
     expect([keysOf(kvs), last.count]).toEqual([keys.map((key) => `long/${key}`), 120]);
-    const sizes = messages.map((message) => message.kvs.reduce((sum, record) => sum + record.length, 0));
+    const sizes = messages.map((message) => message.kvs.reduce((sum, encoded) => sum + encoded.length, 0));
     expect(sizes.length).toBeGreaterThan(2);
     expect(Math.max(...sizes)).toBeLessThan(2 * REQUEST_BYTES_MAX);
   });
@@ -173,7 +173,7 @@ describeStores("RangeStream", (start) => {
     expect(await read.ended).toEqual({ code: 0, message: "" });
     const { kvs, last } = joined(read.messages);
     expect(keysOf(kvs)).toEqual(big);
-    expect(kvs.every((record) => readable(record).value === value)).toBe(true);
+    expect(kvs.every((encoded) => readable(encoded).value === value)).toBe(true);
     expect([revisionOf(last), last.count, last.more]).toEqual([revision, 40, false]);
 
     await client.compact({ revision: header?.revision ?? 0, physical: true });

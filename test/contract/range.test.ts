@@ -145,7 +145,7 @@ describeStores("Range", (start) => {
       expect([kvs, count, more]).toEqual([[], 2, false]);
     }
     const { kvs, count } = await client.range(prefix("only/", { keysOnly: true }));
-    expect([kvs.map(readable), count]).toEqual([full.kvs.map((record) => ({ ...readable(record), value: "" })), 2]);
+    expect([kvs.map(readable), count]).toEqual([full.kvs.map((encoded) => ({ ...readable(encoded), value: "" })), 2]);
     const single = await client.range(rangeRequest("only/a", { keysOnly: true }));
     expect(single.kvs.map(readable)).toEqual([{ ...readable(full.kvs[0]), value: "" }]);
     const one = await client.range(rangeRequest("only/a", { countOnly: true }));
@@ -211,7 +211,7 @@ describeStores("Range", (start) => {
     expect([keysOf(kvs), count, more]).toEqual([keys, keys.length, false]);
     const isSame = keyValues(kvs).map((kv, i) => kv.value.equals(value(i)));
     expect(isSame.every(Boolean)).toBe(true);
-    expect(kvs.reduce((sum, record) => sum + record.length, 0)).toBeGreaterThan(64 * 1024 * 1024);
+    expect(kvs.reduce((sum, encoded) => sum + encoded.length, 0)).toBeGreaterThan(64 * 1024 * 1024);
   });
 
   describe("sorting and filters", () => {

@@ -136,9 +136,9 @@ describeStores("Txn", (start) => {
     );
     expect(responses[0]).toMatchObject({ response: { responses: [{ response: { prevKv: expect.anything() } }] } });
     const [, read, deleted] = responses;
-    const record = read.case === "range" ? read.response.kvs[0] : Buffer.alloc(0);
-    expect(readable(record)).toMatchObject({ value: "2", create: base, mod: base + 1, version: 2 });
-    expect(deleted).toMatchObject({ response: { responses: [{ response: { deleted: 1, prevKvs: [record] } }] } });
+    const encoded = read.case === "range" ? read.response.kvs[0] : Buffer.alloc(0);
+    expect(readable(encoded)).toMatchObject({ value: "2", create: base, mod: base + 1, version: 2 });
+    expect(deleted).toMatchObject({ response: { responses: [{ response: { deleted: 1, prevKvs: [encoded] } }] } });
     expect(responses[3]).toMatchObject({ response: { responses: [{ response: { deleted: 0, prevKvs: [] } }] } });
     // The overlap rules let a put behind a delete "of all from here on", which makes it a create.
     await client.put(putRequest("z12", "3"));

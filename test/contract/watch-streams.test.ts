@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { expect, test } from "vitest";
-import { decodeEvent } from "../../proto/event-record.ts";
+import { decodeEvent } from "../../proto/encoded-event.ts";
 import { writeWatchRequest } from "../../proto/request-writers.ts";
 import { eventText } from "../support/etcd-client.ts";
 import { prefixWatch, watchCreateRequest } from "../../bench/client/requests.ts";

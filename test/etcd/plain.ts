@@ -1,11 +1,11 @@
 /** Answers as plain values that can be compared with one another and read by people: no bytes, no bigint, no records. */
 import { crc32 } from "node:zlib";
-import { decodeEvent } from "../../proto/event-record.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeEvent } from "../../proto/encoded-event.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import type {
   DeleteRangeResponse,
-  EventRecord,
-  KeyRecord,
+  EncodedEvent,
+  EncodedKv,
   KeyValue,
   PutResponse,
   RangeResponse,
@@ -74,15 +74,15 @@ export function plainHeader(header: ResponseHeader | null, names: Names): PlainH
 }
 
 export function plainRange({ header, kvs, more, count }: RangeResponse, names: Names): PlainRange {
-  return { header: plainHeader(header, names), kvs: kvs.map((kv) => plainRecord(kv, names)), more, count };
+  return { header: plainHeader(header, names), kvs: kvs.map((kv) => plainEncodedKv(kv, names)), more, count };
 }
 
 export function plainPut({ header, prevKv }: PutResponse, names: Names): unknown {
-  return { header: plainHeader(header, names), prevKv: prevKv === null ? null : plainRecord(prevKv, names) };
+  return { header: plainHeader(header, names), prevKv: prevKv === null ? null : plainEncodedKv(prevKv, names) };
 }
 
 export function plainDelete({ header, deleted, prevKvs }: DeleteRangeResponse, names: Names): unknown {
-  return { header: plainHeader(header, names), deleted, prevKvs: prevKvs.map((kv) => plainRecord(kv, names)) };
+  return { header: plainHeader(header, names), deleted, prevKvs: prevKvs.map((kv) => plainEncodedKv(kv, names)) };
 }
 
 export interface PlainTxn {
@@ -119,8 +119,8 @@ function plainOp(op: ResponseOp, names: Names): unknown {
   }
 }
 
-export function plainEvent(record: EventRecord, names: Names): PlainEvent {
-  const { type, kv, prevKv } = decodeEvent(record);
+export function plainEvent(encoded: EncodedEvent, names: Names): PlainEvent {
+  const { type, kv, prevKv } = decodeEvent(encoded);
   return {
     type: type === EVENT_PUT ? "PUT" : `DELETE (${type})`,
     kv: kv === null ? null : plainKeyValue(kv, names),
@@ -128,8 +128,8 @@ export function plainEvent(record: EventRecord, names: Names): PlainEvent {
   };
 }
 
-function plainRecord(record: KeyRecord, names: Names): PlainKeyValue {
-  return plainKeyValue(decodeKeyValue(record), names);
+function plainEncodedKv(encoded: EncodedKv, names: Names): PlainKeyValue {
+  return plainKeyValue(decodeKeyValue(encoded), names);
 }
 
 function plainKeyValue(kv: KeyValue, names: Names): PlainKeyValue {

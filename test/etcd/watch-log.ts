@@ -142,7 +142,7 @@ export class WatchLog {
       this.violations.push(`events for ${response.watchId}, which is not there`);
       return;
     }
-    const events = response.events.map((record) => plainEvent(record, this.#names));
+    const events = response.events.map((encoded) => plainEvent(encoded, this.#names));
     const header = this.#header(response);
     watch.check(events, header.revision, this.violations);
     watch.parts.push(events);

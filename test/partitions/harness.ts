@@ -1,7 +1,7 @@
 /** Short words for named tests: text in, comparable outcomes out. */
 import { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
-import type { EventRecord, PutRequest, RangeRequest, RequestOp } from "../../proto/messages.ts";
+import type { EncodedEvent, PutRequest, RangeRequest, RequestOp } from "../../proto/messages.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { WatcherOptions } from "../../partitions/watch/watchers.ts";
 import { deleteOutcome, eventOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
@@ -125,10 +125,10 @@ export class Recorder implements WatcherSink {
   isFull = false;
   readonly deliveries: Recorded[] = [];
   /** The arrays as they were delivered. */
-  readonly raw: (readonly EventRecord[])[] = [];
+  readonly raw: (readonly EncodedEvent[])[] = [];
   compactRevision: number | null = null;
 
-  deliver(_watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean {
+  deliver(_watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean {
     this.deliveries.push({ header: headerRevision, events: events.map(eventOutcome) });
     this.raw.push(events);
     return !this.isFull;

@@ -2,13 +2,13 @@
  * What a request came to, in a form that can be compared and printed: bytes in hexadecimal, ids as strings, records
  * decoded. Refusals are their code and text. Headers are left out except for the revisions inside a txn.
  */
-import { decodeEvent } from "../../proto/event-record.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeEvent } from "../../proto/encoded-event.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import { EVENT_DELETE } from "../../proto/messages.ts";
 import type {
   DeleteRangeResponse,
-  EventRecord,
-  KeyRecord,
+  EncodedEvent,
+  EncodedKv,
   KeyValue,
   PutResponse,
   RangeResponse,
@@ -76,8 +76,8 @@ export function kvOf(keyValue: KeyValue): Kv {
   };
 }
 
-export function kvOfRecord(record: KeyRecord): Kv {
-  return kvOf(decodeKeyValue(record));
+export function plainKv(encoded: EncodedKv): Kv {
+  return kvOf(decodeKeyValue(encoded));
 }
 
 export function refusalOf({ code, message }: Refusal): RefusalOutcome {
@@ -86,17 +86,17 @@ export function refusalOf({ code, message }: Refusal): RefusalOutcome {
 
 export function rangeOutcome(response: RangeResponse | Refusal): RangeOutcome | RefusalOutcome {
   if (response instanceof Refusal) return refusalOf(response);
-  return { kvs: response.kvs.map(kvOfRecord), more: response.more, count: response.count };
+  return { kvs: response.kvs.map(plainKv), more: response.more, count: response.count };
 }
 
 export function putOutcome(response: PutResponse | Refusal): PutOutcome | RefusalOutcome {
   if (response instanceof Refusal) return refusalOf(response);
-  return { prevKv: response.prevKv === null ? null : kvOfRecord(response.prevKv) };
+  return { prevKv: response.prevKv === null ? null : plainKv(response.prevKv) };
 }
 
 export function deleteOutcome(response: DeleteRangeResponse | Refusal): DeleteOutcome | RefusalOutcome {
   if (response instanceof Refusal) return refusalOf(response);
-  return { deleted: response.deleted, prevKvs: response.prevKvs.map(kvOfRecord) };
+  return { deleted: response.deleted, prevKvs: response.prevKvs.map(plainKv) };
 }
 
 export function txnOutcome(response: TxnResponse | Refusal): TxnOutcome | RefusalOutcome {
@@ -125,8 +125,8 @@ function innerOutcome(op: ResponseOp): unknown {
   }
 }
 
-export function eventOutcome(record: EventRecord): EventOutcome {
-  const { type, kv, prevKv } = decodeEvent(record);
+export function eventOutcome(encoded: EncodedEvent): EventOutcome {
+  const { type, kv, prevKv } = decodeEvent(encoded);
   if (kv === null) throw new Error("an event has no key");
   return {
     type: type === EVENT_DELETE ? "delete" : "put",

@@ -3,7 +3,7 @@
  * other partitions and another rhythm of compaction, which must not make a difference to its content.
  */
 import { expect } from "vitest";
-import type { EventRecord, RequestOp, TxnRequest } from "../../proto/messages.ts";
+import type { EncodedEvent, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { ALARM_NOSPACE } from "../../partitions/alarms.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
@@ -14,7 +14,7 @@ import { HeldHash } from "./walk/held-hash.ts";
 import { HeldRead } from "./range/held-read.ts";
 import { hasFilter, isRefused, Model } from "./model.ts";
 import type { ModelWatch } from "./model.ts";
-import { deleteOutcome, eventOutcome, kvOfRecord, putOutcome, rangeOutcome, refusalOf, txnOutcome } from "./outcome.ts";
+import { deleteOutcome, eventOutcome, plainKv, putOutcome, rangeOutcome, refusalOf, txnOutcome } from "./outcome.ts";
 import type { EventOutcome } from "./outcome.ts";
 import { everything } from "./requests.ts";
 
@@ -41,7 +41,7 @@ class Probe implements WatcherSink {
     this.#room = room;
   }
 
-  deliver(watcher: Watcher, headerRevision: number, events: readonly EventRecord[]): boolean {
+  deliver(watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean {
     expect(watcher).toBe(this.watcher);
     expect(this.removed || this.compactRevision !== null || this.#full, "nothing may be delivered now").toBe(false);
     this.deliveries.push({ headerRevision, events: events.map(eventOutcome) });
@@ -232,10 +232,10 @@ export class Run {
     expect(cursor.headerRevision).toBe(model.revision);
     const kvs = [];
     while (!cursor.finished) {
-      const records = cursor.next(2, 60);
-      if (records instanceof Refusal) throw new Error("nothing was compacted meanwhile");
-      expect(records.length).toBeGreaterThan(0);
-      kvs.push(...records.map(kvOfRecord));
+      const piece = cursor.next(2, 60);
+      if (piece instanceof Refusal) throw new Error("nothing was compacted meanwhile");
+      expect(piece.length).toBeGreaterThan(0);
+      kvs.push(...piece.map(plainKv));
       this.take({
         step: "put",
         request: { key, value: key, lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false },

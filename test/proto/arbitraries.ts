@@ -1,8 +1,8 @@
 /** fast-check arbitraries of the hot messages, and of bytes that surround them on the wire. */
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
-import { encodeEventRecord } from "../../proto/event-record.ts";
-import { encodeKeyRecord } from "../../proto/key-record.ts";
+import { encodeEvent } from "../../proto/encoded-event.ts";
+import { encodeKv } from "../../proto/encoded-kv.ts";
 import type {
   CompactionRequest,
   CompactionResponse,
@@ -10,8 +10,8 @@ import type {
   DeleteRangeRequest,
   DeleteRangeResponse,
   Event,
-  EventRecord,
-  KeyRecord,
+  EncodedEvent,
+  EncodedKv,
   KeyValue,
   PutRequest,
   PutResponse,
@@ -72,15 +72,15 @@ export const event: fc.Arbitrary<Event> = fc.record({
   prevKv: fc.option(keyValue),
 });
 
-export function recordOf(kv: KeyValue): KeyRecord {
-  return encodeKeyRecord(kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease);
+export function recordOf(kv: KeyValue): EncodedKv {
+  return encodeKv(kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease);
 }
 
-const keyRecord: fc.Arbitrary<KeyRecord> = keyValue.map(recordOf);
+const encodedKv: fc.Arbitrary<EncodedKv> = keyValue.map(recordOf);
 
-const eventRecord: fc.Arbitrary<EventRecord> = fc
-  .tuple(enumeration, keyRecord, fc.option(keyRecord))
-  .map(([type, kv, prevKv]) => encodeEventRecord(type, kv, prevKv));
+const encodedEvent: fc.Arbitrary<EncodedEvent> = fc
+  .tuple(enumeration, encodedKv, fc.option(encodedKv))
+  .map(([type, kv, prevKv]) => encodeEvent(type, kv, prevKv));
 
 const header: fc.Arbitrary<ResponseHeader | null> = fc.option(
   fc.record({ clusterId: uint64Id, memberId: uint64Id, revision: int64, raftTerm: uint64 }),
@@ -179,17 +179,17 @@ export const watchRequest: fc.Arbitrary<WatchRequest> = fc.oneof(
 
 export const rangeResponse: fc.Arbitrary<RangeResponse> = fc.record({
   header,
-  kvs: fc.array(keyRecord, { maxLength: 5 }),
+  kvs: fc.array(encodedKv, { maxLength: 5 }),
   more: fc.boolean(),
   count: int64,
 });
 
-export const putResponse: fc.Arbitrary<PutResponse> = fc.record({ header, prevKv: fc.option(keyRecord) });
+export const putResponse: fc.Arbitrary<PutResponse> = fc.record({ header, prevKv: fc.option(encodedKv) });
 
 export const deleteRangeResponse: fc.Arbitrary<DeleteRangeResponse> = fc.record({
   header,
   deleted: int64,
-  prevKvs: fc.array(keyRecord, { maxLength: 5 }),
+  prevKvs: fc.array(encodedKv, { maxLength: 5 }),
 });
 
 export const txnResponse: fc.Arbitrary<TxnResponse> = fc.letrec<{ op: ResponseOp; txn: TxnResponse }>((tie) => ({
@@ -214,5 +214,5 @@ export const watchResponse: fc.Arbitrary<WatchResponse> = fc.record({
   compactRevision: int64,
   cancelReason: fc.string({ unit: "grapheme" }),
   fragment: fc.boolean(),
-  events: fc.array(eventRecord, { maxLength: 4 }),
+  events: fc.array(encodedEvent, { maxLength: 4 }),
 });

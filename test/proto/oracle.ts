@@ -5,8 +5,8 @@
  * of a oneof has no key.
  */
 import { Buffer } from "node:buffer";
-import { decodeEvent } from "../../proto/event-record.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeEvent } from "../../proto/encoded-event.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import type {
   CompactionRequest,
   CompactionResponse,
@@ -14,8 +14,8 @@ import type {
   DeleteRangeRequest,
   DeleteRangeResponse,
   Event,
-  EventRecord,
-  KeyRecord,
+  EncodedEvent,
+  EncodedKv,
   KeyValue,
   PutRequest,
   PutResponse,
@@ -94,8 +94,8 @@ export function plainKeyValue(kv: KeyValue): Plain {
   };
 }
 
-function plainKeyRecord(record: KeyRecord): Plain {
-  return plainKeyValue(decodeKeyValue(record));
+function plainEncodedKv(encoded: EncodedKv): Plain {
+  return plainKeyValue(decodeKeyValue(encoded));
 }
 
 export function plainEvent(event: Event): Plain {
@@ -106,8 +106,8 @@ export function plainEvent(event: Event): Plain {
   };
 }
 
-function plainEventRecord(record: EventRecord): Plain {
-  return plainEvent(decodeEvent(record));
+function plainEncodedEvent(encoded: EncodedEvent): Plain {
+  return plainEvent(decodeEvent(encoded));
 }
 
 export function plainRangeRequest(request: RangeRequest): Plain {
@@ -190,7 +190,7 @@ function plainWatchCreateRequest(request: WatchCreateRequest): Plain {
 export function plainRangeResponse(response: RangeResponse): Plain {
   return {
     ...plainHeader(response.header),
-    kvs: response.kvs.map(plainKeyRecord),
+    kvs: response.kvs.map(plainEncodedKv),
     more: response.more,
     count: BigInt(response.count),
   };
@@ -199,7 +199,7 @@ export function plainRangeResponse(response: RangeResponse): Plain {
 export function plainPutResponse(response: PutResponse): Plain {
   return {
     ...plainHeader(response.header),
-    ...present("prevKv", response.prevKv && plainKeyRecord(response.prevKv)),
+    ...present("prevKv", response.prevKv && plainEncodedKv(response.prevKv)),
   };
 }
 
@@ -207,7 +207,7 @@ export function plainDeleteRangeResponse(response: DeleteRangeResponse): Plain {
   return {
     ...plainHeader(response.header),
     deleted: BigInt(response.deleted),
-    prevKvs: response.prevKvs.map(plainKeyRecord),
+    prevKvs: response.prevKvs.map(plainEncodedKv),
   };
 }
 
@@ -247,6 +247,6 @@ export function plainWatchResponse(response: WatchResponse): Plain {
     compactRevision: BigInt(response.compactRevision),
     cancelReason: response.cancelReason,
     fragment: response.fragment,
-    events: response.events.map(plainEventRecord),
+    events: response.events.map(plainEncodedEvent),
   };
 }

@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DecodeError } from "../../proto/decode-error.ts";
-import { encodeEventRecord } from "../../proto/event-record.ts";
-import { decodeKeyValue, encodeKeyRecord, encodeTombstoneRecord } from "../../proto/key-record.ts";
+import { encodeEvent } from "../../proto/encoded-event.ts";
+import { decodeKeyValue, encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
 import type { ResponseHeader, ResponseOp, TxnResponse, WatchResponse } from "../../proto/messages.ts";
 import { EVENT_DELETE } from "../../proto/messages.ts";
 import {
@@ -32,7 +32,7 @@ import { nearest, oracleDecode, plainRangeResponse } from "./oracle.ts";
 import { lengthField, tag, varintField } from "./wire.ts";
 
 const KEY = Buffer.from("key");
-const RECORD = encodeKeyRecord(KEY, 2, 3, 4, Buffer.from("value"), 5n);
+const RECORD = encodeKv(KEY, 2, 3, 4, Buffer.from("value"), 5n);
 const HEADER: ResponseHeader = { clusterId: 2n ** 64n - 1n, memberId: 2n ** 63n, revision: 7, raftTerm: 2 };
 
 const NO_HEADER: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
@@ -82,7 +82,7 @@ describe("a message in parts", () => {
     );
   });
 
-  test("is the same RangeResponse whose records come in slices, which are not gone through", () => {
+  test("is the same RangeResponse whose kvs come in slices, which are not gone through", () => {
     fc.assert(
       fc.property(fc.array(rangeResponse, { maxLength: 4 }), (responses) => {
         const slices = responses.map(({ kvs }) => kvs).filter((kvs) => kvs.length > 0);
@@ -95,7 +95,7 @@ describe("a message in parts", () => {
     );
   });
 
-  test("has the records themselves, not copies", () => {
+  test("has the kvs themselves, not copies", () => {
     expect(rangeResponseParts({ header: HEADER, kvs: [RECORD], more: true, count: 9 }).parts.flat()).toContain(RECORD);
   });
 
@@ -152,7 +152,7 @@ describe("records in a response", () => {
     expect(decodeKeyValue(kvs[0]).key.toString()).toBe("Key");
   });
 
-  test("have the tag of a key record also where the field's is another", () => {
+  test("have the tag of an encoded kv also where the field's is another", () => {
     const bytes = written(writeDeleteRangeResponse, { header: HEADER, deleted: 2, prevKvs: [RECORD, RECORD] });
     expect(decodeDeleteRangeResponse(bytes).prevKvs).toEqual([RECORD, RECORD]);
   });
@@ -163,11 +163,11 @@ describe("records in a response", () => {
     expect(RECORD).toEqual(before);
   });
 
-  test("have the form of records also when their tags were written in too many bytes", () => {
+  test("have the form of encoded kvs also when their tags were written in too many bytes", () => {
     const content = RECORD.subarray(2);
     const bytes = Buffer.concat([Buffer.from("9200", "hex"), lengthField(2, content).subarray(1)]);
     expect(decodeRangeResponse(bytes).kvs).toEqual([RECORD]);
-    const event = encodeEventRecord(EVENT_DELETE, encodeTombstoneRecord(KEY, 9), RECORD);
+    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY, 9), RECORD);
     expect(decodeWatchResponse(Buffer.concat([Buffer.from("da00", "hex"), event.subarray(1)])).events).toEqual([event]);
   });
 

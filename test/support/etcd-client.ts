@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { LeanClient } from "../../bench/client/lean-client.ts";
 import type { LeanClientOptions, LeanStream } from "../../bench/client/lean-client.ts";
-import { decodeEvent } from "../../proto/event-record.ts";
-import { decodeKeyValue } from "../../proto/key-record.ts";
+import { decodeEvent } from "../../proto/encoded-event.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import type { MessageType } from "../../proto/message-type.ts";
 import type {
   CompactionRequest,
@@ -11,7 +11,7 @@ import type {
   DeleteRangeRequest,
   DeleteRangeResponse,
   Event,
-  KeyRecord,
+  EncodedKv,
   KeyValue,
   PutRequest,
   PutResponse,
@@ -294,7 +294,7 @@ function encodeWatchRequest(request: WatchRequest): Uint8Array {
 }
 
 /** The key-values of a list of records. */
-export function keyValues(records: readonly KeyRecord[]): KeyValue[] {
+export function keyValues(records: readonly EncodedKv[]): KeyValue[] {
   return records.map((record) => decodeKeyValue(record));
 }
 

@@ -47,7 +47,7 @@ import {
 import type { Command, Outcome } from "../../engine/record.ts";
 import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_PUT, RECORD_TXN } from "../../engine/record.ts";
 import type { Method, UnaryCall } from "../../transport/service.ts";
-import { deleteRangeBytes, recordBytes, txnBytes } from "./answer-size.ts";
+import { deleteRangeBytes, kvBytes, txnBytes } from "./answer-size.ts";
 import type { Reply } from "../call-waiter.ts";
 import { CallWaiter } from "../call-waiter.ts";
 import type { Callers } from "../callers.ts";
@@ -125,7 +125,7 @@ export class KvService {
       return;
     }
     response.header = headers.at(revision);
-    if (recordBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
+    if (kvBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
       const { parts, length } = rangeResponseParts(response);
       call.replyParts(parts, length);
     } else {

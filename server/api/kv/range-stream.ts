@@ -4,7 +4,7 @@
  */
 import { decodeRangeRequest } from "../../../proto/requests.ts";
 import { rangeStreamResponseParts, writeRangeStreamResponse } from "../../../proto/responses.ts";
-import type { KeyRecord, RangeRequest, ResponseHeader } from "../../../proto/messages.ts";
+import type { EncodedKv, RangeRequest, ResponseHeader } from "../../../proto/messages.ts";
 import { SORT_NONE } from "../../../proto/messages.ts";
 import { Writer } from "../../../proto/writer.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
@@ -115,11 +115,11 @@ class RangeStream implements StreamListener {
   }
 
   /** RS-03: header, more and count come with the last message only. */
-  #send(kvs: KeyRecord[], isLast: boolean): void {
+  #send(kvs: EncodedKv[], isLast: boolean): void {
     const { more, count } = this.#cursor;
     const response = isLast ? { header: this.#header, kvs, more, count } : { header: null, kvs, more: false, count: 0 };
     let bytes = 0;
-    for (const record of kvs) bytes += record.length;
+    for (const encoded of kvs) bytes += encoded.length;
     if (bytes > COPIED_RESPONSE_BYTES) {
       const { parts, length } = rangeStreamResponseParts(response);
       this.#call.sendParts(parts, length);

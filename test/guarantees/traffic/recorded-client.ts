@@ -1,8 +1,8 @@
 /** One connection to the store under test. Every call that is made on it stands in the history. */
-import { decodeKeyValue } from "../../../proto/key-record.ts";
+import { decodeKeyValue } from "../../../proto/encoded-kv.ts";
 import type {
   Compare,
-  KeyRecord,
+  EncodedKv,
   RequestOp,
   ResponseHeader,
   ResponseOp,
@@ -156,15 +156,15 @@ export class RecordedClient {
     }
   }
 
-  #rangeAnswer({ kvs, more, count }: { kvs: readonly KeyRecord[]; more: boolean; count: number }): RangeAnswer {
+  #rangeAnswer({ kvs, more, count }: { kvs: readonly EncodedKv[]; more: boolean; count: number }): RangeAnswer {
     return { kind: "range", kvs: this.#kvs(kvs), more, count };
   }
 
-  #kv(record: KeyRecord): Kv {
+  #kv(record: EncodedKv): Kv {
     return this.recorder.kv(decodeKeyValue(record));
   }
 
-  #kvs(records: readonly KeyRecord[]): Kv[] {
+  #kvs(records: readonly EncodedKv[]): Kv[] {
     return records.map((record) => this.#kv(record));
   }
 }

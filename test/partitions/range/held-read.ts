@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import type { SortedRangeCursor } from "../../../partitions/range/sorted-range-cursor.ts";
-import { kvOfRecord } from "../outcome.ts";
+import { plainKv } from "../outcome.ts";
 import type { Kv, RangeOutcome } from "../outcome.ts";
 
 export class HeldRead {
@@ -25,10 +25,10 @@ export class HeldRead {
   /** True when it has been read and was right. */
   step(): boolean {
     const cursor = this.#cursor;
-    const records = cursor.next(this.#maxKeys, this.#maxBytes);
-    if (records instanceof Refusal) throw new Error(`refused what is held: ${records.message}`);
-    expect(records.length).toBeLessThanOrEqual(this.#maxKeys);
-    this.#kvs.push(...records.map(kvOfRecord));
+    const kvs = cursor.next(this.#maxKeys, this.#maxBytes);
+    if (kvs instanceof Refusal) throw new Error(`refused what is held: ${kvs.message}`);
+    expect(kvs.length).toBeLessThanOrEqual(this.#maxKeys);
+    this.#kvs.push(...kvs.map(plainKv));
     if (!cursor.finished) return false;
     cursor.release();
     expect({ kvs: this.#kvs, more: cursor.more, count: cursor.count }).toEqual(this.#expected);

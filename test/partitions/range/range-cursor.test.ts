@@ -3,7 +3,7 @@ import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
 import type { RangeRequest } from "../../../proto/messages.ts";
 import { Harness } from "../harness.ts";
-import { kvOfRecord } from "../outcome.ts";
+import { plainKv } from "../outcome.ts";
 import type { Kv } from "../outcome.ts";
 import { everything } from "../requests.ts";
 
@@ -14,9 +14,9 @@ function open(harness: Harness, fields: Partial<RangeRequest> = {}): RangeCursor
 }
 
 function piece(cursor: RangeCursor, maxKeys = 1_000, maxBytes = 1_000_000): Kv[] {
-  const records = cursor.next(maxKeys, maxBytes);
-  if (records instanceof Refusal) throw new Error(records.message);
-  return records.map(kvOfRecord);
+  const kvs = cursor.next(maxKeys, maxBytes);
+  if (kvs instanceof Refusal) throw new Error(kvs.message);
+  return kvs.map(plainKv);
 }
 
 function filled(): Harness {

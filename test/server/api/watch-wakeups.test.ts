@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MemoryJournal } from "../../sim/memory-journal.ts";
-import { decodeEvent } from "../../../proto/event-record.ts";
+import { decodeEvent } from "../../../proto/encoded-event.ts";
 import type { WatchRequest, WatchResponse } from "../../../proto/messages.ts";
 import { writePutRequest, writeWatchRequest } from "../../../proto/request-writers.ts";
 import { decodeWatchResponse } from "../../../proto/response-readers.ts";

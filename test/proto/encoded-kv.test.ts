@@ -2,18 +2,18 @@ import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DecodeError } from "../../proto/decode-error.ts";
-import { decodeEvent, encodeEventRecord } from "../../proto/event-record.ts";
+import { decodeEvent, encodeEvent } from "../../proto/encoded-event.ts";
 import {
   decodeKeyValue,
-  encodeKeyRecord,
-  encodeTombstoneRecord,
-  KeyRecordParts,
-  keyRecordSize,
-  keyRecordWithoutValue,
+  encodeKv,
+  encodeTombstone,
+  KvParts,
+  encodedKvSize,
+  kvWithoutValue,
   leaseOf,
-  putKeyRecord,
-  readKeyRecordParts,
-} from "../../proto/key-record.ts";
+  putKv,
+  readKvParts,
+} from "../../proto/encoded-kv.ts";
 import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
 import { event, keyValue, recordOf } from "./arbitraries.ts";
 import { oracleDecode, oracleEncode, plainEvent, plainKeyValue } from "./oracle.ts";
@@ -23,7 +23,7 @@ const KEY = Buffer.from("key");
 const VALUE = Buffer.from("value");
 const NOTHING = Buffer.alloc(0);
 
-describe("a key record", () => {
+describe("an encoded kv", () => {
   test("is tag 0x12, a length and the KeyValue that protobufjs makes", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
@@ -45,9 +45,9 @@ describe("a key record", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
         const fields = [kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease] as const;
-        const size = keyRecordSize(...fields);
+        const size = encodedKvSize(...fields);
         const memory = Buffer.alloc(size + 10, 0xee);
-        expect(putKeyRecord(memory, 5, ...fields)).toBe(5 + size);
+        expect(putKv(memory, 5, ...fields)).toBe(5 + size);
         const untouched = Buffer.alloc(5, 0xee);
         expect(memory).toEqual(Buffer.concat([untouched, recordOf(kv), untouched]));
       }),
@@ -55,12 +55,12 @@ describe("a key record", () => {
   });
 
   test("tells where its parts lie, wherever it lies itself", () => {
-    const parts = new KeyRecordParts();
+    const parts = new KvParts();
     fc.assert(
       fc.property(keyValue, keyValue, (before, kv) => {
         const at = recordOf(before).length;
         const memory = Buffer.concat([recordOf(before), recordOf(kv), recordOf(before)]);
-        readKeyRecordParts(memory, at, parts);
+        readKvParts(memory, at, parts);
         expect(parts.end).toBe(at + recordOf(kv).length);
         expect({
           key: memory.subarray(parts.keyStart, parts.keyEnd),
@@ -77,18 +77,18 @@ describe("a key record", () => {
   test("without its value has all the rest", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
-        expect(keyRecordWithoutValue(recordOf(kv))).toEqual(recordOf({ ...kv, value: NOTHING }));
+        expect(kvWithoutValue(recordOf(kv))).toEqual(recordOf({ ...kv, value: NOTHING }));
       }),
     );
   });
 
-  test("that has no value is its own record without value", () => {
-    const record = encodeKeyRecord(KEY, 2, 3, 4, NOTHING, 5n);
-    expect(keyRecordWithoutValue(record)).toBe(record);
+  test("that has no value is its own form without value", () => {
+    const encoded = encodeKv(KEY, 2, 3, 4, NOTHING, 5n);
+    expect(kvWithoutValue(encoded)).toBe(encoded);
   });
 
   test("of a delete has key and mod revision", () => {
-    expect(decodeKeyValue(encodeTombstoneRecord(KEY, 9))).toEqual({
+    expect(decodeKeyValue(encodeTombstone(KEY, 9))).toEqual({
       key: KEY,
       createRevision: 0,
       modRevision: 9,
@@ -105,8 +105,8 @@ describe("a key record", () => {
     [-(2 ** 63), -(2n ** 63n)],
     [-(2 ** 80), -(2n ** 63n)],
   ])("with the revision %d is well formed and holds the nearest int64", (revision, nearest) => {
-    const record = encodeKeyRecord(KEY, 1, revision, 1, VALUE, 0n);
-    expect(oracleDecode("mvccpb.KeyValue", record.subarray(2))).toMatchObject({
+    const encoded = encodeKv(KEY, 1, revision, 1, VALUE, 0n);
+    expect(oracleDecode("mvccpb.KeyValue", encoded.subarray(2))).toMatchObject({
       key: KEY,
       modRevision: nearest,
       value: VALUE,
@@ -114,19 +114,19 @@ describe("a key record", () => {
   });
 
   test("is refused when empty, cut short, followed by more, or none", () => {
-    const record = encodeKeyRecord(KEY, 2, 3, 4, VALUE, 5n);
+    const encoded = encodeKv(KEY, 2, 3, 4, VALUE, 5n);
     expect(() => decodeKeyValue(NOTHING)).toThrow(DecodeError);
-    expect(() => decodeKeyValue(record.subarray(0, -1))).toThrow(DecodeError);
-    expect(() => decodeKeyValue(Buffer.concat([record, record]))).toThrow("bytes after the record");
-    expect(() => decodeKeyValue(Buffer.from("1003", "hex"))).toThrow("not a record");
+    expect(() => decodeKeyValue(encoded.subarray(0, -1))).toThrow(DecodeError);
+    expect(() => decodeKeyValue(Buffer.concat([encoded, encoded]))).toThrow("bytes after the encoded form");
+    expect(() => decodeKeyValue(Buffer.from("1003", "hex"))).toThrow("not an encoded form");
   });
 
   test("that was damaged gives parts inside the bytes, or a DecodeError", () => {
-    const parts = new KeyRecordParts();
+    const parts = new KvParts();
     fc.assert(
       fc.property(keyValue, fc.array(damage, { minLength: 1, maxLength: 4 }), (kv, damages) => {
         const bytes = damaged(recordOf(kv), damages);
-        expect(refusedOrDone(() => readKeyRecordParts(bytes, 0, parts))).toBe(true);
+        expect(refusedOrDone(() => readKvParts(bytes, 0, parts))).toBe(true);
         expect(parts.end).toBeLessThanOrEqual(bytes.length);
         expect(parts.keyEnd).toBeLessThanOrEqual(bytes.length);
         expect(parts.valueEnd).toBeLessThanOrEqual(bytes.length);
@@ -136,13 +136,13 @@ describe("a key record", () => {
   });
 });
 
-describe("an event record", () => {
+describe("an encoded event", () => {
   test("is tag 0x5a, a length and the Event that protobufjs makes", () => {
     fc.assert(
       fc.property(event, ({ type, kv, prevKv }) => {
-        const record = encodeEventRecord(type, recordOf(kv ?? never()), prevKv && recordOf(prevKv));
+        const encoded = encodeEvent(type, recordOf(kv ?? never()), prevKv && recordOf(prevKv));
         const expected = lengthField(11, oracleEncode("mvccpb.Event", plainEvent({ type, kv, prevKv })));
-        expect(record.toString("hex")).toBe(expected.toString("hex"));
+        expect(encoded.toString("hex")).toBe(expected.toString("hex"));
       }),
     );
   });
@@ -150,17 +150,17 @@ describe("an event record", () => {
   test("decodes to what it was made of", () => {
     fc.assert(
       fc.property(event, ({ type, kv, prevKv }) => {
-        const record = encodeEventRecord(type, recordOf(kv ?? never()), prevKv && recordOf(prevKv));
-        expect(decodeEvent(record)).toEqual({ type, kv, prevKv });
+        const encoded = encodeEvent(type, recordOf(kv ?? never()), prevKv && recordOf(prevKv));
+        expect(decodeEvent(encoded)).toEqual({ type, kv, prevKv });
       }),
     );
   });
 
-  test("leaves the key records as they were", () => {
-    const kv = encodeTombstoneRecord(KEY, 9);
-    const prevKv = encodeKeyRecord(KEY, 2, 3, 4, VALUE, 0n);
+  test("leaves the encoded kvs as they were", () => {
+    const kv = encodeTombstone(KEY, 9);
+    const prevKv = encodeKv(KEY, 2, 3, 4, VALUE, 0n);
     const copies = [Buffer.from(kv), Buffer.from(prevKv)];
-    encodeEventRecord(EVENT_DELETE, kv, prevKv);
+    encodeEvent(EVENT_DELETE, kv, prevKv);
     expect([kv, prevKv]).toEqual(copies);
   });
 
@@ -177,11 +177,11 @@ describe("an event record", () => {
   });
 
   test("is refused when empty, cut short, followed by more, or none", () => {
-    const record = encodeEventRecord(EVENT_PUT, encodeKeyRecord(KEY, 2, 3, 4, VALUE, 5n), null);
+    const encoded = encodeEvent(EVENT_PUT, encodeKv(KEY, 2, 3, 4, VALUE, 5n), null);
     expect(() => decodeEvent(NOTHING)).toThrow(DecodeError);
-    expect(() => decodeEvent(record.subarray(0, -1))).toThrow(DecodeError);
-    expect(() => decodeEvent(Buffer.concat([record, record]))).toThrow("bytes after the record");
-    expect(() => decodeEvent(Buffer.from("1003", "hex"))).toThrow("not a record");
+    expect(() => decodeEvent(encoded.subarray(0, -1))).toThrow(DecodeError);
+    expect(() => decodeEvent(Buffer.concat([encoded, encoded]))).toThrow("bytes after the encoded form");
+    expect(() => decodeEvent(Buffer.from("1003", "hex"))).toThrow("not an encoded form");
   });
 });
 

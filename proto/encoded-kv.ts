@@ -1,5 +1,5 @@
 /**
- * A stored key as bytes: makes KeyRecords and reads them.
+ * A stored key as bytes: makes EncodedKvs and reads them.
  *
  *     0x12 | varint length | KeyValue
  *
@@ -10,18 +10,18 @@
  *                0x2a varint length, value
  *                0x30 varint lease
  *
- * in this order, each left out when zero or empty. A record is made once for every change and afterwards only copied,
- * so it can lie anywhere; those who keep it in memory of their own write it there at once with `putKeyRecord`.
+ * in this order, each left out when zero or empty. An encoded kv is made once for every change and afterwards only copied,
+ * so it can lie anywhere; those who keep it in memory of their own write it there at once with `putKv`.
  */
 import { Buffer } from "node:buffer";
 import { DecodeError } from "./decode-error.ts";
-import type { KeyRecord, KeyValue } from "./messages.ts";
+import type { EncodedKv, KeyValue } from "./messages.ts";
 import { EMPTY_BYTES, Reader } from "./reader.ts";
-import { allocateRecord } from "./record-memory.ts";
+import { allocateKv } from "./kv-memory.ts";
 import { idSize, int64Size, putId, putInt64, putUint32, uint32Size } from "./varint.ts";
 
-/** The first byte of every KeyRecord: field 2, an embedded message. */
-export const KEY_RECORD_TAG = 0x12;
+/** The first byte of every EncodedKv: field 2, an embedded message. */
+export const ENCODED_KV_TAG = 0x12;
 
 const KEY_TAG = 0x0a;
 const CREATE_REVISION_TAG = 0x10;
@@ -30,7 +30,7 @@ const VERSION_TAG = 0x20;
 const VALUE_TAG = 0x2a;
 const LEASE_TAG = 0x30;
 
-/** Length of the KeyValue inside the record, without tag and length. */
+/** Length of the KeyValue inside the encoded kv, without tag and length. */
 function keyValueSize(
   key: Buffer,
   createRevision: number,
@@ -49,8 +49,8 @@ function keyValueSize(
   return size;
 }
 
-/** How many bytes `putKeyRecord` will write for the same arguments. */
-export function keyRecordSize(
+/** How many bytes `putKv` will write for the same arguments. */
+export function encodedKvSize(
   key: Buffer,
   createRevision: number,
   modRevision: number,
@@ -63,11 +63,11 @@ export function keyRecordSize(
 }
 
 /**
- * Writes a record at `target[at ..)`, which has room for it.
+ * Writes an encoded kv at `target[at ..)`, which has room for it.
  *
  * @returns the offset after it
  */
-export function putKeyRecord(
+export function putKv(
   target: Uint8Array,
   at: number,
   key: Buffer,
@@ -82,27 +82,27 @@ export function putKeyRecord(
 }
 
 /**
- * Makes the record of a put. The arguments are copied.
+ * Makes the encoded kv of a put. The arguments are copied.
  *
  * @param lease 0n where the key has none
  */
-export function encodeKeyRecord(
+export function encodeKv(
   key: Buffer,
   createRevision: number,
   modRevision: number,
   version: number,
   value: Buffer,
   lease: bigint,
-): KeyRecord {
+): EncodedKv {
   const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
-  const record = allocateRecord(1 + uint32Size(size) + size);
-  putKeyValue(record, 0, size, key, createRevision, modRevision, version, value, lease);
-  return record;
+  const encoded = allocateKv(1 + uint32Size(size) + size);
+  putKeyValue(encoded, 0, size, key, createRevision, modRevision, version, value, lease);
+  return encoded;
 }
 
-/** Makes the record of a delete: key and mod revision, nothing else. */
-export function encodeTombstoneRecord(key: Buffer, modRevision: number): KeyRecord {
-  return encodeKeyRecord(key, 0, modRevision, 0, EMPTY_BYTES, 0n);
+/** Makes the encoded kv of a delete: key and mod revision, nothing else. */
+export function encodeTombstone(key: Buffer, modRevision: number): EncodedKv {
+  return encodeKv(key, 0, modRevision, 0, EMPTY_BYTES, 0n);
 }
 
 function putKeyValue(
@@ -116,7 +116,7 @@ function putKeyValue(
   value: Buffer,
   lease: bigint,
 ): number {
-  target[at] = KEY_RECORD_TAG;
+  target[at] = ENCODED_KV_TAG;
   let next = putUint32(target, at + 1, size);
   if (key.length !== 0) next = putBytesField(target, next, KEY_TAG, key);
   if (createRevision !== 0) {
@@ -147,19 +147,19 @@ function putBytesField(target: Uint8Array, at: number, tag: number, bytes: Uint8
 }
 
 /** Puts tag and length before the bytes of a KeyValue. */
-export function keyRecordOf(keyValue: Buffer): KeyRecord {
-  const record = Buffer.allocUnsafe(1 + uint32Size(keyValue.length) + keyValue.length);
-  record[0] = KEY_RECORD_TAG;
-  keyValue.copy(record, putUint32(record, 1, keyValue.length));
-  return record;
+export function encodedKvOf(keyValue: Buffer): EncodedKv {
+  const encoded = Buffer.allocUnsafe(1 + uint32Size(keyValue.length) + keyValue.length);
+  encoded[0] = ENCODED_KV_TAG;
+  keyValue.copy(encoded, putUint32(encoded, 1, keyValue.length));
+  return encoded;
 }
 
 /**
- * Where the parts of a record lie and what its numbers are, without a view or a bigint being made. All offsets count
- * from the beginning of the bytes given to `readKeyRecordParts`; absent bytes have start and end 0.
+ * Where the parts of an encoded kv lie and what its numbers are, without a view or a bigint being made. All offsets count
+ * from the beginning of the bytes given to `readKvParts`; absent bytes have start and end 0.
  */
-export class KeyRecordParts {
-  /** Offset after the record. */
+export class KvParts {
+  /** Offset after the encoded kv. */
   end = 0;
   /** Offset of the KeyValue, after tag and length. */
   keyValueStart = 0;
@@ -177,18 +177,18 @@ export class KeyRecordParts {
 }
 
 /**
- * Reads the record at `bytes[at ..)` into `parts`. Of a field that stands there twice the last counts.
+ * Reads the encoded kv at `bytes[at ..)` into `parts`. Of a field that stands there twice the last counts.
  *
  * @throws DecodeError
  */
-export function readKeyRecordParts(bytes: Buffer, at: number, parts: KeyRecordParts): void {
+export function readKvParts(bytes: Buffer, at: number, parts: KvParts): void {
   parts.end = parts.keyValueStart = 0;
   parts.keyStart = parts.keyEnd = 0;
   parts.createRevision = parts.modRevision = parts.version = 0;
   parts.valueTagStart = parts.valueStart = parts.valueEnd = 0;
   parts.leaseStart = 0;
   reader.open(bytes, at, bytes.length);
-  enterRecord(reader);
+  enterEncoded(reader);
   parts.keyValueStart = reader.position;
   parts.end = reader.limit;
   while (reader.hasMore()) {
@@ -227,41 +227,41 @@ export function readKeyRecordParts(bytes: Buffer, at: number, parts: KeyRecordPa
   }
 }
 
-/** The lease of a record that was read into `parts` from the same bytes. */
-export function leaseOf(bytes: Buffer, parts: KeyRecordParts): bigint {
+/** The lease of an encoded kv that was read into `parts` from the same bytes. */
+export function leaseOf(bytes: Buffer, parts: KvParts): bigint {
   if (parts.leaseStart === 0) return 0n;
   reader.open(bytes, parts.leaseStart, parts.end);
   return reader.int64Id();
 }
 
 /**
- * The record as `keys_only` answers it: everything but the value. A record without a value is given back as it is.
- * Only for records made here, whose value field stands at most once.
+ * The encoded kv as `keys_only` answers it: everything but the value. An encoded kv without a value is given back as it is.
+ * Only for encoded kvs made here, whose value field stands at most once.
  */
-export function keyRecordWithoutValue(record: KeyRecord): KeyRecord {
-  readKeyRecordParts(record, 0, partsRead);
+export function kvWithoutValue(encoded: EncodedKv): EncodedKv {
+  readKvParts(encoded, 0, partsRead);
   const { keyValueStart, valueTagStart, valueEnd, end } = partsRead;
-  if (valueTagStart === 0) return record;
+  if (valueTagStart === 0) return encoded;
   const size = valueTagStart - keyValueStart + (end - valueEnd);
   const shorter = Buffer.allocUnsafe(1 + uint32Size(size) + size);
-  shorter[0] = KEY_RECORD_TAG;
+  shorter[0] = ENCODED_KV_TAG;
   const next = putUint32(shorter, 1, size);
-  record.copy(shorter, next, keyValueStart, valueTagStart);
-  record.copy(shorter, next + valueTagStart - keyValueStart, valueEnd, end);
+  encoded.copy(shorter, next, keyValueStart, valueTagStart);
+  encoded.copy(shorter, next + valueTagStart - keyValueStart, valueEnd, end);
   return shorter;
 }
 
 /**
- * Decodes one record. Key and value are views into it. Any tag of an embedded message will do, so that it reads prev_kvs
+ * Decodes one encoded kv. Key and value are views into it. Any tag of an embedded message will do, so that it reads prev_kvs
  * (field 3) as well.
  *
- * @throws DecodeError also when bytes follow the record
+ * @throws DecodeError also when bytes follow the encoded kv
  */
-export function decodeKeyValue(record: KeyRecord): KeyValue {
+export function decodeKeyValue(encoded: EncodedKv): KeyValue {
   const keyValue = emptyKeyValue();
-  reader.open(record, 0, record.length);
-  enterRecord(reader);
-  if (reader.limit !== record.length) throw new DecodeError("bytes after the record");
+  reader.open(encoded, 0, encoded.length);
+  enterEncoded(reader);
+  if (reader.limit !== encoded.length) throw new DecodeError("bytes after the encoded form");
   mergeKeyValue(reader, keyValue);
   return keyValue;
 }
@@ -299,12 +299,12 @@ export function mergeKeyValue(from: Reader, keyValue: KeyValue): void {
   }
 }
 
-/** Enters the KeyValue of the record at the reader's position. */
-function enterRecord(from: Reader): void {
-  if (!from.hasMore()) throw new DecodeError("empty record");
-  if ((from.tag() & 7) !== (KEY_RECORD_TAG & 7)) throw new DecodeError("not a record");
+/** Enters the KeyValue of the encoded kv at the reader's position. */
+function enterEncoded(from: Reader): void {
+  if (!from.hasMore()) throw new DecodeError("empty encoded form");
+  if ((from.tag() & 7) !== (ENCODED_KV_TAG & 7)) throw new DecodeError("not an encoded form");
   from.enter();
 }
 
 const reader = new Reader(EMPTY_BYTES);
-const partsRead = new KeyRecordParts();
+const partsRead = new KvParts();
