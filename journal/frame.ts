@@ -1,7 +1,4 @@
-import { crc32 } from "node:zlib";
-import { frameBytesSoft, recordBytesMax } from "./limits.ts";
-
-/*
+/**
  * A frame is the unit that is written, made durable and sent: a run of records of one epoch. It counts as a whole or not
  * at all. Integers are little-endian.
  *
@@ -20,12 +17,14 @@ import { frameBytesSoft, recordBytesMax } from "./limits.ts";
  * The salt is a random number of each journal. Clients never see it, so no value that a client stores can look like a
  * frame to a reader that searches damaged bytes for one.
  */
+import { crc32 } from "node:zlib";
+import { FRAME_BYTES_SOFT, RECORD_BYTES_MAX } from "./limits.ts";
 
-export const frameHeaderBytes = 48;
-export const recordHeaderBytes = 4;
+export const FRAME_HEADER_BYTES = 48;
+export const RECORD_HEADER_BYTES = 4;
 
 /** Largest frame a reader accepts. */
-export const frameBytesMax = Math.max(frameBytesSoft, frameHeaderBytes + recordHeaderBytes + recordBytesMax);
+export const FRAME_BYTES_MAX = Math.max(FRAME_BYTES_SOFT, FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + RECORD_BYTES_MAX);
 
 /** What a frame says of itself. One object is reused for many frames. */
 export class FrameHeader {
@@ -54,9 +53,10 @@ export function writeFrameHeader(frame: Buffer, header: FrameHeader, salt: numbe
  * @returns false when the bytes from `offset` to `end` do not begin with an intact frame; `header` is then worthless
  */
 export function readFrame(bytes: Buffer, offset: number, end: number, salt: number, header: FrameHeader): boolean {
-  if (end - offset < frameHeaderBytes) return false;
+  if (end - offset < FRAME_HEADER_BYTES) return false;
   header.length = bytes.readUInt32LE(offset);
-  if (header.length < frameHeaderBytes || header.length > frameBytesMax || header.length > end - offset) return false;
+  if (header.length < FRAME_HEADER_BYTES || header.length > FRAME_BYTES_MAX || header.length > end - offset)
+    return false;
   header.epoch = readUint64(bytes, offset + 8);
   header.previousPosition = readUint64(bytes, offset + 16);
   header.previousEpoch = readUint64(bytes, offset + 24);
@@ -66,17 +66,17 @@ export function readFrame(bytes: Buffer, offset: number, end: number, salt: numb
   if (header.previousEpoch > header.epoch || header.committed > header.previousPosition) return false;
   if (header.lastPosition < header.previousPosition || header.lastPosition > Number.MAX_SAFE_INTEGER) return false;
   const recordCount = header.lastPosition - header.previousPosition;
-  if (recordCount > (header.length - frameHeaderBytes) / recordHeaderBytes) return false;
+  if (recordCount > (header.length - FRAME_HEADER_BYTES) / RECORD_HEADER_BYTES) return false;
   const crc = crc32(bytes.subarray(offset + 8, offset + header.length), salt);
   if (crc !== bytes.readUInt32LE(offset + 4)) return false;
-  return recordsFill(bytes, offset + frameHeaderBytes, offset + header.length, recordCount);
+  return recordsFill(bytes, offset + FRAME_HEADER_BYTES, offset + header.length, recordCount);
 }
 
 function recordsFill(bytes: Buffer, start: number, end: number, count: number): boolean {
   let offset = start;
   for (let i = 0; i < count; i++) {
-    if (end - offset < recordHeaderBytes) return false;
-    offset += recordHeaderBytes + bytes.readUInt32LE(offset);
+    if (end - offset < RECORD_HEADER_BYTES) return false;
+    offset += RECORD_HEADER_BYTES + bytes.readUInt32LE(offset);
   }
   return offset === end;
 }

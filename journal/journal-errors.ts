@@ -1,7 +1,6 @@
+/** The journal's errors, made in one place so that a code has one text. The codes are listed at `JournalError`. */
 import assert from "node:assert/strict";
 import { JournalError } from "./journal.ts";
-
-/* The journal's errors, made in one place so that a code has one text. The codes are listed at `JournalError`. */
 
 export function failed(cause: JournalError): JournalError {
   const text = `the journal failed and must be opened again: ${cause.message}`;

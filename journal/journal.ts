@@ -23,7 +23,7 @@ export interface Journal {
    * sent when the flush before it has ended, or when it is full.
    *
    * @throws JournalError code `ERR_JOURNAL_FAILED` after a failed write or sync, `ERR_JOURNAL_CLOSED` after close,
-   *   `ERR_RECORD_TOO_LARGE` beyond `recordBytesMax`
+   *   `ERR_RECORD_TOO_LARGE` beyond `RECORD_BYTES_MAX`
    */
   append(record: Uint8Array): number;
 

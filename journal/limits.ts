@@ -1,32 +1,32 @@
 /** The journal's limits. Those of the format (what a reader must accept) come first, those of this writer after them. */
 
 /** Largest record. An etcd request of 1.5 MiB with its framing, and a snapshot of limits raised to 2 MiB, fit with room. */
-export const recordBytesMax = 4 * 1024 * 1024;
+export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A frame is closed before it grows beyond this; only a single record larger than that makes a larger frame. */
-export const frameBytesSoft = 1024 * 1024;
+export const FRAME_BYTES_SOFT = 1024 * 1024;
 
 /** Size of a segment file unless the opener asks for another. */
-export const segmentBytesDefault = 64 * 1024 * 1024;
+export const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** Smallest segment that is worth its header; small ones are for tests of rolling and trimming. */
-export const segmentBytesMin = 8 * 1024;
+export const SEGMENT_BYTES_MIN = 8 * 1024;
 
 /** Frame buffers kept for reuse. Two are in turn in steady state: one open, one at the disk. */
-export const spareBatchesMax = 4;
+export const SPARE_BATCHES_MAX = 4;
 
 /** One read while segments are checked at open. */
-export const recoveryReadBytes = 4 * 1024 * 1024;
+export const RECOVERY_READ_BYTES = 4 * 1024 * 1024;
 
 /** One read of a cursor: there may be several, and they are never in a hurry. */
-export const cursorReadBytes = 1024 * 1024;
+export const CURSOR_READ_BYTES = 1024 * 1024;
 
 /**
  * The next segment is filled with zeros in steps of this size, each made durable, with a pause between them. At full
  * speed zero-filling took a 64-appender load from 285k records/s to 20k (p99 33 ms); in these steps it is not noticed.
  */
-export const zeroStepBytes = 256 * 1024;
-export const zeroStepPauseMs = 4;
+export const ZERO_STEP_BYTES = 256 * 1024;
+export const ZERO_STEP_PAUSE_MS = 4;
 
 /** Share of the segment in use after which the next one is prepared: a small journal never pays for a second file. */
-export const prepareAfterShare = 0.25;
+export const PREPARE_AFTER_SHARE = 0.25;

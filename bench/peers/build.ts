@@ -12,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export type PeerName = "etcd" | "etcdctl" | "etcdutl" | "descriptors" | "clientv3" | "kube-apiserver" | "kubectl";
 
 // Quick ones first: who builds all of them soon has something to work with.
-export const peerNames: readonly PeerName[] = [
+export const PEER_NAMES: readonly PeerName[] = [
   "etcd",
   "etcdctl",
   "etcdutl",
@@ -23,16 +23,16 @@ export const peerNames: readonly PeerName[] = [
 ];
 
 const here = import.meta.dirname;
-const binFolder = join(here, ".cache", "bin");
-const lockFile = join(here, ".cache", "lock");
+const BIN_FOLDER = join(here, ".cache", "bin");
+const LOCK_FILE = join(here, ".cache", "lock");
 
 // The longest that one process waits for another one's builds; a first build of all peers takes a fraction of it.
-const lockWaitMillisecondsMax = 60 * 60 * 1000;
-const lockPollMilliseconds = 100;
+const LOCK_WAIT_MILLISECONDS_MAX = 60 * 60 * 1000;
+const LOCK_POLL_MILLISECONDS = 100;
 
 /** The program's path, built from the inputs of now, or null when it still has to be built. */
 export function peerBinary(name: PeerName): string | null {
-  const binary = join(binFolder, name);
+  const binary = join(BIN_FOLDER, name);
   const stampFile = `${binary}.stamp`;
   if (!existsSync(binary) || !existsSync(stampFile)) return null;
   return readFileSync(stampFile, "utf8") === stampOf(name) ? binary : null;
@@ -44,13 +44,13 @@ export async function ensurePeer(name: PeerName): Promise<string> {
   if (missing !== null) throw new Error(`the peer ${name} can not be built: ${missing}`);
   const ready = peerBinary(name);
   if (ready !== null) return ready;
-  await mkdir(binFolder, { recursive: true });
+  await mkdir(BIN_FOLDER, { recursive: true });
   await takeLock();
   try {
     // Another process may have built it while this one waited.
     return peerBinary(name) ?? (await build(name));
   } finally {
-    await rm(lockFile, { force: true });
+    await rm(LOCK_FILE, { force: true });
   }
 }
 
@@ -72,7 +72,7 @@ export function goMissingReason(): string | null {
 }
 
 async function build(name: PeerName): Promise<string> {
-  const binary = join(binFolder, name);
+  const binary = join(BIN_FOLDER, name);
   const stamp = stampOf(name);
   const unfinished = `${binary}.${process.pid}`;
   await goBuild(name, unfinished);
@@ -155,16 +155,16 @@ function goVersion(): string | null {
  */
 async function takeLock(): Promise<void> {
   // Random: one process may ask for several peers at once.
-  const mine = `${lockFile}.${randomUUID()}`;
+  const mine = `${LOCK_FILE}.${randomUUID()}`;
   await writeFile(mine, String(process.pid));
   try {
-    const deadline = Date.now() + lockWaitMillisecondsMax;
-    while (!(await linked(mine, lockFile))) {
-      const holder = Number(await readFile(lockFile, "utf8").catch(() => ""));
+    const deadline = Date.now() + LOCK_WAIT_MILLISECONDS_MAX;
+    while (!(await linked(mine, LOCK_FILE))) {
+      const holder = Number(await readFile(LOCK_FILE, "utf8").catch(() => ""));
       // An empty read is a lock that was given back just now.
-      if (holder !== 0 && !isAlive(holder)) await rm(lockFile, { force: true });
-      else if (Date.now() > deadline) throw new Error(`process ${holder} holds ${lockFile} for too long`);
-      else await delay(lockPollMilliseconds);
+      if (holder !== 0 && !isAlive(holder)) await rm(LOCK_FILE, { force: true });
+      else if (Date.now() > deadline) throw new Error(`process ${holder} holds ${LOCK_FILE} for too long`);
+      else await delay(LOCK_POLL_MILLISECONDS);
     }
   } finally {
     await rm(mine, { force: true });
@@ -192,12 +192,12 @@ function isAlive(pid: number): boolean {
 
 if (import.meta.main) {
   const asked = process.argv.slice(2);
-  const unknown = asked.filter((name) => !peerNames.some((known) => known === name));
+  const unknown = asked.filter((name) => !PEER_NAMES.some((known) => known === name));
   if (unknown.length > 0) {
-    console.error(`no such peer: ${unknown.join(", ")}; there are ${peerNames.join(", ")}`);
+    console.error(`no such peer: ${unknown.join(", ")}; there are ${PEER_NAMES.join(", ")}`);
     process.exit(2);
   }
-  for (const name of peerNames.filter((known) => asked.length === 0 || asked.includes(known))) {
+  for (const name of PEER_NAMES.filter((known) => asked.length === 0 || asked.includes(known))) {
     const started = performance.now();
     const had = peerBinary(name) !== null;
     const binary = await ensurePeer(name);

@@ -24,7 +24,7 @@ export interface Etcd {
   kill(): Promise<void>;
 }
 
-const readyMillisecondsMax = 60_000;
+const READY_MILLISECONDS_MAX = 60_000;
 
 export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
   const binary = await ensurePeer("etcd");
@@ -50,7 +50,7 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
   );
   try {
     // An information line: it does not come with a --log-level above "info".
-    await peer.waitForLine("ready to serve client requests", readyMillisecondsMax);
+    await peer.waitForLine("ready to serve client requests", READY_MILLISECONDS_MAX);
   } catch (error) {
     await peer.kill();
     throw error;

@@ -45,13 +45,13 @@ export interface KubeApiserver {
   kill(): Promise<void>;
 }
 
-const readyMillisecondsMax = 120_000;
-const readyPollMilliseconds = 50;
-const requestMillisecondsMax = 60_000;
+const READY_MILLISECONDS_MAX = 120_000;
+const READY_POLL_MILLISECONDS = 50;
+const REQUEST_MILLISECONDS_MAX = 60_000;
 
 // The address that it publishes as its own, in its lease in the store and in the endpoints of the service "kubernetes".
 // Endpoints may not be loopback addresses, so it is one out of the range for documentation; nobody connects to it.
-const advertiseAddress = "192.0.2.1";
+const ADVERTISE_ADDRESS = "192.0.2.1";
 
 export async function startKubeApiserver(options: KubeApiserverOptions): Promise<KubeApiserver> {
   const binary = await ensurePeer("kube-apiserver");
@@ -73,7 +73,7 @@ export async function startKubeApiserver(options: KubeApiserverOptions): Promise
       `--etcd-servers=${options.etcdServers}`,
       "--bind-address=127.0.0.1",
       `--secure-port=${port}`,
-      `--advertise-address=${advertiseAddress}`,
+      `--advertise-address=${ADVERTISE_ADDRESS}`,
       `--cert-dir=${folder}`,
       "--authorization-mode=AlwaysAllow",
       `--token-auth-file=${tokenFile}`,
@@ -97,14 +97,14 @@ export async function startKubeApiserver(options: KubeApiserverOptions): Promise
   ): Promise<KubeResponse> => {
     const headers: OutgoingHttpHeaders = { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = contentType;
-    const signal = AbortSignal.timeout(requestMillisecondsMax);
+    const signal = AbortSignal.timeout(REQUEST_MILLISECONDS_MAX);
     const content = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
     return exchange(`${url}${path}`, { agent, ca: ca ?? readFileSync(caFile), headers, method, signal }, content);
   };
   const readiness = new AbortController();
   try {
     const ready = untilReady(() => send("GET", "/readyz"), readiness.signal);
-    await peer.whileRunning(ready, "to say that it is ready", readyMillisecondsMax);
+    await peer.whileRunning(ready, "to say that it is ready", READY_MILLISECONDS_MAX);
     ca = readFileSync(caFile);
   } catch (error) {
     readiness.abort();
@@ -140,7 +140,7 @@ async function untilReady(ask: () => Promise<KubeResponse>, signal: AbortSignal)
     } catch {
       // No certificate or no listener yet; whether there ever will be is the caller's bound to say.
     }
-    await delay(readyPollMilliseconds);
+    await delay(READY_POLL_MILLISECONDS);
   }
 }
 

@@ -20,7 +20,7 @@ export interface KubectlResult {
   readonly stderr: string;
 }
 
-const kubectlMillisecondsMax = 120_000;
+const KUBECTL_MILLISECONDS_MAX = 120_000;
 
 export async function kubectl(args: readonly string[], options: KubectlOptions): Promise<KubectlResult> {
   const binary = await ensurePeer("kubectl");
@@ -29,7 +29,7 @@ export async function kubectl(args: readonly string[], options: KubectlOptions):
   const child = spawn(binary, [`--kubeconfig=${options.kubeconfig}`, ...args], {
     env: { ...process.env, HOME: home },
     stdio: ["pipe", "pipe", "pipe"],
-    timeout: kubectlMillisecondsMax,
+    timeout: KUBECTL_MILLISECONDS_MAX,
   });
   const end = (): void => void child.kill();
   options.signal?.addEventListener("abort", end, { once: true });

@@ -11,22 +11,22 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 // A peer that was asked to end and has not by then is ended.
-const stopMillisecondsMax = 30_000;
+const STOP_MILLISECONDS_MAX = 30_000;
 
 // Stands by each peer, since nothing in a process that is killed can clean up after it. Its input is a pipe that only
 // the process that started the peer holds: a line says that the peer has ended, and the end says that the starter is
 // done with it, or is no more. Arguments: the peer's process id and its folder.
-const guardScript = 'read -r ended || kill -9 "$1"; cat > /dev/null; rm -rf -- "$2"';
+const GUARD_SCRIPT = 'read -r ended || kill -9 "$1"; cat > /dev/null; rm -rf -- "$2"';
 
-const portTriesMax = 100;
+const PORT_TRIES_MAX = 100;
 
 // Below the range out of which the kernel gives ports to outgoing connections and to listeners without a wish: one of
 // those could come in between.
-const firstPort = 20_000;
-const portsOfProcess = 100;
-const portSlices = 120;
-let lastPort = randomInt(portsOfProcess);
-const logLinesInError = 20;
+const FIRST_PORT = 20_000;
+const PORTS_OF_PROCESS = 100;
+const PORT_SLICES = 120;
+let lastPort = randomInt(PORTS_OF_PROCESS);
+const LOG_LINES_IN_ERROR = 20;
 
 /** A new folder for one peer. */
 export function makePeerFolder(name: string): string {
@@ -52,7 +52,7 @@ export class PeerProcess {
     // Its output comes through a pipe and not straight into the file, so that a line wakes up who waits for it.
     this.#child = spawn(binary, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     // Detached: what ends the starter's process group must leave the guard to do its work.
-    this.#guard = spawn("sh", ["-c", guardScript, "sh", String(this.#child.pid ?? ""), folder], {
+    this.#guard = spawn("sh", ["-c", GUARD_SCRIPT, "sh", String(this.#child.pid ?? ""), folder], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });
@@ -111,7 +111,7 @@ export class PeerProcess {
 
   /** Asks it to end, waits until it has, and removes its folder. */
   async stop(): Promise<void> {
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopMillisecondsMax);
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MILLISECONDS_MAX);
     await this.#end("SIGTERM");
     clearTimeout(timer);
   }
@@ -140,7 +140,7 @@ export class PeerProcess {
   #failure(what: string): Error {
     let log = "";
     try {
-      log = readFileSync(this.logFile, "utf8").trimEnd().split("\n").slice(-logLinesInError).join("\n");
+      log = readFileSync(this.logFile, "utf8").trimEnd().split("\n").slice(-LOG_LINES_IN_ERROR).join("\n");
     } catch {
       // It has printed nothing yet, which is what the message then shows.
     }
@@ -153,9 +153,9 @@ export class PeerProcess {
  * has not begun to listen, or is down between a kill and its restart, must not find another one in its place.
  */
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < portTriesMax; tries++) {
-    lastPort = (lastPort + 1) % portsOfProcess;
-    const port = firstPort + (process.pid % portSlices) * portsOfProcess + lastPort;
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    lastPort = (lastPort + 1) % PORTS_OF_PROCESS;
+    const port = FIRST_PORT + (process.pid % PORT_SLICES) * PORTS_OF_PROCESS + lastPort;
     const server = createServer();
     try {
       server.listen(port, "127.0.0.1");
@@ -167,5 +167,5 @@ export async function freePort(): Promise<number> {
     await once(server, "close");
     return port;
   }
-  throw new Error(`no free port in ${portTriesMax} tries`);
+  throw new Error(`no free port in ${PORT_TRIES_MAX} tries`);
 }

@@ -1,3 +1,7 @@
+/**
+ * One replica: the frames in one directory, in order. It knows what is durable here, and nothing of commits, batches
+ * or other replicas.
+ */
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
@@ -9,7 +13,7 @@ import type { JournalError } from "../journal.ts";
 import { ioError } from "../journal-errors.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
-import { encodeSegmentHeader, segmentHeaderBytes, segmentName } from "./segment.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
 import { SegmentPreparer } from "./segment-preparer.ts";
 
 export interface DirectoryLogOptions {
@@ -22,10 +26,6 @@ export interface DirectoryLogOptions {
   readonly newClusterId: string;
 }
 
-/**
- * One replica: the frames in one directory, in order. It knows what is durable here, and nothing of commits, batches
- * or other replicas.
- */
 export class DirectoryLog {
   /** Oldest first, at least one; the last is the one written to. */
   readonly segments: Segment[];
@@ -224,12 +224,12 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
 
 /** Gives a prepared file its header, then its name, then makes the name durable: in that order, each before the next. */
 async function nameSegment(disk: Disk, directory: string, file: DiskFile, header: SegmentHeader): Promise<Segment> {
-  await writeDurably(file, encodeSegmentHeader(header), segmentHeaderBytes, 0);
+  await writeDurably(file, encodeSegmentHeader(header), SEGMENT_HEADER_BYTES, 0);
   const path = join(directory, segmentName(header.firstPosition));
   await disk.rename(file.path, path);
   file.path = path;
   await disk.syncDirectory(directory);
-  return { ...header, path, lastPosition: header.firstPosition - 1, end: segmentHeaderBytes };
+  return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -1,3 +1,10 @@
+/**
+ * What the journal needs of a file system. The seam exists so that a test can be the disk that fails, tears writes and
+ * loses power; the real one is `nodeDisk`.
+ *
+ * Durability: a file's content is durable when its `write` has called back without an error; names (create, rename,
+ * remove) when `syncDirectory` has resolved. Nothing else is.
+ */
 import {
   close,
   constants,
@@ -17,13 +24,6 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { JournalError } from "../journal.ts";
 
-/**
- * What the journal needs of a file system. The seam exists so that a test can be the disk that fails, tears writes and
- * loses power; the real one is `nodeDisk`.
- *
- * Durability: a file's content is durable when its `write` has called back without an error; names (create, rename,
- * remove) when `syncDirectory` has resolved. Nothing else is.
- */
 export interface Disk {
   /** Makes the directory and its parents where they are missing. Its name is durable then, whoever made it. */
   makeDirectory(path: string): Promise<void>;

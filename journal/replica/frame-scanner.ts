@@ -1,9 +1,3 @@
-import type { DiskFile } from "./disk.ts";
-import { readFully } from "./disk.ts";
-import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "../frame.ts";
-import type { SegmentHeader } from "./segment.ts";
-import { segmentHeaderBytes } from "./segment.ts";
-
 /**
  * Walks the frames of one segment from its first, as far as they are intact and each continues the one before.
  *
@@ -11,6 +5,12 @@ import { segmentHeaderBytes } from "./segment.ts";
  *
  * Two calls instead of one, so that a promise is made for a stretch of the file and not for every frame.
  */
+import type { DiskFile } from "./disk.ts";
+import { readFully } from "./disk.ts";
+import { FRAME_BYTES_MAX, FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import type { SegmentHeader } from "./segment.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment.ts";
+
 export class FrameScanner {
   /** The frame that `next` moved to. */
   readonly frame = new FrameHeader();
@@ -26,17 +26,19 @@ export class FrameScanner {
   readonly #salt: number;
   #buffer: Buffer;
   /** Offset in the file of the buffer's first byte. */
-  #base = segmentHeaderBytes;
+  #base = SEGMENT_HEADER_BYTES;
   #filled = 0;
   /** Where in the buffer the frame after `frame` begins. */
   #next = 0;
   /** Bytes the next frame is known to need. */
-  #needed = frameHeaderBytes;
+  #needed = FRAME_HEADER_BYTES;
 
   constructor(file: DiskFile, header: SegmentHeader, end: number, readBytes: number) {
     this.#file = file;
     this.#salt = header.salt;
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(frameHeaderBytes, Math.min(readBytes, end - segmentHeaderBytes)));
+    this.#buffer = Buffer.allocUnsafeSlow(
+      Math.max(FRAME_HEADER_BYTES, Math.min(readBytes, end - SEGMENT_HEADER_BYTES)),
+    );
     this.end = end;
     this.lastPosition = header.firstPosition - 1;
     this.lastEpoch = header.previousEpoch;
@@ -75,7 +77,7 @@ export class FrameScanner {
     const available = this.#filled - this.#next;
     if (this.stopped || available < this.#needed) return false;
     const length = this.#buffer.readUInt32LE(this.#next);
-    if (length > available && length <= Math.min(frameBytesMax, this.end - this.offset)) {
+    if (length > available && length <= Math.min(FRAME_BYTES_MAX, this.end - this.offset)) {
       this.#needed = length;
       return false;
     }
@@ -86,7 +88,7 @@ export class FrameScanner {
       frame.previousEpoch !== this.lastEpoch;
     if (this.stopped) return false;
     this.#next += frame.length;
-    this.#needed = frameHeaderBytes;
+    this.#needed = FRAME_HEADER_BYTES;
     this.lastPosition = frame.lastPosition;
     this.lastEpoch = frame.epoch;
     return true;

@@ -1,13 +1,13 @@
+/** A reader's place in a log. It checks every frame again, and has a file of its own: no writer or trim disturbs it. */
 import type { DiskFile } from "./disk.ts";
 import type { DirectoryLog } from "./directory-log.ts";
-import { frameHeaderBytes, recordHeaderBytes } from "../frame.ts";
+import { FRAME_HEADER_BYTES, RECORD_HEADER_BYTES } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
 import type { JournalRecord } from "../journal.ts";
 import { corrupt, ioError, trimmed } from "../journal-errors.ts";
-import { cursorReadBytes } from "../limits.ts";
+import { CURSOR_READ_BYTES } from "../limits.ts";
 import type { Segment } from "./segment.ts";
 
-/** A reader's place in a log. It checks every frame again, and has a file of its own: no writer or trim disturbs it. */
 export class LogCursor {
   readonly #log: DirectoryLog;
   /** Position of the record to be read next. */
@@ -33,7 +33,7 @@ export class LogCursor {
   take(last: number): JournalRecord | null {
     while (this.#recordStart < this.#recordsEnd && this.#position <= last) {
       const { bytes } = this.#scanner as FrameScanner;
-      const start = this.#recordStart + recordHeaderBytes;
+      const start = this.#recordStart + RECORD_HEADER_BYTES;
       const end = start + bytes.readUInt32LE(this.#recordStart);
       const position = this.#recordPosition;
       this.#recordStart = end;
@@ -81,7 +81,7 @@ export class LogCursor {
       this.#segment = successor;
       return;
     }
-    this.#recordStart = scanner.frameStart + frameHeaderBytes;
+    this.#recordStart = scanner.frameStart + FRAME_HEADER_BYTES;
     this.#recordsEnd = scanner.frameStart + scanner.frame.length;
     this.#recordPosition = scanner.frame.previousPosition + 1;
   }
@@ -101,7 +101,7 @@ export class LogCursor {
       throw ioError(segment.path, "opening the segment", error);
     }
     this.#segment = segment;
-    this.#scanner = new FrameScanner(this.#file, segment, segment.end, cursorReadBytes);
+    this.#scanner = new FrameScanner(this.#file, segment, segment.end, CURSOR_READ_BYTES);
     return this.#scanner;
   }
 }

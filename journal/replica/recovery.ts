@@ -1,15 +1,3 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
-import type { Disk, DiskFile } from "./disk.ts";
-import { readFully, writeDurably } from "./disk.ts";
-import { frameBytesMax, FrameHeader, frameHeaderBytes, readFrame } from "../frame.ts";
-import { FrameScanner } from "./frame-scanner.ts";
-import { JournalError } from "../journal.ts";
-import { corrupt } from "../journal-errors.ts";
-import { recoveryReadBytes } from "../limits.ts";
-import type { Segment } from "./segment.ts";
-import { decodeSegmentHeader, isSegmentName, segmentHeaderBytes, unnamedSegment } from "./segment.ts";
-
 /**
  * Finds out what a directory holds after any end of its last writer, and makes its end clean.
  *
@@ -18,6 +6,18 @@ import { decodeSegmentHeader, isSegmentName, segmentHeaderBytes, unnamedSegment 
  * committed records, and is refused: a segment that does not continue the one before, a frame that does not reach the
  * next segment's beginning, a frame that is not intact though a later one is.
  */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Disk, DiskFile } from "./disk.ts";
+import { readFully, writeDurably } from "./disk.ts";
+import { FRAME_BYTES_MAX, FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import { FrameScanner } from "./frame-scanner.ts";
+import { JournalError } from "../journal.ts";
+import { corrupt } from "../journal-errors.ts";
+import { RECOVERY_READ_BYTES } from "../limits.ts";
+import type { Segment } from "./segment.ts";
+import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
+
 export interface RecoveredLog {
   /** Oldest first; empty in a new directory. */
   readonly segments: Segment[];
@@ -28,7 +28,7 @@ export interface RecoveredLog {
 }
 
 /** File systems give room in units of this, or of more. */
-const blockBytes = 4096;
+const BLOCK_BYTES = 4096;
 
 /** Reads and checks all segments of `directory`, and cuts the torn tail of the last one. */
 export async function recoverLog(disk: Disk, directory: string, clusterId: string | null): Promise<RecoveredLog> {
@@ -44,8 +44,8 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
       const segment = await readSegmentHeader(file, path);
       checkPlace(segment, segments.at(-1), lastPosition, lastEpoch, clusterId);
       const size = await file.size();
-      const scanner = new FrameScanner(file, segment, size.bytes, recoveryReadBytes);
-      let lastFrameStart = segmentHeaderBytes;
+      const scanner = new FrameScanner(file, segment, size.bytes, RECOVERY_READ_BYTES);
+      let lastFrameStart = SEGMENT_HEADER_BYTES;
       while (await scanner.fill()) {
         while (scanner.next()) {
           lastFrameStart = scanner.offset - scanner.frame.length;
@@ -68,7 +68,7 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
 /** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */
 async function segmentPaths(disk: Disk, directory: string): Promise<string[]> {
   const names = await disk.list(directory);
-  if (names.includes(unnamedSegment)) await disk.remove(join(directory, unnamedSegment));
+  if (names.includes(UNNAMED_SEGMENT)) await disk.remove(join(directory, UNNAMED_SEGMENT));
   // The last writer may have been killed between a rename and the sync that makes it durable.
   await disk.syncDirectory(directory);
   return names
@@ -78,10 +78,10 @@ async function segmentPaths(disk: Disk, directory: string): Promise<string[]> {
 }
 
 async function readSegmentHeader(file: DiskFile, path: string): Promise<Segment> {
-  const block = Buffer.alloc(segmentHeaderBytes);
-  const count = await readFully(file, block, segmentHeaderBytes, 0);
+  const block = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  const count = await readFully(file, block, SEGMENT_HEADER_BYTES, 0);
   const header = decodeSegmentHeader(block.subarray(0, count), path);
-  return { ...header, path, lastPosition: header.firstPosition - 1, end: segmentHeaderBytes };
+  return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
 }
 
 /** Checks that the segment belongs here: to this cluster and this journal, right behind `before`. */
@@ -129,11 +129,11 @@ async function makeEndClean(
   const { end } = segment;
   // A crash leaves bytes within one frame of the end. The look beyond is for greater damage; a file with no block behind
   // its frames is spared it, as it would read 64 MiB of nothing at each start of a small server.
-  const isSparse = allocated <= Math.ceil(end / blockBytes) * blockBytes;
-  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + frameBytesMax) : size);
+  const isSparse = allocated <= Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
+  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + FRAME_BYTES_MAX) : size);
   if (garbageEnd > end) {
     await refuseLaterFrame(file, segment, garbageEnd, size);
-    const zeros = Buffer.alloc(Math.min(garbageEnd - end, recoveryReadBytes));
+    const zeros = Buffer.alloc(Math.min(garbageEnd - end, RECOVERY_READ_BYTES));
     // Backwards, so that the damage still begins at the same place if this is cut short.
     for (let to = garbageEnd; to > end; to -= zeros.length) {
       const from = Math.max(end, to - zeros.length);
@@ -149,7 +149,7 @@ async function makeEndClean(
 
 /** Offset behind the last byte from `start` on that is not zero. */
 async function endOfData(file: DiskFile, start: number, size: number): Promise<number> {
-  const chunk = Buffer.allocUnsafeSlow(Math.max(1, Math.min(recoveryReadBytes, size - start)));
+  const chunk = Buffer.allocUnsafeSlow(Math.max(1, Math.min(RECOVERY_READ_BYTES, size - start)));
   const zeros = Buffer.alloc(chunk.length);
   let end = start;
   for (let offset = start; offset < size; offset += chunk.length) {
@@ -168,10 +168,10 @@ async function endOfData(file: DiskFile, start: number, size: number): Promise<n
  */
 async function refuseLaterFrame(file: DiskFile, segment: Segment, garbageEnd: number, size: number): Promise<void> {
   // A frame may end with zeros, so it may reach beyond the last byte that is not.
-  const bytes = Buffer.alloc(Math.min(size, garbageEnd + frameBytesMax) - segment.end);
+  const bytes = Buffer.alloc(Math.min(size, garbageEnd + FRAME_BYTES_MAX) - segment.end);
   await readFully(file, bytes, bytes.length, segment.end);
   const later = new FrameHeader();
-  for (let offset = 0; offset + frameHeaderBytes <= bytes.length; offset++) {
+  for (let offset = 0; offset + FRAME_HEADER_BYTES <= bytes.length; offset++) {
     if (!readFrame(bytes, offset, bytes.length, segment.salt, later)) continue;
     // An older frame may be a copy inside a torn record; it says nothing about this place.
     if (later.previousPosition < segment.lastPosition) continue;

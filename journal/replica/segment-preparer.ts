@@ -1,16 +1,16 @@
+/**
+ * Makes the next segment's file in the background: full size, then ZEROS step by step. Writing over ZEROS touches no
+ * file system metadata. A file that is taken before its ZEROS are complete is sparse behind them: correct, a little
+ * slower at the first touch of each block. Nobody writes to a file while it is here, so a zero never meets a record.
+ */
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { writeDurably } from "./disk.ts";
-import { prepareAfterShare, zeroStepBytes, zeroStepPauseMs } from "../limits.ts";
-import { unnamedSegment } from "./segment.ts";
+import { PREPARE_AFTER_SHARE, ZERO_STEP_BYTES, ZERO_STEP_PAUSE_MS } from "../limits.ts";
+import { UNNAMED_SEGMENT } from "./segment.ts";
 
-const zeros = Buffer.alloc(zeroStepBytes);
+const ZEROS = Buffer.alloc(ZERO_STEP_BYTES);
 
-/**
- * Makes the next segment's file in the background: full size, then zeros step by step. Writing over zeros touches no
- * file system metadata. A file that is taken before its zeros are complete is sparse behind them: correct, a little
- * slower at the first touch of each block. Nobody writes to a file while it is here, so a zero never meets a record.
- */
 export class SegmentPreparer {
   readonly #disk: Disk;
   readonly #path: string;
@@ -26,13 +26,13 @@ export class SegmentPreparer {
 
   constructor(disk: Disk, directory: string, segmentBytes: number) {
     this.#disk = disk;
-    this.#path = join(directory, unnamedSegment);
+    this.#path = join(directory, UNNAMED_SEGMENT);
     this.#segmentBytes = segmentBytes;
   }
 
   /** Tells how far the segment in use is filled; begins when that is far enough. */
   advance(usedBytes: number): void {
-    if (!this.#stopped || this.#failed || usedBytes < this.#segmentBytes * prepareAfterShare) return;
+    if (!this.#stopped || this.#failed || usedBytes < this.#segmentBytes * PREPARE_AFTER_SHARE) return;
     this.#stopped = false;
     this.#step = this.#run();
   }
@@ -64,8 +64,8 @@ export class SegmentPreparer {
   async #run(): Promise<void> {
     try {
       this.#file ??= await this.#create();
-      const length = Math.min(zeroStepBytes, this.#segmentBytes - this.#zeroed);
-      await writeDurably(this.#file, zeros, length, this.#zeroed);
+      const length = Math.min(ZERO_STEP_BYTES, this.#segmentBytes - this.#zeroed);
+      await writeDurably(this.#file, ZEROS, length, this.#zeroed);
       this.#zeroed += length;
     } catch {
       // A file that failed once is not written again. If the disk stays like this, the writer hears of it from `take`.
@@ -74,7 +74,7 @@ export class SegmentPreparer {
       return;
     }
     if (this.#stopped || this.#zeroed === this.#segmentBytes) return;
-    this.#timer = setTimeout(() => (this.#step = this.#run()), zeroStepPauseMs).unref();
+    this.#timer = setTimeout(() => (this.#step = this.#run()), ZERO_STEP_PAUSE_MS).unref();
   }
 
   async #create(): Promise<DiskFile> {

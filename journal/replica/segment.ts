@@ -1,17 +1,11 @@
-import { crc32 } from "node:zlib";
-import { basename } from "node:path";
-import { readUint64, writeUint64 } from "../frame.ts";
-import { JournalError } from "../journal.ts";
-import { corrupt } from "../journal-errors.ts";
-
-/*
+/**
  * A segment is one file of the journal: a header block of 4 KiB, then frames without gaps, then zeros to its end. Its
  * name is the position of its first record in 16 hex digits, so the names sort as the records do. Integers are
  * little-endian.
  *
  *   offset  size  field
  *        0     8  magic          "plinth-j"
- *        8     4  version        of the format, see `formatVersion`
+ *        8     4  version        of the format, see `FORMAT_VERSION`
  *       12     4  salt           seed of the frame checksums, the same in all segments of a journal
  *       16    16  clusterId
  *       32     8  number         1 for the journal's first segment, then one more each
@@ -23,15 +17,20 @@ import { corrupt } from "../journal-errors.ts";
  *
  * The header is durable before the file gets its name, so a file with that name always had an intact one.
  */
+import { crc32 } from "node:zlib";
+import { basename } from "node:path";
+import { readUint64, writeUint64 } from "../frame.ts";
+import { JournalError } from "../journal.ts";
+import { corrupt } from "../journal-errors.ts";
 
-export const formatVersion = 1;
-export const segmentHeaderBytes = 4096;
-const crcOffset = 60;
-const magic = Buffer.from("plinth-j", "latin1");
-const namePattern = /^[0-9a-f]{16}\.seg$/;
+export const FORMAT_VERSION = 1;
+export const SEGMENT_HEADER_BYTES = 4096;
+const CRC_OFFSET = 60;
+const MAGIC = Buffer.from("plinth-j", "latin1");
+const NAME_PATTERN = /^[0-9a-f]{16}\.seg$/;
 
 /** The next segment while it is prepared. It is worth nothing: an open removes it. */
-export const unnamedSegment = "next-segment.tmp";
+export const UNNAMED_SEGMENT = "next-segment.tmp";
 
 export interface SegmentHeader {
   readonly salt: number;
@@ -56,19 +55,19 @@ export function segmentName(firstPosition: number): string {
 }
 
 export function isSegmentName(name: string): boolean {
-  return namePattern.test(name);
+  return NAME_PATTERN.test(name);
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
-  const bytes = Buffer.alloc(segmentHeaderBytes);
-  magic.copy(bytes, 0);
-  bytes.writeUInt32LE(formatVersion, 8);
+  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  MAGIC.copy(bytes, 0);
+  bytes.writeUInt32LE(FORMAT_VERSION, 8);
   bytes.writeUInt32LE(header.salt, 12);
   bytes.write(header.clusterId, 16, 16, "hex");
   writeUint64(bytes, header.number, 32);
   writeUint64(bytes, header.firstPosition, 40);
   writeUint64(bytes, header.previousEpoch, 48);
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, crcOffset)), crcOffset);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_OFFSET)), CRC_OFFSET);
   return bytes;
 }
 
@@ -79,16 +78,16 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
  *   is damaged or does not belong to a file of that name
  */
 export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader {
-  if (bytes.length < segmentHeaderBytes || !bytes.subarray(0, magic.length).equals(magic)) {
+  if (bytes.length < SEGMENT_HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw corrupt(path, 0, "not the header of a journal segment");
   }
   // Before the checksum, whose place and extent belong to the version.
   const version = bytes.readUInt32LE(8);
-  if (version !== formatVersion) {
-    const text = `${path}: journal format version ${version}, this program supports version ${formatVersion}`;
+  if (version !== FORMAT_VERSION) {
+    const text = `${path}: journal format version ${version}, this program supports version ${FORMAT_VERSION}`;
     throw new JournalError("ERR_JOURNAL_FORMAT", text);
   }
-  if (crc32(bytes.subarray(0, crcOffset)) !== bytes.readUInt32LE(crcOffset)) {
+  if (crc32(bytes.subarray(0, CRC_OFFSET)) !== bytes.readUInt32LE(CRC_OFFSET)) {
     throw corrupt(path, 0, "the segment header fails its checksum");
   }
   const header: SegmentHeader = {

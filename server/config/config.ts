@@ -2,7 +2,7 @@
  * The server's configuration: from a command line and an environment to one readonly object. A pure function, so that
  * every message an operator can meet is tested without a process.
  */
-import { recordBytesMax } from "../../journal/limits.ts";
+import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { USED_FLAGS, REFUSED_FLAGS } from "./flag-table.ts";
 import { helpText, versionText } from "./help.ts";
 import { ConfigError, readSettings, type Setting, type Settings } from "./settings.ts";
@@ -69,7 +69,7 @@ export type ParsedConfig =
   | { readonly kind: "error"; readonly message: string };
 
 /** A write has to fit into a record of the journal. */
-const REQUEST_BYTES_MAX = recordBytesMax - RECORD_KIND_BYTES;
+const REQUEST_BYTES_MAX = RECORD_BYTES_MAX - RECORD_KIND_BYTES;
 
 /** etcd's default quota and what 0 means. */
 const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { Journal, JournalListener } from "../../journal/journal.ts";
 import { JournalError } from "../../journal/journal.ts";
-import { recordBytesMax } from "../../journal/limits.ts";
+import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Clock, Timer } from "../clock.ts";
@@ -118,7 +118,7 @@ export class Committer implements JournalListener {
     if (this.pending >= PROPOSALS_MAX || journal.pendingBytes >= PENDING_BYTES_MAX) return TOO_MANY_REQUESTS;
     record[0] = command.kind;
     const bytes = identity === null ? record : withIdentity(record, identity);
-    if (bytes.length > recordBytesMax) return REQUEST_TOO_LARGE;
+    if (bytes.length > RECORD_BYTES_MAX) return REQUEST_TOO_LARGE;
     // It is decided when it is executed. But who may not write at all must not make the journal grow, which is for ever.
     const denied = refuseUser(this.#keyspace, command, identity);
     if (denied !== null) return denied;

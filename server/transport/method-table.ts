@@ -1,9 +1,9 @@
+/** The registered methods by path, and the answers to paths that are not registered: the texts are grpc-go's. */
 import assert from "node:assert/strict";
 
 import { UNIMPLEMENTED } from "./service.ts";
 import type { Method, Status } from "./service.ts";
 
-/** The registered methods by path, and the answers to paths that are not registered: the texts are grpc-go's. */
 export class MethodTable {
   readonly #methods = new Map<string, Method>();
   readonly #services = new Set<string>();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalListener } from "../../journal/journal.ts";
-import { unnamedSegment } from "../../journal/replica/segment.ts";
+import { UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import type { DiskOperation, Fault } from "../sim/simulated-disk.ts";
@@ -109,7 +109,7 @@ describe("a directory journal on a failing disk", () => {
     let refused = 0;
     disk.inject = ({ kind, name, length }) => {
       // The zeros are refused; the header of 4 KiB, at the roll, is not.
-      if (kind !== "write" || name !== unnamedSegment || length === 4096) return null;
+      if (kind !== "write" || name !== UNNAMED_SEGMENT || length === 4096) return null;
       refused++;
       return { code: "ENOSPC" };
     };
@@ -123,7 +123,7 @@ describe("a directory journal on a failing disk", () => {
     expect(refused).toBeGreaterThan(0);
     expect(listener.failures).toEqual([]);
     expect((await disk.list("/journal")).length).toBeGreaterThan(3);
-    expect(await disk.list("/journal")).not.toContain(unnamedSegment);
+    expect(await disk.list("/journal")).not.toContain(UNNAMED_SEGMENT);
   });
 
   test.each(["create", "rename", "sync", "resize"] as const)(

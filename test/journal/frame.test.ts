@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Batch } from "../../journal/batch.ts";
-import { FrameHeader, frameHeaderBytes, readFrame, writeFrameHeader } from "../../journal/frame.ts";
+import { FrameHeader, FRAME_HEADER_BYTES, readFrame, writeFrameHeader } from "../../journal/frame.ts";
 
 interface Fields {
   readonly epoch: number;
@@ -50,7 +50,7 @@ describe("a frame", () => {
           length: frame.length,
           lastPosition: fields.previousPosition + records.length,
         });
-        let offset = frameHeaderBytes;
+        let offset = FRAME_HEADER_BYTES;
         for (const record of records) {
           expect(frame.readUInt32LE(offset)).toBe(record.length);
           expect(frame.subarray(offset + 4, offset + 4 + record.length).equals(record)).toBe(true);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
-import { frameBytesSoft, recordBytesMax } from "../../journal/limits.ts";
+import { FRAME_BYTES_SOFT, RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
@@ -54,7 +54,7 @@ describe("group commit of a directory journal", () => {
   });
 
   test("a full frame is closed, and only a record that needs it makes a larger one", async () => {
-    const lengths = [600_000, 600_000, 300_000, 2_000_000, 10, recordBytesMax, 20, frameBytesSoft - 52, 30];
+    const lengths = [600_000, 600_000, 300_000, 2_000_000, 10, RECORD_BYTES_MAX, 20, FRAME_BYTES_SOFT - 52, 30];
     for (const length of lengths) journal.append(Buffer.alloc(length));
     await listener.untilCommitted(lengths.length);
     const frameOf = (...records: number[]): number =>
@@ -64,9 +64,9 @@ describe("group commit of a directory journal", () => {
       frameOf(600_000, 300_000),
       frameOf(2_000_000),
       frameOf(10),
-      frameOf(recordBytesMax),
+      frameOf(RECORD_BYTES_MAX),
       frameOf(20),
-      frameOf(frameBytesSoft - 52),
+      frameOf(FRAME_BYTES_SOFT - 52),
       frameOf(30),
     ]);
     expect(listener.commits).toEqual([1, 3, 4, 5, 6, 7, 8, 9]);

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Journal, JournalListener, JournalRecord } from "../../journal/journal.ts";
-import { recordBytesMax } from "../../journal/limits.ts";
+import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 
 /** What the suite needs of an implementation. */
@@ -102,18 +102,18 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       expect(journal.pendingBytes).toBe(0);
     });
 
-    test("a record of recordBytesMax is taken, and one byte more is refused with ERR_RECORD_TOO_LARGE", async () => {
-      const largest = Buffer.alloc(recordBytesMax, "z");
+    test("a record of RECORD_BYTES_MAX is taken, and one byte more is refused with ERR_RECORD_TOO_LARGE", async () => {
+      const largest = Buffer.alloc(RECORD_BYTES_MAX, "z");
       await commit("before");
       expect(journal.append(largest)).toBe(2);
-      expect(() => journal.append(Buffer.alloc(recordBytesMax + 1))).toThrow(
+      expect(() => journal.append(Buffer.alloc(RECORD_BYTES_MAX + 1))).toThrow(
         expect.objectContaining({ code: "ERR_RECORD_TOO_LARGE" }),
       );
       expect(journal.append(Buffer.from("after"))).toBe(3);
       await listener.untilCommitted(3);
       await reopen();
       const lengths = (await readTexts(journal.read(1), 1)).map((text) => text.length);
-      expect(lengths).toEqual([6, recordBytesMax, 5]);
+      expect(lengths).toEqual([6, RECORD_BYTES_MAX, 5]);
     });
 
     test("an empty record is a record", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
-import { segmentName, unnamedSegment } from "../../journal/replica/segment.ts";
+import { segmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 
@@ -166,7 +166,7 @@ describe("opening a directory journal", () => {
 
   test("a half-made segment is removed and other files are left alone", async () => {
     await filled(2);
-    await writeFile(join(directory, unnamedSegment), Buffer.alloc(100));
+    await writeFile(join(directory, UNNAMED_SEGMENT), Buffer.alloc(100));
     await writeFile(join(directory, "LOCK"), "");
     await mkdir(join(directory, "lost+found"));
     const journal = await open();

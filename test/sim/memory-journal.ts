@@ -1,7 +1,7 @@
 import type { Journal, JournalListener, JournalRecord } from "../../journal/journal.ts";
 import { JournalError } from "../../journal/journal.ts";
 import { checkPosition, closed, failed, tooLarge, trimmed } from "../../journal/journal-errors.ts";
-import { recordBytesMax } from "../../journal/limits.ts";
+import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 
 /** What survives of a memory journal: give it to the next one to "open it again". */
 export class MemoryStore {
@@ -58,7 +58,7 @@ export class MemoryJournal implements Journal {
   append(record: Uint8Array): number {
     if (this.#failure !== null) throw failed(this.#failure);
     if (this.#closing !== null) throw closed();
-    if (record.length > recordBytesMax) throw tooLarge(record.length, recordBytesMax);
+    if (record.length > RECORD_BYTES_MAX) throw tooLarge(record.length, RECORD_BYTES_MAX);
     this.#pending.push(Buffer.from(record));
     this.pendingBytes += record.length;
     this.appended++;

@@ -1,3 +1,4 @@
+/** Reads the `grpc-timeout` header: gRPC over HTTP/2 writes a deadline as a few digits and a unit. */
 const UNIT_MS: Readonly<Record<string, number>> = {
   H: 3_600_000,
   M: 60_000,

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
-import { zeroStepBytes } from "../../../journal/limits.ts";
-import { isSegmentName, unnamedSegment } from "../../../journal/replica/segment.ts";
+import { ZERO_STEP_BYTES } from "../../../journal/limits.ts";
+import { isSegmentName, UNNAMED_SEGMENT } from "../../../journal/replica/segment.ts";
 import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import type { DiskOperation } from "../../sim/simulated-disk.ts";
@@ -66,13 +66,13 @@ describe("the segments of a directory journal", () => {
   });
 
   test("the next one is filled with zeros step by step while the one before is in use, and taken as it is", async () => {
-    const segmentBytes = 4 * zeroStepBytes;
+    const segmentBytes = 4 * ZERO_STEP_BYTES;
     const disk = new SimulatedDisk(seededRandom(1));
     const zeroSteps: DiskOperation[] = [];
     const operations: string[] = [];
     const filled = Promise.withResolvers<void>();
     disk.inject = (operation) => {
-      if (operation.kind === "write" && operation.name === unnamedSegment && operation.length === zeroStepBytes) {
+      if (operation.kind === "write" && operation.name === UNNAMED_SEGMENT && operation.length === ZERO_STEP_BYTES) {
         zeroSteps.push(operation);
         if (zeroSteps.length === 4) filled.resolve();
       } else if (operation.kind === "create" || operation.kind === "rename") {
@@ -88,7 +88,7 @@ describe("the segments of a directory journal", () => {
     expect([operations, zeroSteps]).toEqual([["create", "rename"], []]);
     await append();
     await filled.promise;
-    expect(zeroSteps.map(({ position }) => position)).toEqual([0, 1, 2, 3].map((step) => step * zeroStepBytes));
+    expect(zeroSteps.map(({ position }) => position)).toEqual([0, 1, 2, 3].map((step) => step * ZERO_STEP_BYTES));
     for (let i = 0; i < 8; i++) await append();
     expect(operations).toEqual(["create", "rename", "create", "rename"]);
     expect(zeroSteps).toHaveLength(4);
@@ -98,7 +98,7 @@ describe("the segments of a directory journal", () => {
   });
 
   test("a burst that is faster than the zeros rolls without waiting for them", async () => {
-    const segmentBytes = 4 * zeroStepBytes;
+    const segmentBytes = 4 * ZERO_STEP_BYTES;
     const disk = new SimulatedDisk(seededRandom(2));
     const listener = new RecordingListener();
     const journal = await openDirectoryJournal({ directory: "/journal", segmentBytes, listener, disk });

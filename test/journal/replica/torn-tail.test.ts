@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
-import { FrameHeader, frameHeaderBytes, writeFrameHeader } from "../../../journal/frame.ts";
+import { FrameHeader, FRAME_HEADER_BYTES, writeFrameHeader } from "../../../journal/frame.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
 import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
@@ -170,7 +170,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     const { end, lastPosition } = frames[frames.length - 1];
     const damaged = Buffer.from(file);
     const header = Object.assign(new FrameHeader(), {
-      length: frameHeaderBytes,
+      length: FRAME_HEADER_BYTES,
       epoch: 9,
       previousPosition: lastPosition + skipped,
       previousEpoch: 1 + epochs,

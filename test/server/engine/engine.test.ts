@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { recordBytesMax } from "../../../journal/limits.ts";
+import { RECORD_BYTES_MAX } from "../../../journal/limits.ts";
 import { MemoryJournal, MemoryStore } from "../../sim/memory-journal.ts";
 import type { PutResponse } from "../../../proto/messages.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT, alarmRequest } from "../../../proto/rare.ts";
@@ -341,7 +341,7 @@ describe("authentication", () => {
   });
 
   test("a record that its user's name makes too long is refused", async () => {
-    const name = "n".repeat(recordBytesMax);
+    const name = "n".repeat(RECORD_BYTES_MAX);
     await expect(putAs("a", { name, authRevision: 1 })).rejects.toThrow("request is too large");
     expect(await putAs("a", as("zoë"))).not.toBeInstanceOf(Refusal);
   });
