@@ -6,7 +6,7 @@
 import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { ROOT } from "./auth.ts";
 import type { Auth, User } from "./auth.ts";
-import type { Lease } from "../state/lease-table.ts";
+import type { LeasedKeys } from "./leased-keys.ts";
 import type { Permissions } from "./permissions.ts";
 import { AUTH_REVISION_OLD, PERMISSION_DENIED, Refusal, USER_NAME_EMPTY, USER_NOT_FOUND } from "../refusals.ts";
 
@@ -21,9 +21,9 @@ const NO_END = Buffer.alloc(0);
 
 export class Authorization {
   readonly #auth: Auth;
-  readonly #leaseOf: (id: bigint) => Lease | null;
+  readonly #leaseOf: (id: bigint) => LeasedKeys | null;
 
-  constructor(auth: Auth, leaseOf: (id: bigint) => Lease | null) {
+  constructor(auth: Auth, leaseOf: (id: bigint) => LeasedKeys | null) {
     this.#auth = auth;
     this.#leaseOf = leaseOf;
   }
@@ -76,12 +76,12 @@ export class Authorization {
   }
 
   /** For what tells the keys of a lease. */
-  refuseLeaseRead(identity: Identity | null, lease: Lease | null): Refusal | null {
+  refuseLeaseRead(identity: Identity | null, lease: LeasedKeys | null): Refusal | null {
     return this.#refuseLease(identity, lease, false);
   }
 
   /** For what lists leases, each of which has keys to be read. */
-  refuseLeasesRead(identity: Identity | null, leases: Iterable<Lease>): Refusal | null {
+  refuseLeasesRead(identity: Identity | null, leases: Iterable<LeasedKeys>): Refusal | null {
     for (const lease of leases) {
       const refusal = this.refuseLeaseRead(identity, lease);
       if (refusal !== null) return refusal;
@@ -112,7 +112,7 @@ export class Authorization {
     }
   }
 
-  #refuseLease(identity: Identity | null, lease: Lease | null, writes: boolean): Refusal | null {
+  #refuseLease(identity: Identity | null, lease: LeasedKeys | null, writes: boolean): Refusal | null {
     if (lease === null || lease.keyCount === 0 || this.refuseAdmin(identity) === null) return null;
     const permissions = this.#permissionsOf(identity);
     if (permissions === null || permissions instanceof Refusal) return permissions;

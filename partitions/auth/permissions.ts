@@ -4,7 +4,7 @@ import type { Permission } from "../../proto/auth.ts";
 import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { IntervalSet } from "../interval/interval-set.ts";
-import type { Lease } from "../state/lease-table.ts";
+import type { LeasedKeys } from "./leased-keys.ts";
 
 /** What was found of the keys of a lease when it had this version. */
 interface Found {
@@ -15,8 +15,8 @@ interface Found {
 export class Permissions {
   readonly #read = new IntervalSet();
   readonly #write = new IntervalSet();
-  readonly #readLeases = new WeakMap<Lease, Found>();
-  readonly #writtenLeases = new WeakMap<Lease, Found>();
+  readonly #readLeases = new WeakMap<LeasedKeys, Found>();
+  readonly #writtenLeases = new WeakMap<LeasedKeys, Found>();
 
   constructor(permissions: readonly Permission[]) {
     const intervals = permissions.map(({ permType, key, rangeEnd }) => ({ permType, ...intervalOf(key, rangeEnd) }));
@@ -38,18 +38,18 @@ export class Permissions {
   }
 
   /** Whether every key of the lease may be read. */
-  mayReadKeysOf(lease: Lease): boolean {
+  mayReadKeysOf(lease: LeasedKeys): boolean {
     return coversKeysOf(lease, this.#read, this.#readLeases);
   }
 
   /** Whether every key of the lease may be written. */
-  mayWriteKeysOf(lease: Lease): boolean {
+  mayWriteKeysOf(lease: LeasedKeys): boolean {
     return coversKeysOf(lease, this.#write, this.#writtenLeases);
   }
 }
 
 /** A lease may have very many keys, and is asked for whenever it is kept alive: they are gone through once. */
-function coversKeysOf(lease: Lease, intervals: IntervalSet, known: WeakMap<Lease, Found>): boolean {
+function coversKeysOf(lease: LeasedKeys, intervals: IntervalSet, known: WeakMap<LeasedKeys, Found>): boolean {
   const { version } = lease;
   const found = known.get(lease);
   if (found?.version === version) return found.permitted;
@@ -58,7 +58,7 @@ function coversKeysOf(lease: Lease, intervals: IntervalSet, known: WeakMap<Lease
   return permitted;
 }
 
-function hasKeysOf({ attached }: Lease, intervals: IntervalSet): boolean {
+function hasKeysOf({ attached }: LeasedKeys, intervals: IntervalSet): boolean {
   for (const { key } of attached) if (!intervals.has(key)) return false;
   return true;
 }

@@ -1,0 +1,191 @@
+/**
+ * The linter's rules, and the directions in which the rooms of the house may import one another. Each room names what
+ * it may import from outside itself; everything else is an error. docs/architecture.md draws the same.
+ */
+import { defineConfig } from "oxlint";
+import type { OxlintOverride } from "oxlint";
+
+/** Which files, what they may import from other rooms (as the specifier begins), and what an import beyond that breaks. */
+type Room = readonly [files: string, may: readonly string[], rule: string];
+
+const PARTITIONS = "A partition's rooms stand on one another in one direction, and on proto alone outside.";
+const TRANSPORT =
+  "The transport moves bytes: it knows no other part of the server, and its layers know those below them.";
+const TRANSPORT_BASE = ["../limits.ts", "../service.ts", "../method-table.ts"];
+
+const ROOMS: readonly Room[] = [
+  ["proto/**", [], "proto imports nothing of ours."],
+
+  ["journal/*.ts", [], "The journal imports nothing of ours."],
+  [
+    "journal/replica/**",
+    ["../frame.ts", "../journal.ts", "../journal-errors.ts", "../limits.ts", "../turns.ts"],
+    "A replica knows frames, limits and errors, and no writer.",
+  ],
+
+  ["partitions/*.ts", ["../proto/**"], PARTITIONS],
+  ["partitions/interval/**", [], PARTITIONS],
+  ["partitions/auth/**", ["../../proto/**", "../refusals.ts", "../interval/**"], PARTITIONS],
+  [
+    "partitions/state/**",
+    ["../../proto/**", "../refusals.ts", "../alarms.ts", "../interval/**", "../auth/**"],
+    PARTITIONS,
+  ],
+  ["partitions/range/**", ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**"], PARTITIONS],
+  [
+    "partitions/txn/**",
+    ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**", "../range/**"],
+    PARTITIONS,
+  ],
+  ["partitions/watch/**", ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**"], PARTITIONS],
+  [
+    "partitions/walk/**",
+    ["../../proto/**", "../refusals.ts", "../interval/**", "../auth/**", "../state/**", "../range/**"],
+    PARTITIONS,
+  ],
+
+  ["server/config/**", ["../limits.ts", "../version.ts", "../../journal/limits.ts"], "Flags are read before all else."],
+  [
+    "server/host/**",
+    ["../clock.ts", "../limits.ts", "../config/**", "../../journal/replica/disk.ts"],
+    "The host knows no keys.",
+  ],
+  ["server/metrics/**", ["../version.ts", "../transport/service.ts"], "Metrics are told numbers and fetch none."],
+  [
+    "server/session/**",
+    ["../clock.ts", "../limits.ts", "../../partitions/auth/**"],
+    "Sessions know users, and no calls.",
+  ],
+  [
+    "server/engine/**",
+    [
+      "../clock.ts",
+      "../limits.ts",
+      "../config/**",
+      "../host/logger.ts",
+      "../metrics/**",
+      "../api/statuses.ts",
+      "../transport/service.ts",
+      "../../proto/**",
+      "../../partitions/**",
+      "../../journal/journal.ts",
+      "../../journal/limits.ts",
+    ],
+    "The engine imports neither api nor transport, and of the journal its interface alone.",
+  ],
+  [
+    "server/api/*.ts",
+    [
+      "../*.ts",
+      "../config/**",
+      "../engine/**",
+      "../metrics/**",
+      "../session/**",
+      "../transport/service.ts",
+      "../../proto/**",
+      "../../partitions/**",
+    ],
+    "api stands on the engine, on sessions and on the transport's interface.",
+  ],
+  [
+    "server/api/kv/**",
+    [
+      "../*.ts",
+      "../../*.ts",
+      "../../engine/**",
+      "../../metrics/**",
+      "../../transport/service.ts",
+      "../../../proto/**",
+      "../../../partitions/**",
+    ],
+    "api stands on the engine, on sessions and on the transport's interface.",
+  ],
+  [
+    "server/http/**",
+    ["../*.ts", "../api/services.ts", "../config/**", "../engine/**", "../host/**", "../metrics/**", "../../proto/**"],
+    "http stands on the engine, the host and metrics.",
+  ],
+  ["server/{main,plinth}.ts", ["../journal/*.ts"], "main and plinth put the server's parts together."],
+
+  ["server/transport/*.ts", [], TRANSPORT],
+  ["server/transport/frames/**", TRANSPORT_BASE, TRANSPORT],
+  ["server/transport/headers/**", [...TRANSPORT_BASE, "../frames/**"], TRANSPORT],
+  ["server/transport/socket/**", [...TRANSPORT_BASE, "../frames/**"], TRANSPORT],
+  ["server/transport/stream/**", [...TRANSPORT_BASE, "../frames/**", "../headers/**"], TRANSPORT],
+  ["server/transport/sending/**", [...TRANSPORT_BASE, "../frames/**", "../headers/**", "../stream/**"], TRANSPORT],
+  [
+    "server/transport/connection/**",
+    [...TRANSPORT_BASE, "../frames/**", "../headers/**", "../stream/**", "../sending/**"],
+    TRANSPORT,
+  ],
+
+  [
+    "bench/*.ts",
+    ["../proto/**", "../server/**", "../journal/**"],
+    "The tests stand on the benches, never the other way round.",
+  ],
+  [
+    "bench/*/**",
+    ["../*.ts", "../client/**", "../kv/**", "../peers/**", "../../proto/**", "../../server/**", "../../journal/**"],
+    "The tests stand on the benches, never the other way round.",
+  ],
+];
+
+const NO_TIME_NO_IO = {
+  regex: "^node:(fs|net|http|https|http2|timers|perf_hooks|worker_threads|child_process|dgram|tls)",
+  message: "partitions has no clock and no I/O.",
+};
+
+function direction([files, may, message]: Room): OxlintOverride {
+  const room = { group: ["../**", ...may.map((path) => `!${path}`)], message };
+  const patterns = files.startsWith("partitions/") ? [room, NO_TIME_NO_IO] : [room];
+  return { files: [files], rules: { "no-restricted-imports": ["error", { patterns }] } };
+}
+
+/** What every room of the server may import. */
+const GROUND: OxlintOverride = {
+  files: ["server/{clock,limits,version}.ts"],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          {
+            group: ["./**", "../**", "!../package.json", "!../journal/turns.ts"],
+            message: "What every room may import imports none.",
+          },
+        ],
+      },
+    ],
+  },
+};
+
+export default defineConfig({
+  plugins: ["import", "typescript", "unicorn", "promise", "vitest"],
+  categories: { correctness: "error", suspicious: "error" },
+  rules: {
+    "import/no-cycle": "error",
+    "typescript/no-explicit-any": "error",
+    "typescript/consistent-type-imports": "error",
+    "import/no-named-as-default-member": "off",
+    "unicorn/consistent-function-scoping": "off",
+    "eslint/no-underscore-dangle": "off",
+    "vitest/no-standalone-expect": "off",
+    "vitest/no-conditional-expect": "off",
+    "vitest/valid-title": "off",
+    "vitest/valid-expect": [
+      "error",
+      {
+        maxArgs: 2,
+      },
+    ],
+    "vitest/expect-expect": [
+      "error",
+      {
+        assertFunctionNames: ["expect", "expect*", "assert", "assert*", "fc.assert", "check*", "verify*", "once"],
+      },
+    ],
+  },
+  overrides: [...ROOMS.map(direction), GROUND],
+  ignorePatterns: ["bench/peers/.cache/**"],
+});
