@@ -14,7 +14,8 @@ import { nodeDisk } from "./replica/disk.ts";
 import type { DirectoryLog } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
 import { FrameHeader, FRAME_HEADER_BYTES } from "./frame.ts";
-import type { Journal, JournalError, JournalListener, JournalRecord } from "./journal.ts";
+import type { Journal, JournalError, JournalListener, RecordRun } from "./journal.ts";
+import type { Clock, Turns } from "./time.ts";
 import { checkPosition, closed, failed, ioError, tooLarge } from "./journal-errors.ts";
 import {
   FRAME_BYTES_SOFT,
@@ -37,6 +38,8 @@ export interface DirectoryJournalOptions {
   /** For metrics: one durable write took so long, from the call to its end, and carried so much. */
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
   readonly disk?: Disk;
+  readonly clock: Clock;
+  readonly turns: Turns;
 }
 
 export class DirectoryJournal implements Journal {
@@ -48,6 +51,8 @@ export class DirectoryJournal implements Journal {
 
   readonly #log: DirectoryLog;
   readonly #listener: JournalListener;
+  readonly #clock: Clock;
+  readonly #turns: Turns;
   readonly #onFlush: DirectoryJournalOptions["onFlush"];
   readonly #batchBytes: number;
   readonly #header = new FrameHeader();
@@ -72,6 +77,8 @@ export class DirectoryJournal implements Journal {
   constructor(log: DirectoryLog, options: DirectoryJournalOptions, segmentBytes: number) {
     this.#log = log;
     this.#listener = options.listener;
+    this.#clock = options.clock;
+    this.#turns = options.turns;
     this.#onFlush = options.onFlush;
     this.#batchBytes = Math.min(FRAME_BYTES_SOFT, segmentBytes - SEGMENT_HEADER_BYTES);
     this.#open = new Batch(this.#batchBytes);
@@ -103,17 +110,17 @@ export class DirectoryJournal implements Journal {
     this.appended++;
     if (this.#flying === null && !this.#turnScheduled) {
       this.#turnScheduled = true;
-      setImmediate(this.#endTurn);
+      this.#turns.later(this.#endTurn);
     }
     return this.appended;
   }
 
-  read(position: number): AsyncIterable<JournalRecord> {
+  read(position: number): AsyncIterable<RecordRun> {
     checkPosition(position);
     return readAll(new LogCursor(this.#log, position), this.committed);
   }
 
-  tail(position: number, signal: AbortSignal): AsyncIterable<JournalRecord> {
+  tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
     checkPosition(position);
     return this.#follow(new LogCursor(this.#log, position), signal);
   }
@@ -158,7 +165,7 @@ export class DirectoryJournal implements Journal {
     header.lastPosition = header.previousPosition + batch.recordCount;
     header.committed = this.committed;
     this.#flying = batch;
-    this.#flyingSince = performance.now();
+    this.#flyingSince = this.#clock.nowMs();
     this.#log.append(batch.frame, header, this.#onDurable);
   }
 
@@ -171,7 +178,7 @@ export class DirectoryJournal implements Journal {
       return;
     }
     const { length, recordCount } = batch;
-    const milliseconds = performance.now() - this.#flyingSince;
+    const milliseconds = this.#clock.nowMs() - this.#flyingSince;
     this.committed = this.#log.lastPosition;
     this.pendingBytes -= batch.recordBytes;
     assert(this.committed <= this.appended && this.pendingBytes >= 0, "only what was appended is committed");
@@ -220,15 +227,15 @@ export class DirectoryJournal implements Journal {
     this.#spare.push(batch);
   }
 
-  async *#follow(cursor: LogCursor, signal: AbortSignal): AsyncGenerator<JournalRecord, void, undefined> {
+  async *#follow(cursor: LogCursor, signal: AbortSignal): AsyncGenerator<RecordRun, void, undefined> {
     const wake = (): void => this.#wake();
     signal.addEventListener("abort", wake);
     try {
       while (!signal.aborted) {
         const { committed } = this;
-        const record = cursor.take(committed);
-        if (record !== null) {
-          yield record;
+        const run = cursor.take(committed);
+        if (run !== null) {
+          yield run;
           continue;
         }
         if (await cursor.load(committed)) continue;
@@ -255,10 +262,10 @@ export class DirectoryJournal implements Journal {
   }
 }
 
-async function* readAll(cursor: LogCursor, last: number): AsyncGenerator<JournalRecord, void, undefined> {
+async function* readAll(cursor: LogCursor, last: number): AsyncGenerator<RecordRun, void, undefined> {
   try {
     do {
-      for (let record = cursor.take(last); record !== null; record = cursor.take(last)) yield record;
+      for (let run = cursor.take(last); run !== null; run = cursor.take(last)) yield run;
     } while (await cursor.load(last));
   } finally {
     await cursor.close();
@@ -273,14 +280,14 @@ async function* readAll(cursor: LogCursor, last: number): AsyncGenerator<Journal
  *   format version, `ERR_JOURNAL_CLUSTER` for files of another cluster, `ERR_JOURNAL_IO` when the disk fails
  */
 export async function openDirectoryJournal(options: DirectoryJournalOptions): Promise<DirectoryJournal> {
-  const { disk = nodeDisk, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
+  const { disk = nodeDisk, clock, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
   assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
   const newClusterId = clusterId ?? randomBytes(16).toString("hex");
   let log: DirectoryLog;
   try {
-    log = await openDirectoryLog({ disk, directory, segmentBytes, clusterId, newClusterId });
+    log = await openDirectoryLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId });
   } catch (error) {
     throw ioError(directory, "opening the journal", error);
   }

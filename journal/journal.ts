@@ -5,16 +5,46 @@
  * on a quorum; only then may its effects be seen by anyone. The prefix property holds: when a record is committed, so
  * are all before it. Records are never changed after they were appended.
  *
- * There is one writer. It learns of commits through its `JournalListener`, always in a later turn of the event loop
- * than the append.
+ * Whoever reads needs no reign. There is one writer; its reign has a number, the epoch. It learns of commits through its
+ * `JournalListener`, always in a later turn of the event loop than the append.
  */
-export interface Journal {
-  /** Position of the last record appended, 0 when there is none. */
-  readonly appended: number;
+
+/** The journal as far as it can be read. */
+export interface JournalReader {
   /** Position of the last committed record, 0 when there is none. */
   readonly committed: number;
   /** Position of the first record still kept: 1 until the journal was trimmed. */
   readonly first: number;
+
+  /**
+   * Reads the committed records from `position` to the end as it was when the read began, a frame's at a time.
+   *
+   * @throws JournalError code `ERR_TRIMMED` when `position` lies before `first`
+   */
+  read(position: number): AsyncIterable<RecordRun>;
+
+  /** Reads from `position` on and then follows new commits, until the signal aborts or the journal closes. */
+  tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun>;
+}
+
+/**
+ * Committed records that follow one another, at least one: as far as they were asked for, those of one frame. Valid until
+ * the iterator is asked for the next run: whoever keeps bytes copies them.
+ */
+export interface RecordRun {
+  /** Position of the first record. */
+  readonly first: number;
+  readonly count: number;
+  /** The bytes of the record at `first + i`. */
+  bytes(i: number): Buffer;
+}
+
+/** One writer's reign. */
+export interface Journal extends JournalReader {
+  /** This reign's number: above that of every writer before. */
+  readonly epoch: number;
+  /** Position of the last record appended, 0 when there is none. */
+  readonly appended: number;
   /** Bytes appended and not yet committed: what the writer bounds its own intake by. */
   readonly pendingBytes: number;
 
@@ -27,27 +57,11 @@ export interface Journal {
    */
   append(record: Uint8Array): number;
 
-  /**
-   * Reads the committed records from `position` to the end as it was when the read began.
-   *
-   * @throws JournalError code `ERR_TRIMMED` when `position` lies before `first`
-   */
-  read(position: number): AsyncIterable<JournalRecord>;
-
-  /** Reads from `position` on and then follows new commits, until the signal aborts or the journal closes. */
-  tail(position: number, signal: AbortSignal): AsyncIterable<JournalRecord>;
-
   /** Allows the journal to forget records before `position`. Whole segments go; later records stay readable. */
   trim(position: number): Promise<void>;
 
   /** Waits for what was appended to be committed (or to have failed), then releases files and locks. */
   close(): Promise<void>;
-}
-
-/** `bytes` is valid until the iterator is asked for the next record: whoever keeps it copies it. */
-export interface JournalRecord {
-  readonly position: number;
-  readonly bytes: Buffer;
 }
 
 /** How a journal tells its writer what became of the records. */

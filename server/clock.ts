@@ -1,23 +1,12 @@
 /**
- * Time as the server sees it, behind a seam so that tests turn it by hand. Only the monotonic kind: nothing the server
- * decides may depend on a clock that can be set back.
+ * Time and turns of the event loop as the server sees them, behind seams so that tests turn both by hand: this is the one
+ * place below the sockets that calls `setImmediate`, `setTimeout` and `performance.now`. Time is of the monotonic kind
+ * only: nothing the server decides may depend on a clock that can be set back.
  */
 import { performance } from "node:perf_hooks";
+import type { Clock, Turns } from "../journal/time.ts";
 
-/** A callback that is still to come. Cancelling twice, or after it ran, does nothing. */
-export interface Timer {
-  cancel(): void;
-}
-
-export interface Clock {
-  /** Milliseconds since some fixed moment. Never goes backwards. */
-  nowMs(): number;
-  /**
-   * Calls back once, no earlier than `delayMs` from now and never from within this call. A pending timer does not keep
-   * the process alive.
-   */
-  after(delayMs: number, callback: () => void): Timer;
-}
+export type { Clock, Timer, Turns } from "../journal/time.ts";
 
 /** Node truncates longer delays to one millisecond. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
@@ -33,3 +22,11 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timeout) };
   },
 };
+
+/** The machine's event loop. */
+export const systemTurns: Turns = {
+  later: (run) => void setImmediate(run),
+};
+
+/** Both, for what takes both. */
+export const systemTime = { clock: systemClock, turns: systemTurns } as const;

@@ -8,7 +8,7 @@ import { openDirectoryJournal } from "../journal/directory-journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
-import { systemClock } from "./clock.ts";
+import { systemClock, systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { Engine } from "./engine/engine.ts";
@@ -99,6 +99,7 @@ async function open(opened: Opened, config: Config, logger: Logger, journalOptio
     onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
   });
   const journal = await openDirectoryJournal({
+    ...systemTime,
     ...journalOptions,
     directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
     listener: engine,

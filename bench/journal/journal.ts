@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
+import { systemTime } from "../../server/clock.ts";
 
 export interface JournalBenchResult {
   readonly appenders: number;
@@ -41,6 +42,7 @@ export async function benchJournal(options: JournalBenchOptions): Promise<Journa
   let committedBefore = 0;
 
   const journal = await openDirectoryJournal({
+    ...systemTime,
     directory,
     listener: {
       onCommitted(committed) {

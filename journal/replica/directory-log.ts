@@ -10,6 +10,7 @@ import { writeDurably, writeFailure } from "./disk.ts";
 import type { FrameHeader } from "../frame.ts";
 import { writeFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
+import type { Clock } from "../time.ts";
 import { ioError } from "../journal-errors.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
@@ -18,6 +19,7 @@ import { SegmentPreparer } from "./segment-preparer.ts";
 
 export interface DirectoryLogOptions {
   readonly disk: Disk;
+  readonly clock: Clock;
   readonly directory: string;
   readonly segmentBytes: number;
   /** The cluster the log must belong to, or null to take it as it is found. */
@@ -60,7 +62,7 @@ export class DirectoryLog {
     this.#disk = options.disk;
     this.#directory = options.directory;
     this.#segmentBytes = options.segmentBytes;
-    this.#preparer = new SegmentPreparer(options.disk, options.directory, options.segmentBytes);
+    this.#preparer = new SegmentPreparer(options.disk, options.clock, options.directory, options.segmentBytes);
     this.#file = file;
     this.#fileBytes = fileBytes;
   }
@@ -194,7 +196,7 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   const { segments, lastEpoch } = await recoverLog(disk, directory, options.clusterId);
   const last = segments.at(-1);
   if (last === undefined) {
-    const preparer = new SegmentPreparer(disk, directory, segmentBytes);
+    const preparer = new SegmentPreparer(disk, options.clock, directory, segmentBytes);
     const file = await preparer.take();
     const header = {
       salt: randomInt(1, 0x1_0000_0000),

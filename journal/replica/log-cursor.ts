@@ -1,9 +1,9 @@
 /** A reader's place in a log. It checks every frame again, and has a file of its own: no writer or trim disturbs it. */
 import type { DiskFile } from "./disk.ts";
 import type { DirectoryLog } from "./directory-log.ts";
-import { FRAME_HEADER_BYTES, RECORD_HEADER_BYTES } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
-import type { JournalRecord } from "../journal.ts";
+import type { RecordRun } from "../journal.ts";
+import { FrameRun } from "./frame-run.ts";
 import { corrupt, ioError, trimmed } from "../journal-errors.ts";
 import { CURSOR_READ_BYTES } from "../limits.ts";
 import type { Segment } from "./segment.ts";
@@ -17,10 +17,9 @@ export class LogCursor {
   #file: DiskFile | null = null;
   #scanner: FrameScanner | null = null;
 
-  /** What is left of the frame the scanner is at: the next record's offset in its bytes, and its position. */
-  #recordStart = 0;
-  #recordPosition = 1;
-  #recordsEnd = 0;
+  /** Whether the frame that the scanner is at may have records from `#position` on. */
+  #hasFrame = false;
+  readonly #run = new FrameRun();
 
   /** @throws JournalError `ERR_TRIMMED` when the log does not reach back to `position` */
   constructor(log: DirectoryLog, position: number) {
@@ -29,20 +28,15 @@ export class LogCursor {
     this.#position = position;
   }
 
-  /** The next record when it lies at hand and not behind `last`; null: call `load`. */
-  take(last: number): JournalRecord | null {
-    while (this.#recordStart < this.#recordsEnd && this.#position <= last) {
-      const { bytes } = this.#scanner as FrameScanner;
-      const start = this.#recordStart + RECORD_HEADER_BYTES;
-      const end = start + bytes.readUInt32LE(this.#recordStart);
-      const position = this.#recordPosition;
-      this.#recordStart = end;
-      this.#recordPosition++;
-      if (position < this.#position) continue;
-      this.#position = position + 1;
-      return { position, bytes: bytes.subarray(start, end) };
-    }
-    return null;
+  /** The next records when they lie at hand, as far as they are not behind `last`; null: call `load`. */
+  take(last: number): RecordRun | null {
+    if (!this.#hasFrame || this.#position > last) return null;
+    const { bytes, frameStart, frame } = this.#scanner as FrameScanner;
+    const run = this.#run;
+    run.set(bytes, frameStart, frame, this.#position, last);
+    this.#position = run.first + run.count;
+    this.#hasFrame = this.#position <= frame.lastPosition;
+    return run;
   }
 
   /**
@@ -52,8 +46,7 @@ export class LogCursor {
    */
   async load(last: number): Promise<boolean> {
     if (this.#position > last) return false;
-    do await this.#nextFrame();
-    while (this.#recordStart === this.#recordsEnd);
+    while (!this.#hasFrame) if (!this.#advance()) await this.#readOn();
     return true;
   }
 
@@ -63,27 +56,29 @@ export class LogCursor {
     await file?.close();
   }
 
-  /** Moves to the next frame that has records, in whichever segment it is. */
-  async #nextFrame(): Promise<void> {
+  /** Moves to the next frame as far as it lies in memory. Frames before the position are passed over. */
+  #advance(): boolean {
+    const scanner = this.#scanner;
+    if (scanner === null || !scanner.next()) return false;
+    this.#hasFrame = scanner.frame.lastPosition >= this.#position;
+    return true;
+  }
+
+  /** Reads the next bytes, in whichever segment they are. */
+  async #readOn(): Promise<void> {
     const { firstPosition } = this.#log;
     const segment = this.#segment ?? this.#segmentOf(this.#position);
     const scanner = this.#scanner ?? (await this.#open(segment));
     scanner.end = segment.end;
-    while (!scanner.next()) {
-      if (await scanner.fill()) continue;
-      if (scanner.offset !== segment.end) {
-        throw corrupt(segment.path, scanner.offset, `an intact frame with record ${scanner.lastPosition + 1} was here`);
-      }
-      const successor = this.#log.successor(segment);
-      if (successor === null || successor.number !== segment.number + 1) throw trimmed(this.#position, firstPosition);
-      await this.close();
-      this.#scanner = null;
-      this.#segment = successor;
-      return;
+    if (await scanner.fill()) return;
+    if (scanner.offset !== segment.end) {
+      throw corrupt(segment.path, scanner.offset, `an intact frame with record ${scanner.lastPosition + 1} was here`);
     }
-    this.#recordStart = scanner.frameStart + FRAME_HEADER_BYTES;
-    this.#recordsEnd = scanner.frameStart + scanner.frame.length;
-    this.#recordPosition = scanner.frame.previousPosition + 1;
+    const successor = this.#log.successor(segment);
+    if (successor === null || successor.number !== segment.number + 1) throw trimmed(this.#position, firstPosition);
+    await this.close();
+    this.#scanner = null;
+    this.#segment = successor;
   }
 
   #segmentOf(position: number): Segment {

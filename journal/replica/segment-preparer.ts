@@ -7,25 +7,28 @@ import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { writeDurably } from "./disk.ts";
 import { PREPARE_AFTER_SHARE, ZERO_STEP_BYTES, ZERO_STEP_PAUSE_MS } from "../limits.ts";
+import type { Clock, Timer } from "../time.ts";
 import { UNNAMED_SEGMENT } from "./segment.ts";
 
 const ZEROS = Buffer.alloc(ZERO_STEP_BYTES);
 
 export class SegmentPreparer {
   readonly #disk: Disk;
+  readonly #clock: Clock;
   readonly #path: string;
   readonly #segmentBytes: number;
   #file: DiskFile | null = null;
   #zeroed = 0;
   /** The step at the disk; it does not reject. */
   #step: Promise<void> | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   #stopped = true;
   /** A step failed. The next attempt is that of `take`, which reports it. */
   #failed = false;
 
-  constructor(disk: Disk, directory: string, segmentBytes: number) {
+  constructor(disk: Disk, clock: Clock, directory: string, segmentBytes: number) {
     this.#disk = disk;
+    this.#clock = clock;
     this.#path = join(directory, UNNAMED_SEGMENT);
     this.#segmentBytes = segmentBytes;
   }
@@ -55,7 +58,7 @@ export class SegmentPreparer {
 
   async #halt(): Promise<void> {
     this.#stopped = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
     await this.#step;
     this.#step = null;
@@ -74,7 +77,9 @@ export class SegmentPreparer {
       return;
     }
     if (this.#stopped || this.#zeroed === this.#segmentBytes) return;
-    this.#timer = setTimeout(() => (this.#step = this.#run()), ZERO_STEP_PAUSE_MS).unref();
+    this.#timer = this.#clock.after(ZERO_STEP_PAUSE_MS, () => {
+      this.#step = this.#run();
+    });
   }
 
   async #create(): Promise<DiskFile> {

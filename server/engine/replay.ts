@@ -12,12 +12,15 @@ import { decodeIdentity, decodeRecord, execute, RECORD_COMPACTION } from "./reco
  */
 export async function replay(journal: Journal, keyspace: Keyspace): Promise<number> {
   let records = 0;
-  for await (const { bytes } of journal.read(journal.first)) {
-    // Keyspace and decoders keep no views of the record, except the lease id and the like, which are copies.
-    const command = decodeRecord(bytes);
-    execute(keyspace, command, decodeIdentity(bytes), false);
-    if (command.kind === RECORD_COMPACTION) while (!keyspace.compactStep(SLICE_COMPACTION_ENTRIES));
-    records++;
+  for await (const run of journal.read(journal.first)) {
+    for (let i = 0; i < run.count; i++) {
+      // Keyspace and decoders keep no views of the record, except the lease id and the like, which are copies.
+      const bytes = run.bytes(i);
+      const command = decodeRecord(bytes);
+      execute(keyspace, command, decodeIdentity(bytes), false);
+      if (command.kind === RECORD_COMPACTION) while (!keyspace.compactStep(SLICE_COMPACTION_ENTRIES));
+    }
+    records += run.count;
   }
   keyspace.watchers.flush();
   return records;

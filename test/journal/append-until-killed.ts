@@ -1,10 +1,12 @@
 /* A writer for kill.test.ts: appends records as fast as they commit, and prints each commit, until it is killed. */
 import { writeSync } from "node:fs";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
+import { systemTime } from "../../server/clock.ts";
 
 const [directory, writer] = process.argv.slice(2);
 let reported = 0;
 const journal = await openDirectoryJournal({
+  ...systemTime,
   directory,
   segmentBytes: 64 * 1024,
   listener: {

@@ -7,11 +7,12 @@ import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import type { DiskOperation, Fault } from "../sim/simulated-disk.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
+import { systemTime } from "../../server/clock.ts";
 
 const segmentBytes = 16 * 1024;
 
 function open(disk: SimulatedDisk, listener: JournalListener = new RecordingListener()): Promise<DirectoryJournal> {
-  return openDirectoryJournal({ directory: "/journal", listener, segmentBytes, disk });
+  return openDirectoryJournal({ ...systemTime, directory: "/journal", listener, segmentBytes, disk });
 }
 
 /** Appends records of 500 bytes, one per frame, until the journal fails; gives the failure and how many were committed. */

@@ -4,6 +4,7 @@ import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { FRAME_BYTES_SOFT, RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
+import { systemTime } from "../../server/clock.ts";
 
 const frameHeaderBytes = 48;
 const recordHeaderBytes = 4;
@@ -20,6 +21,7 @@ describe("group commit of a directory journal", () => {
     listener = new RecordingListener();
     flushes = [];
     journal = await openDirectoryJournal({
+      ...systemTime,
       directory: "/journal",
       listener,
       disk,

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Journal, JournalListener, JournalRecord } from "../../journal/journal.ts";
+import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 
@@ -14,12 +14,13 @@ export interface JournalHarness {
   dispose(): Promise<void>;
 }
 
-/** The text of all records from `position` on, as a reader of `records` gets them; checks that no position is missing. */
-export async function readTexts(records: AsyncIterable<JournalRecord>, position: number): Promise<string[]> {
+/** The text of all records from `position` on, as a reader of `runs` gets them; checks that no position is missing. */
+export async function readTexts(runs: AsyncIterable<RecordRun>, position: number): Promise<string[]> {
   const texts: string[] = [];
-  for await (const record of records) {
-    expect(record.position).toBe(position + texts.length);
-    texts.push(record.bytes.toString("latin1"));
+  for await (const run of runs) {
+    expect(run.first).toBe(position + texts.length);
+    expect(run.count).toBeGreaterThan(0);
+    for (let i = 0; i < run.count; i++) texts.push(run.bytes(i).toString("latin1"));
   }
   return texts;
 }
@@ -144,6 +145,21 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       expect(await readTexts(journal.read(4), 4)).toEqual(["d"]);
     });
 
+    test("a read from within a frame begins with the record asked for", async () => {
+      const texts = Array.from({ length: 50 }, (_, i) => `${i}`);
+      await commit(...texts);
+      for (const position of [1, 2, 17, 50]) {
+        expect(await readTexts(journal.read(position), position)).toEqual(texts.slice(position - 1));
+      }
+    });
+
+    test("each reign has a higher epoch than the one before", async () => {
+      const { epoch } = journal;
+      expect(epoch).toBeGreaterThan(0);
+      await reopen();
+      expect(journal.epoch).toBeGreaterThan(epoch);
+    });
+
     test("read does not yield what is not committed", async () => {
       journal.append(Buffer.from("a"));
       expect(await readTexts(journal.read(1), 1)).toEqual([]);
@@ -158,7 +174,7 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
 
     test("a read that is left early ends, and others go on", async () => {
       await commit("a", "b", "c");
-      for await (const record of journal.read(1)) if (record.position === 2) break;
+      for await (const run of journal.read(1)) if (run.count > 0) break;
       expect(await readTexts(journal.read(1), 1)).toEqual(["a", "b", "c"]);
     });
 
@@ -166,9 +182,9 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       await commit("a", "b");
       const controller = new AbortController();
       const seen: string[] = [];
-      for await (const record of journal.tail(2, controller.signal)) {
-        seen.push(record.bytes.toString());
-        if (seen.length < 4) journal.append(Buffer.from(`next ${record.position}`));
+      for await (const run of journal.tail(2, controller.signal)) {
+        seen.push(run.bytes(0).toString());
+        if (seen.length < 4) journal.append(Buffer.from(`next ${run.first}`));
         else controller.abort();
       }
       expect(seen).toEqual(["b", "next 2", "next 3", "next 4"]);

@@ -8,6 +8,7 @@ import { MemoryJournal, MemoryStore } from "../sim/memory-journal.ts";
 import type { JournalHarness } from "./journal-contract.ts";
 import { journalContract } from "./journal-contract.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
+import { systemTime } from "../../server/clock.ts";
 
 const segmentBytes = 16 * 1024;
 
@@ -27,7 +28,7 @@ async function memoryHarness(): Promise<JournalHarness> {
 async function simulatedHarness(): Promise<JournalHarness> {
   const disk = new SimulatedDisk(seededRandom(1));
   return {
-    open: (listener) => openDirectoryJournal({ directory: "/journal", listener, segmentBytes, disk }),
+    open: (listener) => openDirectoryJournal({ ...systemTime, directory: "/journal", listener, segmentBytes, disk }),
     failNextWrite() {
       disk.inject = ({ kind, name }) => {
         if (kind !== "write" || !name.endsWith(".seg")) return null;
@@ -63,7 +64,7 @@ async function directoryHarness(): Promise<JournalHarness> {
     syncDirectory: (path) => nodeDisk.syncDirectory(path),
   };
   return {
-    open: (listener) => openDirectoryJournal({ directory, listener, segmentBytes, disk }),
+    open: (listener) => openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes, disk }),
     failNextWrite: () => (failNext = true),
     dispose: () => rm(directory, { recursive: true }),
   };

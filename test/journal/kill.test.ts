@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
+import { systemTime } from "../../server/clock.ts";
 
 const script = join(import.meta.dirname, "append-until-killed.ts");
 
@@ -33,6 +34,7 @@ test("a writer killed with SIGKILL at any moment loses no record whose commit it
     const writer = index + 1;
     const committed = await writeAndKill(directory, writer, commits);
     const journal = await openDirectoryJournal({
+      ...systemTime,
       directory,
       segmentBytes: 64 * 1024,
       listener: new RecordingListener(),

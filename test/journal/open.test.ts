@@ -7,6 +7,7 @@ import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { segmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
+import { systemTime } from "../../server/clock.ts";
 
 const segmentBytes = 16 * 1024;
 const cluster = "0123456789abcdef0123456789abcdef";
@@ -23,7 +24,13 @@ describe("opening a directory journal", () => {
   afterEach(() => rm(parent, { recursive: true }));
 
   function open(options: Partial<DirectoryJournalOptions> = {}): Promise<DirectoryJournal> {
-    return openDirectoryJournal({ directory, listener: new RecordingListener(), segmentBytes, ...options });
+    return openDirectoryJournal({
+      ...systemTime,
+      directory,
+      listener: new RecordingListener(),
+      segmentBytes,
+      ...options,
+    });
   }
 
   /** A closed journal with that many records of 1,000 bytes, one per frame. */
@@ -72,7 +79,7 @@ describe("opening a directory journal", () => {
   });
 
   test("a new journal of the usual size takes next to no room on the disk", async () => {
-    const journal = await openDirectoryJournal({ directory, listener: new RecordingListener() });
+    const journal = await openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener() });
     const { size, blocks } = await stat(join(directory, segmentName(1)));
     expect(size).toBe(64 * 1024 * 1024);
     expect(blocks * 512).toBeLessThan(64 * 1024);

@@ -1,4 +1,4 @@
-import type { Journal, JournalListener, JournalRecord } from "../../journal/journal.ts";
+import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
 import { JournalError } from "../../journal/journal.ts";
 import { checkPosition, closed, failed, tooLarge, trimmed } from "../../journal/journal-errors.ts";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
@@ -8,10 +8,16 @@ export class MemoryStore {
   /** The committed records from `first` on. */
   readonly records: Buffer[] = [];
   first = 1;
+  /** Of the writer that opened it last. */
+  epoch = 0;
 }
+
+/** A run of a reader has at most so many records, so that a short test sees several. */
+const RUN_RECORDS_MAX = 3;
 
 /** Journal for tests: it keeps the contract, and does what it is told. Records commit in a later turn of the loop. */
 export class MemoryJournal implements Journal {
+  readonly epoch: number;
   appended: number;
   committed: number;
   pendingBytes = 0;
@@ -32,6 +38,7 @@ export class MemoryJournal implements Journal {
   constructor(listener: JournalListener, store: MemoryStore = new MemoryStore()) {
     this.#listener = listener;
     this.#store = store;
+    this.epoch = ++store.epoch;
     this.committed = store.first - 1 + store.records.length;
     this.appended = this.committed;
   }
@@ -66,12 +73,12 @@ export class MemoryJournal implements Journal {
     return this.appended;
   }
 
-  read(position: number): AsyncIterable<JournalRecord> {
+  read(position: number): AsyncIterable<RecordRun> {
     this.#checkKept(position);
-    return this.#records(position, this.committed);
+    return this.#runs(position, this.committed);
   }
 
-  tail(position: number, signal: AbortSignal): AsyncIterable<JournalRecord> {
+  tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
     this.#checkKept(position);
     return this.#follow(position, signal);
   }
@@ -129,25 +136,28 @@ export class MemoryJournal implements Journal {
     this.#wake();
   };
 
-  async *#records(position: number, last: number): AsyncGenerator<JournalRecord, void, undefined> {
-    for (let next = position; next <= last; next++) {
+  async *#runs(position: number, last: number): AsyncGenerator<RecordRun, void, undefined> {
+    for (let next = position; next <= last;) {
       if (next < this.first) throw trimmed(next, this.first);
-      const bytes = Buffer.from(this.#store.records[next - this.first]);
-      yield { position: next, bytes };
-      // A caller that kept the record without copying it shall see that it must not.
-      bytes.fill(0xdb);
+      const start = next - this.first;
+      const end = Math.min(start + RUN_RECORDS_MAX, last + 1 - this.first);
+      const records = this.#store.records.slice(start, end).map((record) => Buffer.from(record));
+      yield { first: next, count: records.length, bytes: (i) => records[i] };
+      next += records.length;
+      // A caller that kept a record without copying it shall see that it must not.
+      for (const record of records) record.fill(0xdb);
     }
   }
 
-  async *#follow(position: number, signal: AbortSignal): AsyncGenerator<JournalRecord, void, undefined> {
+  async *#follow(position: number, signal: AbortSignal): AsyncGenerator<RecordRun, void, undefined> {
     const wake = (): void => this.#wake();
     signal.addEventListener("abort", wake);
     try {
       let next = position;
       while (!signal.aborted) {
-        for await (const record of this.#records(next, this.committed)) {
-          next = record.position + 1;
-          yield record;
+        for await (const run of this.#runs(next, this.committed)) {
+          next = run.first + run.count;
+          yield run;
           if (signal.aborted) return;
         }
         if (this.committed >= next) continue;

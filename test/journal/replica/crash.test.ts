@@ -6,6 +6,7 @@ import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import type { CrashMode } from "../../sim/simulated-disk.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
+import { systemTime } from "../../../server/clock.ts";
 
 /**
  * Writers that are stopped at any step of the disk, one after the other on the same disk, and what each finds of its
@@ -29,7 +30,7 @@ class History {
   /** Opens the journal, checks what it holds, appends for a while; ends at the crash or at a close. */
   async live(disk: SimulatedDisk, bursts: number): Promise<void> {
     const listener = new RecordingListener();
-    const opening = openDirectoryJournal({ directory: "/journal", listener, segmentBytes: 8192, disk });
+    const opening = openDirectoryJournal({ ...systemTime, directory: "/journal", listener, segmentBytes: 8192, disk });
     const journal = await orCrash(disk, opening);
     if (journal === null) return;
     this.#writer++;
@@ -170,7 +171,7 @@ describe("a directory journal whose process is killed or whose power is lost", (
       let disk = new SimulatedDisk(random);
       const listener = new RecordingListener();
       const options = { directory: "/journal", listener, segmentBytes: 8192 };
-      const journal = await openDirectoryJournal({ ...options, disk });
+      const journal = await openDirectoryJournal({ ...systemTime, ...options, disk });
       for (let i = 1; i <= 60; i++) {
         journal.append(Buffer.from(`${i}`.padEnd(900, ".")));
         await listener.untilCommitted(i);
@@ -179,7 +180,7 @@ describe("a directory journal whose process is killed or whose power is lost", (
       await orCrash(disk, journal.trim(50));
       disk.crash();
       disk = disk.restart("power");
-      const again = await openDirectoryJournal({ ...options, disk });
+      const again = await openDirectoryJournal({ ...systemTime, ...options, disk });
       expect(again.committed).toBe(60);
       expect(again.first).toBeLessThanOrEqual(50);
       expect(await readTexts(again.read(again.first), again.first)).toHaveLength(61 - again.first);

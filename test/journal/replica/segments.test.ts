@@ -9,6 +9,7 @@ import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import type { DiskOperation } from "../../sim/simulated-disk.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
+import { systemTime } from "../../../server/clock.ts";
 
 describe("the segments of a directory journal", () => {
   let directory: string;
@@ -22,7 +23,7 @@ describe("the segments of a directory journal", () => {
   test("a hundred of them are one journal: read, followed, trimmed and opened again", async () => {
     const options = { directory, segmentBytes: 8192 };
     const listener = new RecordingListener();
-    const journal = await openDirectoryJournal({ ...options, listener });
+    const journal = await openDirectoryJournal({ ...systemTime, ...options, listener });
     const tail = readTexts(journal.tail(1, new AbortController().signal), 1);
     const texts: string[] = [];
     for (let i = 1; i <= 600; i++) {
@@ -37,7 +38,7 @@ describe("the segments of a directory journal", () => {
     await journal.close();
     expect(await tail).toEqual(texts);
 
-    const again = await openDirectoryJournal({ ...options, listener });
+    const again = await openDirectoryJournal({ ...systemTime, ...options, listener });
     await again.trim(480);
     const { first } = again;
     expect(first).toBeGreaterThan(470);
@@ -48,16 +49,16 @@ describe("the segments of a directory journal", () => {
 
   test("a reader keeps the segment it is in, and meets ERR_TRIMMED where the next was trimmed", async () => {
     const listener = new RecordingListener();
-    const journal = await openDirectoryJournal({ directory, segmentBytes: 8192, listener });
+    const journal = await openDirectoryJournal({ ...systemTime, directory, segmentBytes: 8192, listener });
     for (let i = 1; i <= 40; i++) {
       journal.append(Buffer.from(`${i}`.padEnd(1000, ".")));
       await listener.untilCommitted(i);
     }
     const reader = journal.read(1)[Symbol.asyncIterator]();
-    expect(await reader.next()).toMatchObject({ value: { position: 1 } });
+    expect(await reader.next()).toMatchObject({ value: { first: 1 } });
     await journal.trim(30);
     expect(journal.first).toBeGreaterThan(20);
-    expect(await reader.next()).toMatchObject({ value: { position: 2 } });
+    expect(await reader.next()).toMatchObject({ value: { first: 2 } });
     const rest = async (): Promise<void> => {
       while (!(await reader.next()).done);
     };
@@ -81,7 +82,7 @@ describe("the segments of a directory journal", () => {
       return null;
     };
     const listener = new RecordingListener();
-    const journal = await openDirectoryJournal({ directory: "/journal", segmentBytes, listener, disk });
+    const journal = await openDirectoryJournal({ ...systemTime, directory: "/journal", segmentBytes, listener, disk });
     const record = Buffer.alloc(100_000, 1);
     const append = (): Promise<void> => listener.untilCommitted(journal.append(record));
     for (let i = 0; i < 2; i++) await append();
@@ -101,7 +102,7 @@ describe("the segments of a directory journal", () => {
     const segmentBytes = 4 * ZERO_STEP_BYTES;
     const disk = new SimulatedDisk(seededRandom(2));
     const listener = new RecordingListener();
-    const journal = await openDirectoryJournal({ directory: "/journal", segmentBytes, listener, disk });
+    const journal = await openDirectoryJournal({ ...systemTime, directory: "/journal", segmentBytes, listener, disk });
     for (let i = 0; i < 100; i++) journal.append(Buffer.alloc(100_000, i));
     await listener.untilCommitted(100);
     const texts = await readTexts(journal.read(1), 1);

@@ -9,6 +9,7 @@ import { segmentName } from "../../../journal/replica/segment.ts";
 import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import { seededRandom } from "../../sim/simulated-disk.ts";
+import { systemTime } from "../../../server/clock.ts";
 
 const segmentBytes = 128 * 1024;
 const headerBytes = 4096;
@@ -32,7 +33,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     const directory = join(parent, "original");
     const listener = new RecordingListener();
     const random = seededRandom(11);
-    const journal = await openDirectoryJournal({ directory, listener, segmentBytes });
+    const journal = await openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
     texts = [];
     for (let i = 0; i < 60; i++) {
       for (let j = random() * 8; j >= 0; j--) {
@@ -70,7 +71,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     const mustRefuse = firstDamaged !== -1 && frames.slice(firstDamaged).some(isIntact);
 
     const listener = new RecordingListener();
-    const opening = openDirectoryJournal({ directory, listener, segmentBytes });
+    const opening = openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
     if (mustRefuse) {
       await expect(opening).rejects.toMatchObject({
         code: "ERR_JOURNAL_CORRUPT",
@@ -85,7 +86,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     expect(journal.committed).toBe(last);
     expect(journal.append(Buffer.from("new"))).toBe(last + 1);
     await journal.close();
-    const again = await openDirectoryJournal({ directory, listener, segmentBytes });
+    const again = await openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
     expect(await readTexts(again.read(1), 1)).toEqual([...texts.slice(0, last), "new"]);
     await again.close();
     await rm(directory, { recursive: true });
@@ -181,7 +182,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     const directory = await mkdtemp(join(parent, "ahead-"));
     await writeFile(join(directory, segmentName(1)), damaged);
     await expect(
-      openDirectoryJournal({ directory, listener: new RecordingListener(), segmentBytes }),
+      openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener(), segmentBytes }),
     ).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining(`${segmentName(1)}: corrupt at offset ${end}: `),
@@ -191,14 +192,21 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
   test("after a clean close a damaged last record is refused, as the closing frame tells that it was committed", async () => {
     const directory = join(parent, "closed");
     await mkdir(directory);
-    const journal = await openDirectoryJournal({ directory, listener: new RecordingListener(), segmentBytes });
+    const journal = await openDirectoryJournal({
+      ...systemTime,
+      directory,
+      listener: new RecordingListener(),
+      segmentBytes,
+    });
     journal.append(Buffer.from("precious"));
     await journal.close();
     const path = join(directory, segmentName(1));
     const bytes = await readFile(path);
     bytes[bytes.indexOf("precious")] ^= 1;
     await writeFile(path, bytes);
-    await expect(openDirectoryJournal({ directory, listener: new RecordingListener() })).rejects.toMatchObject({
+    await expect(
+      openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener() }),
+    ).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining("records up to 1 were committed"),
     });
