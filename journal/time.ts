@@ -19,6 +19,6 @@ export interface Clock {
 }
 
 export interface Turns {
-  /** Runs in a later turn of the event loop, after what has arrived in this one. In the order of the calls. */
+  /** Runs in a later turn of the event loop. Nobody may count on the order of two such calls. */
   later(run: () => void): void;
 }

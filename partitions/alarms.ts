@@ -1,8 +1,5 @@
 /** The alarms that are active, and what they forbid. Part of the keyspace, because every replay must refuse the same. */
-
-export const ALARM_NONE = 0;
-export const ALARM_NOSPACE = 1;
-export const ALARM_CORRUPT = 2;
+import { ALARM_CORRUPT, ALARM_NOSPACE } from "../proto/rare.ts";
 
 export const ALARMS_MAX = 100;
 

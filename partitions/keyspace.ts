@@ -123,7 +123,7 @@ export class Keyspace {
 
   /** Contract §4.6. The bytes of the request are copied. */
   put(request: PutRequest): PutResponse | Refusal {
-    const refusal = this.#refuseGrowth() ?? checkPut(this.#state, request);
+    const refusal = this.refuseGrowth() ?? checkPut(this.#state, request);
     if (refusal !== null) return refusal;
     const response = put(this.#state, request);
     this.#state.commit();
@@ -132,7 +132,7 @@ export class Keyspace {
 
   /** Contract §4.7. */
   deleteRange(request: DeleteRangeRequest): DeleteRangeResponse | Refusal {
-    const refusal = this.#refuseChange();
+    const refusal = this.refuseChange();
     if (refusal !== null) return refusal;
     const response = deleteRange(this.#state, request);
     this.#state.commit();
@@ -146,7 +146,7 @@ export class Keyspace {
    * @param isAnswered false when nobody wants the response, as in a replay: then no range is read for it
    */
   txn(request: TxnRequest, isAnswered: boolean = true): TxnResponse | Refusal {
-    const refusal = hasPut(request) ? this.#refuseGrowth() : isReadOnly(request) ? null : this.#refuseChange();
+    const refusal = hasPut(request) ? this.refuseGrowth() : isReadOnly(request) ? null : this.refuseChange();
     if (refusal !== null) return refusal;
     const response = txn(this.#state, request, isAnswered);
     this.#state.commit();
@@ -155,7 +155,7 @@ export class Keyspace {
 
   /** Sets the compact revision (contract §6). What is no longer readable is removed by `compactStep`. */
   compact(revision: number): Refusal | null {
-    return this.#refuseChange() ?? compact(this.#state, revision);
+    return this.refuseChange() ?? compact(this.#state, revision);
   }
 
   /**
@@ -176,7 +176,7 @@ export class Keyspace {
 
   /** Adds a lease. The server has chosen the id, not 0, and raised the TTL, in seconds, to its minimum. */
   leaseGrant(id: bigint, ttl: number): Refusal | null {
-    const refusal = this.#refuseGrowth();
+    const refusal = this.refuseGrowth();
     if (refusal !== null) return refusal;
     if (this.#state.leases.has(id)) return LEASE_EXISTS;
     if (this.#state.leases.size >= LEASES_MAX) return TOO_MANY_LEASES;
@@ -186,7 +186,7 @@ export class Keyspace {
 
   /** Removes a lease and deletes its keys, in key order at one revision (LS-08). */
   leaseRevoke(id: bigint): { deleted: number } | Refusal {
-    const refusal = this.#refuseChange();
+    const refusal = this.refuseChange();
     if (refusal !== null) return refusal;
     const lease = this.#state.leases.get(id);
     if (lease === null) return LEASE_NOT_FOUND;
@@ -225,6 +225,16 @@ export class Keyspace {
     return this.#state.alarms.deactivate(memberId, alarm);
   }
 
+  /** Why nothing can be changed at present, or null. */
+  refuseChange(): Refusal | null {
+    return this.#state.alarms.hasCorrupt ? CORRUPT : null;
+  }
+
+  /** Why nothing can be added at present, or null. While the NOSPACE alarm is active, all else goes on (LS-20). */
+  refuseGrowth(): Refusal | null {
+    return this.refuseChange() ?? (this.#state.alarms.hasNoSpace ? NO_SPACE : null);
+  }
+
   /** The hash of what is retained up to a revision, 0 for the current one (HK-01). */
   hash(revision: number): HistoryHash | Refusal {
     const hasher = this.openHash(revision);
@@ -255,15 +265,5 @@ export class Keyspace {
   verify(): void {
     this.#state.verify();
     this.watchers.verify();
-  }
-
-  #refuseChange(): Refusal | null {
-    return this.#state.alarms.hasCorrupt ? CORRUPT : null;
-  }
-
-  /** While the NOSPACE alarm is active only what adds nothing is let through (LS-20). */
-  #refuseGrowth(): Refusal | null {
-    if (this.#state.alarms.hasCorrupt) return CORRUPT;
-    return this.#state.alarms.hasNoSpace ? NO_SPACE : null;
   }
 }

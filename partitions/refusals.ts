@@ -2,6 +2,15 @@
  * The refusals that execution itself makes: an expected no to a client, with etcd's gRPC code and exact text. They are
  * constants, returned and never thrown. What can be refused by looking at a request alone is refused before it gets here.
  */
+import {
+  DATA_LOSS,
+  FAILED_PRECONDITION,
+  INVALID_ARGUMENT,
+  NOT_FOUND,
+  OUT_OF_RANGE,
+  PERMISSION_DENIED as PERMISSION_DENIED_CODE,
+  RESOURCE_EXHAUSTED,
+} from "../proto/grpc-codes.ts";
 
 /** `code` is the number of the gRPC status, `message` its full text. */
 export class Refusal {
@@ -14,14 +23,6 @@ export class Refusal {
     Object.freeze(this);
   }
 }
-
-const INVALID_ARGUMENT = 3;
-const NOT_FOUND = 5;
-const PERMISSION_DENIED_CODE = 7;
-const RESOURCE_EXHAUSTED = 8;
-const FAILED_PRECONDITION = 9;
-const OUT_OF_RANGE = 11;
-const DATA_LOSS = 15;
 
 /** A revision below the compact revision (RG-03, CO-01). */
 export const COMPACTED = new Refusal(OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted");

@@ -92,27 +92,29 @@ async function open(opened: Opened, config: Config, logger: Logger, journalOptio
   const { clusterId, memberId } = dataDir.identity;
   let server: GrpcServer | null = null;
   const engine = new Engine({
-    clock,
+    ...systemTime,
     memberId,
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
     flush: () => server?.flush(),
     onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
   });
-  const journal = await openDirectoryJournal({
-    ...systemTime,
-    ...journalOptions,
-    directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
-    listener: engine,
-    clusterId: clusterId.toString(16).padStart(32, "0"),
-    onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
+  const records = await engine.takeOver(async (listener) => {
+    const journal = await openDirectoryJournal({
+      ...systemTime,
+      ...journalOptions,
+      directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
+      listener,
+      clusterId: clusterId.toString(16).padStart(32, "0"),
+      onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
+    });
+    opened.add(() => journal.close());
+    opened.add(() => engine.stop());
+    return journal;
   });
-  opened.add(() => journal.close());
-  opened.add(() => engine.stop());
-  const records = await engine.start(journal);
   const { revision } = engine.keyspace;
   logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
 
-  const services = createServices(engine, new Headers(clusterId, memberId), clock, config);
+  const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), clock, config);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const metrics = new Metrics(engineMetricSources({ engine, services, calls, checks, memberId, config }));

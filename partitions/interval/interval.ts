@@ -6,6 +6,9 @@
 /** Lies behind every key, because no latin1 character is this large. */
 export const END_OF_KEYS = "\u0100";
 
+/** There is no key before it: an empty one stands for it where a client means all keys (WA-01). */
+export const SMALLEST_KEY = Buffer.from([0]);
+
 /** The keys `key` with `start <= key < end`; no keys when `end <= start`. */
 export interface Interval {
   readonly start: string;

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { EncodedEvent } from "../../proto/messages.ts";
+import { SMALLEST_KEY } from "../interval/interval.ts";
 import { EventCache, EventForms } from "./events.ts";
 import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
@@ -33,8 +34,6 @@ export interface WatcherOptions {
   readonly sink: WatcherSink;
   readonly context?: unknown;
 }
-
-const SMALLEST_KEY = Buffer.from([0]);
 
 export class Watchers implements FlushedRevision {
   readonly #state: KeyspaceState;

@@ -34,6 +34,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal, ROLE_NOT_FOUND, USER_NOT_FOUND } from "../../partitions/refusals.ts";
 import type { AuthChangeType } from "../engine/auth-change.ts";
 import {
+  AUTH,
   AUTH_DISABLE,
   AUTH_ENABLE,
   ROLE_ADD,
@@ -47,28 +48,27 @@ import {
   USER_REVOKE_ROLE,
 } from "../engine/auth-change.ts";
 import type { AuthTokens } from "../session/auth-tokens.ts";
-import type { Committer } from "../engine/committer.ts";
+import type { Proposer } from "../engine/proposer.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
 import type { Passwords } from "../session/passwords.ts";
-import { RECORD_AUTH, recordOf } from "../engine/record.ts";
+import { recordOf } from "../engine/record.ts";
+import { REQUEST_TOO_LARGE, TOO_MANY_REQUESTS } from "../engine/refusals.ts";
 import type { Method, Status, UnaryCall } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
-import { readMethod, writeMethod } from "./method.ts";
+import { lastingMethod, readMethod } from "./method.ts";
 import {
   AUTH_FAILED,
   AUTH_NOT_ENABLED,
   HASHED_PASSWORD_GIVEN,
   NO_PASSWORD_USER,
   PASSWORD_TOO_LONG,
-  REQUEST_TOO_LARGE,
-  TOO_MANY_REQUESTS,
 } from "./statuses.ts";
 
 export interface AuthContext {
   readonly keyspace: Keyspace;
-  readonly committer: Committer;
+  readonly proposer: Proposer;
   readonly callers: Callers;
   readonly tokens: AuthTokens;
   readonly passwords: Passwords;
@@ -89,7 +89,7 @@ export class AuthService {
       this.#changeMethod("AuthEnable", AUTH_ENABLE, authEnableResponse),
       this.#changeMethod("AuthDisable", AUTH_DISABLE, authDisableResponse),
       readMethod(`${PATH}/AuthStatus`, authStatusRequest.decode, (call) => this.#status(call)),
-      writeMethod(`${PATH}/Authenticate`, authenticateRequest.decode, (call, request) => {
+      lastingMethod(`${PATH}/Authenticate`, authenticateRequest.decode, (call, request) => {
         void this.#authenticate(call, request);
       }),
       this.#passwordMethod("UserAdd", USER_ADD, authUserAddResponse, ({ options }) => options?.noPassword !== true),
@@ -122,7 +122,7 @@ export class AuthService {
     response: MessageType<HeaderOnly>,
     refuse: (request: Request) => Status | null = () => null,
   ): Method {
-    return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
+    return lastingMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
       const refused = refuse(request);
       if (refused === null) this.#propose(call, change, request, response);
       else call.fail(refused);
@@ -137,7 +137,7 @@ export class AuthService {
     hasPassword: (request: Request) => boolean,
   ): Method {
     const { passwords, callers } = this.#context;
-    return writeMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
+    return lastingMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
       // Null when the call has closed meanwhile.
       const propose = (hashedPassword: string | null): void => {
         if (hashedPassword === null) return;
@@ -162,14 +162,15 @@ export class AuthService {
     request: Request,
     response: MessageType<HeaderOnly>,
   ): void {
-    const { committer, callers, requestBytesMax } = this.#context;
+    const { proposer, callers, requestBytesMax } = this.#context;
     const identity = callers.identify(call);
     if (identity instanceof Refusal) return call.fail(identity);
-    const record = recordOf(change.encode(request));
+    const command = change.of(request);
+    const record = recordOf(AUTH, AUTH.encode(command));
     if (record.length > requestBytesMax) return call.fail(REQUEST_TOO_LARGE);
     const waiter = new CallWaiter(call, () => call.reply(response.encode({ header: this.#header() })));
-    const lost = committer.propose({ kind: RECORD_AUTH, request: change.of(request) }, record, waiter, identity);
-    if (lost !== null) call.fail(lost);
+    const unproposed = proposer.propose(AUTH, command, record, waiter, identity);
+    if (unproposed !== null) call.fail(unproposed);
   }
 
   /** Gives a token for a password, which is checked again when users or roles have changed meanwhile. */

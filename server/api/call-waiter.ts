@@ -1,27 +1,26 @@
 /** Carries the outcome of a proposal to the unary call that waits for it. */
 import { Refusal } from "../../partitions/refusals.ts";
-import type { Waiter } from "../engine/committer.ts";
-import type { Outcome } from "../engine/record.ts";
-import type { Status, UnaryCall } from "../transport/service.ts";
+import type { Waiter } from "../engine/proposal.ts";
+import type { UnaryCall } from "../transport/service.ts";
 
-/** Answers the call. The outcome is never a refusal here, but what executing the call's own kind of command gives. */
-export type Reply = (call: UnaryCall, outcome: Outcome) => void;
+/** Answers the call with what executing its command gave. */
+export type Reply<Response> = (call: UnaryCall, response: Response) => void;
 
-export class CallWaiter implements Waiter {
+export class CallWaiter<Response> implements Waiter<Response> {
   readonly #call: UnaryCall;
-  readonly #reply: Reply;
+  readonly #reply: Reply<Response>;
 
-  constructor(call: UnaryCall, reply: Reply) {
+  constructor(call: UnaryCall, reply: Reply<Response>) {
     this.#call = call;
     this.#reply = reply;
   }
 
-  onApplied(outcome: Outcome): void {
+  onApplied(outcome: Response | Refusal): void {
     if (outcome instanceof Refusal) this.#call.fail(outcome);
     else this.#reply(this.#call, outcome);
   }
 
-  onLost(status: Status): void {
-    this.#call.fail(status);
+  onLost(reason: Refusal): void {
+    this.#call.fail(reason);
   }
 }

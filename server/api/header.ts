@@ -1,17 +1,24 @@
 /** Makes the ResponseHeader that every reply carries (contract §3.3). */
 import type { ResponseHeader } from "../../proto/messages.ts";
 
-/** Any constant above 1 will do: clients only require that it is not zero and never falls. */
-const RAFT_TERM = 2;
+/** What a reply tells as the Raft term: the number of the reign over the journal, which only grows. */
+export interface Term {
+  readonly epoch: number;
+}
 
 export class Headers {
   readonly clusterId: bigint;
   readonly memberId: bigint;
-  readonly raftTerm: number = RAFT_TERM;
+  readonly #term: Term;
 
-  constructor(clusterId: bigint, memberId: bigint) {
+  constructor(clusterId: bigint, memberId: bigint, term: Term) {
     this.clusterId = clusterId;
     this.memberId = memberId;
+    this.#term = term;
+  }
+
+  get raftTerm(): number {
+    return this.#term.epoch;
   }
 
   /** @param revision the keyspace's revision at the moment the reply is made (contract §4.2) */

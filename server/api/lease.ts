@@ -7,7 +7,6 @@ import {
   leaseKeepAliveResponse,
   leaseLeasesRequest,
   leaseLeasesResponse,
-  leaseRevokeRequest,
   leaseRevokeResponse,
   leaseTimeToLiveRequest,
   leaseTimeToLiveResponse,
@@ -17,21 +16,22 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { LEASE_COST_BYTES } from "../engine/space-guard.ts";
-import type { Committer } from "../engine/committer.ts";
+import { LEASE_GRANT, LEASE_REVOKE } from "../engine/lease-commands.ts";
+import type { Proposer } from "../engine/proposer.ts";
 import type { Lessor } from "../engine/lessor.ts";
 import { KEEP_ALIVES_WAITING_MAX, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
-import { RECORD_LEASE_GRANT, RECORD_LEASE_REVOKE, recordOf } from "../engine/record.ts";
+import { recordOf } from "../engine/record.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
-import { OK } from "../transport/service.ts";
+import { OK } from "../../proto/grpc-codes.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
-import { bidiMethod, decodeOnStream, readMethod, UnreadReplies, writeMethod } from "./method.ts";
+import { bidiMethod, commandMethod, decodeOnStream, lastingMethod, readMethod, UnreadReplies } from "./method.ts";
 import { LEASE_TTL_TOO_LARGE, REPLIES_UNREAD } from "./statuses.ts";
 
 export interface LeaseContext {
   readonly keyspace: Keyspace;
-  readonly committer: Committer;
+  readonly proposer: Proposer;
   readonly lessor: Lessor;
   readonly guard: SpaceGuard;
   readonly callers: Callers;
@@ -45,10 +45,10 @@ export class LeaseService {
   constructor(context: LeaseContext) {
     this.#context = context;
     this.methods = [
-      writeMethod("/etcdserverpb.Lease/LeaseGrant", leaseGrantRequest.decode, (call, request) =>
+      lastingMethod("/etcdserverpb.Lease/LeaseGrant", leaseGrantRequest.decode, (call, request) =>
         this.#grant(call, request),
       ),
-      writeMethod("/etcdserverpb.Lease/LeaseRevoke", leaseRevokeRequest.decode, (call, request, record) =>
+      commandMethod("/etcdserverpb.Lease/LeaseRevoke", LEASE_REVOKE, (call, request, record) =>
         this.#revoke(call, request, record),
       ),
       readMethod("/etcdserverpb.Lease/LeaseTimeToLive", leaseTimeToLiveRequest.decode, (call, request) =>
@@ -61,7 +61,7 @@ export class LeaseService {
 
   /** LS-01 to LS-05. Id and granted TTL are fixed here, since execution knows neither chance nor settings. */
   #grant(call: UnaryCall, request: LeaseGrantRequest): void {
-    const { guard, callers, committer, headers, keyspace } = this.#context;
+    const { guard, callers, proposer, headers, keyspace } = this.#context;
     if (guard.refuseOverQuota(call, LEASE_COST_BYTES)) return;
     const refused = callers.refuseNobody(call) ?? guard.refuseByAlarm(LEASE_COST_BYTES);
     if (refused !== null) return call.fail(refused);
@@ -73,16 +73,17 @@ export class LeaseService {
       const header = headers.at(keyspace.revision);
       call.reply(leaseGrantResponse.encode({ header, ID, TTL, error: "" }));
     });
-    const lost = committer.propose(
-      { kind: RECORD_LEASE_GRANT, request: granted },
-      recordOf(leaseGrantRequest.encode(granted)),
+    const unproposed = proposer.propose(
+      LEASE_GRANT,
+      granted,
+      recordOf(LEASE_GRANT, LEASE_GRANT.encode(granted)),
       waiter,
     );
-    if (lost !== null) call.fail(lost);
+    if (unproposed !== null) call.fail(unproposed);
   }
 
   #revoke(call: UnaryCall, request: LeaseRevokeRequest, record: Buffer): void {
-    const { guard, callers, committer, headers, keyspace } = this.#context;
+    const { guard, callers, proposer, headers, keyspace } = this.#context;
     const identity = callers.identify(call);
     if (identity instanceof Refusal) return call.fail(identity);
     const refused = keyspace.authorization.refuseNobody(identity) ?? guard.refuseByAlarm(0);
@@ -90,8 +91,8 @@ export class LeaseService {
     const waiter = new CallWaiter(call, () => {
       call.reply(leaseRevokeResponse.encode({ header: headers.at(keyspace.revision) }));
     });
-    const lost = committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter, identity);
-    if (lost !== null) call.fail(lost);
+    const unproposed = proposer.propose(LEASE_REVOKE, request, record, waiter, identity);
+    if (unproposed !== null) call.fail(unproposed);
   }
 
   /** LS-14. */
@@ -163,8 +164,8 @@ class KeepAliveStream implements StreamListener {
   }
 
   #answerWhenRevoked(ID: bigint): void {
-    const { committer, lessor, headers, keyspace } = this.#context;
-    if (committer.failure !== null) return this.#call.end(committer.failure);
+    const { proposer, lessor, headers, keyspace } = this.#context;
+    if (proposer.failure !== null) return this.#call.end(proposer.failure);
     if (this.#waiting.size >= KEEP_ALIVES_WAITING_MAX) return this.#call.end(REPLIES_UNREAD);
     const header = headers.at(keyspace.revision);
     const forget = lessor.whenRevoked(ID, () => {

@@ -6,7 +6,6 @@ import {
   ALARM_CORRUPT,
   ALARM_NONE,
   ALARM_NOSPACE,
-  alarmRequest,
   alarmResponse,
   defragmentRequest,
   defragmentResponse,
@@ -27,8 +26,9 @@ import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
-import type { Committer } from "../engine/committer.ts";
-import { RECORD_ALARM } from "../engine/record.ts";
+import { ALARM } from "../engine/alarm-commands.ts";
+import type { Applier } from "../engine/applier.ts";
+import type { Proposer } from "../engine/proposer.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { CallWaiter } from "./call-waiter.ts";
@@ -36,12 +36,13 @@ import type { Callers } from "./callers.ts";
 import { checkDowngrade } from "./downgrade.ts";
 import { Hashes } from "./hashes.ts";
 import type { Headers } from "./header.ts";
-import { readMethod, writeMethod } from "./method.ts";
+import { commandMethod, readMethod } from "./method.ts";
 import { BAD_LEADER_TRANSFEREE } from "./statuses.ts";
 
 export interface MaintenanceContext {
   readonly keyspace: Keyspace;
-  readonly committer: Committer;
+  readonly applier: Pick<Applier, "applied">;
+  readonly proposer: Proposer;
   readonly guard: SpaceGuard;
   readonly callers: Callers;
   readonly headers: Headers;
@@ -56,7 +57,7 @@ export class MaintenanceService {
     this.#context = context;
     this.methods = [
       readMethod("/etcdserverpb.Maintenance/Status", statusRequest.decode, (call) => this.#status(call)),
-      writeMethod("/etcdserverpb.Maintenance/Alarm", alarmRequest.decode, (call, request, record) =>
+      commandMethod("/etcdserverpb.Maintenance/Alarm", ALARM, (call, request, record) =>
         this.#alarm(call, request, record),
       ),
       // Memory is reclaimed as compaction goes: there is nothing to defragment, and saying so is a success.
@@ -86,7 +87,7 @@ export class MaintenanceService {
 
   /** The journal's positions stand for Raft's indexes. Position 0 of a fresh journal is shown as 1: clients want growth from above 0. */
   #status(call: UnaryCall): void {
-    const { keyspace, committer, headers, guard, callers } = this.#context;
+    const { keyspace, applier, proposer, headers, guard, callers } = this.#context;
     const refused = callers.refuseNobody(call);
     if (refused !== null) return call.fail(refused);
     call.reply(
@@ -95,9 +96,9 @@ export class MaintenanceService {
         version: ETCD_VERSION,
         dbSize: keyspace.bytes,
         leader: headers.memberId,
-        raftIndex: committer.appended + 1,
+        raftIndex: proposer.appended + 1,
         raftTerm: headers.raftTerm,
-        raftAppliedIndex: committer.applied + 1,
+        raftAppliedIndex: applier.applied + 1,
         errors: keyspace.alarms().map(alarmText),
         dbSizeInUse: keyspace.bytesInUse,
         isLearner: false,
@@ -109,7 +110,7 @@ export class MaintenanceService {
   }
 
   #alarm(call: UnaryCall, request: AlarmRequest, record: Buffer): void {
-    const { keyspace, committer, callers } = this.#context;
+    const { keyspace, proposer, callers } = this.#context;
     const { action, alarm } = request;
     const denied = action === ALARM_ACTION_GET ? callers.refuseNobody(call) : callers.refuseAdmin(call);
     if (denied !== null) return call.fail(denied);
@@ -122,8 +123,8 @@ export class MaintenanceService {
     const known = alarm === ALARM_NOSPACE || alarm === ALARM_CORRUPT;
     if (!known || (action !== ALARM_ACTION_ACTIVATE && action !== ALARM_ACTION_DEACTIVATE))
       return this.#replyAlarms(call, []);
-    const waiter = new CallWaiter(call, (_, outcome) => this.#replyAlarms(call, outcome as readonly Alarm[]));
-    const refused = committer.propose({ kind: RECORD_ALARM, request }, record, waiter);
+    const waiter = new CallWaiter<readonly Alarm[]>(call, (_, alarms) => this.#replyAlarms(call, alarms));
+    const refused = proposer.propose(ALARM, request, record, waiter);
     if (refused !== null) call.fail(refused);
   }
 

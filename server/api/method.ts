@@ -3,8 +3,9 @@ import { isUtf8 } from "node:buffer";
 import { DecodeError } from "../../proto/decode-error.ts";
 import type { CallMetadata, ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import type { BidiMethod, UnaryCall, UnaryMethod } from "../transport/service.ts";
-import { RECORD_KIND_BYTES, UNREAD_REPLIES_MAX } from "../limits.ts";
-import { recordOf } from "../engine/record.ts";
+import { UNREAD_REPLIES_MAX } from "../limits.ts";
+import type { CommandKind } from "../engine/command.ts";
+import { messageOf, recordOf } from "../engine/record.ts";
 import { INVALID_CLIENT_API_VERSION, REPLIES_UNREAD, undecodable } from "./statuses.ts";
 
 const BEYOND_ASCII = /[\x80-\xff]/;
@@ -49,12 +50,12 @@ export function readMethod<Request>(
 }
 
 /**
- * A unary method that outlives its turn of the event loop. The message is copied to where it can become a journal record,
- * and the request views that copy.
+ * A unary method whose message is a command as it stands. It is copied once, into what becomes the journal's record, and
+ * the request views that copy.
  */
-export function writeMethod<Request>(
+export function commandMethod<Request>(
   path: string,
-  decode: (message: Buffer) => Request,
+  kind: CommandKind<Request, unknown>,
   handle: (call: UnaryCall, request: Request, record: Buffer) => void,
 ): UnaryMethod {
   return {
@@ -63,12 +64,21 @@ export function writeMethod<Request>(
     handle(call, view): void {
       const refused = checkMetadata(call.metadata);
       if (refused !== null) return call.fail(refused);
-      const record = recordOf(view);
-      const request = decoded(decode, record.subarray(RECORD_KIND_BYTES));
+      const record = recordOf(kind, view);
+      const request = decoded(kind.decode, messageOf(record));
       if (request instanceof DecodeError) return call.fail(undecodable(request));
       handle(call, request, record);
     },
   };
+}
+
+/** A unary method that outlives its turn of the event loop: the request views a copy of the message. */
+export function lastingMethod<Request>(
+  path: string,
+  decode: (message: Buffer) => Request,
+  handle: (call: UnaryCall, request: Request) => void,
+): UnaryMethod {
+  return readMethod(path, (view) => decode(Buffer.from(view)), handle);
 }
 
 /** One request, many responses. The request has its own copy of the message. */

@@ -24,10 +24,10 @@ export interface Services {
 
 export function createServices(engine: Engine, headers: Headers, clock: Clock, config: Config): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
-  const { keyspace, committer, compactor, catchUp, guard, lessor, counters } = engine;
+  const { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters } = engine;
   const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
   const callers = new Callers(keyspace, tokens);
-  const shared = { keyspace, committer, compactor, catchUp, guard, lessor, counters, callers, headers, clock };
+  const shared = { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters, callers, headers, clock };
   const watch = new WatchService({
     ...shared,
     progressIntervalMs: config.watchProgressNotifyIntervalMs,

@@ -3,7 +3,7 @@
  * others wait in the order they came, and beyond a limit they are refused.
  */
 import type { UnaryCall } from "../transport/service.ts";
-import { TOO_MANY_REQUESTS } from "./statuses.ts";
+import { TOO_MANY_REQUESTS } from "../engine/refusals.ts";
 
 /** A call as far as a job needs it. */
 export type JobCall = Pick<UnaryCall, "closed" | "fail">;

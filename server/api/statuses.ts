@@ -15,7 +15,7 @@ import {
   UNAVAILABLE,
   UNIMPLEMENTED,
   UNKNOWN,
-} from "../transport/service.ts";
+} from "../../proto/grpc-codes.ts";
 
 function status(code: number, message: string): Status {
   return Object.freeze({ code, message });
@@ -28,12 +28,8 @@ export const LEASE_PROVIDED = status(INVALID_ARGUMENT, "etcdserver: lease is pro
 export const TOO_MANY_OPS = status(INVALID_ARGUMENT, "etcdserver: too many operations in txn request");
 export const DUPLICATE_KEY = status(INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request");
 export const INVALID_SORT_OPTION = status(INVALID_ARGUMENT, "etcdserver: invalid sort option");
-export const REQUEST_TOO_LARGE = status(INVALID_ARGUMENT, "etcdserver: request is too large");
 export const INVALID_CLIENT_API_VERSION = status(INVALID_ARGUMENT, "etcdserver: invalid client api version");
 export const LEASE_TTL_TOO_LARGE = status(OUT_OF_RANGE, "etcdserver: too large lease TTL");
-
-/** etcd puts a plain error on the wire here, so clients see Unknown and map it by its text. */
-export const TOO_MANY_REQUESTS = status(UNKNOWN, "etcdserver: too many requests");
 
 /** Unavailable, because what the request wrote is written (OC-08). */
 export const ANSWER_TOO_LARGE = status(
@@ -42,14 +38,6 @@ export const ANSWER_TOO_LARGE = status(
 );
 
 export const REPLIES_UNREAD = status(RESOURCE_EXHAUSTED, "etcdserver: too many replies are unread");
-
-export const REQUEST_TIMED_OUT = status(UNAVAILABLE, "etcdserver: request timed out");
-export const SERVER_STOPPED = status(UNAVAILABLE, "etcdserver: server stopped");
-
-/** After the journal failed the outcome of a write in flight is unknown, which Unavailable says (OC-08). */
-export function journalFailed(error: Error): Status {
-  return status(UNAVAILABLE, `etcdserver: journal failed, writes are stopped: ${error.message}`);
-}
 
 export const STREAM_WITH_SORT = status(UNIMPLEMENTED, "RangeStream does not support custom sort orders");
 export const STREAM_WITH_FILTER = status(UNIMPLEMENTED, "RangeStream does not support revision filters");

@@ -16,7 +16,8 @@ import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
 import type { Method, Status, StreamCall, StreamListener } from "../transport/service.ts";
-import { CODE_NAMES } from "../transport/service.ts";
+import { SMALLEST_KEY } from "../../partitions/interval/interval.ts";
+import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { bidiMethod, decodeOnStream, UnreadReplies } from "./method.ts";
@@ -44,7 +45,6 @@ const WATCH_ID_OUT_OF_RANGE = "etcdserver: watch id is out of range";
 
 const INVALID_WATCH_ID = -1;
 const NO_EVENTS: EncodedEvent[] = [];
-const SMALLEST_KEY = Buffer.from([0]);
 
 export class WatchService {
   readonly methods: readonly Method[];

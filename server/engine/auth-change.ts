@@ -22,10 +22,13 @@ import {
 } from "../../proto/auth.ts";
 import type { Auth } from "../../partitions/auth/auth.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
+import { commandKind } from "./command.ts";
 
 /** A change that is decided on, but for who wants it. */
 export interface AuthChange {
   execute(auth: Auth): Refusal | null;
+  /** As it stands in a record, behind the kind. */
+  encode(): Buffer;
 }
 
 export class AuthChangeType<Request> {
@@ -41,11 +44,10 @@ export class AuthChangeType<Request> {
   }
 
   of(request: Request): AuthChange {
-    return { execute: (auth) => this.#execute(auth, request) };
-  }
-
-  encode(request: Request): Buffer {
-    return Buffer.concat([Buffer.from([this.code]), this.request.encode(request)]);
+    return {
+      execute: (auth) => this.#execute(auth, request),
+      encode: () => Buffer.concat([Buffer.from([this.code]), this.request.encode(request)]),
+    };
   }
 
   decode(message: Buffer): AuthChange {
@@ -98,8 +100,18 @@ const AUTH_CHANGES: ReadonlyMap<number, { decode(message: Buffer): AuthChange }>
   ].map((type) => [type.code, type]),
 );
 
-/** @param bytes what `encode` of one of the types above gave */
-export function decodeAuthChange(bytes: Buffer): AuthChange {
+/** Every change of users and roles: one kind, since all are for users with the root role. */
+export const AUTH = commandKind<AuthChange, null>({
+  code: 8,
+  name: "auth",
+  decode: decodeAuthChange,
+  encode: (change) => change.encode(),
+  refuse: ({ authorization }, _, identity) => authorization.refuseAdmin(identity),
+  execute: ({ auth }, change) => change.execute(auth),
+});
+
+/** @param bytes what `encode` of a change of one of the types above gave */
+function decodeAuthChange(bytes: Buffer): AuthChange {
   assert(bytes.length > 0, "a record of an auth change says which");
   const type = AUTH_CHANGES.get(bytes[0]);
   if (type === undefined) throw new Error(`an auth change ${bytes[0]} was written by a newer version`);

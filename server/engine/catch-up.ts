@@ -3,16 +3,19 @@
  * that a thousand reconnecting clients delay nobody else's calls.
  */
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { Turns } from "../clock.ts";
 import { SLICE_EVENTS } from "../limits.ts";
 
 export class CatchUp {
   readonly #keyspace: Keyspace;
+  readonly #turns: Turns;
   readonly #afterSlice: () => void;
   #running = false;
 
   /** @param afterSlice writes out what a slice has queued */
-  constructor(keyspace: Keyspace, afterSlice: () => void) {
+  constructor(keyspace: Keyspace, turns: Turns, afterSlice: () => void) {
     this.#keyspace = keyspace;
+    this.#turns = turns;
     this.#afterSlice = afterSlice;
   }
 
@@ -20,7 +23,7 @@ export class CatchUp {
   run(): void {
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => this.#slice());
+    this.#turns.later(() => this.#slice());
   }
 
   #slice(): void {

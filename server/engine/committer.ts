@@ -1,92 +1,63 @@
 /**
- * Where a write becomes true: the request goes to the journal, and when its record has committed it is executed and
- * answered, in the journal's order. Nothing is executed before it is durable, so memory is never rolled back and no
- * reader or watcher sees what a crash could take away.
+ * One reign over the journal: proposals go to it, and what it commits is executed by the applier. A reign ends once and
+ * for good; the next one has a committer of its own.
  */
 import assert from "node:assert/strict";
-import type { Journal, JournalListener } from "../../journal/journal.ts";
+import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
 import { JournalError } from "../../journal/journal.ts";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Timer } from "../clock.ts";
-import type { Counters } from "../metrics/counters.ts";
-import type { Command, Outcome } from "./record.ts";
-import { execute, refuseUser, withIdentity } from "./record.ts";
 import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../limits.ts";
-import {
-  journalFailed,
-  REQUEST_TIMED_OUT,
-  REQUEST_TOO_LARGE,
-  SERVER_STOPPED,
-  TOO_MANY_REQUESTS,
-} from "../api/statuses.ts";
-import type { Status } from "../transport/service.ts";
-
-/** Who waits for a proposal. Exactly one of the two is called, once, and never before `propose` has returned. */
-export interface Waiter {
-  /** The record is committed and executed. `outcome` is the response without header, or the refusal. */
-  onApplied(outcome: Outcome): void;
-  /** The proposal did not commit in time, or the journal failed: whether it took effect is unknown. */
-  onLost(status: Status): void;
-}
+import type { Applier } from "./applier.ts";
+import type { CommandKind } from "./command.ts";
+import { Proposal } from "./proposal.ts";
+import type { Waiter } from "./proposal.ts";
+import { withIdentity } from "./record.ts";
+import { journalFailed, REQUEST_TIMED_OUT, REQUEST_TOO_LARGE, SERVER_STOPPED, TOO_MANY_REQUESTS } from "./refusals.ts";
 
 /** How often waiting proposals are looked at. */
 const EXPIRY_CHECK_MS = 1_000;
 
-class Proposal {
-  readonly command: Command;
-  readonly identity: Identity | null;
-  readonly proposedAtMs: number;
-  /** Null once it was told that the outcome is unknown. */
-  waiter: Waiter | null;
-
-  constructor(command: Command, identity: Identity | null, waiter: Waiter, proposedAtMs: number) {
-    this.command = command;
-    this.identity = identity;
-    this.waiter = waiter;
-    this.proposedAtMs = proposedAtMs;
-  }
-}
-
-export interface CommitterEvents {
-  /** Every command, in order, right after it was executed. */
-  onExecuted(command: Command, outcome: Outcome): void;
-  /** After all commands that one commit brought, before the event loop goes on. */
-  onBatchEnd(): void;
+export interface CommitterOptions {
+  readonly keyspace: Keyspace;
+  readonly applier: Applier;
+  readonly clock: Clock;
+  /** The journal failed and took the reign with it. */
+  readonly onFailed: (error: Error) => void;
 }
 
 export class Committer implements JournalListener {
   readonly #keyspace: Keyspace;
+  readonly #applier: Applier;
   readonly #clock: Clock;
-  readonly #counters: Counters;
-  readonly #events: CommitterEvents;
+  readonly #onFailed: (error: Error) => void;
+  readonly #run = new OwnRun();
   #journal: Journal | null = null;
-  /** Proposals in journal order: the first has the position `#applied + 1`. */
-  #queue: Proposal[] = [];
-  #head = 0;
-  #applied = 0;
-  #failure: Status | null = null;
+  #failure: Refusal | null = null;
   #timer: Timer | null = null;
 
-  constructor(keyspace: Keyspace, clock: Clock, counters: Counters, events: CommitterEvents) {
-    this.#keyspace = keyspace;
-    this.#clock = clock;
-    this.#counters = counters;
-    this.#events = events;
+  constructor(options: CommitterOptions) {
+    this.#keyspace = options.keyspace;
+    this.#applier = options.applier;
+    this.#clock = options.clock;
+    this.#onFailed = options.onFailed;
   }
 
-  /** Takes over a journal whose committed records have all been executed on the keyspace already. */
+  /** Begins to take proposals. All committed records of the journal, whose listener this is, have been executed. */
   start(journal: Journal): void {
-    assert(this.#journal === null, "a committer has one journal");
-    assert(journal.appended === journal.committed, "the journal is at rest when it is handed over");
+    assert(this.#journal === null, "a reign has one journal");
+    assert(journal.appended === journal.committed, "the journal is at rest when a reign begins");
+    assert(journal.committed === this.#applier.applied, "all that is committed has been executed");
+    assert(this.#applier.pending === 0, "nothing of an earlier reign is expected any more");
     this.#journal = journal;
-    this.#applied = journal.committed;
   }
 
-  /** Position of the last executed record. */
-  get applied(): number {
-    return this.#applied;
+  /** The number of this reign, 0 before it has begun. */
+  get epoch(): number {
+    return this.#journal === null ? 0 : this.#journal.epoch;
   }
 
   /** Position of the last record given to the journal. */
@@ -94,33 +65,30 @@ export class Committer implements JournalListener {
     return this.#journal === null ? 0 : this.#journal.appended;
   }
 
-  /** Proposals whose record has not committed yet. */
-  get pending(): number {
-    return this.#queue.length - this.#head;
-  }
-
   /** Why writes are refused for good, or null while they are taken. */
-  get failure(): Status | null {
+  get failure(): Refusal | null {
     return this.#failure;
   }
 
-  /**
-   * Hands a command to the journal.
-   *
-   * @param record the command's request as `recordOf` gives it; the kind is set here
-   * @param identity the user on whose behalf, or null for nobody
-   * @returns null when the command is on its way and the waiter will be told; else why it is refused, and nothing happened
-   */
-  propose(command: Command, record: Buffer, waiter: Waiter, identity: Identity | null = null): Status | null {
+  /** As `Proposer.propose`. */
+  propose<Request, Response>(
+    kind: CommandKind<Request, Response>,
+    request: Request,
+    record: Buffer,
+    waiter: Waiter<Response>,
+    identity: Identity | null,
+  ): Refusal | null {
+    assert(record[0] === kind.code, "a record is of its command's kind");
     if (this.#failure !== null) return this.#failure;
     const journal = this.#journal;
     if (journal === null) return SERVER_STOPPED;
-    if (this.pending >= PROPOSALS_MAX || journal.pendingBytes >= PENDING_BYTES_MAX) return TOO_MANY_REQUESTS;
-    record[0] = command.kind;
+    const applier = this.#applier;
+    if (applier.pending >= PROPOSALS_MAX || journal.pendingBytes >= PENDING_BYTES_MAX) return TOO_MANY_REQUESTS;
     const bytes = identity === null ? record : withIdentity(record, identity);
     if (bytes.length > RECORD_BYTES_MAX) return REQUEST_TOO_LARGE;
     // It is decided when it is executed. But who may not write at all must not make the journal grow, which is for ever.
-    const denied = refuseUser(this.#keyspace, command, identity);
+    const keyspace = this.#keyspace;
+    const denied = keyspace.auth.enabled ? kind.refuse(keyspace, request, identity) : null;
     if (denied !== null) return denied;
     let position;
     try {
@@ -129,71 +97,51 @@ export class Committer implements JournalListener {
       if (error instanceof JournalError) return journalFailed(error);
       throw error;
     }
-    this.#queue.push(new Proposal(command, identity, waiter, this.#clock.nowMs()));
-    assert(position === this.#applied + this.pending, "the queue mirrors the journal's uncommitted records");
+    applier.expect(new Proposal(position, kind, request, identity, waiter, this.#clock.nowMs()));
+    assert(position === applier.applied + applier.pending, "every record of a reign is expected");
     this.#timer ??= this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire());
     return null;
   }
 
   onCommitted(committed: number): void {
-    assert(committed >= this.#applied && committed <= this.#applied + this.pending, "commits follow appends");
-    while (this.#applied < committed) {
-      const proposal = this.#queue[this.#head++];
-      this.#applied++;
-      const outcome = execute(this.#keyspace, proposal.command, proposal.identity, proposal.waiter !== null);
-      this.#events.onExecuted(proposal.command, outcome);
-      proposal.waiter?.onApplied(outcome);
-    }
-    this.#dropExecuted();
-    this.#events.onBatchEnd();
+    const applier = this.#applier;
+    assert(committed > applier.applied, "commits grow");
+    assert(committed <= applier.applied + applier.pending, "commits follow appends");
+    this.#run.first = applier.applied + 1;
+    this.#run.count = committed - applier.applied;
+    applier.apply(this.#run);
   }
 
   onFailed(error: Error): void {
-    this.#lose(journalFailed(error));
-    this.#events.onBatchEnd();
+    this.#failure = journalFailed(error);
+    this.#cancelTimer();
+    this.#onFailed(error);
+    this.#applier.abandonAll(this.#failure);
   }
 
   /** Refuses further writes. Those in the journal's hands are answered when it is closed. */
   stop(): void {
     this.#failure ??= SERVER_STOPPED;
+    this.#cancelTimer();
+  }
+
+  #cancelTimer(): void {
     this.#timer?.cancel();
     this.#timer = null;
   }
 
-  #lose(status: Status): void {
-    this.#failure = status;
-    for (let i = this.#head; i < this.#queue.length; i++) this.#abandon(this.#queue[i], status);
-    this.#queue = [];
-    this.#head = 0;
-    this.#timer?.cancel();
-    this.#timer = null;
-  }
-
-  #abandon(proposal: Proposal, status: Status): void {
-    const { waiter } = proposal;
-    if (waiter === null) return;
-    proposal.waiter = null;
-    this.#counters.proposalsFailed++;
-    waiter.onLost(status);
-  }
-
-  /** Tells waiters that waited too long. Their records stay in the queue, since they may still commit. */
   #expire(): void {
-    const oldest = this.#clock.nowMs() - PROPOSAL_TIMEOUT_MS;
-    for (let i = this.#head; i < this.#queue.length && this.#queue[i].proposedAtMs < oldest; i++) {
-      this.#abandon(this.#queue[i], REQUEST_TIMED_OUT);
-    }
-    this.#timer = this.pending === 0 ? null : this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire());
+    this.#applier.abandonOlder(this.#clock.nowMs() - PROPOSAL_TIMEOUT_MS, REQUEST_TIMED_OUT);
+    this.#timer = this.#applier.pending === 0 ? null : this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire());
   }
+}
 
-  /** The executed front of the queue is cut off when it outweighs the rest, so that each entry is moved at most once. */
-  #dropExecuted(): void {
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    } else if (this.#head > 1_024 && this.#head > this.#queue.length / 2) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
+/** Records that this reign appended: all are expected, so nobody reads them back. One object for all commits. */
+class OwnRun implements RecordRun {
+  first = 1;
+  count = 0;
+
+  bytes(): never {
+    assert.fail("a reign expects every record it appended");
   }
 }

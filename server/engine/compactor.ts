@@ -3,22 +3,30 @@
  * set by executing the journal's record; what is left to do is only to forget.
  */
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { Turns } from "../clock.ts";
 import { SLICE_COMPACTION_ENTRIES } from "../limits.ts";
 
 export class Compactor {
   readonly #keyspace: Keyspace;
+  readonly #turns: Turns;
   #running = false;
   #waiting: (() => void)[] = [];
 
-  constructor(keyspace: Keyspace) {
+  constructor(keyspace: Keyspace, turns: Turns) {
     this.#keyspace = keyspace;
+    this.#turns = turns;
   }
 
   /** Begins to remove what a compaction left behind. Safe to call at any time. */
   run(): void {
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => this.#slice());
+    this.#turns.later(() => this.#slice());
+  }
+
+  /** Removes all at once what may be removed: so a replay needs no more memory than serving did (CO-07). */
+  finish(): void {
+    while (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES));
   }
 
   /** Calls `tell` when nothing is left to remove (a compaction with physical=true, CO-05). */
@@ -30,7 +38,7 @@ export class Compactor {
   #slice(): void {
     // What is held back is being read in turns of its own, and free soon.
     if (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES) || this.#keyspace.removalHeld) {
-      setImmediate(() => this.#slice());
+      this.#turns.later(() => this.#slice());
       return;
     }
     this.#running = false;

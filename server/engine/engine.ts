@@ -1,42 +1,44 @@
 /**
  * The server without sockets and files: the keyspace, who writes to it, and what works on it in the background. It runs
- * on any Journal. Services read the keyspace and write through the committer.
+ * on any Journal, and on one after the other. Services read the keyspace and write through the proposer.
  */
-import type { JournalListener, Journal } from "../../journal/journal.ts";
-import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE, alarmRequest, leaseRevokeRequest } from "../../proto/rare.ts";
-import { writeCompactionRequest } from "../../proto/request-writers.ts";
-import { Writer } from "../../proto/writer.ts";
-import { ROOT } from "../../partitions/auth/auth.ts";
-import type { Identity } from "../../partitions/auth/authorization.ts";
+import type { Journal, JournalListener } from "../../journal/journal.ts";
+import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
+import type { Clock, Turns } from "../clock.ts";
+import { Counters } from "../metrics/counters.ts";
+import { ALARM_RAISE } from "./alarm-commands.ts";
+import { Applier } from "./applier.ts";
 import { CatchUp } from "./catch-up.ts";
-import type { Clock } from "../clock.ts";
-import type { Waiter } from "./committer.ts";
+import type { CommandKind } from "./command.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
-import { applyEffects } from "./effects.ts";
+import { AUTO_COMPACTION } from "./kv-commands.ts";
+import { LEASE_EXPIRY } from "./lease-commands.ts";
 import { Lessor } from "./lessor.ts";
-import { Counters } from "../metrics/counters.ts";
-import { RECORD_ALARM, RECORD_COMPACTION, RECORD_LEASE_REVOKE, recordOf } from "./record.ts";
-import { replay } from "./replay.ts";
+import { Proposer } from "./proposer.ts";
+import type { Waiter } from "./proposal.ts";
+import { recordOf } from "./record.ts";
 import { SpaceGuard } from "./space-guard.ts";
 
 export interface EngineOptions {
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly memberId: bigint;
   /** Infinity when there is no quota. */
   readonly quotaBytes: number;
-  /** Writes out what a batch of commits, or a slice of background work, has queued for clients. */
+  /** Writes out what a run of commits, or a slice of background work, has queued for clients. */
   readonly flush: () => void;
-  /** The journal failed: writes are refused from now on, reads go on. */
+  /** The journal failed: writes are refused until the next `takeOver`, reads go on. */
   readonly onJournalFailed: (error: Error) => void;
 }
 
-export class Engine implements JournalListener {
+export class Engine {
   readonly keyspace = new Keyspace();
   readonly counters = new Counters();
-  readonly committer: Committer;
+  readonly applier: Applier;
+  readonly proposer = new Proposer();
   readonly lessor: Lessor;
   readonly compactor: Compactor;
   readonly catchUp: CatchUp;
@@ -44,94 +46,102 @@ export class Engine implements JournalListener {
   readonly #options: EngineOptions;
 
   constructor(options: EngineOptions) {
-    const { clock, quotaBytes, flush } = options;
+    const { clock, turns, quotaBytes, flush } = options;
     const { keyspace, counters } = this;
     this.#options = options;
-    this.compactor = new Compactor(keyspace);
-    this.catchUp = new CatchUp(keyspace, flush);
-    this.lessor = new Lessor(clock, counters, (id, onLost) => this.#revokeExpired(id, onLost));
+    this.compactor = new Compactor(keyspace, turns);
+    this.catchUp = new CatchUp(keyspace, turns, flush);
+    this.lessor = new Lessor(clock, counters, (id, onLost) => this.#expire(id, onLost));
     this.guard = new SpaceGuard(keyspace, quotaBytes, () => this.#raiseNoSpace());
-    this.committer = new Committer(keyspace, clock, counters, {
-      onExecuted: (command, outcome) => applyEffects(this, command, outcome),
-      onBatchEnd: () => {
-        // Events are queued in the turn that executes, so no progress can be sent before them (WP-01).
-        keyspace.watchers.flush();
+    this.applier = new Applier({
+      keyspace,
+      effects: { leases: this.lessor, history: this.compactor },
+      counters,
+      onRunEnd: () => {
         flush();
         if (keyspace.watchers.unsyncedCount > keyspace.watchers.pausedCount) this.catchUp.run();
       },
     });
   }
 
-  onCommitted(committed: number): void {
-    this.committer.onCommitted(committed);
-  }
-
-  onFailed(error: Error): void {
-    this.#options.onJournalFailed(error);
-    this.committer.onFailed(error);
-  }
-
   /**
-   * Replays the journal and takes it over.
+   * Begins a reign over a journal: opens it, executes what it has committed and was not executed here yet, and proposes to
+   * it from then on. May be called again when the reign before has failed; services and watches stay.
    *
-   * @returns how many records were replayed
+   * @param open opens the journal, whose listener is the one it is given
+   * @returns how many records were executed
+   * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
-  async start(journal: Journal): Promise<number> {
-    const { keyspace, lessor, guard, committer } = this;
-    const records = await replay(journal, keyspace);
-    for (const { id, ttl } of keyspace.leases()) lessor.add(id, ttl);
-    guard.refresh();
+  async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
+    const { keyspace, applier, compactor, lessor, proposer } = this;
+    const { clock, onJournalFailed } = this.#options;
+    const onFailed = (error: Error): void => {
+      lessor.demote();
+      onJournalFailed(error);
+    };
+    const committer = new Committer({ keyspace, applier, clock, onFailed });
+    const journal = await open(committer);
+    const before = applier.applied;
+    for await (const run of journal.read(before + 1)) {
+      applier.apply(run);
+      compactor.finish();
+    }
     committer.start(journal);
-    lessor.start();
-    return records;
+    proposer.serve(committer);
+    applier.startCounting();
+    lessor.promote();
+    return applier.applied - before;
   }
 
   /** Takes no more writes. Proposals in the journal's hands are still answered when it commits them or closes. */
   stop(): void {
-    this.lessor.stop();
-    this.committer.stop();
+    this.lessor.demote();
+    this.proposer.stop();
   }
 
   /** Compacts on the server's own behalf. Resolves to null when it is done or was done before, else to the reason. */
   compact(revision: number): Promise<string | null> {
-    const writer = new Writer();
-    const request = { revision, physical: false };
-    writeCompactionRequest(writer, request);
     return new Promise((resolve) => {
-      const refused = this.committer.propose({ kind: RECORD_COMPACTION, request }, recordOf(writer.bytes()), {
-        onApplied: (outcome) => resolve(outcome instanceof Refusal && outcome !== COMPACTED ? outcome.message : null),
-        onLost: (status) => resolve(status.message),
-      });
+      const refused = this.#propose(
+        AUTO_COMPACTION,
+        { revision, physical: false },
+        {
+          onApplied: (outcome) => resolve(outcome instanceof Refusal && outcome !== COMPACTED ? outcome.message : null),
+          onLost: (reason) => resolve(reason.message),
+        },
+      );
       if (refused !== null) resolve(refused.message);
     });
   }
 
-  #revokeExpired(ID: bigint, onLost: () => void): void {
-    const request = { ID };
-    const waiter: Waiter = {
-      onApplied: (outcome) => {
-        if (outcome instanceof Refusal && outcome !== LEASE_NOT_FOUND) onLost();
-      },
-      onLost,
-    };
-    const record = recordOf(leaseRevokeRequest.encode(request));
+  #expire(ID: bigint, onLost: () => void): void {
     const refused =
       this.guard.refuseByAlarm(0) ??
-      this.committer.propose({ kind: RECORD_LEASE_REVOKE, request }, record, waiter, this.#root());
+      this.#propose(
+        LEASE_EXPIRY,
+        { ID },
+        {
+          onApplied: (outcome) => {
+            if (outcome instanceof Refusal && outcome !== LEASE_NOT_FOUND) onLost();
+          },
+          onLost,
+        },
+      );
     if (refused !== null) onLost();
-  }
-
-  /** Who ends leases on the server's own behalf. */
-  #root(): Identity | null {
-    const { enabled, revision } = this.keyspace.auth;
-    return enabled ? { name: ROOT, authRevision: revision } : null;
   }
 
   #raiseNoSpace(): void {
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
     const ended = (): void => this.guard.onRaised();
-    const waiter: Waiter = { onApplied: ended, onLost: ended };
-    const record = recordOf(alarmRequest.encode(request));
-    if (this.committer.propose({ kind: RECORD_ALARM, request }, record, waiter) !== null) ended();
+    if (this.#propose(ALARM_RAISE, request, { onApplied: ended, onLost: ended }) !== null) ended();
+  }
+
+  /** For the server's own acts, which are on nobody's behalf. */
+  #propose<Request, Response>(
+    kind: CommandKind<Request, Response>,
+    request: Request,
+    waiter: Waiter<Response>,
+  ): Refusal | null {
+    return this.proposer.propose(kind, request, recordOf(kind, kind.encode(request)), waiter);
   }
 }

@@ -1,8 +1,6 @@
 /**
  * The part of leases that looks at the clock: when each lease runs out. What a lease is (its granted TTL, its keys) is
  * the keyspace's. Expiry is a proposal like any other write, so a lease ends at one revision for everybody (LS-08).
- *
- * After a restart every lease has its full granted TTL again (LS-16).
  */
 import type { Clock, Timer } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
@@ -40,20 +38,28 @@ export class Lessor {
     this.#revoke = revoke;
   }
 
-  /** Begins to look for expired leases. */
-  start(): void {
-    this.#timer = this.#clock.after(LEASE_CHECK_MS, () => {
-      this.check();
-      this.start();
-    });
+  /**
+   * This member decides from now on which leases run out. It knows nothing of keepalives before, so each has its whole TTL
+   * again (LS-16).
+   */
+  promote(): void {
+    const now = this.#clock.nowMs();
+    for (const expiry of this.#expiries.values()) {
+      expiry.atMs = now + expiry.ttlSeconds * 1_000;
+      expiry.revoking = false;
+    }
+    this.#heap.refill(this.#expiries.values());
+    this.demote();
+    this.#checkLater();
   }
 
-  stop(): void {
+  /** No lease runs out here any more. */
+  demote(): void {
     this.#timer?.cancel();
     this.#timer = null;
   }
 
-  /** Takes up a lease that was granted, or found in the keyspace at start: it has its whole TTL before it. */
+  /** Takes up a lease that was granted: it has its whole TTL before it. */
   add(id: bigint, ttlSeconds: number): void {
     const expiry = new Expiry(id, ttlSeconds, this.#clock.nowMs() + ttlSeconds * 1_000);
     this.#expiries.set(id, expiry);
@@ -65,7 +71,6 @@ export class Lessor {
     const expiry = this.#expiries.get(id);
     if (expiry === undefined) return;
     this.#expiries.delete(id);
-    if (expiry.revoking) this.#counters.leasesExpired++;
     // Leases that end long before their TTL would pile up in the heap.
     if (this.#heap.size > 2 * this.#expiries.size + 1_024) this.#heap.refill(this.#expiries.values());
     const waiting = this.#waiting.get(id);
@@ -131,6 +136,13 @@ export class Lessor {
         this.#heap.push(expiry, this.#clock.nowMs() + LEASE_REVOKE_RETRY_MS);
       });
     }
+  }
+
+  #checkLater(): void {
+    this.#timer = this.#clock.after(LEASE_CHECK_MS, () => {
+      this.check();
+      this.#checkLater();
+    });
   }
 
   #expired(expiry: Expiry): boolean {

@@ -5,27 +5,25 @@
  * raises the NOSPACE alarm, which refuses them all until an operator disarms it; deletes, compaction and reads go on,
  * because they are the way out. CORRUPT refuses every change. Alarms are part of the keyspace: they survive a restart.
  */
+import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import type { PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
-import { ALARM_CORRUPT, ALARM_NOSPACE } from "../../partitions/alarms.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import { CORRUPT, NO_SPACE } from "../../partitions/refusals.ts";
+import { NO_SPACE } from "../../partitions/refusals.ts";
+import type { Refusal } from "../../partitions/refusals.ts";
 import { PROPOSALS_MAX } from "../limits.ts";
-import type { Status } from "../transport/service.ts";
 
 const PUT_OVERHEAD_BYTES = 256;
 export const LEASE_COST_BYTES = 64;
 
 /** A call as far as it can be refused. */
 export interface RefusableCall {
-  fail(status: Status): void;
+  fail(refusal: Refusal): void;
 }
 
 export class SpaceGuard {
   readonly quotaBytes: number;
   readonly #keyspace: Keyspace;
   readonly #raiseNoSpace: () => void;
-  #noSpace = false;
-  #corrupt = false;
   #raising = false;
   /** Who waits for the alarm to be raised. */
   #refused: RefusableCall[] = [];
@@ -40,16 +38,6 @@ export class SpaceGuard {
     this.#raiseNoSpace = raiseNoSpace;
   }
 
-  /** Reads the keyspace's alarms again, after start and after every executed alarm command. */
-  refresh(): void {
-    this.#noSpace = false;
-    this.#corrupt = false;
-    for (const { alarm } of this.#keyspace.alarms()) {
-      if (alarm === ALARM_NOSPACE) this.#noSpace = true;
-      if (alarm === ALARM_CORRUPT) this.#corrupt = true;
-    }
-  }
-
   /**
    * Comes before every other check of a request that may add bytes, as in etcd. The first refusal raises the alarm, and
    * clients hear of it when it is active, so that they find it in the list.
@@ -59,7 +47,7 @@ export class SpaceGuard {
    */
   refuseOverQuota(call: RefusableCall, costBytes: number): boolean {
     if (costBytes === 0 || this.#keyspace.bytes + costBytes <= this.quotaBytes) return false;
-    if (!this.#noSpace && !this.#raising) {
+    if (!this.#raising && !this.#isAlarmActive) {
       this.#raising = true;
       this.#raiseNoSpace();
     }
@@ -81,9 +69,12 @@ export class SpaceGuard {
    *
    * @param costBytes what the request may add at most; 0 is never refused for space
    */
-  refuseByAlarm(costBytes: number): Status | null {
-    if (this.#corrupt) return CORRUPT;
-    return this.#noSpace && costBytes > 0 ? NO_SPACE : null;
+  refuseByAlarm(costBytes: number): Refusal | null {
+    return costBytes > 0 ? this.#keyspace.refuseGrowth() : this.#keyspace.refuseChange();
+  }
+
+  get #isAlarmActive(): boolean {
+    return this.#keyspace.alarms().some(({ alarm }) => alarm === ALARM_NOSPACE);
   }
 }
 

@@ -16,12 +16,12 @@ export class EngineHealth implements HealthSource {
 
   /** A server whose journal has failed can commit nothing, which is what having no leader means to a prober. */
   hasLeader(): boolean {
-    return this.#engine.committer.failure === null;
+    return this.#engine.proposer.failure === null;
   }
 
   /** Reads are answered from memory; a linearizable one says something about writes, too. */
   read(linearizable: boolean): Promise<string | null> {
-    const { failure } = this.#engine.committer;
+    const { failure } = this.#engine.proposer;
     return Promise.resolve(linearizable && failure !== null ? failure.message : null);
   }
 }

@@ -18,7 +18,7 @@ export interface MetricParts {
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
   const { engine, services, calls, checks, memberId, config } = parts;
-  const { committer, keyspace, counters } = engine;
+  const { applier, proposer, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
     memberId,
@@ -26,10 +26,10 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     counters,
     calls,
     journal: () => ({
-      writable: committer.failure === null,
-      pending: committer.pending,
-      committed: committer.applied,
-      applied: committer.applied,
+      writable: proposer.failure === null,
+      pending: applier.pending,
+      committed: applier.applied,
+      applied: applier.applied,
     }),
     keyspace: () => ({
       keys: keyspace.keyCount,

@@ -2,7 +2,7 @@
  * Counts gRPC calls per method and status code for `grpc_server_started_total` and `grpc_server_handled_total`.
  */
 import type { CallObserver, Method } from "../transport/service.ts";
-import { CODE_NAMES } from "../transport/service.ts";
+import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 
 const UNKNOWN_CODE = 2;
 

@@ -4,7 +4,7 @@
  * sync of a journal frame, backend commit is the journal's quorum, proposals are journal records.
  */
 import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
-import { CODE_NAMES } from "../transport/service.ts";
+import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 import type { CallCounters } from "./call-counters.ts";
 import type { Counters } from "./counters.ts";
 import type { MetricSet } from "./metric-set.ts";

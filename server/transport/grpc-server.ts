@@ -19,7 +19,7 @@ import { MethodTable } from "./method-table.ts";
 import { sniffProtocol } from "./socket/protocol-sniffer.ts";
 import type { SendTotals } from "./stream/send-room.ts";
 import { readShared } from "./socket/shared-read.ts";
-import { UNAVAILABLE } from "./service.ts";
+import { UNAVAILABLE } from "../../proto/grpc-codes.ts";
 import type { CallObserver, Method, Status } from "./service.ts";
 
 /** What calls that still run are ended with when the server stops: clients go to another member, or come again. */

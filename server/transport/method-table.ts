@@ -1,7 +1,7 @@
 /** The registered methods by path, and the answers to paths that are not registered: the texts are grpc-go's. */
 import assert from "node:assert/strict";
 
-import { UNIMPLEMENTED } from "./service.ts";
+import { UNIMPLEMENTED } from "../../proto/grpc-codes.ts";
 import type { Method, Status } from "./service.ts";
 
 export class MethodTable {

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { RangeRequest } from "../../proto/messages.ts";
 import { leaseKeepAliveRequest } from "../../proto/rare.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
-import { CODE_NAMES } from "../../server/transport/service.ts";
+import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 import { ensurePeer, goMissingReason } from "../../bench/peers/build.ts";
 import { clientv3Calls } from "../support/clientv3.ts";
 import type { BytesCall } from "../support/clientv3.ts";

@@ -124,8 +124,8 @@ describeStores("revisions", (start) => {
       await client.status(),
     ];
     const { clusterId, memberId, raftTerm } = responses[0].header ?? { clusterId: 0n, memberId: 0n, raftTerm: 0 };
-    expect([clusterId, memberId, raftTerm]).not.toContain(0n);
-    expect(raftTerm).toBeGreaterThanOrEqual(2);
+    expect([clusterId, memberId]).not.toContain(0n);
+    expect(raftTerm).toBeGreaterThan(0);
     for (const { header } of responses) expect(header).toMatchObject({ clusterId, memberId, raftTerm });
     expect((await client.status()).leader).toBe(memberId);
   });

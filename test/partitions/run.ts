@@ -4,7 +4,7 @@
  */
 import { expect } from "vitest";
 import type { EncodedEvent, RequestOp, TxnRequest } from "../../proto/messages.ts";
-import { ALARM_NOSPACE } from "../../partitions/alarms.ts";
+import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import { Refusal } from "../../partitions/refusals.ts";

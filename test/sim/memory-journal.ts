@@ -1,3 +1,5 @@
+import { systemTurns } from "../../server/clock.ts";
+import type { Turns } from "../../server/clock.ts";
 import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
 import { JournalError } from "../../journal/journal.ts";
 import { checkPosition, closed, failed, tooLarge, trimmed } from "../../journal/journal-errors.ts";
@@ -24,6 +26,7 @@ export class MemoryJournal implements Journal {
 
   readonly #store: MemoryStore;
   readonly #listener: JournalListener;
+  readonly #turns: Turns;
   /** Appended, not committed. */
   #pending: Buffer[] = [];
   #turnScheduled = false;
@@ -35,8 +38,9 @@ export class MemoryJournal implements Journal {
   #settled = false;
   #waiters: (() => void)[] = [];
 
-  constructor(listener: JournalListener, store: MemoryStore = new MemoryStore()) {
+  constructor(listener: JournalListener, store: MemoryStore = new MemoryStore(), turns: Turns = systemTurns) {
     this.#listener = listener;
+    this.#turns = turns;
     this.#store = store;
     this.epoch = ++store.epoch;
     this.committed = store.first - 1 + store.records.length;
@@ -114,7 +118,7 @@ export class MemoryJournal implements Journal {
   #schedule(): void {
     if (this.#turnScheduled || this.#held || this.#pending.length === 0) return;
     this.#turnScheduled = true;
-    setImmediate(this.#endTurn);
+    this.#turns.later(this.#endTurn);
   }
 
   readonly #endTurn = (): void => {

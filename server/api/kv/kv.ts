@@ -2,13 +2,7 @@
  * etcdserverpb.KV. Reads are answered from the applied state in the turn they arrive in: what was acknowledged has been
  * applied, so they are linearizable (OC-01). Writes are checked, go through the committer and are answered on commit.
  */
-import {
-  decodeCompactionRequest,
-  decodeDeleteRangeRequest,
-  decodePutRequest,
-  decodeRangeRequest,
-  decodeTxnRequest,
-} from "../../../proto/requests.ts";
+import { decodeRangeRequest } from "../../../proto/requests.ts";
 import {
   rangeResponseParts,
   slicedRangeResponseParts,
@@ -36,7 +30,10 @@ import { isReadOnly } from "../../../partitions/txn/txn.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { SpaceGuard } from "../../engine/space-guard.ts";
 import { putCost, txnCost } from "../../engine/space-guard.ts";
-import type { Committer } from "../../engine/committer.ts";
+import type { CommandKind } from "../../engine/command.ts";
+import { COMPACTION, DELETE_RANGE, PUT, TXN } from "../../engine/kv-commands.ts";
+import type { Proposer } from "../../engine/proposer.ts";
+import { REQUEST_TOO_LARGE } from "../../engine/refusals.ts";
 import type { Compactor } from "../../engine/compactor.ts";
 import {
   BUILT_RESPONSE_BYTES_MAX,
@@ -44,8 +41,6 @@ import {
   RECORD_KIND_BYTES,
   REQUEST_ENVELOPE_BYTES,
 } from "../../limits.ts";
-import type { Command, Outcome } from "../../engine/record.ts";
-import { RECORD_COMPACTION, RECORD_DELETE_RANGE, RECORD_PUT, RECORD_TXN } from "../../engine/record.ts";
 import type { Method, UnaryCall } from "../../transport/service.ts";
 import { deleteRangeBytes, kvBytes, txnBytes } from "./answer-size.ts";
 import type { Reply } from "../call-waiter.ts";
@@ -54,14 +49,14 @@ import type { Callers } from "../callers.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
 import type { Headers } from "../header.ts";
 import { LongRanges, mayBeLong } from "./long-range.ts";
-import { readMethod, writeMethod } from "../method.ts";
+import { commandMethod, readMethod } from "../method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { SlicedRange } from "./sliced-range.ts";
-import { ANSWER_TOO_LARGE, REQUEST_TOO_LARGE } from "../statuses.ts";
+import { ANSWER_TOO_LARGE } from "../statuses.ts";
 
 export interface KvContext {
   readonly keyspace: Keyspace;
-  readonly committer: Committer;
+  readonly proposer: Proposer;
   readonly compactor: Compactor;
   readonly guard: SpaceGuard;
   readonly callers: Callers;
@@ -85,16 +80,12 @@ export class KvService {
     this.methods = [
       readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
       rangeStreamMethod(context),
-      writeMethod("/etcdserverpb.KV/Put", decodePutRequest, (call, request, record) =>
-        this.#put(call, request, record),
-      ),
-      writeMethod("/etcdserverpb.KV/DeleteRange", decodeDeleteRangeRequest, (call, request, record) =>
+      commandMethod("/etcdserverpb.KV/Put", PUT, (call, request, record) => this.#put(call, request, record)),
+      commandMethod("/etcdserverpb.KV/DeleteRange", DELETE_RANGE, (call, request, record) =>
         this.#deleteRange(call, request, record),
       ),
-      writeMethod("/etcdserverpb.KV/Txn", decodeTxnRequest, (call, request, record) =>
-        this.#txn(call, request, record),
-      ),
-      writeMethod("/etcdserverpb.KV/Compact", decodeCompactionRequest, (call, request, record) =>
+      commandMethod("/etcdserverpb.KV/Txn", TXN, (call, request, record) => this.#txn(call, request, record)),
+      commandMethod("/etcdserverpb.KV/Compact", COMPACTION, (call, request, record) =>
         this.#compact(call, request, record),
       ),
     ];
@@ -139,11 +130,10 @@ export class KvService {
     if (this.#context.guard.refuseOverQuota(call, cost)) return;
     const refused = checkPut(request);
     if (refused !== null) return call.fail(refused);
-    this.#propose({ kind: RECORD_PUT, request }, record, cost, call, this.#replyPut);
+    this.#propose(PUT, request, record, cost, call, this.#replyPut);
   }
 
-  readonly #replyPut = (call: UnaryCall, outcome: Outcome): void => {
-    const response = outcome as PutResponse;
+  readonly #replyPut = (call: UnaryCall, response: PutResponse): void => {
     response.header = this.#context.headers.at(this.#context.keyspace.revision);
     writePutResponse(this.#cleared(), response);
     call.reply(this.#writer.bytes());
@@ -152,11 +142,10 @@ export class KvService {
   #deleteRange(call: UnaryCall, request: DeleteRangeRequest, record: Buffer): void {
     const refused = checkDeleteRange(request);
     if (refused !== null) return call.fail(refused);
-    this.#propose({ kind: RECORD_DELETE_RANGE, request }, record, 0, call, this.#replyDeleteRange);
+    this.#propose(DELETE_RANGE, request, record, 0, call, this.#replyDeleteRange);
   }
 
-  readonly #replyDeleteRange = (call: UnaryCall, outcome: Outcome): void => {
-    const response = outcome as DeleteRangeResponse;
+  readonly #replyDeleteRange = (call: UnaryCall, response: DeleteRangeResponse): void => {
     if (deleteRangeBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
     response.header = this.#context.headers.at(this.#context.keyspace.revision);
     writeDeleteRangeResponse(this.#cleared(), response);
@@ -170,7 +159,7 @@ export class KvService {
     const refused = checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
     if (!isReadOnly(request)) {
-      this.#propose({ kind: RECORD_TXN, request }, record, cost, call, this.#replyTxn);
+      this.#propose(TXN, request, record, cost, call, this.#replyTxn);
       return;
     }
     const denied = callers.refuse(call, (authorization, identity) => authorization.refuseTxn(identity, request));
@@ -181,8 +170,7 @@ export class KvService {
     else this.#replyTxn(call, response);
   }
 
-  readonly #replyTxn = (call: UnaryCall, outcome: Outcome): void => {
-    const response = outcome as TxnResponse;
+  readonly #replyTxn = (call: UnaryCall, response: TxnResponse): void => {
     if (txnBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
     response.header = this.#context.headers.at(this.#context.keyspace.revision);
     writeTxnResponse(this.#cleared(), response);
@@ -193,7 +181,7 @@ export class KvService {
     const refused = this.#context.callers.refuseAdmin(call);
     if (refused !== null) return call.fail(refused);
     const reply = request.physical ? this.#replyCompactPhysical : this.#replyCompact;
-    this.#propose({ kind: RECORD_COMPACTION, request }, record, 0, call, reply);
+    this.#propose(COMPACTION, request, record, 0, call, reply);
   }
 
   readonly #replyCompact = (call: UnaryCall): void => {
@@ -207,15 +195,22 @@ export class KvService {
   };
 
   /** @param cost what the command may add to the keyspace, in bytes */
-  #propose(command: Command, record: Buffer, cost: number, call: UnaryCall, reply: Reply): void {
-    const { callers, committer, guard, requestBytesMax } = this.#context;
+  #propose<Request, Response>(
+    kind: CommandKind<Request, Response>,
+    request: Request,
+    record: Buffer,
+    cost: number,
+    call: UnaryCall,
+    reply: Reply<Response>,
+  ): void {
+    const { callers, proposer, guard, requestBytesMax } = this.#context;
     const identity = callers.identify(call);
     if (identity instanceof Refusal) return call.fail(identity);
     // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
     const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > requestBytesMax;
     const refused =
       (tooLarge ? REQUEST_TOO_LARGE : guard.refuseByAlarm(cost)) ??
-      committer.propose(command, record, new CallWaiter(call, reply), identity);
+      proposer.propose(kind, request, record, new CallWaiter(call, reply), identity);
     if (refused !== null) call.fail(refused);
   }
 

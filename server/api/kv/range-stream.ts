@@ -15,7 +15,7 @@ import { Refusal } from "../../../partitions/refusals.ts";
 import { COPIED_RESPONSE_BYTES, RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../../limits.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { ServerStreamMethod, Status, StreamCall, StreamListener } from "../../transport/service.ts";
-import { OK } from "../../transport/service.ts";
+import { OK } from "../../../proto/grpc-codes.ts";
 import { checkRange } from "./checks.ts";
 import type { Callers } from "../callers.ts";
 import type { Headers } from "../header.ts";

@@ -15,7 +15,7 @@ import { RecentIds } from "./recent-ids.ts";
 import type { RequestHead } from "../headers/request-head.ts";
 import { TOO_MANY_REQUESTS } from "../stream/send-room.ts";
 import type { SendTotals } from "../stream/send-room.ts";
-import { CANCELED, INTERNAL } from "../service.ts";
+import { CANCELED, INTERNAL } from "../../../proto/grpc-codes.ts";
 import type { CallObserver, Status } from "../service.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { StreamWriter } from "../sending/stream-writer.ts";

@@ -21,7 +21,7 @@ import type { MethodTable } from "../method-table.ts";
 import { OutputBuffer } from "../sending/output-buffer.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { RateLimit } from "./rate-limit.ts";
-import { CANCELED } from "../service.ts";
+import { CANCELED } from "../../../proto/grpc-codes.ts";
 import type { Status } from "../service.ts";
 import { StreamWriter } from "../sending/stream-writer.ts";
 import type { WriterHost } from "../sending/stream-writer.ts";

@@ -10,7 +10,7 @@ import { duplexPair } from "node:stream";
 import { DEFAULT_FRAME_BYTES_MAX } from "../frames/frames.ts";
 import { AUTHORITY, METHOD, PATH, SCHEME, TE } from "../headers/header-field.ts";
 import type { HeaderField } from "../headers/header-field.ts";
-import { INTERNAL, OK, RESOURCE_EXHAUSTED } from "../service.ts";
+import { INTERNAL, OK, RESOURCE_EXHAUSTED } from "../../../proto/grpc-codes.ts";
 import type { StreamListener } from "../service.ts";
 import type { StreamWriter } from "../sending/stream-writer.ts";
 import type { Stream } from "../stream/stream.ts";

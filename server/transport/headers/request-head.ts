@@ -25,7 +25,7 @@ import {
 import type { HeaderField } from "./header-field.ts";
 import type { FieldSink } from "./hpack.ts";
 import type { MethodTable } from "../method-table.ts";
-import { INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED } from "../service.ts";
+import { INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED } from "../../../proto/grpc-codes.ts";
 import type { CallMetadata, Method, Status } from "../service.ts";
 
 /** An answer that the headers alone decide. */

@@ -21,7 +21,7 @@ import {
 } from "../frames/frames.ts";
 import { literalBlock } from "./hpack.ts";
 import { percentEncode } from "./percent-coding.ts";
-import { OK } from "../service.ts";
+import { OK } from "../../../proto/grpc-codes.ts";
 import type { Status } from "../service.ts";
 
 /** The default size of a header table. A client that announces less gets literals. */

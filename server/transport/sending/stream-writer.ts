@@ -30,7 +30,7 @@ import { SendQueue } from "../stream/send-queue.ts";
 import { ANSWER_DROPPED, SendRoom, TOO_MANY_REQUESTS } from "../stream/send-room.ts";
 import type { SendTotals } from "../stream/send-room.ts";
 import { SendRound } from "./send-round.ts";
-import { OK, RESOURCE_EXHAUSTED } from "../service.ts";
+import { OK, RESOURCE_EXHAUSTED } from "../../../proto/grpc-codes.ts";
 import type { MessageParts, Status } from "../service.ts";
 import type { Stream, StreamOutput } from "../stream/stream.ts";
 

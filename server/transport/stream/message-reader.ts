@@ -15,7 +15,7 @@
 import { gunzipSync } from "node:zlib";
 
 import { readUint32 } from "../frames/frames.ts";
-import { INTERNAL, RESOURCE_EXHAUSTED, UNIMPLEMENTED } from "../service.ts";
+import { INTERNAL, RESOURCE_EXHAUSTED, UNIMPLEMENTED } from "../../../proto/grpc-codes.ts";
 import type { Status } from "../service.ts";
 
 export const MESSAGE_PREFIX_BYTES = 5;

@@ -18,7 +18,7 @@
 
 import type { TransportLimits } from "../limits.ts";
 import type { SendQueue } from "./send-queue.ts";
-import { RESOURCE_EXHAUSTED, UNAVAILABLE } from "../service.ts";
+import { RESOURCE_EXHAUSTED, UNAVAILABLE } from "../../../proto/grpc-codes.ts";
 import type { Status } from "../service.ts";
 import type { Stream } from "./stream.ts";
 

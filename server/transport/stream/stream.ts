@@ -13,7 +13,7 @@ import type { MessageSink } from "./message-reader.ts";
 import type { RequestHead } from "../headers/request-head.ts";
 import type { SendQueue } from "./send-queue.ts";
 import { TOO_MANY_REQUESTS } from "./send-room.ts";
-import { DEADLINE_EXCEEDED, INTERNAL } from "../service.ts";
+import { DEADLINE_EXCEEDED, INTERNAL } from "../../../proto/grpc-codes.ts";
 import type { CallMetadata, MessageParts, Status, StreamCall, StreamListener, UnaryCall } from "../service.ts";
 
 const NO_MESSAGE = "cardinality violation: received no request message from non-client-streaming RPC";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ALARM_CORRUPT, ALARM_NOSPACE } from "../../../partitions/alarms.ts";
+import { ALARM_CORRUPT, ALARM_NOSPACE } from "../../../proto/rare.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE } from "../../../partitions/refusals.ts";
 import { Harness, kv, tombstone } from "../harness.ts";
 import { deleteOp, deleteRequest, FROM_KEY, putOp, putRequest, rangeOp, txnOp, txnRequest } from "../requests.ts";

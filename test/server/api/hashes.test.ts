@@ -4,7 +4,7 @@ import type { HistoryHash } from "../../../partitions/keyspace.ts";
 import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
 import { Hashes } from "../../../server/api/hashes.ts";
 import type { JobCall } from "../../../server/api/sliced-jobs.ts";
-import { TOO_MANY_REQUESTS } from "../../../server/api/statuses.ts";
+import { TOO_MANY_REQUESTS } from "../../../server/engine/refusals.ts";
 import { HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../../../server/limits.ts";
 import type { Status } from "../../../server/transport/service.ts";
 import { putRequest } from "../../../bench/client/requests.ts";

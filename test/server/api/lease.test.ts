@@ -1,14 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { MemoryJournal } from "../../sim/memory-journal.ts";
+import type { MemoryJournal } from "../../sim/memory-journal.ts";
 import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../../proto/rare.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { LeaseService } from "../../../server/api/lease.ts";
 import { REPLIES_UNREAD } from "../../../server/api/statuses.ts";
-import { Engine } from "../../../server/engine/engine.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
 import { KEEP_ALIVES_WAITING_MAX } from "../../../server/limits.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
-import { OK, UNAVAILABLE } from "../../../server/transport/service.ts";
+import { OK, UNAVAILABLE } from "../../../proto/grpc-codes.ts";
 import { callersOf } from "../../support/callers.ts";
+import { newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { HeldStream } from "../../sim/held-stream.ts";
 
@@ -23,19 +24,12 @@ let stream: StreamListener;
 
 beforeEach(async () => {
   clock = new ManualClock();
-  engine = new Engine({
-    clock,
-    memberId: 7n,
-    quotaBytes: Number.POSITIVE_INFINITY,
-    flush: () => {},
-    onJournalFailed: () => {},
-  });
-  journal = new MemoryJournal(engine);
-  await engine.start(journal);
+  engine = newEngine({ clock });
+  journal = await takeOver(engine);
   const service = new LeaseService({
     ...partsOf(engine),
     callers: callersOf(engine.keyspace),
-    headers: new Headers(1n, 7n),
+    headers: new Headers(1n, 7n, engine.proposer),
   });
   const method = service.methods.find(({ path }) => path === "/etcdserverpb.Lease/LeaseKeepAlive") as BidiMethod;
   call = new HeldStream();
@@ -46,15 +40,15 @@ beforeEach(async () => {
 
 function partsOf({
   keyspace,
-  committer,
+  proposer,
   lessor,
   guard,
-}: Engine): Pick<Engine, "keyspace" | "committer" | "lessor" | "guard"> {
-  return { keyspace, committer, lessor, guard };
+}: Engine): Pick<Engine, "keyspace" | "proposer" | "lessor" | "guard"> {
+  return { keyspace, proposer, lessor, guard };
 }
 
 async function committed(): Promise<void> {
-  while (engine.committer.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+  while (engine.applier.pending > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("LS-13: keepalives of a lease that has expired", () => {
@@ -112,7 +106,7 @@ describe("LS-13: keepalives of a lease that has expired", () => {
     journal.release();
     await committed();
     stream.onMessage(KEEP_ALIVE);
-    expect(call.status).toBe(engine.committer.failure);
+    expect(call.status).toBe(engine.proposer.failure);
     expect(call.status?.code).toBe(UNAVAILABLE);
   });
 });

@@ -6,18 +6,19 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { MemoryJournal } from "../../sim/memory-journal.ts";
 import { decodeEvent } from "../../../proto/encoded-event.ts";
 import type { WatchRequest, WatchResponse } from "../../../proto/messages.ts";
-import { writePutRequest, writeWatchRequest } from "../../../proto/request-writers.ts";
+import { writeWatchRequest } from "../../../proto/request-writers.ts";
 import { decodeWatchResponse } from "../../../proto/response-readers.ts";
 import { Writer } from "../../../proto/writer.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { WatchService } from "../../../server/api/watch.ts";
-import { Engine } from "../../../server/engine/engine.ts";
-import { RECORD_PUT, recordOf } from "../../../server/engine/record.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import { PUT } from "../../../server/engine/kv-commands.ts";
+import { recordOf } from "../../../server/engine/record.ts";
 import type { BidiMethod, StreamCall, StreamListener } from "../../../server/transport/service.ts";
 import { callersOf } from "../../support/callers.ts";
+import { newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { putRequest, watchCreateRequest } from "../../../bench/client/requests.ts";
 
@@ -162,9 +163,9 @@ class Play {
   constructor() {
     const clock = new ManualClock();
     const flush = (): void => this.#flush();
-    this.engine = new Engine({ clock, memberId: 1n, quotaBytes: Infinity, flush, onJournalFailed: () => {} });
+    this.engine = newEngine({ clock, flush });
     const { keyspace, catchUp, counters } = this.engine;
-    const headers = new Headers(1n, 1n);
+    const headers = new Headers(1n, 1n, { epoch: 1 });
     const intervals = { progressIntervalMs: 600_000, fragmentBytes: 2 ** 21 };
     const callers = callersOf(keyspace);
     this.#service = new WatchService({ keyspace, callers, catchUp, headers, clock, counters, ...intervals });
@@ -172,7 +173,7 @@ class Play {
   }
 
   async start(): Promise<void> {
-    await this.engine.start(new MemoryJournal(this.engine));
+    await takeOver(this.engine);
     for (let i = 0; i < HISTORY; i++) this.#write(KEYS[i % KEYS.length]);
     await turns(IDLE_TURNS);
   }
@@ -231,7 +232,7 @@ class Play {
     for (let before = -1, now = 0; before !== now;) {
       before = now;
       await turns(IDLE_TURNS);
-      now = this.#all.reduce((sum, { deliveries }) => sum + deliveries, 0) + this.engine.committer.pending;
+      now = this.#all.reduce((sum, { deliveries }) => sum + deliveries, 0) + this.engine.applier.pending;
     }
   }
 
@@ -257,11 +258,9 @@ class Play {
 
   #write(name: string): void {
     const request = putRequest(name);
-    const writer = new Writer();
-    writePutRequest(writer, request);
     const onApplied = (): void => void this.#history.push(name);
     const waiter = { onApplied, onLost: (): void => {} };
-    this.engine.committer.propose({ kind: RECORD_PUT, request }, recordOf(writer.bytes()), waiter);
+    this.engine.proposer.propose(PUT, request, recordOf(PUT, PUT.encode(request)), waiter);
   }
 
   #watch(played: PlayedStream, wanted: string | null, part: number): void {

@@ -6,6 +6,7 @@ import type { WatchCreateRequest, WatchResponse } from "../../../proto/messages.
 import { Writer } from "../../../proto/writer.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { WatchService } from "../../../server/api/watch.ts";
+import { systemTurns } from "../../../server/clock.ts";
 import { CatchUp } from "../../../server/engine/catch-up.ts";
 import { Counters } from "../../../server/metrics/counters.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
@@ -23,8 +24,8 @@ beforeEach(() => {
   const service = new WatchService({
     keyspace,
     callers: callersOf(keyspace),
-    catchUp: new CatchUp(keyspace, () => {}),
-    headers: new Headers(1n, 2n),
+    catchUp: new CatchUp(keyspace, systemTurns, () => {}),
+    headers: new Headers(1n, 2n, { epoch: 1 }),
     clock: new ManualClock(),
     counters: new Counters(),
     progressIntervalMs: 600_000,

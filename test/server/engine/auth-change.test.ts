@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 import { Auth } from "../../../partitions/auth/auth.ts";
 import type { AuthChange } from "../../../server/engine/auth-change.ts";
 import {
+  AUTH,
   AUTH_DISABLE,
   AUTH_ENABLE,
-  decodeAuthChange,
   ROLE_ADD,
   ROLE_DELETE,
   ROLE_GRANT_PERMISSION,
@@ -18,7 +18,7 @@ import {
   USER_REVOKE_ROLE,
 } from "../../../server/engine/auth-change.ts";
 import type { AuthChangeType } from "../../../server/engine/auth-change.ts";
-import { decodeIdentity, decodeRecord, RECORD_AUTH, recordOf, withIdentity } from "../../../server/engine/record.ts";
+import { decodeRecord, recordOf, withIdentity } from "../../../server/engine/record.ts";
 
 const name = fc.constantFrom("root", "amy", "", "\0", "\ufeffamy", "zoë", "\u{1f600}", "__proto__", "constructor");
 const bytes = fc.constantFrom("", "\0", "a", "b", "\xff").map((text) => Buffer.from(text, "latin1"));
@@ -32,7 +32,10 @@ interface Both {
 }
 
 function both<Request>(type: AuthChangeType<Request>, request: fc.Arbitrary<Request>): fc.Arbitrary<Both> {
-  return request.map((fields) => ({ asked: type.of(fields), record: type.encode(fields) }));
+  return request.map((fields) => {
+    const asked = type.of(fields);
+    return { asked, record: asked.encode() };
+  });
 }
 
 const change = fc.oneof(
@@ -73,7 +76,7 @@ test("a replay of changes comes to the same answers, users, roles, sizes and rev
     fc.property(fc.array(change, { maxLength: 60, size: "max" }), (changes) => {
       const [served, replayed] = [new Auth(), new Auth()];
       for (const { asked, record } of changes) {
-        expect(decodeAuthChange(record).execute(replayed)).toBe(asked.execute(served));
+        expect(AUTH.decode(record).execute(replayed)).toBe(asked.execute(served));
       }
       expect(stateOf(replayed)).toEqual(stateOf(served));
       for (const each of served.roleNames()) served.deleteRole(each);
@@ -90,16 +93,15 @@ test("a replay of changes comes to the same answers, users, roles, sizes and rev
 test("a record names its user in any letters, and the change behind the name is the same", () => {
   fc.assert(
     fc.property(name, fc.nat(), change, (user, authRevision, { record }) => {
-      const plain = recordOf(record);
-      plain[0] = RECORD_AUTH;
-      expect(decodeIdentity(plain)).toBeNull();
+      const plain = recordOf(AUTH, record);
+      expect(decodeRecord(plain)).toMatchObject({ kind: AUTH, identity: null });
       const named = withIdentity(plain, { name: user, authRevision });
-      expect(decodeIdentity(named)).toEqual({ name: user, authRevision });
-      expect(decodeRecord(named).kind).toBe(RECORD_AUTH);
+      const identity = { name: user, authRevision };
+      expect(decodeRecord(named)).toMatchObject({ kind: AUTH, identity });
       expect(named.subarray(-record.length)).toEqual(record);
       // Cut off within its name it is no record of somebody else.
       const nameEnd = named.length - record.length;
-      if (nameEnd > 11) expect(() => decodeIdentity(named.subarray(0, nameEnd - 1))).toThrow("within its record");
+      if (nameEnd > 11) expect(() => decodeRecord(named.subarray(0, nameEnd - 1))).toThrow("within its record");
     }),
   );
 });

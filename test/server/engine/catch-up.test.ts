@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
 import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/watchers.ts";
+import { systemTurns } from "../../../server/clock.ts";
 import { CatchUp } from "../../../server/engine/catch-up.ts";
 import { putRequest } from "../../../bench/client/requests.ts";
 
@@ -12,7 +13,7 @@ test("a watcher whose stream drains while a slice is written out reads on, thoug
   for (let i = 0; i < batches * CATCH_UP_REVISIONS_MAX; i++) keyspace.put(putRequest("a"));
   watchers.flush();
   const paused: Watcher[] = [];
-  const catchUp = new CatchUp(keyspace, () => {
+  const catchUp = new CatchUp(keyspace, systemTurns, () => {
     for (const watcher of paused.splice(0)) {
       watchers.resume(watcher);
       catchUp.run();

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { RECORD_BYTES_MAX } from "../../../journal/limits.ts";
-import { MemoryJournal, MemoryStore } from "../../sim/memory-journal.ts";
+import type { MemoryJournal } from "../../sim/memory-journal.ts";
+import { MemoryStore } from "../../sim/memory-journal.ts";
 import type { PutResponse } from "../../../proto/messages.ts";
-import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT, alarmRequest } from "../../../proto/rare.ts";
-import { writePutRequest } from "../../../proto/request-writers.ts";
-import { Writer } from "../../../proto/writer.ts";
+import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT } from "../../../proto/rare.ts";
 import type { Identity } from "../../../partitions/auth/authorization.ts";
 import {
   AUTH_REVISION_OLD,
@@ -14,9 +13,10 @@ import {
   Refusal,
   USER_NAME_EMPTY,
 } from "../../../partitions/refusals.ts";
-import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../../server/api/statuses.ts";
+import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../../server/engine/refusals.ts";
 import type { AuthChangeType } from "../../../server/engine/auth-change.ts";
 import {
+  AUTH,
   AUTH_ENABLE,
   ROLE_ADD,
   ROLE_GRANT_PERMISSION,
@@ -24,15 +24,15 @@ import {
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
 } from "../../../server/engine/auth-change.ts";
-import { Engine } from "../../../server/engine/engine.ts";
+import { ALARM } from "../../../server/engine/alarm-commands.ts";
+import type { CommandKind } from "../../../server/engine/command.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import { PUT } from "../../../server/engine/kv-commands.ts";
 import { LEASE_REVOKE_RETRY_MS, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../../server/limits.ts";
-import type { Command, Outcome } from "../../../server/engine/record.ts";
-import { RECORD_ALARM, RECORD_AUTH, RECORD_PUT, recordOf } from "../../../server/engine/record.ts";
-import type { Status } from "../../../server/transport/service.ts";
+import { recordOf } from "../../../server/engine/record.ts";
+import { MEMBER_ID, newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { putRequest, rangeRequest } from "../../../bench/client/requests.ts";
-
-const MEMBER_ID = 7n;
 
 let clock: ManualClock;
 let store: MemoryStore;
@@ -41,14 +41,13 @@ let journal: MemoryJournal;
 let flushes: number;
 
 async function open(quotaBytes = Number.POSITIVE_INFINITY): Promise<void> {
-  engine = new Engine({ clock, memberId: MEMBER_ID, quotaBytes, flush: () => flushes++, onJournalFailed: () => {} });
-  journal = new MemoryJournal(engine, store);
-  await engine.start(journal);
+  engine = newEngine({ clock, quotaBytes, flush: () => flushes++ });
+  journal = await takeOver(engine, store);
 }
 
 interface Answers {
-  readonly outcomes: Outcome[];
-  readonly losses: Status[];
+  readonly outcomes: unknown[];
+  readonly losses: Refusal[];
 }
 
 /** Proposes a put and keeps what its waiter is told. */
@@ -57,35 +56,34 @@ function propose(
   value = "",
   lease = 0n,
   answers: Answers = newAnswers(),
-): Answers & { refused: Status | null } {
+): Answers & { refused: Refusal | null } {
   const request = putRequest(key, value, { lease });
-  const writer = new Writer();
-  writePutRequest(writer, request);
-  const refused = engine.committer.propose({ kind: RECORD_PUT, request }, recordOf(writer.bytes()), {
+  const refused = engine.proposer.propose(PUT, request, recordOf(PUT, PUT.encode(request)), {
     onApplied: (outcome) => answers.outcomes.push(outcome),
-    onLost: (status) => answers.losses.push(status),
+    onLost: (reason) => answers.losses.push(reason),
   });
   return { ...answers, refused };
 }
 
 /** Changes users or roles, or does something as one of them, and gives what came of it. */
-async function outcomeOf(command: Command, record: Buffer, identity: Identity | null): Promise<Outcome> {
-  const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-  const waiter = { onApplied: resolve, onLost: (status: Status) => reject(new Error(status.message)) };
-  const refused = engine.committer.propose(command, record, waiter, identity);
+async function outcomeOf<Request, Response>(
+  kind: CommandKind<Request, Response>,
+  request: Request,
+  identity: Identity | null,
+): Promise<Response | Refusal> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response | Refusal>();
+  const waiter = { onApplied: resolve, onLost: (reason: Refusal) => reject(new Error(reason.message)) };
+  const refused = engine.proposer.propose(kind, request, recordOf(kind, kind.encode(request)), waiter, identity);
   if (refused !== null) reject(new Error(refused.message));
   return promise;
 }
 
 function change<Request>(type: AuthChangeType<Request>, request: Request, identity: Identity | null = null) {
-  return outcomeOf({ kind: RECORD_AUTH, request: type.of(request) }, recordOf(type.encode(request)), identity);
+  return outcomeOf(AUTH, type.of(request), identity);
 }
 
-function putAs(key: string, identity: Identity | null): Promise<Outcome> {
-  const request = putRequest(key);
-  const writer = new Writer();
-  writePutRequest(writer, request);
-  return outcomeOf({ kind: RECORD_PUT, request }, recordOf(writer.bytes()), identity);
+function putAs(key: string, identity: Identity | null): Promise<unknown> {
+  return outcomeOf(PUT, putRequest(key), identity);
 }
 
 function newAnswers(): Answers {
@@ -99,7 +97,7 @@ function valueOf(key: string): number {
 }
 
 async function committed(): Promise<void> {
-  while (engine.committer.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+  while (engine.applier.pending > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
 beforeEach(async () => {
@@ -124,11 +122,11 @@ describe("execute on commit", () => {
     expect(engine.keyspace.revision).toBe(2);
   });
 
-  test("proposals are executed in the order they were made, and one batch is flushed once", async () => {
+  test("proposals are executed in the order they were made, and one run is flushed once", async () => {
     const order: string[] = [];
     journal.hold();
     for (const key of ["a", "b", "c"]) {
-      propose(key, "", 0n, { outcomes: { push: () => order.push(key) } as unknown as Outcome[], losses: [] });
+      propose(key, "", 0n, { outcomes: { push: () => order.push(key) } as unknown as unknown[], losses: [] });
     }
     const before = flushes;
     journal.release();
@@ -177,6 +175,77 @@ describe("the journal fails", () => {
   });
 });
 
+describe("one reign follows another", () => {
+  /** Fails the reign with one proposal that survives in the journal and one that does not. */
+  async function failReign(): Promise<Answers[]> {
+    journal.failNext(new Error("disk on fire"), 1);
+    const answers = [propose("survivor"), propose("gone")];
+    await committed();
+    return answers;
+  }
+
+  test("services, keyspace and watches stay; what survived unacknowledged is executed once, before all that is new", async () => {
+    const told: number[] = [];
+    const sink = {
+      deliver: (_: unknown, revision: number) => told.push(revision) > 0,
+      compacted: () => {},
+    };
+    const fields = { startRevision: 0, filters: [], prevKv: false, sink };
+    engine.keyspace.watchers.create({ key: Buffer.from("a"), rangeEnd: Buffer.from("z"), ...fields });
+    propose("before");
+    await committed();
+    const lost = await failReign();
+    expect(lost.map(({ losses }) => losses.length)).toEqual([1, 1]);
+    const { proposer, keyspace } = engine;
+    const { epoch } = proposer;
+    expect(proposer.failure).not.toBeNull();
+    journal = await takeOver(engine, store);
+    expect(proposer.failure).toBeNull();
+    expect(proposer.epoch).toBeGreaterThan(epoch);
+    const { outcomes } = propose("after");
+    await committed();
+    expect(outcomes).toHaveLength(1);
+    expect(["before", "survivor", "gone", "after"].map(valueOf)).toEqual([1, 1, 0, 1]);
+    expect(keyspace.revision).toBe(4);
+    expect(told).toEqual([2, 3, 4]);
+    expect(lost.map(({ outcomes: none, losses }) => [none.length, losses.length])).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+  });
+
+  test("LS-16: a lease whose expiry was lost with the reign has its whole TTL again, and then runs out", async () => {
+    engine.keyspace.leaseGrant(5n, 10);
+    engine.lessor.add(5n, 10);
+    await clock.advance(9_000);
+    await failReign();
+    await clock.advance(60_000);
+    expect(engine.lessor.remainingSeconds(5n)).toBe(0);
+    journal = await takeOver(engine, store);
+    expect(engine.lessor.remainingSeconds(5n)).toBe(10);
+    await clock.advance(9_000);
+    await committed();
+    expect(engine.keyspace.lease(5n)).not.toBeNull();
+    await clock.advance(2_000);
+    await committed();
+    expect(engine.keyspace.lease(5n)).toBeNull();
+  });
+
+  test("a journal that no longer reaches back to what was executed is refused, and the reign before stays", async () => {
+    for (const key of ["a", "b", "c"]) propose(key);
+    await committed();
+    await journal.trim(3);
+    const { epoch } = engine.proposer;
+    const other = newEngine({ clock });
+    await expect(takeOver(other, store)).rejects.toMatchObject({ code: "ERR_TRIMMED" });
+    expect(other.proposer.failure).not.toBeNull();
+    await failReign();
+    journal = await takeOver(engine, store);
+    expect(engine.proposer.epoch).toBeGreaterThan(epoch);
+    expect(["a", "b", "c", "survivor"].map(valueOf)).toEqual([1, 1, 1, 1]);
+  });
+});
+
 test("a proposal that does not commit in time is told so once, and may still take effect", async () => {
   journal.hold();
   const { outcomes, losses } = propose("slow");
@@ -212,7 +281,7 @@ test("LS-08, LS-16: an expired lease takes its keys along; after a restart it ha
 describe("a lease runs out while the CORRUPT alarm forbids its revocation", () => {
   function proposeCorrupt(action: number): void {
     const request = { action, memberID: MEMBER_ID, alarm: ALARM_CORRUPT };
-    engine.committer.propose({ kind: RECORD_ALARM, request }, recordOf(alarmRequest.encode(request)), {
+    engine.proposer.propose(ALARM, request, recordOf(ALARM, ALARM.encode(request)), {
       onApplied: () => {},
       onLost: () => {},
     });
@@ -226,10 +295,10 @@ describe("a lease runs out while the CORRUPT alarm forbids its revocation", () =
   test("it is revoked once the alarm is gone, and nothing is written before", async () => {
     proposeCorrupt(ALARM_ACTION_ACTIVATE);
     await committed();
-    const { appended } = engine.committer;
+    const { appended } = engine.proposer;
     await clock.advance(60_000);
     expect(engine.keyspace.lease(5n)).not.toBeNull();
-    expect(engine.committer.appended).toBe(appended);
+    expect(engine.proposer.appended).toBe(appended);
     proposeCorrupt(ALARM_ACTION_DEACTIVATE);
     await committed();
     await clock.advance(2 * LEASE_REVOKE_RETRY_MS);
@@ -242,7 +311,7 @@ describe("a lease runs out while the CORRUPT alarm forbids its revocation", () =
     journal.hold();
     proposeCorrupt(ALARM_ACTION_ACTIVATE);
     await clock.advance(1_500);
-    expect(engine.committer.pending).toBe(2);
+    expect(engine.applier.pending).toBe(2);
     journal.release();
     await committed();
     expect(engine.keyspace.lease(5n)).not.toBeNull();
@@ -257,7 +326,7 @@ describe("the space quota", () => {
   test("the request that would outgrow it raises the alarm, and a restart does not clear it", async () => {
     await open(10_000);
     const told: unknown[] = [];
-    const call = { fail: (status: Status): unknown => told.push([status, engine.keyspace.alarms().length]) };
+    const call = { fail: (refusal: Refusal): unknown => told.push([refusal, engine.keyspace.alarms().length]) };
     journal.hold();
     expect([engine.guard.refuseOverQuota(call, 100), engine.guard.refuseByAlarm(100)]).toEqual([false, null]);
     expect([engine.guard.refuseOverQuota(call, 20_000), engine.guard.refuseOverQuota(call, 20_000)]).toEqual([

@@ -15,7 +15,8 @@ import { COMPACTED, Refusal } from "../../../../partitions/refusals.ts";
 import { LongRanges, mayBeLong } from "../../../../server/api/kv/long-range.ts";
 import type { JobCall } from "../../../../server/api/sliced-jobs.ts";
 import { SlicedRange } from "../../../../server/api/kv/sliced-range.ts";
-import { TOO_MANY_REQUESTS } from "../../../../server/api/statuses.ts";
+import { systemTurns } from "../../../../server/clock.ts";
+import { TOO_MANY_REQUESTS } from "../../../../server/engine/refusals.ts";
 import { Compactor } from "../../../../server/engine/compactor.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../../server/limits.ts";
 import type { Status } from "../../../../server/transport/service.ts";
@@ -157,7 +158,7 @@ test("compaction that overtakes a long range alters nothing of it, and removes w
     keyspace.watchers.flush();
     keyspace.compact(keyspace.revision);
     const order: string[] = [];
-    const removed = new Promise<void>((resolve) => new Compactor(keyspace).whenRemoved(resolve));
+    const removed = new Promise<void>((resolve) => new Compactor(keyspace, systemTurns).whenRemoved(resolve));
     await Promise.all([reading.then(() => order.push("answered")), removed.then(() => order.push("removed"))]);
     expect(order).toEqual(["answered", "removed"]);
     expect(keyspace.compactStep(1)).toBe(true);

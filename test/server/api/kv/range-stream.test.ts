@@ -8,7 +8,7 @@ import { rangeStreamMethod } from "../../../../server/api/kv/range-stream.ts";
 import { RANGE_STREAM_CHUNK_KEYS } from "../../../../server/limits.ts";
 import { Counters } from "../../../../server/metrics/counters.ts";
 import type { StreamListener } from "../../../../server/transport/service.ts";
-import { OK } from "../../../../server/transport/service.ts";
+import { OK } from "../../../../proto/grpc-codes.ts";
 import { callersOf } from "../../../support/callers.ts";
 import { prefixEnd, putRequest, rangeRequest } from "../../../../bench/client/requests.ts";
 import { HeldStream } from "../../../sim/held-stream.ts";
@@ -29,7 +29,7 @@ function open(): StreamListener {
   const method = rangeStreamMethod({
     keyspace,
     callers: callersOf(keyspace),
-    headers: new Headers(1n, 2n),
+    headers: new Headers(1n, 2n, { epoch: 1 }),
     counters: new Counters(),
   });
   const writer = new Writer();

@@ -1,0 +1,68 @@
+/**
+ * The kinds of command: one entry for each says all that differs between them. Whatever a record asks for is looked up
+ * here by its code, and nowhere is a switch over kinds.
+ *
+ * Executing the same commands in order on an empty keyspace gives the same keyspace on every machine. Therefore nothing
+ * that depends on a clock or on chance is left to execution: a lease's id and granted TTL are fixed before.
+ */
+import type { Identity } from "../../partitions/auth/authorization.ts";
+import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { Refusal } from "../../partitions/refusals.ts";
+import type { Counters } from "../metrics/counters.ts";
+
+/** What follows from executed commands besides the answer: on every member, whether it writes, follows or replays. */
+export interface EffectTargets {
+  readonly leases: {
+    add(id: bigint, ttlSeconds: number): void;
+    remove(id: bigint): void;
+  };
+  readonly history: {
+    /** Begins to remove what a compaction allows to forget. */
+    run(): void;
+  };
+}
+
+/**
+ * @typeParam Request - the decoded request; its bytes may be views into the record
+ * @typeParam Response - what executing it gives when it is not refused: the response without header, or null
+ */
+export interface CommandKind<Request, Response> {
+  /** What it is called in records, for ever: 1 to 127. */
+  readonly code: number;
+  /** For logs and tests. */
+  readonly name: string;
+  /** @throws DecodeError */
+  decode(message: Buffer): Request;
+  encode(request: Request): Uint8Array;
+  /**
+   * Why the user may not do this, as users and roles are now, or null. Kinds that always may are checked by the services,
+   * as in etcd, or are the server's own acts.
+   *
+   * @param identity null for nobody
+   */
+  refuse(keyspace: Keyspace, request: Request, identity: Identity | null): Refusal | null;
+  /** @param isAnswered false when nobody waits for the response, which then leaves out what only reads */
+  execute(keyspace: Keyspace, request: Request, isAnswered: boolean): Response | Refusal;
+  /** Called after every execution that was not refused, in order. */
+  effects(targets: EffectTargets, request: Request, response: Response): void;
+  /** The same for metrics: not called for what was committed before this member started. */
+  count(counters: Counters, request: Request, response: Response): void;
+}
+
+/** Of any kind: only the kind's own methods look into requests and responses. */
+export type AnyCommandKind = CommandKind<unknown, unknown>;
+
+/** A kind whose commands anybody may give, and from which nothing else follows, unless `fields` say so. */
+export function commandKind<Request, Response>(
+  fields: Pick<CommandKind<Request, Response>, "code" | "name" | "decode" | "encode" | "execute"> &
+    Partial<CommandKind<Request, Response>>,
+): CommandKind<Request, Response> {
+  const { code, name, decode, encode, execute, refuse = allow, effects = nothing, count = nothing } = fields;
+  return { code, name, decode, encode, execute, refuse, effects, count };
+}
+
+function allow(): null {
+  return null;
+}
+
+function nothing(): void {}

@@ -1,0 +1,99 @@
+/** The commands that change keys and their history. */
+import type {
+  CompactionRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  TxnRequest,
+  TxnResponse,
+} from "../../proto/messages.ts";
+import {
+  writeCompactionRequest,
+  writeDeleteRangeRequest,
+  writePutRequest,
+  writeTxnRequest,
+} from "../../proto/request-writers.ts";
+import {
+  decodeCompactionRequest,
+  decodeDeleteRangeRequest,
+  decodePutRequest,
+  decodeTxnRequest,
+} from "../../proto/requests.ts";
+import { Writer } from "../../proto/writer.ts";
+import type { Counters } from "../metrics/counters.ts";
+import { commandKind } from "./command.ts";
+
+export const PUT = commandKind<PutRequest, PutResponse>({
+  code: 1,
+  name: "put",
+  decode: decodePutRequest,
+  encode: encoder(writePutRequest),
+  refuse: ({ authorization }, request, identity) => authorization.refusePut(identity, request),
+  execute: (keyspace, request) => keyspace.put(request),
+  count(counters, request) {
+    counters.puts++;
+    counters.txns++;
+    counters.putBytes += request.key.length + request.value.length;
+  },
+});
+
+export const DELETE_RANGE = commandKind<DeleteRangeRequest, DeleteRangeResponse>({
+  code: 2,
+  name: "delete range",
+  decode: decodeDeleteRangeRequest,
+  encode: encoder(writeDeleteRangeRequest),
+  refuse: ({ authorization }, request, identity) => authorization.refuseDeleteRange(identity, request),
+  execute: (keyspace, request) => keyspace.deleteRange(request),
+  count(counters) {
+    counters.deletes++;
+    counters.txns++;
+  },
+});
+
+export const TXN = commandKind<TxnRequest, TxnResponse>({
+  code: 3,
+  name: "txn",
+  decode: decodeTxnRequest,
+  encode: encoder(writeTxnRequest),
+  refuse: ({ authorization }, request, identity) => authorization.refuseTxn(identity, request),
+  execute: (keyspace, request, isAnswered) => keyspace.txn(request, isAnswered),
+  count(counters, _, response) {
+    counters.txns++;
+    countOperations(counters, response);
+  },
+});
+
+/** Asked for by a client; AUTO_COMPACTION is the server's own. */
+export const COMPACTION = commandKind<CompactionRequest, null>({
+  code: 4,
+  name: "compaction",
+  decode: decodeCompactionRequest,
+  encode: encoder(writeCompactionRequest),
+  execute: (keyspace, request) => keyspace.compact(request.revision),
+  effects: ({ history }) => history.run(),
+});
+
+/** What the operator's retention asks for. */
+export const AUTO_COMPACTION = commandKind<CompactionRequest, null>({
+  ...COMPACTION,
+  code: 11,
+  name: "auto compaction",
+});
+
+function encoder<Request>(write: (writer: Writer, request: Request) => void): (request: Request) => Buffer {
+  return (request) => {
+    const writer = new Writer();
+    write(writer, request);
+    return writer.bytes();
+  };
+}
+
+function countOperations(counters: Counters, { responses }: TxnResponse): void {
+  for (const operation of responses) {
+    if (operation.case === "put") counters.puts++;
+    else if (operation.case === "deleteRange") counters.deletes++;
+    else if (operation.case === "range") counters.ranges++;
+    else if (operation.case === "txn") countOperations(counters, operation.response);
+  }
+}

@@ -1,0 +1,39 @@
+/** A command that this member has proposed, between the journal and its execution. */
+import type { Identity } from "../../partitions/auth/authorization.ts";
+import type { Refusal } from "../../partitions/refusals.ts";
+import type { AnyCommandKind } from "./command.ts";
+
+/** Who waits for a proposal. Exactly one of the two is called, once, and never before `propose` has returned. */
+export interface Waiter<Response = unknown> {
+  /** The record is committed and executed. `outcome` is the response without header, or the refusal. */
+  onApplied(outcome: Response | Refusal): void;
+  /** The proposal did not commit in time, or its reign ended: whether it took effect is unknown. */
+  onLost(reason: Refusal): void;
+}
+
+export class Proposal {
+  /** Of its record in the journal. */
+  readonly position: number;
+  readonly kind: AnyCommandKind;
+  readonly request: unknown;
+  readonly identity: Identity | null;
+  readonly proposedAtMs: number;
+  /** Null once it was told that the outcome is unknown. */
+  waiter: Waiter | null;
+
+  constructor(
+    position: number,
+    kind: AnyCommandKind,
+    request: unknown,
+    identity: Identity | null,
+    waiter: Waiter,
+    proposedAtMs: number,
+  ) {
+    this.position = position;
+    this.kind = kind;
+    this.request = request;
+    this.identity = identity;
+    this.waiter = waiter;
+    this.proposedAtMs = proposedAtMs;
+  }
+}
