@@ -2,6 +2,7 @@
 import { Engine } from "../../server/engine/engine.ts";
 import type { EngineOptions } from "../../server/engine/engine.ts";
 import { systemTurns } from "../../server/clock.ts";
+import type { Turns } from "../../server/clock.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
 import { MemoryJournal, MemoryStore } from "../sim/memory-journal.ts";
 
@@ -21,10 +22,14 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
 }
 
 /** Begins a reign over what is in the store. */
-export async function takeOver(engine: Engine, store = new MemoryStore()): Promise<MemoryJournal> {
+export async function takeOver(
+  engine: Engine,
+  store = new MemoryStore(),
+  turns: Turns = systemTurns,
+): Promise<MemoryJournal> {
   let journal: MemoryJournal | null = null;
   await engine.takeOver((listener) => {
-    journal = new MemoryJournal(listener, store);
+    journal = new MemoryJournal(listener, store, turns);
     return Promise.resolve(journal);
   });
   if (journal === null) throw new Error("a reign opens its journal");
