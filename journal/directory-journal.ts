@@ -86,6 +86,8 @@ export class DirectoryJournal implements Journal {
     this.appended = log.lastPosition;
     this.committed = log.lastPosition;
     this.#header.committed = this.committed;
+    assert(this.epoch >= 1, "a writer has a reign");
+    assert(this.first <= this.appended + 1, "the first record kept is one that there is, or the next");
   }
 
   get first(): number {
@@ -135,6 +137,31 @@ export class DirectoryJournal implements Journal {
     return trimming;
   }
 
+  /** Asserts that all counters and queues agree: each record appended is committed or in one batch, and no other is. */
+  verify(): void {
+    this.#log.verify();
+    assert(this.committed <= this.appended, "only what was appended is committed");
+    const isBusy = this.#flying !== null || this.#turnScheduled;
+    if (this.#full.length > 0) assert(isBusy, "no full batch waits while nothing will send it");
+    if (this.#failure !== null) return;
+    const batches = [...this.#full, this.#open];
+    if (this.#flying !== null) batches.unshift(this.#flying);
+    let records = 0;
+    let bytes = 0;
+    for (const batch of batches) {
+      batch.verify();
+      records += batch.recordCount;
+      bytes += batch.recordBytes;
+    }
+    assert(this.committed === this.#log.lastPosition, "what is durable is committed");
+    assert(this.appended === this.committed + records, "each appended record is committed or in a batch");
+    assert(this.pendingBytes === bytes, "the pending bytes are those in the batches");
+    for (const spare of this.#spare) {
+      assert(spare.recordCount === 0, "a spare batch is empty");
+      assert(!batches.includes(spare), "a spare batch is not in use");
+    }
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -157,13 +184,17 @@ export class DirectoryJournal implements Journal {
   }
 
   #send(batch: Batch): void {
+    assert(this.#flying === null, "one batch at the disk at a time");
+    assert(this.committed === this.#log.lastPosition, "what is durable is committed");
     const header = this.#header;
+    assert(header.committed <= this.committed, "the committed position does not go back");
     header.length = batch.length;
     header.epoch = this.epoch;
     header.previousPosition = this.#log.lastPosition;
     header.previousEpoch = this.#log.lastEpoch;
     header.lastPosition = header.previousPosition + batch.recordCount;
     header.committed = this.committed;
+    assert(header.lastPosition <= this.appended, "only what was appended is sent");
     this.#flying = batch;
     this.#flyingSince = this.#clock.nowMs();
     this.#log.append(batch.frame, header, this.#onDurable);
@@ -179,9 +210,12 @@ export class DirectoryJournal implements Journal {
     }
     const { length, recordCount } = batch;
     const milliseconds = this.#clock.nowMs() - this.#flyingSince;
+    assert(this.#log.lastPosition === this.committed + recordCount, "the durable frame is the batch that was sent");
     this.committed = this.#log.lastPosition;
     this.pendingBytes -= batch.recordBytes;
-    assert(this.committed <= this.appended && this.pendingBytes >= 0, "only what was appended is committed");
+    assert(this.committed <= this.appended, "only what was appended is committed");
+    assert(this.pendingBytes >= 0, "pending bytes are counted once");
+    if (this.committed === this.appended) assert(this.pendingBytes === 0, "nothing is pending when all is committed");
     this.#recycle(batch);
     // The disk works on while the listener does.
     this.#flush();
@@ -203,6 +237,11 @@ export class DirectoryJournal implements Journal {
     this.#settled = true;
     this.#wake();
     await this.#trimming;
+    assert(this.#flying === null, "nothing is at the disk when the files are released");
+    if (this.#failure === null) {
+      assert(this.committed === this.appended, "a journal closes with all records committed");
+      assert(this.#header.committed === this.committed, "the last frame says that all before it was committed");
+    }
     await this.#log.close();
   }
 
@@ -291,12 +330,15 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
   } catch (error) {
     throw ioError(directory, "opening the journal", error);
   }
+  const { lastPosition, lastEpoch } = log;
   try {
     await appendBarrier(log);
   } catch (error) {
     await log.close();
     throw error;
   }
+  assert(log.lastEpoch > lastEpoch, "each reign has a greater epoch");
+  assert(log.lastPosition === lastPosition, "a barrier takes no position");
   return new DirectoryJournal(log, options, segmentBytes);
 }
 

@@ -17,6 +17,7 @@
  * The salt is a random number of each journal. Clients never see it, so no value that a client stores can look like a
  * frame to a reader that searches damaged bytes for one.
  */
+import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { FRAME_BYTES_SOFT, RECORD_BYTES_MAX } from "./limits.ts";
 
@@ -38,6 +39,7 @@ export class FrameHeader {
 
 /** Writes the header in front of the records that lie at `frame[48 … header.length)` already. */
 export function writeFrameHeader(frame: Buffer, header: FrameHeader, salt: number): void {
+  assertSound(frame, header);
   frame.writeUInt32LE(header.length, 0);
   writeUint64(frame, header.epoch, 8);
   writeUint64(frame, header.previousPosition, 16);
@@ -45,6 +47,19 @@ export function writeFrameHeader(frame: Buffer, header: FrameHeader, salt: numbe
   writeUint64(frame, header.lastPosition, 32);
   writeUint64(frame, header.committed, 40);
   frame.writeUInt32LE(crc32(frame.subarray(8, header.length), salt), 4);
+}
+
+/** What `readFrame` refuses is never written: such a frame would be damage at the next open, and all behind it lost. */
+function assertSound(frame: Buffer, header: FrameHeader): void {
+  const recordCount = header.lastPosition - header.previousPosition;
+  assert(header.length >= FRAME_HEADER_BYTES, "a frame has a header");
+  assert(header.length <= frame.length, "a frame lies within its bytes");
+  assert(header.length <= FRAME_BYTES_MAX, "a frame is no larger than readers accept");
+  if (header.length > FRAME_BYTES_SOFT) assert(recordCount === 1, "only a single record makes a large frame");
+  assert(recordCount >= 0, "positions only grow");
+  assert(header.previousEpoch <= header.epoch, "epochs only grow");
+  assert(header.committed <= header.previousPosition, "a frame does not commit its own records");
+  assert(recordsFill(frame, FRAME_HEADER_BYTES, header.length, recordCount), "the records fill their frame");
 }
 
 /**
@@ -83,6 +98,8 @@ function recordsFill(bytes: Buffer, start: number, end: number, count: number): 
 
 /** Two halves instead of a BigInt, which costs an allocation; exact up to 2^53. */
 export function writeUint64(bytes: Buffer, value: number, offset: number): void {
+  assert(Number.isSafeInteger(value), "a count is a whole number that a double holds exactly");
+  assert(value >= 0, "a count is not negative");
   bytes.writeUInt32LE(value % 0x1_0000_0000, offset);
   bytes.writeUInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4);
 }

@@ -1,5 +1,5 @@
 /** The journal's errors, made in one place so that a code has one text. The codes are listed at `JournalError`. */
-import assert from "node:assert/strict";
+import assert, { AssertionError } from "node:assert/strict";
 import { JournalError } from "./journal.ts";
 
 export function failed(cause: JournalError): JournalError {
@@ -24,8 +24,9 @@ export function corrupt(path: string, offset: number, what: string): JournalErro
   return new JournalError("ERR_JOURNAL_CORRUPT", `${path}: corrupt at offset ${offset}: ${what}`);
 }
 
-/** Wraps what the file system threw; a journal's own error says enough already. */
+/** Wraps what the file system threw; a journal's own error says enough already. A broken invariant is no failure of a disk. */
 export function ioError(path: string, act: string, error: unknown): JournalError {
+  if (error instanceof AssertionError) throw error;
   if (error instanceof JournalError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new JournalError("ERR_JOURNAL_IO", `${path}: ${act} failed: ${message}`, { cause: error });

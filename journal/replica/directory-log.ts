@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { writeDurably, writeFailure } from "./disk.ts";
 import type { FrameHeader } from "../frame.ts";
-import { writeFrameHeader } from "../frame.ts";
+import { RECORD_HEADER_BYTES, writeFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import type { Clock } from "../time.ts";
 import { ioError } from "../journal-errors.ts";
@@ -65,6 +65,7 @@ export class DirectoryLog {
     this.#preparer = new SegmentPreparer(options.disk, options.clock, options.directory, options.segmentBytes);
     this.#file = file;
     this.#fileBytes = fileBytes;
+    this.verify();
   }
 
   get firstPosition(): number {
@@ -81,6 +82,8 @@ export class DirectoryLog {
     assert(this.#onDurable === null, "one frame at the disk at a time");
     assert(header.previousPosition === this.lastPosition, "a frame continues the log");
     assert(header.previousEpoch === this.lastEpoch, "a frame names the epoch before it");
+    if (header.epoch > this.lastEpoch)
+      assert(header.lastPosition === this.lastPosition, "an epoch begins with a barrier");
     writeFrameHeader(bytes, header, this.salt);
     this.#onDurable = onDurable;
     this.#frameLength = header.length;
@@ -104,9 +107,12 @@ export class DirectoryLog {
    * gone durably before the next goes, so a crash cannot leave a hole.
    */
   async trim(position: number): Promise<void> {
+    assert(position <= this.lastPosition + 1, "what is not durable is not trimmed");
     const { segments } = this;
     while (segments.length > 1 && segments[1].firstPosition <= position) {
       const [oldest] = segments.splice(0, 1);
+      assert(oldest.lastPosition < position, "trimming takes only records before the position");
+      assert(oldest.lastPosition + 1 === this.firstPosition, "trimming leaves no hole");
       try {
         await this.#disk.remove(oldest.path).catch(ignoreMissing);
         await this.#disk.syncDirectory(this.#directory);
@@ -116,6 +122,23 @@ export class DirectoryLog {
         throw ioError(oldest.path, "removing the segment", error);
       }
     }
+  }
+
+  /** Asserts that the segments continue one another and end with what the log says of itself. */
+  verify(): void {
+    for (const [index, segment] of this.segments.entries()) {
+      verifySegment(segment);
+      if (index === 0) continue;
+      const before = this.segments[index - 1];
+      assert(before.lastPosition >= before.firstPosition, "a segment with a successor holds a record");
+      assert(segment.firstPosition === before.lastPosition + 1, "a segment begins behind the record before it");
+      assert(segment.number === before.number + 1, "segments are numbered without gaps");
+      assert(segment.previousEpoch >= before.previousEpoch, "epochs only grow");
+      assert(segment.salt === this.salt, "all segments of a journal have one salt");
+      assert(segment.clusterId === this.clusterId, "all segments of a journal are of one cluster");
+    }
+    assert(this.#active.lastPosition === this.lastPosition, "the log ends where its last segment does");
+    assert(this.lastEpoch >= this.#active.previousEpoch, "epochs only grow");
   }
 
   openForReading(segment: Segment): Promise<DiskFile> {
@@ -142,17 +165,26 @@ export class DirectoryLog {
   }
 
   #write(bytes: Buffer): void {
-    this.#file.write(bytes, this.#frameLength, this.#active.end, this.#onWritten);
+    const { end, firstPosition, lastPosition, path } = this.#active;
+    assert(this.#file.path === path, "the file written to is that of the last segment");
+    assert(end >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
+    assert(lastPosition === this.lastPosition, "the log ends where its last segment does");
+    const fits = end + this.#frameLength <= this.#fileBytes;
+    if (lastPosition >= firstPosition) assert(fits, "only a segment without records grows");
+    this.#file.write(bytes, this.#frameLength, end, this.#onWritten);
   }
 
   readonly #onWritten = (error: Error | null, count: number): void => {
     const active = this.#active;
     const failure = writeFailure(this.#file, this.#frameLength, active.end, error, count);
     if (failure === null) {
+      assert(this.#frameLastPosition >= this.lastPosition, "positions only grow");
+      assert(this.#frameEpoch >= this.lastEpoch, "epochs only grow");
       active.end += this.#frameLength;
       active.lastPosition = this.#frameLastPosition;
       this.lastPosition = this.#frameLastPosition;
       this.lastEpoch = this.#frameEpoch;
+      this.#fileBytes = Math.max(this.#fileBytes, active.end);
       this.#preparer.advance(active.end);
     }
     this.#end(failure);
@@ -160,12 +192,14 @@ export class DirectoryLog {
 
   #end(error: JournalError | null): void {
     const onDurable = this.#onDurable;
+    assert(onDurable !== null, "a frame was at the disk");
     this.#onDurable = null;
-    onDurable?.(error);
+    onDurable(error);
   }
 
   async #roll(): Promise<void> {
-    const { number, clusterId } = this.#active;
+    const { number, clusterId, lastPosition } = this.#active;
+    assert(lastPosition === this.lastPosition, "a segment is left behind its last record");
     const header = {
       salt: this.salt,
       clusterId,
@@ -185,6 +219,7 @@ export class DirectoryLog {
     this.#file = prepared;
     this.#fileBytes = this.#segmentBytes;
     this.segments.push(segment);
+    this.verify();
     await full.close();
   }
 }
@@ -216,6 +251,7 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   const file = await disk.openForWriting(last.path);
   try {
     const { bytes } = await file.size();
+    assert(last.end <= bytes, "frames lie within their file");
     if (bytes < segmentBytes) await file.resize(segmentBytes);
     return new DirectoryLog(options, segments, file, Math.max(bytes, segmentBytes), lastEpoch);
   } catch (error) {
@@ -232,6 +268,15 @@ async function nameSegment(disk: Disk, directory: string, file: DiskFile, header
   file.path = path;
   await disk.syncDirectory(directory);
   return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
+}
+
+function verifySegment({ number, firstPosition, lastPosition, end }: Segment): void {
+  assert(number >= 1, "segments are numbered from 1");
+  assert(firstPosition >= 1, "positions count from 1");
+  if (number === 1) assert(firstPosition === 1, "a journal begins with record 1");
+  assert(lastPosition >= firstPosition - 1, "a segment holds no record before its first");
+  const bytesMin = SEGMENT_HEADER_BYTES + (lastPosition - firstPosition + 1) * RECORD_HEADER_BYTES;
+  assert(end >= bytesMin, "each record takes room");
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -5,6 +5,7 @@
  * Durability: a file's content is durable when its `write` has called back without an error; names (create, rename,
  * remove) when `syncDirectory` has resolved. Nothing else is.
  */
+import assert from "node:assert/strict";
 import {
   close,
   constants,
@@ -76,6 +77,8 @@ class NodeFile implements DiskFile {
 
   // One trip to the thread pool: the descriptor is O_DSYNC, so the write returns when its bytes are durable.
   write(bytes: Uint8Array, length: number, position: number, onWritten: OnWritten): void {
+    assert(length <= bytes.length, "only bytes that there are can be written");
+    assert(position >= 0, "a file begins at 0");
     write(this.#fd, bytes, 0, length, position, onWritten);
   }
 
@@ -214,11 +217,13 @@ export function writeDurably(file: DiskFile, bytes: Uint8Array, length: number, 
 
 /** Reads until `length` bytes or the end of the file; resolves to the number read. */
 export async function readFully(file: DiskFile, bytes: Uint8Array, length: number, position: number): Promise<number> {
+  assert(length <= bytes.length, "what is read has room");
   let filled = 0;
   while (filled < length) {
     const count = await file.read(bytes, filled, length - filled, position + filled);
     if (count === 0) break;
     filled += count;
+    assert(filled <= length, "no more is read than was asked for");
   }
   return filled;
 }

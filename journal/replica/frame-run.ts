@@ -14,13 +14,15 @@ export class FrameRun implements RecordRun {
   /** How many of the frame's records come before `first`. */
   #skipped = 0;
 
-  /** Takes the records of an intact frame that begins at `start`, from `from` to `last` as far as it has them. */
+  /** Takes the records of an intact frame that begins at `start`: `from`, which it has, and on to `last` or its end. */
   set(bytes: Buffer, start: number, frame: FrameHeader, from: number, last: number): void {
-    const firstOfFrame = frame.previousPosition + 1;
-    this.first = Math.max(from, firstOfFrame);
-    this.count = Math.max(0, Math.min(last, frame.lastPosition) - this.first + 1);
+    assert(frame.previousPosition < from, "no record is passed over");
+    assert(from <= frame.lastPosition, "a frame has the record that is asked of it");
+    assert(from <= last, "a run has a record");
+    this.first = from;
+    this.count = Math.min(last, frame.lastPosition) - from + 1;
     this.#bytes = bytes;
-    this.#skipped = this.first - firstOfFrame;
+    this.#skipped = from - frame.previousPosition - 1;
     const offsets = this.#offsets;
     let offset = start + FRAME_HEADER_BYTES;
     const records = frame.lastPosition - frame.previousPosition;
@@ -33,7 +35,8 @@ export class FrameRun implements RecordRun {
   }
 
   bytes(i: number): Buffer {
-    assert(i >= 0 && i < this.count, "a run has the records it counts");
+    assert(i >= 0, "a run begins with its first record");
+    assert(i < this.count, "a run has the records it counts");
     const at = i + this.#skipped;
     return this.#bytes.subarray(this.#offsets[at] + RECORD_HEADER_BYTES, this.#offsets[at + 1]);
   }

@@ -5,6 +5,7 @@
  *
  * Two calls instead of one, so that a promise is made for a stretch of the file and not for every frame.
  */
+import assert from "node:assert/strict";
 import type { DiskFile } from "./disk.ts";
 import { readFully } from "./disk.ts";
 import { FRAME_BYTES_MAX, FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
@@ -34,6 +35,7 @@ export class FrameScanner {
   #needed = FRAME_HEADER_BYTES;
 
   constructor(file: DiskFile, header: SegmentHeader, end: number, readBytes: number) {
+    assert(end >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
     this.#file = file;
     this.#salt = header.salt;
     this.#buffer = Buffer.allocUnsafeSlow(
@@ -61,6 +63,7 @@ export class FrameScanner {
   /** Reads on, so that the next frame lies in the buffer. False when `end` leaves no room for it, or after damage. */
   async fill(): Promise<boolean> {
     const left = this.end - this.offset;
+    assert(left >= 0, "no frame is read beyond the end");
     if (this.stopped || left < this.#needed) return false;
     this.#base = this.offset;
     this.#next = 0;
@@ -88,6 +91,9 @@ export class FrameScanner {
       frame.previousEpoch !== this.lastEpoch;
     if (this.stopped) return false;
     this.#next += frame.length;
+    assert(this.#next <= this.#filled, "a frame is taken when all of it was read");
+    assert(frame.lastPosition >= this.lastPosition, "positions only grow");
+    assert(frame.epoch >= this.lastEpoch, "epochs only grow");
     this.#needed = FRAME_HEADER_BYTES;
     this.lastPosition = frame.lastPosition;
     this.lastEpoch = frame.epoch;

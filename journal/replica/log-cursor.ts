@@ -1,4 +1,5 @@
 /** A reader's place in a log. It checks every frame again, and has a file of its own: no writer or trim disturbs it. */
+import assert from "node:assert/strict";
 import type { DiskFile } from "./disk.ts";
 import type { DirectoryLog } from "./directory-log.ts";
 import { FrameScanner } from "./frame-scanner.ts";
@@ -34,7 +35,9 @@ export class LogCursor {
     const { bytes, frameStart, frame } = this.#scanner as FrameScanner;
     const run = this.#run;
     run.set(bytes, frameStart, frame, this.#position, last);
+    assert(run.first === this.#position, "each record is read once, in order");
     this.#position = run.first + run.count;
+    assert(this.#position <= last + 1, "nothing is read behind the last that was asked for");
     this.#hasFrame = this.#position <= frame.lastPosition;
     return run;
   }
@@ -45,6 +48,7 @@ export class LogCursor {
    * @throws JournalError `ERR_TRIMMED`, `ERR_JOURNAL_CORRUPT`, `ERR_JOURNAL_IO`
    */
   async load(last: number): Promise<boolean> {
+    assert(last <= this.#log.lastPosition, "only what is durable is read");
     if (this.#position > last) return false;
     while (!this.#hasFrame) if (!this.#advance()) await this.#readOn();
     return true;
@@ -76,6 +80,8 @@ export class LogCursor {
     }
     const successor = this.#log.successor(segment);
     if (successor === null || successor.number !== segment.number + 1) throw trimmed(this.#position, firstPosition);
+    assert(scanner.lastPosition === segment.lastPosition, "a segment's frames end with its last record");
+    assert(successor.firstPosition === segment.lastPosition + 1, "a segment begins behind the record before it");
     await this.close();
     this.#scanner = null;
     this.#segment = successor;

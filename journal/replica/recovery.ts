@@ -54,6 +54,8 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
       }
       segment.lastPosition = scanner.lastPosition;
       segment.end = scanner.offset;
+      assert(segment.end <= size.bytes, "frames lie within their file");
+      assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
       ({ lastPosition, lastEpoch } = scanner);
       segments.push(segment);
       if (isLast) await makeEndClean(file, segment, lastFrameStart, size);
@@ -62,6 +64,7 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
     }
   }
   assert(committed <= lastPosition, "frames carry the commits of earlier records only");
+  assert(lastPosition === (segments.at(-1)?.lastPosition ?? 0), "a log ends where its last segment does");
   return { segments, lastPosition, lastEpoch, committed };
 }
 
@@ -127,6 +130,7 @@ async function makeEndClean(
   { bytes: size, allocated }: { readonly bytes: number; readonly allocated: number },
 ): Promise<void> {
   const { end } = segment;
+  assert(lastFrameStart >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
   // A crash leaves bytes within one frame of the end. The look beyond is for greater damage; a file with no block behind
   // its frames is spared it, as it would read 64 MiB of nothing at each start of a small server.
   const isSparse = allocated <= Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
@@ -137,12 +141,17 @@ async function makeEndClean(
     // Backwards, so that the damage still begins at the same place if this is cut short.
     for (let to = garbageEnd; to > end; to -= zeros.length) {
       const from = Math.max(end, to - zeros.length);
+      assert(from >= end, "zeros never meet an intact frame");
       await writeDurably(file, zeros, to - from, from);
     }
   }
   const lastFrame = Buffer.alloc(end - lastFrameStart);
   if (lastFrame.length > 0) {
-    await readFully(file, lastFrame, lastFrame.length, lastFrameStart);
+    const count = await readFully(file, lastFrame, lastFrame.length, lastFrameStart);
+    // It is read once more, and the disk may give other bytes this time: those are not made durable in its place.
+    if (!readFrame(lastFrame, 0, count, segment.salt, new FrameHeader())) {
+      throw corrupt(segment.path, lastFrameStart, "the last frame was intact and is no longer");
+    }
     await writeDurably(file, lastFrame, lastFrame.length, lastFrameStart);
   }
 }

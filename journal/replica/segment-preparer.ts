@@ -3,6 +3,7 @@
  * file system metadata. A file that is taken before its ZEROS are complete is sparse behind them: correct, a little
  * slower at the first touch of each block. Nobody writes to a file while it is here, so a zero never meets a record.
  */
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { writeDurably } from "./disk.ts";
@@ -35,7 +36,9 @@ export class SegmentPreparer {
 
   /** Tells how far the segment in use is filled; begins when that is far enough. */
   advance(usedBytes: number): void {
+    assert(usedBytes > 0, "a segment in use has a header at least");
     if (!this.#stopped || this.#failed || usedBytes < this.#segmentBytes * PREPARE_AFTER_SHARE) return;
+    assert(this.#step === null, "one step at a time");
     this.#stopped = false;
     this.#step = this.#run();
   }
@@ -44,6 +47,7 @@ export class SegmentPreparer {
   async take(): Promise<DiskFile> {
     await this.#halt();
     const file = this.#file ?? (await this.#create());
+    assert(file.path === this.#path, "a file that is prepared has no segment's name");
     this.#file = null;
     this.#zeroed = 0;
     this.#failed = false;
@@ -65,17 +69,25 @@ export class SegmentPreparer {
   }
 
   async #run(): Promise<void> {
+    const from = this.#zeroed;
+    const length = Math.min(ZERO_STEP_BYTES, this.#segmentBytes - from);
+    assert(!this.#stopped, "a file is only written to while nobody takes it");
+    assert(length > 0, "zeros end where the file does");
+    let file = this.#file;
+    if (from > 0) assert(file !== null, "zeros lie in a file");
     try {
-      this.#file ??= await this.#create();
-      const length = Math.min(ZERO_STEP_BYTES, this.#segmentBytes - this.#zeroed);
-      await writeDurably(this.#file, ZEROS, length, this.#zeroed);
-      this.#zeroed += length;
+      file ??= await this.#create();
+      this.#file = file;
+      await writeDurably(file, ZEROS, length, from);
     } catch {
       // A file that failed once is not written again. If the disk stays like this, the writer hears of it from `take`.
       this.#failed = true;
       await this.#discard().catch(() => undefined);
       return;
     }
+    assert(this.#file === file, "who takes the file waits for the step at the disk");
+    assert(file.path === this.#path, "zeros go to a file without a segment's name");
+    this.#zeroed = from + length;
     if (this.#stopped || this.#zeroed === this.#segmentBytes) return;
     this.#timer = this.#clock.after(ZERO_STEP_PAUSE_MS, () => {
       this.#step = this.#run();

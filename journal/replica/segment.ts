@@ -17,6 +17,7 @@
  *
  * The header is durable before the file gets its name, so a file with that name always had an intact one.
  */
+import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { basename } from "node:path";
 import { readUint64, writeUint64 } from "../frame.ts";
@@ -27,6 +28,7 @@ export const FORMAT_VERSION = 1;
 export const SEGMENT_HEADER_BYTES = 4096;
 const CRC_OFFSET = 60;
 const MAGIC = Buffer.from("plinth-j", "latin1");
+const CLUSTER_ID_PATTERN = /^[0-9a-f]{32}$/;
 const NAME_PATTERN = /^[0-9a-f]{16}\.seg$/;
 
 /** The next segment while it is prepared. It is worth nothing: an open removes it. */
@@ -51,6 +53,8 @@ export interface Segment extends SegmentHeader {
 }
 
 export function segmentName(firstPosition: number): string {
+  assert(Number.isSafeInteger(firstPosition), "a position is a whole number");
+  assert(firstPosition >= 0, "a position is not negative");
   return `${firstPosition.toString(16).padStart(16, "0")}.seg`;
 }
 
@@ -59,6 +63,12 @@ export function isSegmentName(name: string): boolean {
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+  assert(header.number >= 1, "segments are numbered from 1");
+  assert(header.firstPosition >= 1, "positions count from 1");
+  if (header.number === 1) assert(header.firstPosition === 1, "a journal begins with record 1");
+  if (header.number === 1) assert(header.previousEpoch === 0, "no epoch precedes the first segment");
+  if (header.number > 1) assert(header.previousEpoch > 0, "a segment follows frames of some epoch");
+  assert(CLUSTER_ID_PATTERN.test(header.clusterId), "a cluster id is 32 lower-case hex digits");
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   MAGIC.copy(bytes, 0);
   bytes.writeUInt32LE(FORMAT_VERSION, 8);
@@ -97,7 +107,7 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
     firstPosition: readUint64(bytes, 40),
     previousEpoch: readUint64(bytes, 48),
   };
-  if (segmentName(header.firstPosition) !== basename(path)) {
+  if (!Number.isSafeInteger(header.firstPosition) || segmentName(header.firstPosition) !== basename(path)) {
     throw corrupt(path, 40, `the segment begins with record ${header.firstPosition}, its name says otherwise`);
   }
   return header;

@@ -1,7 +1,9 @@
+import { AssertionError } from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Batch } from "../../journal/batch.ts";
 import { FrameHeader, FRAME_HEADER_BYTES, readFrame, writeFrameHeader } from "../../journal/frame.ts";
+import { reseal } from "./reseal.ts";
 
 interface Fields {
   readonly epoch: number;
@@ -36,6 +38,18 @@ function encode(fields: Fields, records: Uint8Array[], salt: number): Buffer {
   writeFrameHeader(batch.frame, header, salt);
   return Buffer.from(batch.frame.subarray(0, batch.length));
 }
+
+describe("a batch", () => {
+  test("takes a record only when it fits", () => {
+    const batch = new Batch(Batch.bytesFor(10));
+    expect([batch.fits(10), batch.fits(11)]).toEqual([true, false]);
+    expect(() => batch.add(Buffer.alloc(11))).toThrow(AssertionError);
+    batch.add(Buffer.alloc(10));
+    batch.verify();
+    expect(() => batch.add(Buffer.alloc(0))).toThrow(AssertionError);
+    expect([batch.recordCount, batch.recordBytes, batch.length]).toEqual([1, 10, 62]);
+  });
+});
 
 describe("a frame", () => {
   test("reads as it was written, wherever it lies", () => {
@@ -97,17 +111,38 @@ describe("a frame", () => {
   test("whose fields contradict each other is refused though its checksum is right", () => {
     const good = { epoch: 3, previousPosition: 8, previousEpoch: 2, committed: 8 };
     const records = [Buffer.from("one")];
-    const intact = (fields: Fields): boolean => {
-      const frame = encode(fields, records, 1);
+    const intact = (changed: Partial<FrameHeader>): boolean => {
+      const frame = encode(good, records, 1);
+      reseal(frame, changed, 1);
       return readFrame(frame, 0, frame.length, 1, new FrameHeader());
     };
-    expect(intact(good)).toBe(true);
-    expect(intact({ ...good, committed: 9 })).toBe(false);
-    expect(intact({ ...good, previousEpoch: 4 })).toBe(false);
-    const miscounted = encode(good, records, 1);
-    const header = Object.assign(new FrameHeader(), good, { length: miscounted.length, lastPosition: 10 });
-    writeFrameHeader(miscounted, header, 1);
-    expect(readFrame(miscounted, 0, miscounted.length, 1, new FrameHeader())).toBe(false);
+    expect(intact({})).toBe(true);
+    expect(intact({ committed: 9 })).toBe(false);
+    expect(intact({ previousEpoch: 4 })).toBe(false);
+    expect(intact({ lastPosition: 10 })).toBe(false);
+    expect(intact({ lastPosition: 7 })).toBe(false);
+  });
+
+  test("that readers would refuse is not written", () => {
+    const good = { epoch: 3, previousPosition: 8, previousEpoch: 2, lastPosition: 9, committed: 8, length: 55 };
+    const write = (changed: Partial<FrameHeader>): void => {
+      const batch = new Batch(8192);
+      batch.add(Buffer.from("one"));
+      writeFrameHeader(batch.frame, { ...good, ...changed }, 1);
+    };
+    write({});
+    const refused: Partial<FrameHeader>[] = [
+      { committed: 9 },
+      { previousEpoch: 4 },
+      { lastPosition: 10 },
+      { lastPosition: 7 },
+      { length: 54 },
+      { length: 56 },
+      { length: 8193 },
+      { epoch: 3.5 },
+      { committed: -1 },
+    ];
+    for (const changed of refused) expect(() => write(changed)).toThrow(AssertionError);
   });
 
   test("has the bytes that the format's description says", () => {
