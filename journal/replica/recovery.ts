@@ -10,13 +10,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
-import { FRAME_BYTES_MAX, FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import { FRAME_BYTES_MAX, FrameHeader, readFrame } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
-import { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
+import { laterFrame } from "./later-frame.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
+import { checkPlace } from "./segment-place.ts";
 
 export interface RecoveredLog {
   /** Oldest first; empty in a new directory. */
@@ -42,7 +43,7 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
     const file = isLast ? await disk.openForWriting(path) : await disk.openForReading(path);
     try {
       const segment = await readSegmentHeader(file, path);
-      checkPlace(segment, segments.at(-1), lastPosition, lastEpoch, clusterId);
+      checkPlace(segment, segments.at(-1), { lastPosition, lastEpoch }, clusterId);
       const size = await file.size();
       const scanner = new FrameScanner(file, segment, size.bytes, RECOVERY_READ_BYTES);
       let lastFrameStart = SEGMENT_HEADER_BYTES;
@@ -85,37 +86,6 @@ async function readSegmentHeader(file: DiskFile, path: string): Promise<Segment>
   const count = await readFully(file, block, SEGMENT_HEADER_BYTES, 0);
   const header = decodeSegmentHeader(block.subarray(0, count), path);
   return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
-}
-
-/** Checks that the segment belongs here: to this cluster and this journal, right behind `before`. */
-function checkPlace(
-  segment: Segment,
-  before: Segment | undefined,
-  lastPosition: number,
-  lastEpoch: number,
-  clusterId: string | null,
-): void {
-  const { path, number, firstPosition, previousEpoch, salt } = segment;
-  if (clusterId !== null && segment.clusterId !== clusterId) {
-    const text = `${path}: belongs to cluster ${segment.clusterId}, not to ${clusterId}`;
-    throw new JournalError("ERR_JOURNAL_CLUSTER", text);
-  }
-  if (before === undefined) {
-    if (firstPosition < 1 || number < 1 || (number === 1 && firstPosition !== 1)) {
-      throw corrupt(path, 32, `segment ${number} cannot begin with record ${firstPosition}`);
-    }
-    return;
-  }
-  if (segment.clusterId !== before.clusterId || salt !== before.salt) {
-    throw corrupt(path, 12, `not of the same journal as ${before.path}`);
-  }
-  if (number !== before.number + 1) {
-    throw corrupt(path, 32, `segment ${number} follows segment ${before.number}: segments are missing between them`);
-  }
-  if (firstPosition !== lastPosition + 1 || previousEpoch !== lastEpoch) {
-    const text = `records up to ${firstPosition - 1} (epoch ${previousEpoch}) must precede ${path}, but the intact frames end with record ${lastPosition} (epoch ${lastEpoch})`;
-    throw corrupt(before.path, before.end, text);
-  }
 }
 
 /**
@@ -171,20 +141,11 @@ async function endOfData(file: DiskFile, start: number, size: number): Promise<n
   return end;
 }
 
-/**
- * A frame behind bytes that are none was written after them, and a frame is written only when the one before is
- * durable: those bytes were acknowledged records. The search tries each byte, as a damaged length leads nowhere.
- */
+/** Refuses the segment when a later frame is intact: then the bytes behind its end were acknowledged records. */
 async function refuseLaterFrame(file: DiskFile, segment: Segment, garbageEnd: number, size: number): Promise<void> {
   // A frame may end with zeros, so it may reach beyond the last byte that is not.
   const bytes = Buffer.alloc(Math.min(size, garbageEnd + FRAME_BYTES_MAX) - segment.end);
   await readFully(file, bytes, bytes.length, segment.end);
-  const later = new FrameHeader();
-  for (let offset = 0; offset + FRAME_HEADER_BYTES <= bytes.length; offset++) {
-    if (!readFrame(bytes, offset, bytes.length, segment.salt, later)) continue;
-    // An older frame may be a copy inside a torn record; it says nothing about this place.
-    if (later.previousPosition < segment.lastPosition) continue;
-    const text = `a damaged frame behind record ${segment.lastPosition}; an intact one follows at offset ${segment.end + offset}, which says that records up to ${later.committed} were committed`;
-    throw corrupt(segment.path, segment.end, text);
-  }
+  const refusal = laterFrame(bytes, segment);
+  if (refusal !== null) throw refusal;
 }
