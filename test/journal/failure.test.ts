@@ -3,6 +3,7 @@ import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalListener } from "../../journal/journal.ts";
 import { UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
+import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import type { DiskOperation, Fault } from "../sim/simulated-disk.ts";
@@ -21,10 +22,12 @@ async function appendUntilFailure(disk: SimulatedDisk): Promise<{ error: Error; 
   const journal = await open(disk, listener);
   while (listener.failures.length === 0) {
     const position = journal.append(Buffer.from(`${journal.appended + 1}`.padEnd(500, ".")));
+    journal.verify();
     await Promise.race([listener.untilCommitted(position), listener.untilFailed()]);
     if (position > 500) throw new Error("the fault was never met");
   }
   expect(() => journal.append(Buffer.from("late"))).toThrow(expect.objectContaining({ code: "ERR_JOURNAL_FAILED" }));
+  journal.verify();
   await journal.close();
   expect(listener.failures).toHaveLength(1);
   expect(listener.committed).toBe(journal.committed);
@@ -34,7 +37,9 @@ async function appendUntilFailure(disk: SimulatedDisk): Promise<{ error: Error; 
 /** After the fault is over: everything acknowledged is there in order, at most one record more, and appends go on. */
 async function expectRecovered(disk: SimulatedDisk, committed: number): Promise<void> {
   const listener = new RecordingListener();
+  const contents = await verifyDirectory(disk, "/journal");
   const journal = await open(disk, listener);
+  expect(journal.committed).toBe(contents.lastPosition);
   const found = await readTexts(journal.read(1), 1);
   expect(found.length).toBeGreaterThanOrEqual(committed);
   expect(found.length).toBeLessThanOrEqual(committed + 1);
@@ -43,6 +48,7 @@ async function expectRecovered(disk: SimulatedDisk, committed: number): Promise<
   journal.append(Buffer.from("next"));
   await listener.untilCommitted(found.length + 1);
   await journal.close();
+  expect(await verifyDirectory(disk, "/journal")).toMatchObject({ lastPosition: found.length + 1, tornBytes: 0 });
 }
 
 /** Lets the nth write of frames to a segment meet the fault. */
@@ -177,6 +183,7 @@ describe("a directory journal on a failing disk", () => {
     const { first } = journal;
     expect(await readTexts(journal.read(first), first)).toHaveLength(151 - first);
     await journal.close();
+    expect(await verifyDirectory(disk, "/journal")).toMatchObject({ firstPosition: first, lastPosition: 150 });
     const again = await open(disk);
     expect([again.first, again.committed]).toEqual([first, 150]);
   });

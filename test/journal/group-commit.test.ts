@@ -49,6 +49,7 @@ describe("group commit of a directory journal", () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(frames).toHaveLength(1);
     for (let i = 0; i < 5; i++) journal.append(Buffer.alloc(10));
+    journal.verify();
     expect(frames).toHaveLength(1);
     await listener.untilCommitted(6);
     expect(listener.commits).toEqual([1, 6]);
@@ -58,7 +59,9 @@ describe("group commit of a directory journal", () => {
   test("a full frame is closed, and only a record that needs it makes a larger one", async () => {
     const lengths = [600_000, 600_000, 300_000, 2_000_000, 10, RECORD_BYTES_MAX, 20, FRAME_BYTES_SOFT - 52, 30];
     for (const length of lengths) journal.append(Buffer.alloc(length));
+    journal.verify();
     await listener.untilCommitted(lengths.length);
+    journal.verify();
     const frameOf = (...records: number[]): number =>
       records.reduce((sum, record) => sum + recordHeaderBytes + record, frameHeaderBytes);
     expect(frames).toEqual([

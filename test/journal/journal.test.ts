@@ -5,6 +5,7 @@ import type { Disk, DiskFile } from "../../journal/replica/disk.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { MemoryJournal, MemoryStore } from "../sim/memory-journal.ts";
+import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import type { JournalHarness } from "./journal-contract.ts";
 import { journalContract } from "./journal-contract.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
@@ -36,7 +37,7 @@ async function simulatedHarness(): Promise<JournalHarness> {
         return { code: "EIO" };
       };
     },
-    dispose: () => Promise.resolve(),
+    dispose: async () => void (await verifyDirectory(disk, "/journal")),
   };
 }
 
@@ -66,7 +67,10 @@ async function directoryHarness(): Promise<JournalHarness> {
   return {
     open: (listener) => openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes, disk }),
     failNextWrite: () => (failNext = true),
-    dispose: () => rm(directory, { recursive: true }),
+    async dispose() {
+      await verifyDirectory(nodeDisk, directory);
+      await rm(directory, { recursive: true });
+    },
   };
 }
 

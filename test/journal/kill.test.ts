@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
+import { nodeDisk } from "../../journal/replica/disk.ts";
+import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { systemTime } from "../../server/clock.ts";
@@ -33,6 +35,7 @@ test("a writer killed with SIGKILL at any moment loses no record whose commit it
   for (const [index, commits] of [1, 40, 7, 150, 3].entries()) {
     const writer = index + 1;
     const committed = await writeAndKill(directory, writer, commits);
+    const contents = await verifyDirectory(nodeDisk, directory);
     const journal = await openDirectoryJournal({
       ...systemTime,
       directory,
@@ -41,6 +44,7 @@ test("a writer killed with SIGKILL at any moment loses no record whose commit it
     });
     const found = await readTexts(journal.read(1), 1);
     await journal.close();
+    expect(found).toHaveLength(contents.lastPosition);
     expect(committed).toBeGreaterThan(known.length);
     expect(found.length).toBeGreaterThanOrEqual(committed);
     expect(found.slice(0, known.length)).toEqual(known);

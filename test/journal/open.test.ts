@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { segmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
+import { nodeDisk } from "../../journal/replica/disk.ts";
+import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { systemTime } from "../../server/clock.ts";
@@ -50,6 +52,12 @@ describe("opening a directory journal", () => {
     change(bytes);
     await writeFile(path, bytes);
     return path;
+  }
+
+  /** What an open refuses, a walk that changes nothing refuses in the same words. */
+  async function expectRefused(error: { code: string; message?: unknown }): Promise<void> {
+    await expect(verifyDirectory(nodeDisk, directory)).rejects.toMatchObject(error);
+    await expect(open()).rejects.toMatchObject(error);
   }
 
   test("makes the directory and its parents when they are missing", async () => {
@@ -111,7 +119,7 @@ describe("opening a directory journal", () => {
   test("a newer format version is refused with the file, the version found and the supported one", async () => {
     await filled(1);
     const path = await changeFirstSegment((bytes) => bytes.writeUInt32LE(7, 8));
-    await expect(open()).rejects.toMatchObject({
+    await expectRefused({
       code: "ERR_JOURNAL_FORMAT",
       message: `${path}: journal format version 7, this program supports version 1`,
     });
@@ -124,7 +132,7 @@ describe("opening a directory journal", () => {
   ])("a segment header with %s is refused with the file", async (_, damage) => {
     await filled(1);
     const path = await changeFirstSegment(damage);
-    await expect(open()).rejects.toMatchObject({
+    await expectRefused({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining(`${path}: corrupt at offset 0: `),
     });
@@ -133,7 +141,7 @@ describe("opening a directory journal", () => {
   test("a segment under another name is refused", async () => {
     await filled(1);
     await rename(join(directory, segmentName(1)), join(directory, segmentName(5)));
-    await expect(open()).rejects.toMatchObject({ code: "ERR_JOURNAL_CORRUPT" });
+    await expectRefused({ code: "ERR_JOURNAL_CORRUPT" });
   });
 
   test("a missing segment between two others is refused", async () => {
@@ -141,7 +149,7 @@ describe("opening a directory journal", () => {
     const names = (await readdir(directory)).toSorted();
     expect(names.length).toBeGreaterThan(2);
     await rm(join(directory, names[1]));
-    await expect(open()).rejects.toMatchObject({
+    await expectRefused({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining("segments are missing"),
     });
@@ -152,7 +160,7 @@ describe("opening a directory journal", () => {
     // The barrier of 48 bytes comes first, then frames of 48 + 4 + 1000.
     const offset = 4096 + 48 + 4 * 1052;
     const path = await changeFirstSegment((bytes) => bytes.fill(0, offset));
-    await expect(open()).rejects.toMatchObject({
+    await expectRefused({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining(`${path}: corrupt at offset ${offset}: `),
     });
@@ -165,7 +173,7 @@ describe("opening a directory journal", () => {
     await filled(40);
     const names = (await readdir(directory)).toSorted();
     await writeFile(join(directory, names[1]), await readFile(join(foreign, names[1])));
-    await expect(open()).rejects.toMatchObject({
+    await expectRefused({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining("not of the same journal"),
     });
@@ -185,7 +193,7 @@ describe("opening a directory journal", () => {
   test("a directory that is none is refused with ERR_JOURNAL_IO", async () => {
     await mkdir(join(parent, "member"));
     await writeFile(directory, "a file");
-    await expect(open()).rejects.toMatchObject({
+    await expectRefused({
       code: "ERR_JOURNAL_IO",
       message: expect.stringContaining(directory),
     });

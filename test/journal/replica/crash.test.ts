@@ -2,8 +2,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
+import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
+import type { DirectoryContents } from "../../../journal/replica/verify-directory.ts";
 import type { CrashMode } from "../../sim/simulated-disk.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { systemTime } from "../../../server/clock.ts";
@@ -27,22 +29,49 @@ class History {
     this.#random = random;
   }
 
-  /** Opens the journal, checks what it holds, appends for a while; ends at the crash or at a close. */
-  async live(disk: SimulatedDisk, bursts: number): Promise<void> {
+  /**
+   * Opens the journal, checks what it holds, appends for a while; ends at the crash, which comes so many steps of the
+   * disk after the beginning of the open, or at a close.
+   */
+  async live(disk: SimulatedDisk, bursts: number, crashAfter = Infinity): Promise<void> {
+    const contents = await this.#verify(disk);
+    disk.crashAfter(crashAfter);
     const listener = new RecordingListener();
     const opening = openDirectoryJournal({ ...systemTime, directory: "/journal", listener, segmentBytes: 8192, disk });
     const journal = await orCrash(disk, opening);
     if (journal === null) return;
     this.#writer++;
+    // The open has found what a walk of its own over the same bytes finds.
+    expect(journal.first).toBe(contents.firstPosition);
+    expect(journal.committed).toBe(contents.lastPosition);
+    expect(journal.epoch).toBe(contents.lastEpoch + 1);
     if (!(await this.#check(journal, disk))) return;
     for (let burst = 0; burst < bursts && !disk.hasCrashed; burst++) {
       await this.#burst(journal, listener, disk);
+      if (!disk.hasCrashed) journal.verify();
       this.#note(listener);
     }
     await orCrash(disk, journal.close());
     // What the listener was told before the crash was acknowledged, whenever this is looked at.
     this.#note(listener);
     expect(listener.failures).toEqual([]);
+    if (disk.hasCrashed) return;
+    disk.crashAfter(Infinity);
+    const left = await this.#verify(disk);
+    expect(left.tornBytes).toBe(0);
+    expect(left.lastPosition).toBe(this.texts.length);
+    // The closing frame says it; a journal that nothing was appended to has said it with its first.
+    expect(left.committed).toBe(left.lastPosition);
+  }
+
+  /** Walks what the directory holds, whatever was the end of its last writer. */
+  async #verify(disk: SimulatedDisk): Promise<DirectoryContents> {
+    const contents = await verifyDirectory(disk, "/journal");
+    expect(contents.lastPosition).toBeGreaterThanOrEqual(this.reported);
+    expect(contents.lastPosition).toBeLessThanOrEqual(this.texts.length);
+    expect(contents.lastEpoch).toBeGreaterThanOrEqual(this.epoch);
+    expect(contents.firstPosition).toBeGreaterThanOrEqual(this.first);
+    return contents;
   }
 
   async #burst(journal: DirectoryJournal, listener: RecordingListener, disk: SimulatedDisk): Promise<void> {
@@ -110,8 +139,7 @@ describe("a directory journal whose process is killed or whose power is lost", (
           const history = new History(random);
           let disk = new SimulatedDisk(random);
           for (const { after, power } of crashes) {
-            disk.crashAfter(after);
-            await history.live(disk, 1000);
+            await history.live(disk, 1000, after);
             disk.crash();
             disk = disk.restart(power ? "power" : "kill");
           }
@@ -130,8 +158,7 @@ describe("a directory journal whose process is killed or whose power is lost", (
       const random = seededRandom(seed);
       const history = new History(random);
       const disk = new SimulatedDisk(random);
-      disk.crashAfter(after);
-      await history.live(disk, 20);
+      await history.live(disk, 20, after);
       crashed = disk.hasCrashed;
       disk.crash();
       await history.live(disk.restart(mode), 3);
@@ -152,11 +179,9 @@ describe("a directory journal whose process is killed or whose power is lost", (
         const random = seededRandom(seed);
         const history = new History(random);
         const disk = new SimulatedDisk(random);
-        disk.crashAfter(60 + seed * 9);
-        await history.live(disk, 1000);
+        await history.live(disk, 1000, 60 + seed * 9);
         const recovering = disk.restart(firstMode);
-        recovering.crashAfter(after);
-        await history.live(recovering, 0);
+        await history.live(recovering, 0, after);
         crashed = recovering.hasCrashed;
         recovering.crash();
         await history.live(recovering.restart(secondMode), 2);
@@ -180,8 +205,11 @@ describe("a directory journal whose process is killed or whose power is lost", (
       await orCrash(disk, journal.trim(50));
       disk.crash();
       disk = disk.restart("power");
+      const contents = await verifyDirectory(disk, "/journal");
+      expect(contents.lastPosition).toBe(60);
       const again = await openDirectoryJournal({ ...systemTime, ...options, disk });
       expect(again.committed).toBe(60);
+      expect(again.first).toBe(contents.firstPosition);
       expect(again.first).toBeLessThanOrEqual(50);
       expect(await readTexts(again.read(again.first), again.first)).toHaveLength(61 - again.first);
     }

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import { ZERO_STEP_BYTES } from "../../../journal/limits.ts";
 import { isSegmentName, UNNAMED_SEGMENT } from "../../../journal/replica/segment.ts";
+import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
+import { nodeDisk } from "../../../journal/replica/disk.ts";
 import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import type { DiskOperation } from "../../sim/simulated-disk.ts";
@@ -30,6 +32,7 @@ describe("the segments of a directory journal", () => {
       texts.push(`${i} `.padEnd(1000, "."));
       journal.append(Buffer.from(texts[i - 1]));
       if (i % 3 === 0) await listener.untilCommitted(i);
+      journal.verify();
     }
     await listener.untilCommitted(600);
     expect((await readdir(directory)).filter(isSegmentName).length).toBeGreaterThan(100);
@@ -38,13 +41,20 @@ describe("the segments of a directory journal", () => {
     await journal.close();
     expect(await tail).toEqual(texts);
 
+    expect(await verifyDirectory(nodeDisk, directory)).toMatchObject({
+      lastPosition: 600,
+      committed: 600,
+      lastEpoch: 1,
+    });
     const again = await openDirectoryJournal({ ...systemTime, ...options, listener });
     await again.trim(480);
+    again.verify();
     const { first } = again;
     expect(first).toBeGreaterThan(470);
     expect((await readdir(directory)).filter(isSegmentName).length).toBeLessThan(50);
     expect(await readTexts(again.read(first), first)).toEqual(texts.slice(first - 1));
     await again.close();
+    expect(await verifyDirectory(nodeDisk, directory)).toMatchObject({ firstPosition: first, lastPosition: 600 });
   });
 
   test("a reader keeps the segment it is in, and meets ERR_TRIMMED where the next was trimmed", async () => {
@@ -96,6 +106,7 @@ describe("the segments of a directory journal", () => {
     expect(await readTexts(journal.read(1), 1)).toHaveLength(11);
     await journal.close();
     expect(await disk.list("/journal")).toHaveLength(2);
+    expect(await verifyDirectory(disk, "/journal")).toMatchObject({ lastPosition: 11, tornBytes: 0 });
   });
 
   test("a burst that is faster than the zeros rolls without waiting for them", async () => {

@@ -5,7 +5,9 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import { FrameHeader, FRAME_HEADER_BYTES, writeFrameHeader } from "../../../journal/frame.ts";
+import { nodeDisk } from "../../../journal/replica/disk.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
+import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { readTexts } from "../journal-contract.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import { seededRandom } from "../../sim/simulated-disk.ts";
@@ -71,24 +73,31 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     const mustRefuse = firstDamaged !== -1 && frames.slice(firstDamaged).some(isIntact);
 
     const listener = new RecordingListener();
-    const opening = openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
+    const verifying = verifyDirectory(nodeDisk, directory);
     if (mustRefuse) {
-      await expect(opening).rejects.toMatchObject({
+      const refusal = {
         code: "ERR_JOURNAL_CORRUPT",
         message: expect.stringContaining(`${path}: corrupt at offset ${frames[firstDamaged].start}: `),
-      });
+      };
+      await expect(verifying).rejects.toMatchObject(refusal);
+      const opening = openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
+      await expect(opening).rejects.toMatchObject(refusal);
       expect((await readFile(path)).equals(damaged)).toBe(true);
       await rm(directory, { recursive: true });
       return "refused";
     }
     const last = intact.at(-1)?.lastPosition ?? 0;
-    const journal = await opening;
+    const rest = damaged.subarray(intact.at(-1)?.end ?? headerBytes);
+    const tornBytes = rest.findLastIndex((byte) => byte !== 0) + 1;
+    expect(await verifying).toMatchObject({ lastPosition: last, frames: intact.length, tornBytes });
+    const journal = await openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
     expect(journal.committed).toBe(last);
     expect(journal.append(Buffer.from("new"))).toBe(last + 1);
     await journal.close();
     const again = await openDirectoryJournal({ ...systemTime, directory, listener, segmentBytes });
     expect(await readTexts(again.read(1), 1)).toEqual([...texts.slice(0, last), "new"]);
     await again.close();
+    expect(await verifyDirectory(nodeDisk, directory)).toMatchObject({ lastPosition: last + 1, tornBytes: 0 });
     await rm(directory, { recursive: true });
     return "cut";
   }

@@ -1,0 +1,150 @@
+/**
+ * Walks a whole journal directory that no process has open, and changes nothing. It goes its own way over the bytes, a
+ * file at a time, so that tests can hold what an open finds against it.
+ *
+ * Damage, which is what a disk did, is an error with file and offset, as an open gives it. What lies in intact frames
+ * was written by this program: where that contradicts the format, an invariant was broken before it was written, and the
+ * walk asserts.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Disk } from "./disk.ts";
+import { readFully } from "./disk.ts";
+import { FrameHeader, readFrame } from "../frame.ts";
+import { corrupt, ioError } from "../journal-errors.ts";
+import { FRAME_BYTES_SOFT } from "../limits.ts";
+import { laterFrame } from "./later-frame.ts";
+import type { Segment } from "./segment.ts";
+import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { checkPlace } from "./segment-place.ts";
+
+export interface DirectoryContents {
+  /** Oldest first; empty in a new directory. */
+  readonly segments: readonly Segment[];
+  /** Position of the first record kept; 1 in a new directory. */
+  readonly firstPosition: number;
+  readonly lastPosition: number;
+  /** Of the last intact frame. */
+  readonly lastEpoch: number;
+  /** Highest committed position that a frame tells of. */
+  readonly committed: number;
+  readonly frames: number;
+  /** What the next open will cut: bytes from the last intact frame to the last that is not zero. */
+  readonly tornBytes: number;
+}
+
+/**
+ * @throws JournalError `ERR_JOURNAL_CORRUPT`, `ERR_JOURNAL_FORMAT` and `ERR_JOURNAL_IO` as an open does; besides,
+ *   `ERR_JOURNAL_CORRUPT` for bytes behind the frames of a segment that has a successor
+ * @throws AssertionError for intact frames that no correct writer leaves
+ */
+export async function verifyDirectory(disk: Disk, directory: string): Promise<DirectoryContents> {
+  try {
+    const names = (await disk.list(directory)).filter(isSegmentName).toSorted();
+    const walk = new Walk();
+    for (const name of names) {
+      const path = join(directory, name);
+      walk.takeSegment(path, await readFile(disk, path), name === names.at(-1));
+    }
+    return walk.contents;
+  } catch (error) {
+    throw ioError(directory, "verifying the journal", error);
+  }
+}
+
+async function readFile(disk: Disk, path: string): Promise<Buffer> {
+  const file = await disk.openForReading(path);
+  try {
+    const { bytes: size } = await file.size();
+    const bytes = Buffer.allocUnsafeSlow(size);
+    return bytes.subarray(0, await readFully(file, bytes, size, 0));
+  } finally {
+    await file.close();
+  }
+}
+
+/** What the segments taken so far hold. */
+class Walk {
+  readonly #segments: Segment[] = [];
+  readonly #frame = new FrameHeader();
+  #lastPosition = 0;
+  #lastEpoch = 0;
+  /** Of the current epoch. */
+  #epochCommitted = 0;
+  #epochHasEnded = false;
+  #committed = 0;
+  #frames = 0;
+  #tornBytes = 0;
+
+  get contents(): DirectoryContents {
+    const segments = this.#segments;
+    const firstPosition = segments.length === 0 ? 1 : segments[0].firstPosition;
+    assert(firstPosition <= this.#lastPosition + 1, "the first record kept is one that there is, or the next");
+    assert(this.#committed <= this.#lastPosition, "frames carry the commits of earlier records only");
+    return {
+      segments,
+      firstPosition,
+      lastPosition: this.#lastPosition,
+      lastEpoch: this.#lastEpoch,
+      committed: this.#committed,
+      frames: this.#frames,
+      tornBytes: this.#tornBytes,
+    };
+  }
+
+  takeSegment(path: string, bytes: Buffer, isLast: boolean): void {
+    const header = decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES), path);
+    const segment = { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
+    const before = this.#segments.at(-1);
+    checkPlace(segment, before, { lastPosition: this.#lastPosition, lastEpoch: this.#lastEpoch }, null);
+    if (before === undefined) {
+      this.#lastPosition = segment.lastPosition;
+      this.#lastEpoch = segment.previousEpoch;
+    }
+    if (before === undefined && segment.number === 1)
+      assert(segment.previousEpoch === 0, "epochs begin with a journal");
+    this.#segments.push(segment);
+    while (this.#takeFrame(bytes, segment));
+    this.#checkRest(bytes.subarray(segment.end), segment, isLast);
+  }
+
+  /** Moves behind the next frame; false when the bytes there are not the frame that must follow. */
+  #takeFrame(bytes: Buffer, segment: Segment): boolean {
+    const frame = this.#frame;
+    if (!readFrame(bytes, segment.end, bytes.length, segment.salt, frame)) return false;
+    if (frame.previousPosition !== this.#lastPosition || frame.previousEpoch !== this.#lastEpoch) return false;
+    this.#checkReign(frame);
+    segment.end += frame.length;
+    segment.lastPosition = frame.lastPosition;
+    this.#lastPosition = frame.lastPosition;
+    this.#lastEpoch = frame.epoch;
+    this.#frames++;
+    return true;
+  }
+
+  /** A reign begins with a barrier; the only other one it has is its last frame. */
+  #checkReign(frame: FrameHeader): void {
+    const recordCount = frame.lastPosition - frame.previousPosition;
+    if (frame.length > FRAME_BYTES_SOFT) assert(recordCount === 1, "only a single record makes a large frame");
+    if (frame.epoch > this.#lastEpoch) {
+      assert(recordCount === 0, "an epoch begins with a barrier");
+      this.#epochHasEnded = false;
+    } else {
+      assert(!this.#epochHasEnded, "no frame follows the barrier that ends its epoch");
+      assert(frame.committed >= this.#epochCommitted, "the committed position does not go back");
+      this.#epochHasEnded = recordCount === 0;
+    }
+    this.#epochCommitted = frame.committed;
+    this.#committed = Math.max(this.#committed, frame.committed);
+  }
+
+  #checkRest(rest: Buffer, segment: Segment, isLast: boolean): void {
+    let length = rest.length;
+    while (length > 0 && rest[length - 1] === 0) length--;
+    if (length === 0) return;
+    if (!isLast) throw corrupt(segment.path, segment.end, "these bytes are no frame, and the next segment follows");
+    const refusal = laterFrame(rest, segment);
+    if (refusal !== null) throw refusal;
+    this.#tornBytes = length;
+  }
+}
