@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { benchJournal } from "../../bench/journal/journal.ts";
+import { benchStart, makeJournal } from "../../bench/journal/start.ts";
 
 test("the journal's bench runs and counts what it committed", async () => {
   const directory = await mkdtemp(join(tmpdir(), "journal-bench-"));
@@ -11,4 +12,13 @@ test("the journal's bench runs and counts what it committed", async () => {
   expect(result.records).toBeGreaterThan(0);
   expect(result.recordsPerFlush).toBeLessThanOrEqual(8);
   expect(result.p50Ms).toBeLessThanOrEqual(result.p999Ms);
+});
+
+test("the bench of a start opens what it made, and reads all of it", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "journal-start-"));
+  await makeJournal({ directory, records: 1000, recordBytes: 100, recordsPerFrame: 30 });
+  const { recordsRead, open, read } = await benchStart(directory);
+  await rm(directory, { recursive: true });
+  expect(recordsRead).toBe(1000);
+  expect(Math.min(open.milliseconds, read.milliseconds)).toBeGreaterThan(0);
 });

@@ -1,0 +1,53 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { DirectoryJournal } from "../../../journal/directory-journal.ts";
+import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
+import { segmentName } from "../../../journal/replica/segment.ts";
+import { systemTime } from "../../../server/clock.ts";
+import { RecordingListener } from "../../sim/recording-listener.ts";
+import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
+import { readTexts } from "../journal-contract.ts";
+
+describe("a read of a directory journal gives its file back", () => {
+  let disk: SimulatedDisk;
+  let journal: DirectoryJournal;
+  let filesOpen = 0;
+
+  beforeEach(async () => {
+    disk = new SimulatedDisk(seededRandom(1));
+    const listener = new RecordingListener();
+    journal = await openDirectoryJournal({ ...systemTime, directory: "/journal", listener, segmentBytes: 8192, disk });
+    for (let i = 1; i <= 20; i++) await listener.untilCommitted(journal.append(Buffer.alloc(900, i)));
+    const openForReading = disk.openForReading.bind(disk);
+    filesOpen = 0;
+    disk.openForReading = async (path) => {
+      const file = await openForReading(path);
+      filesOpen++;
+      file.close = async () => void filesOpen--;
+      return file;
+    };
+  });
+
+  test("at its end, also when it was asked for more afterwards", async () => {
+    const runs = journal.read(1)[Symbol.asyncIterator]();
+    for (let i = 1; i <= 20; i++) expect(await runs.next()).toMatchObject({ value: { first: i, count: 1 } });
+    expect(filesOpen).toBe(1);
+    for (let i = 0; i < 2; i++) expect(await runs.next()).toEqual({ done: true, value: undefined });
+    expect(filesOpen).toBe(0);
+  });
+
+  test("when it is left early", async () => {
+    for await (const run of journal.read(1)) if (run.first === 3) break;
+    expect(filesOpen).toBe(0);
+  });
+
+  test("when it meets damage, which it tells with file and offset though the open had found none", async () => {
+    const path = `/journal/${segmentName(1)}`;
+    // The barrier of 48 bytes comes first, then a frame of 48 + 4 + 900.
+    disk.content(path)[4096 + 48 + 952 + 100] ^= 1;
+    await expect(readTexts(journal.read(1), 1)).rejects.toMatchObject({
+      code: "ERR_JOURNAL_CORRUPT",
+      message: expect.stringContaining(`${path}: corrupt at offset ${4096 + 48 + 952}: `),
+    });
+    expect(filesOpen).toBe(0);
+  });
+});
