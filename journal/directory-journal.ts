@@ -25,6 +25,7 @@ import {
   SPARE_BATCHES_MAX,
 } from "./limits.ts";
 import { LogCursor } from "./replica/log-cursor.ts";
+import { LogRuns } from "./replica/log-runs.ts";
 import { SEGMENT_HEADER_BYTES } from "./replica/segment.ts";
 
 export interface DirectoryJournalOptions {
@@ -119,7 +120,7 @@ export class DirectoryJournal implements Journal {
 
   read(position: number): AsyncIterable<RecordRun> {
     checkPosition(position);
-    return readAll(new LogCursor(this.#log, position), this.committed);
+    return new LogRuns(new LogCursor(this.#log, position), this.committed);
   }
 
   tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
@@ -298,16 +299,6 @@ export class DirectoryJournal implements Journal {
     if (waiters.length === 0) return;
     this.#waiters = [];
     for (const wake of waiters) wake();
-  }
-}
-
-async function* readAll(cursor: LogCursor, last: number): AsyncGenerator<RecordRun, void, undefined> {
-  try {
-    do {
-      for (let run = cursor.take(last); run !== null; run = cursor.take(last)) yield run;
-    } while (await cursor.load(last));
-  } finally {
-    await cursor.close();
   }
 }
 

@@ -29,9 +29,10 @@ export class LogCursor {
     this.#position = position;
   }
 
-  /** The next records when they lie at hand, as far as they are not behind `last`; null: call `load`. */
+  /** The next records when they lie in memory, as far as they are not behind `last`; null: call `load`. */
   take(last: number): RecordRun | null {
-    if (!this.#hasFrame || this.#position > last) return null;
+    if (this.#position > last) return null;
+    while (!this.#hasFrame) if (!this.#advance()) return null;
     const { bytes, frameStart, frame } = this.#scanner as FrameScanner;
     const run = this.#run;
     run.set(bytes, frameStart, frame, this.#position, last);
