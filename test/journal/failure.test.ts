@@ -188,6 +188,37 @@ describe("a directory journal on a failing disk", () => {
     expect([again.first, again.committed]).toEqual([first, 150]);
   });
 
+  test("a last frame that reads otherwise the second time is refused, and not made durable in its place", async () => {
+    const disk = new SimulatedDisk(seededRandom(11));
+    const listener = new RecordingListener();
+    const journal = await open(disk, listener);
+    await listener.untilCommitted(journal.append(Buffer.alloc(500, 1)));
+    disk.crash();
+    const restarted = disk.restart("power");
+    const openForWriting = restarted.openForWriting.bind(restarted);
+    // The open reads its end alone: the frame of 48 + 4 + 500 bytes, behind a barrier of 48.
+    restarted.openForWriting = async (path) => {
+      const file = await openForWriting(path);
+      const read = file.read.bind(file);
+      file.read = async (bytes, offset, length, position) => {
+        const count = await read(bytes, offset, length, position);
+        if (length === 552) bytes[offset + 60] ^= 1;
+        return count;
+      };
+      return file;
+    };
+    const writes: DiskOperation[] = [];
+    restarted.inject = (operation) => {
+      if (operation.kind === "write") writes.push(operation);
+      return null;
+    };
+    await expect(open(restarted)).rejects.toMatchObject({
+      code: "ERR_JOURNAL_CORRUPT",
+      message: expect.stringContaining("corrupt at offset 4144: "),
+    });
+    expect(writes).toEqual([]);
+  });
+
   test.each(["list", "open", "read", "write", "sync"] as const)("a failing %s at open is told by it", async (kind) => {
     const disk = new SimulatedDisk(seededRandom(9));
     await (await open(disk)).close();
