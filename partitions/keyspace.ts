@@ -29,11 +29,8 @@ import type { Lease } from "./state/lease-table.ts";
 import type { Partition } from "./state/partition.ts";
 import { PartitionMap } from "./state/partition-map.ts";
 import { checkPut, put } from "./txn/put.ts";
-import { openRange } from "./range/range-cursor.ts";
 import type { RangeCursor } from "./range/range-cursor.ts";
-import { range } from "./range/range.ts";
-import { openSortedRange } from "./range/sorted-range-cursor.ts";
-import type { SortedRangeCursor } from "./range/sorted-range-cursor.ts";
+import { openRange, range } from "./range/range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
 import { hasPut, isReadOnly, txn } from "./txn/txn.ts";
 import { Watchers } from "./watch/watchers.ts";
@@ -111,14 +108,9 @@ export class Keyspace {
     return range(this.#state, request);
   }
 
-  /** Reads a range in pieces at one revision (contract §4.5). The request neither sorts nor filters. */
+  /** Begins to read the same in pieces at one revision (contract §4.5). */
   openRange(request: RangeRequest): RangeCursor | Refusal {
     return openRange(this.#state, request);
-  }
-
-  /** Reads a range that sorts or filters in steps at one revision. */
-  openSortedRange(request: RangeRequest): SortedRangeCursor | Refusal {
-    return openSortedRange(this.#state, request);
   }
 
   /** Contract §4.6. The bytes of the request are copied. */

@@ -55,14 +55,3 @@ export function compareNumbers(request: RangeRequest): Compare<Change> {
       assert.fail("a target that is sorted by as a number is one");
   }
 }
-
-/** Changes in key order, brought into the order asked for. Equal ones stay in key order. */
-export function sorted(request: RangeRequest, changes: readonly Change[]): Change[] {
-  if (!isSorted(request)) return changes.slice();
-  if (isBackwards(request)) return changes.toReversed();
-  if (!isByValue(request)) return changes.toSorted(compareNumbers(request));
-  return changes
-    .map(valued)
-    .toSorted(compareValues(request))
-    .map(({ change }) => change);
-}

@@ -1,6 +1,6 @@
 /**
- * What a range in slices has collected so far, in one of three ways: in key order, backwards, or by something else. Only
- * what can be among the first `limit` is kept.
+ * What a range that sorts or filters has collected so far, in one of three ways: in key order, backwards, or by something
+ * else. Not much more is kept than can be among the first `limit`.
  */
 import type { RangeRequest } from "../../proto/messages.ts";
 import type { Change } from "../state/key-history.ts";
@@ -18,16 +18,16 @@ export interface SortedChanges {
    * @returns true when it can be added to or, once complete, taken from
    */
   settle(maxChanges: number, isComplete: boolean): boolean;
-  /** The next ones in the order asked for, at most `max`; none when all have been taken. */
-  take(max: number): readonly Change[];
+  /** Takes the next one in the order asked for, of which none beyond the limit is to be taken. Null when none is left. */
+  next(): Change | null;
 }
 
 /** @param limit infinite for none */
 export function sortedChanges(request: RangeRequest, limit: number): SortedChanges {
   if (!isSorted(request)) return new InKeyOrder(limit);
   if (isBackwards(request)) return new Backwards(limit);
-  if (isByValue(request)) return new Merged(new SlicedSort(compareValues(request), limit), withValues, withoutValues);
-  return new Merged(new SlicedSort(compareNumbers(request), limit), same, same);
+  if (isByValue(request)) return new Merged(new SlicedSort(compareValues(request), limit), withValues, withoutValue);
+  return new Merged(new SlicedSort(compareNumbers(request), limit), asTheyAre, asItIs);
 }
 
 class InKeyOrder implements SortedChanges {
@@ -47,10 +47,8 @@ class InKeyOrder implements SortedChanges {
     return true;
   }
 
-  take(max: number): readonly Change[] {
-    const changes = this.#changes.slice(this.#taken, this.#taken + max);
-    this.#taken += changes.length;
-    return changes;
+  next(): Change | null {
+    return this.#taken < this.#changes.length ? this.#changes[this.#taken++] : null;
   }
 }
 
@@ -58,6 +56,7 @@ class Backwards implements SortedChanges {
   readonly #limit: number;
   #slices: (readonly Change[])[] = [];
   #count = 0;
+  /** How many of the last slice have been taken. */
   #taken = 0;
 
   constructor(limit: number) {
@@ -77,29 +76,26 @@ class Backwards implements SortedChanges {
     return true;
   }
 
-  take(max: number): readonly Change[] {
-    const last = this.#slices.pop();
-    if (last === undefined || this.#taken === this.#limit) return [];
-    const from = Math.max(0, last.length - Math.min(max, this.#limit - this.#taken));
-    if (from > 0) this.#slices.push(last.slice(0, from));
-    const changes = last.slice(from).toReversed();
-    this.#taken += changes.length;
-    return changes;
+  next(): Change | null {
+    const last = this.#slices.at(-1);
+    if (last === undefined) return null;
+    const change = last[last.length - ++this.#taken];
+    if (this.#taken === last.length) {
+      this.#slices.pop();
+      this.#taken = 0;
+    }
+    return change;
   }
 }
 
 class Merged<T> implements SortedChanges {
   readonly #sort: SlicedSort<T>;
   readonly #wrap: (changes: readonly Change[]) => readonly T[];
-  readonly #unwrap: (items: readonly T[]) => readonly Change[];
+  readonly #unwrap: (item: T) => Change;
   #taken = 0;
 
-  /** @param wrap makes of changes what is sorted, and `unwrap` changes of it */
-  constructor(
-    sort: SlicedSort<T>,
-    wrap: (changes: readonly Change[]) => readonly T[],
-    unwrap: (items: readonly T[]) => readonly Change[],
-  ) {
+  /** @param wrap makes of changes what is sorted, and `unwrap` a change of each */
+  constructor(sort: SlicedSort<T>, wrap: (changes: readonly Change[]) => readonly T[], unwrap: (item: T) => Change) {
     this.#sort = sort;
     this.#wrap = wrap;
     this.#unwrap = unwrap;
@@ -113,13 +109,13 @@ class Merged<T> implements SortedChanges {
     return this.#sort.step(maxChanges, isComplete);
   }
 
-  take(max: number): readonly Change[] {
-    const items = this.#sort.sorted.slice(this.#taken, this.#taken + max);
-    this.#taken += items.length;
-    return this.#unwrap(items);
+  next(): Change | null {
+    const { sorted } = this.#sort;
+    return this.#taken < sorted.length ? this.#unwrap(sorted[this.#taken++]) : null;
   }
 }
 
-const same = (changes: readonly Change[]): readonly Change[] => changes;
+const asTheyAre = (changes: readonly Change[]): readonly Change[] => changes;
+const asItIs = (change: Change): Change => change;
 const withValues = (changes: readonly Change[]): readonly ValuedChange[] => changes.map(valued);
-const withoutValues = (items: readonly ValuedChange[]): readonly Change[] => items.map(({ change }) => change);
+const withoutValue = ({ change }: ValuedChange): Change => change;

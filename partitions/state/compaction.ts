@@ -7,7 +7,7 @@
  *
  * A change exactly at the compact revision keeps its predecessor until the next compaction, because a watch may start
  * there and ask for prev_kv (CO-03, CO-09). So does every change that synced watchers have not been told of yet, and
- * what is needed at a revision that is held (held-revisions.ts).
+ * what is needed at a revision that is held (hold.ts).
  */
 import type { KeyspaceState } from "./keyspace-state.ts";
 import { COMPACTED, FUTURE_REVISION } from "../refusals.ts";

@@ -1,7 +1,4 @@
-/**
- * Revisions at which something is read in several turns. Compaction may pass them, and refuses later readers; what those
- * need that read already is removed only when they have let go.
- */
+/** The revisions that are held (hold.ts). */
 import assert from "node:assert/strict";
 
 export class HeldRevisions {
@@ -13,15 +10,14 @@ export class HeldRevisions {
     return Math.min(...this.#held);
   }
 
-  /** To be called while the revision can be read. */
-  hold(revision: number): void {
+  add(revision: number): void {
     this.#held.push(revision);
   }
 
-  /** Takes back one `hold`. */
-  release(revision: number): void {
+  /** Takes back one `add`. */
+  remove(revision: number): void {
     const at = this.#held.indexOf(revision);
-    assert(at !== -1, "what is let go of was held");
+    assert(at !== -1, "a revision that is let go of is held");
     this.#held.splice(at, 1);
   }
 }

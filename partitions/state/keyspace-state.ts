@@ -11,15 +11,14 @@ import { encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
 import { Alarms } from "../alarms.ts";
 import { Auth } from "../auth/auth.ts";
 import { HeldRevisions } from "./held-revisions.ts";
+import type { Hold } from "./hold.ts";
+import { HistoryWalk } from "./history-walk.ts";
 import { END_OF_KEYS, keyBytes } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
 import { LeaseTable } from "./lease-table.ts";
 import type { PartitionMap } from "./partition-map.ts";
 import { RevisionLog } from "./revision-log.ts";
-
-/** Stands for what is newest, uncommitted changes included. */
-export const LATEST = Number.POSITIVE_INFINITY;
 
 const EVERYTHING: Interval = { start: "", end: END_OF_KEYS };
 
@@ -54,9 +53,17 @@ export class KeyspaceState {
     return this.#hasUncommitted;
   }
 
-  /** The revision of what is newest: what a response inside a txn tells (contract §4.2). */
+  /**
+   * The revision of what is newest, uncommitted changes included: what a request reads at that asks for none, and what a
+   * response inside a txn tells (contract §4.2).
+   */
   get newestRevision(): number {
     return this.#hasUncommitted ? this.#revision + 1 : this.#revision;
+  }
+
+  /** Whether all that is needed at the revision of a hold is still there. */
+  isReadable(hold: Hold): boolean {
+    return hold.isTaken || hold.revision >= this.#compactRevision;
   }
 
   find(key: string): KeyHistory | null {
@@ -68,33 +75,17 @@ export class KeyspaceState {
     return this.find(key)?.live ?? null;
   }
 
-  /** The first `limit` keys of an interval that existed at a revision (or LATEST), in key order. */
-  collect(interval: Interval, revision: number, limit: number): Change[] {
-    const changes: Change[] = [];
-    for (const { start, end, partition } of this.partitionMap.spans(interval)) {
-      const cursor = partition.seek(start);
-      for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
-        const change = history.liveAt(revision);
-        if (change === null) continue;
-        if (changes.length >= limit) return changes;
-        changes.push(change);
-      }
-    }
-    return changes;
+  /** Begins to walk over an interval. */
+  walk(interval: Interval): HistoryWalk {
+    return new HistoryWalk(this.partitionMap, interval);
   }
 
-  /** How many keys of an interval exist now. */
-  countLatest(interval: Interval): number {
-    let count = 0;
-    for (const { start, end, partition } of this.partitionMap.spans(interval)) count += partition.count(start, end);
-    return count;
-  }
-
-  /** How many keys of an interval existed at a revision that is not compacted. */
-  countAt(interval: Interval, revision: number): number {
+  /** How many keys of an interval existed at a revision that is not compacted. At the newest one it is known soonest. */
+  count(interval: Interval, revision: number): number {
+    const isNewest = revision === this.newestRevision;
     let count = 0;
     for (const { start, end, partition } of this.partitionMap.spans(interval)) {
-      count += partition.countAt(start, end, revision);
+      count += isNewest ? partition.count(start, end) : partition.countAt(start, end, revision);
     }
     return count;
   }
@@ -181,7 +172,11 @@ export class KeyspaceState {
         assert(history.live?.lease === lease.id, "a key is attached to the lease of its newest state");
       }
     }
-    const live = this.collect(EVERYTHING, LATEST, Number.POSITIVE_INFINITY);
-    assert(attached === live.filter(({ lease }) => lease !== 0n).length, "every key with a lease is attached to it");
+    let leased = 0;
+    const walk = this.walk(EVERYTHING);
+    for (let change = walk.nextLive(this.#revision); change !== null; change = walk.nextLive(this.#revision)) {
+      if (change.lease !== 0n) leased++;
+    }
+    assert(attached === leased, "every key with a lease is attached to it");
   }
 }

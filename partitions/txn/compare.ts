@@ -17,15 +17,16 @@ import type { Compare } from "../../proto/messages.ts";
 import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
 import type { Change } from "../state/key-history.ts";
-import { LATEST } from "../state/keyspace-state.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 
 /** Whether a comparison is true. Over a range it must be for every key; a range without keys is like a missing key. */
 export function holds(state: KeyspaceState, compare: Compare): boolean {
   if (isSingleKey(compare.rangeEnd)) return holdsFor(compare, state.findLive(keyString(compare.key)));
-  const changes = state.collect(intervalOf(compare.key, compare.rangeEnd), LATEST, Number.POSITIVE_INFINITY);
-  if (changes.length === 0) return holdsFor(compare, null);
-  return changes.every((change) => holdsFor(compare, change));
+  const walk = state.walk(intervalOf(compare.key, compare.rangeEnd));
+  let change = walk.nextLive(state.newestRevision);
+  if (change === null) return holdsFor(compare, null);
+  for (; change !== null; change = walk.nextLive(state.newestRevision)) if (!holdsFor(compare, change)) return false;
+  return true;
 }
 
 function holdsFor(compare: Compare, stored: Change | null): boolean {

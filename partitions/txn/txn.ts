@@ -23,7 +23,8 @@ import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { checkPut, needsKey, put } from "./put.ts";
-import { checkRevision, count, effectiveRevision, range } from "../range/range.ts";
+import { range } from "../range/range.ts";
+import { checkRevision, readRevision } from "../range/read-revision.ts";
 import { COMPACTED, KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "../refusals.ts";
 
 /** The branch that a txn takes, and those of the txns inside that branch in the order of their operations. */
@@ -154,7 +155,7 @@ class PathCheck {
     this.#ranges++;
     if (isSingleKey(request.rangeEnd) || request.countOnly) return null;
     const interval = intervalOf(request.key, request.rangeEnd);
-    const keys = count(this.#state, interval, effectiveRevision(this.#state, request.revision));
+    const keys = this.#state.count(interval, readRevision(this.#state, request.revision));
     this.#keys += request.limit > 0 ? Math.min(request.limit, keys) : keys;
     return this.#ranges > 1 && this.#keys > TXN_RANGE_KEYS_MAX ? TOO_MANY_KEYS : null;
   }

@@ -9,9 +9,10 @@ import { crc32 } from "node:zlib";
 import type { Auth } from "../auth/auth.ts";
 import { END_OF_KEYS } from "../interval/interval.ts";
 import type { Change } from "../state/key-history.ts";
+import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { LeaseHasher } from "./lease-hasher.ts";
-import { checkRevision } from "../range/range.ts";
+import { checkRevision } from "../range/read-revision.ts";
 import type { Refusal } from "../refusals.ts";
 
 /** CRC-32 over the encoded kvs of all changes that are retained and not above a revision, in key order. */
@@ -22,6 +23,8 @@ export class HistoryHasher {
   readonly compactRevision: number;
   /** The revision up to which is hashed. */
   readonly hashRevision: number;
+  /** Keeps later compactions from removing what is to be hashed. */
+  readonly hold: Hold;
   readonly #state: KeyspaceState;
   #hash = 0;
   /** Where the next key is looked for. */
@@ -35,22 +38,13 @@ export class HistoryHasher {
     this.headerRevision = state.revision;
     this.compactRevision = state.compactRevision;
     this.hashRevision = hashRevision;
+    this.hold = new Hold(state.held, state.compactRevision);
     this.#state = state;
   }
 
   /** The hash, when `step` has said true. */
   get hash(): number {
     return this.#hash;
-  }
-
-  /** Keeps later compactions from removing what is to be hashed. To be called before there is one. */
-  hold(): void {
-    this.#state.held.hold(this.compactRevision);
-  }
-
-  /** Ends `hold`. */
-  release(): void {
-    this.#state.held.release(this.compactRevision);
   }
 
   /**
@@ -62,17 +56,12 @@ export class HistoryHasher {
     this.#changesLeft = maxChanges;
     this.#bytesLeft = maxBytes;
     if (!this.#hashKey()) return false;
-    for (const { start, end, partition } of this.#state.partitionMap.spans({
-      start: this.#next,
-      end: END_OF_KEYS,
-    })) {
-      const cursor = partition.seek(start);
-      for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
-        this.#change = history.newest;
-        if (this.#hashKey()) continue;
-        this.#next = `${history.key}\0`;
-        return false;
-      }
+    const walk = this.#state.walk({ start: this.#next, end: END_OF_KEYS });
+    for (let history = walk.next(); history !== null; history = walk.next()) {
+      this.#change = history.newest;
+      if (this.#hashKey()) continue;
+      this.#next = `${history.key}\0`;
+      return false;
     }
     this.#next = END_OF_KEYS;
     return true;
@@ -134,13 +123,8 @@ export class WholeHasher {
   }
 
   /** As in HistoryHasher. */
-  hold(): void {
-    this.#history.hold();
-  }
-
-  /** Ends `hold`. */
-  release(): void {
-    this.#history.release();
+  get hold(): Hold {
+    return this.#history.hold;
   }
 
   /** As in HistoryHasher; a lease is as much as a change. */

@@ -38,7 +38,7 @@ class HashJob<H extends Hasher> implements SlicedJob {
       this.call.fail(hasher);
       return false;
     }
-    hasher.hold();
+    hasher.hold.take();
     this.#hasher = hasher;
     return true;
   }
@@ -52,6 +52,6 @@ class HashJob<H extends Hasher> implements SlicedJob {
 
   end(): void {
     assert(this.#hasher !== null, "a job begins before it ends");
-    this.#hasher.release();
+    this.#hasher.hold.release();
   }
 }

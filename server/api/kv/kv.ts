@@ -24,6 +24,7 @@ import type {
   TxnResponse,
 } from "../../../proto/messages.ts";
 import { Writer } from "../../../proto/writer.ts";
+import { isSingleKey } from "../../../partitions/interval/interval.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { isReadOnly } from "../../../partitions/txn/txn.ts";
@@ -48,7 +49,7 @@ import { CallWaiter } from "../call-waiter.ts";
 import type { Callers } from "../callers.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
 import type { Headers } from "../header.ts";
-import { LongRanges, mayBeLong } from "./long-range.ts";
+import { LongRanges } from "./long-range.ts";
 import { commandMethod, readMethod } from "../method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { SlicedRange } from "./sliced-range.ts";
@@ -95,14 +96,11 @@ export class KvService {
     const { keyspace, callers } = this.#context;
     const refused = checkRange(request) ?? callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
-    if (mayBeLong(request)) {
-      const refuseNow = callers.beginRead();
-      this.#longRanges.read(call, request, (response, revision) => {
-        this.#replyRange(call, refuseNow() ?? response, revision);
-      });
-    } else {
-      this.#replyRange(call, keyspace.range(request), keyspace.revision);
-    }
+    if (isSingleKey(request.rangeEnd)) return this.#replyRange(call, keyspace.range(request), keyspace.revision);
+    const refuseNow = callers.beginRead();
+    this.#longRanges.read(call, request, (response, revision) => {
+      this.#replyRange(call, refuseNow() ?? response, revision);
+    });
   }
 
   #replyRange(call: UnaryCall, response: RangeResponse | SlicedRange | Refusal, revision: number): void {

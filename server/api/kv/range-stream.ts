@@ -10,7 +10,7 @@ import { Writer } from "../../../proto/writer.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { isSorted } from "../../../partitions/range/range-order.ts";
-import { hasFilter } from "../../../partitions/range/range.ts";
+import { hasFilter } from "../../../partitions/range/range-filter.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { COPIED_RESPONSE_BYTES, RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../../limits.ts";
 import type { Counters } from "../../metrics/counters.ts";

@@ -5,14 +5,11 @@ import { kvBytes } from "./answer-size.ts";
 export class SlicedRange {
   /** As in RangeResponse; known when all has been read. */
   more = false;
-  readonly count: number;
+  /** Likewise. */
+  count = 0;
   readonly slices: EncodedKv[][] = [];
   /** Of all encoded kvs in the slices. */
   bytes = 0;
-
-  constructor(count: number) {
-    this.count = count;
-  }
 
   /** Takes the next encoded kvs, if there are any; the list belongs to this object from now on. */
   add(slice: EncodedKv[]): void {

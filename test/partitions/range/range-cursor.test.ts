@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
+import { SORT_BY_MOD, SORT_BY_VERSION } from "../../../proto/messages.ts";
 import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
 import type { RangeRequest } from "../../../proto/messages.ts";
 import { Harness } from "../harness.ts";
@@ -52,9 +53,10 @@ describe("a range in pieces", () => {
 
   test("RS-05: nothing is given for count_only and for an empty range", () => {
     const harness = filled();
-    expect(open(harness, { countOnly: true, limit: 2 })).toMatchObject({ finished: true, more: false, count: 5 });
+    const counting = open(harness, { countOnly: true, limit: 2 });
+    expect([counting.finished, piece(counting), counting.more, counting.count]).toEqual([true, [], false, 5]);
     const empty = open(harness, { key: Buffer.from("y"), rangeEnd: Buffer.from("z") });
-    expect(empty).toMatchObject({ finished: true, more: false, count: 0 });
+    expect([piece(empty), empty.finished, empty.more, empty.count]).toEqual([[], true, false, 0]);
   });
 
   test("RS-07: a piece ends with the key that fills it", () => {
@@ -63,6 +65,15 @@ describe("a range in pieces", () => {
     expect(piece(cursor, 1_000, 1)).toEqual(harness.all({ keysOnly: true, limit: 1 }).kvs);
     expect(piece(cursor, 1_000, 40)).toHaveLength(2);
     expect(piece(cursor)).toHaveLength(2);
+  });
+
+  test("RS-07: so does one of a range that sorts, once its keys are known", () => {
+    const harness = filled();
+    const cursor = open(harness, { sortTarget: SORT_BY_MOD, keysOnly: true });
+    const pieces: Kv[][] = [];
+    while (!cursor.finished) pieces.push(piece(cursor, 3, 40));
+    expect(pieces.filter(({ length }) => length > 0).map(({ length }) => length)).toEqual([2, 3]);
+    expect(pieces.flat()).toEqual(harness.all({ sortTarget: SORT_BY_MOD, keysOnly: true }).kvs);
   });
 
   test("RS-08: a revision that cannot be read is refused at the start", () => {
@@ -74,12 +85,14 @@ describe("a range in pieces", () => {
   });
 
   test("a cursor that compaction has passed is refused its next piece", () => {
-    const harness = filled();
-    const cursor = open(harness);
-    piece(cursor, 2);
-    harness.put("a");
-    harness.compact(7);
-    harness.remove();
-    expect(cursor.next(2, 1_000)).toBe(COMPACTED);
+    for (const fields of [{}, { sortTarget: SORT_BY_VERSION }]) {
+      const harness = filled();
+      const cursor = open(harness, fields);
+      piece(cursor, 2);
+      harness.put("a");
+      harness.compact(7);
+      harness.remove();
+      expect(cursor.next(2, 1_000)).toBe(COMPACTED);
+    }
   });
 });

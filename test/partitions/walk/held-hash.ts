@@ -14,13 +14,13 @@ export class HeldHash {
     this.#maxChanges = maxChanges;
     this.#maxBytes = maxBytes;
     this.#expected = expected;
-    hasher.hold();
+    hasher.hold.take();
   }
 
   /** True when it has been made and was right. */
   step(): boolean {
     if (!this.#hasher.step(this.#maxChanges, this.#maxBytes)) return false;
-    this.#hasher.release();
+    this.#hasher.hold.release();
     expect(this.#hasher).toMatchObject(this.#expected);
     return true;
   }

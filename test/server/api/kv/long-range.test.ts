@@ -12,7 +12,7 @@ import {
 import type { RangeRequest, RangeResponse } from "../../../../proto/messages.ts";
 import { Keyspace } from "../../../../partitions/keyspace.ts";
 import { COMPACTED, Refusal } from "../../../../partitions/refusals.ts";
-import { LongRanges, mayBeLong } from "../../../../server/api/kv/long-range.ts";
+import { LongRanges } from "../../../../server/api/kv/long-range.ts";
 import type { JobCall } from "../../../../server/api/sliced-jobs.ts";
 import { SlicedRange } from "../../../../server/api/kv/sliced-range.ts";
 import { systemTurns } from "../../../../server/clock.ts";
@@ -74,9 +74,12 @@ function whole(response: RangeResponse | SlicedRange | Refusal): RangeResponse |
   return { header: null, kvs, more, count };
 }
 
-function read(request: RangeRequest): Promise<Answer> {
+function read(request: RangeRequest, answered: () => void = () => {}): Promise<Answer> {
   return new Promise((resolve) => {
-    ranges.read(new HeldCall(), request, (response, revision) => resolve({ response: whole(response), revision }));
+    ranges.read(new HeldCall(), request, (response, revision) => {
+      answered();
+      resolve({ response: whole(response), revision });
+    });
   });
 }
 
@@ -168,31 +171,36 @@ test("compaction that overtakes a long range alters nothing of it, and removes w
   }
 });
 
-test("only ranges that can be long go this way", () => {
-  expect(mayBeLong(rangeRequest("k"))).toBe(false);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, countOnly: true }))).toBe(false);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, limit: RANGE_SLICE_KEYS }))).toBe(false);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, sortTarget: SORT_BY_MOD, limit: RANGE_SLICE_KEYS - 1 }))).toBe(false);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, limit: RANGE_SLICE_KEYS + 1 }))).toBe(true);
-  expect(mayBeLong(rangeRequest("k", { ...ALL, keysOnly: true }))).toBe(true);
-  for (const limit of [0, 1]) {
-    expect(mayBeLong(rangeRequest("k", { ...ALL, limit, sortTarget: SORT_BY_MOD, sortOrder: SORT_ASCEND }))).toBe(true);
-    expect(mayBeLong(rangeRequest("k", { ...ALL, limit, minModRevision: 2 }))).toBe(true);
-  }
-  expect(mayBeLong(rangeRequest("k", { minModRevision: 2 }))).toBe(false);
-});
-
-test("what looks at few keys is answered at once, though it sorts", () => {
-  const few = [
+test("a range that need not look at more keys than a slice has is answered at once, any other later", async () => {
+  const few = { rangeEnd: Buffer.from("/registry/pods/00001") };
+  const atOnce: Partial<RangeRequest>[] = [
+    {},
+    { minModRevision: 2 },
+    few,
+    { ...few, limit: RANGE_SLICE_KEYS + 1 },
+    { ...few, sortTarget: SORT_BY_MOD, sortOrder: SORT_DESCEND },
+    { ...few, minModRevision: 5 },
+    { ...ALL, countOnly: true },
+    { ...ALL, countOnly: true, minModRevision: 5 },
+    { ...ALL, limit: RANGE_SLICE_KEYS },
+    { ...ALL, sortTarget: SORT_BY_MOD, limit: RANGE_SLICE_KEYS - 1 },
     { ...ALL, sortTarget: SORT_BY_KEY, sortOrder: SORT_DESCEND, limit: 10 },
-    { rangeEnd: Buffer.from("/registry/pods/00001"), sortTarget: SORT_BY_MOD, sortOrder: SORT_DESCEND },
-    { rangeEnd: Buffer.from("/registry/pods/00001"), minModRevision: 5 },
   ];
-  for (const fields of few) {
+  const later: Partial<RangeRequest>[] = [
+    ALL,
+    { ...ALL, keysOnly: true },
+    { ...ALL, limit: RANGE_SLICE_KEYS + 1 },
+    { ...ALL, sortTarget: SORT_BY_MOD, limit: RANGE_SLICE_KEYS },
+    { ...ALL, sortTarget: SORT_BY_MOD, sortOrder: SORT_ASCEND, limit: 1 },
+    { ...ALL, minModRevision: 2, limit: 1 },
+  ];
+  for (const fields of [...atOnce, ...later]) {
     const request = rangeRequest("/registry/pods/", fields);
-    let response: unknown = null;
-    ranges.read(new HeldCall(), request, (answer) => (response = answer));
-    expect(response).toEqual(keyspace.range(request));
+    const expected = keyspace.range(request);
+    let answered = false;
+    const reading = read(request, () => (answered = true));
+    expect([fields, answered]).toEqual([fields, atOnce.includes(fields)]);
+    expect(outcomeOf(await reading)).toEqual(outcomeOf({ response: expected, revision: keyspace.revision }));
   }
 });
 

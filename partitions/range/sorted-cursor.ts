@@ -1,0 +1,152 @@
+/**
+ * Reads a range that sorts or filters: first its keys are collected, then what is left of them is brought into order,
+ * then they are given.
+ */
+import assert from "node:assert/strict";
+import type { EncodedKv, RangeRequest } from "../../proto/messages.ts";
+import { SORT_NONE } from "../../proto/messages.ts";
+import { kvWithoutValue } from "../../proto/encoded-kv.ts";
+import { intervalOf } from "../interval/interval.ts";
+import { Hold } from "../state/hold.ts";
+import type { Change } from "../state/key-history.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { COMPACTED } from "../refusals.ts";
+import type { Refusal } from "../refusals.ts";
+import type { RangeCursor } from "./range-cursor.ts";
+import { hasFilter, passes } from "./range-filter.ts";
+import { isBackwards, isSorted } from "./range-order.ts";
+import { readRevision } from "./read-revision.ts";
+import { sortedChanges } from "./sorted-changes.ts";
+import type { SortedChanges } from "./sorted-changes.ts";
+
+/** How many keys are merged in the time in which one is found and sorted. */
+const MERGED_FOR_ONE_COLLECTED = 4;
+
+export class SortedCursor implements RangeCursor {
+  readonly headerRevision: number;
+  readonly hold: Hold;
+  readonly count: number;
+  readonly #state: KeyspaceState;
+  /** Null when all keys pass. Without the bytes of the request, which are not kept. */
+  readonly #filter: Omit<RangeRequest, "key" | "rangeEnd"> | null;
+  readonly #keysOnly: boolean;
+  readonly #limit: number;
+  readonly #end: string;
+  readonly #changes: SortedChanges;
+  /** At most how many keys are looked at. */
+  readonly #size: number;
+  /** Where to go on collecting; null when all is collected. */
+  #next: string | null;
+  /** How many keys that pass the filter are looked for. */
+  readonly #wanted: number;
+  #passing = 0;
+  #given = 0;
+  /** Of those that pass, where steps are measured by it. */
+  #bytes = 0;
+
+  constructor(state: KeyspaceState, request: RangeRequest) {
+    const { key, rangeEnd, ...fields } = request;
+    const interval = intervalOf(key, rangeEnd);
+    const revision = readRevision(state, request.revision);
+    this.headerRevision = state.revision;
+    this.hold = new Hold(state.held, revision);
+    this.count = state.count(interval, revision);
+    this.#state = state;
+    this.#filter = hasFilter(request) ? fields : null;
+    this.#keysOnly = request.keysOnly;
+    this.#limit = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
+    this.#changes = sortedChanges(request, this.#limit);
+    this.#end = interval.end;
+    this.#wanted = searchLimit(request);
+    this.#size = this.#filter === null ? Math.min(this.count, this.#wanted) : this.count;
+    this.#next = interval.start;
+    if (revision === state.newestRevision && isOfLastKeys(request)) {
+      this.#next = state.startOfLast(interval, request.limit);
+      this.#size = Math.min(this.count, request.limit);
+    }
+  }
+
+  get finished(): boolean {
+    return this.#next === null && this.#given === Math.min(this.#passing, this.#limit);
+  }
+
+  get more(): boolean {
+    return (this.#filter === null ? this.count : this.#passing) > this.#limit;
+  }
+
+  isLongerThan(keys: number): boolean {
+    return this.#size > keys;
+  }
+
+  next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal {
+    assert(maxKeys > 0, "a step makes progress");
+    if (this.finished) return [];
+    if (!this.#state.isReadable(this.hold)) return COMPACTED;
+    if (!this.#changes.settle(this.#mergeSize(maxKeys, maxBytes), this.#next === null)) return [];
+    if (this.#next === null) return this.#give(maxKeys, maxBytes);
+    this.#next = this.#collect(this.#next, maxKeys, maxBytes);
+    return [];
+  }
+
+  /** Collects from `from` on and gives where to go on, or null behind the last key. Deleted keys count. */
+  #collect(from: string, maxKeys: number, maxBytes: number): string | null {
+    const passing: Change[] = [];
+    const wanted = this.#wanted - this.#passing;
+    const walk = this.#state.walk({ start: from, end: this.#end });
+    // As in a range in key order.
+    const isMeasured = Number.isFinite(maxBytes);
+    let keys = 0;
+    let bytes = 0;
+    let history = walk.next();
+    while (history !== null && keys < maxKeys && bytes < maxBytes && passing.length < wanted) {
+      keys++;
+      const change = history.liveAt(this.hold.revision);
+      if (change !== null && (this.#filter === null || passes(this.#filter, change))) {
+        passing.push(change);
+        if (isMeasured) bytes += change.kv.length;
+      }
+      history = walk.next();
+    }
+    this.#changes.add(passing);
+    this.#passing += passing.length;
+    this.#bytes += bytes;
+    return history === null || passing.length === wanted ? null : history.key;
+  }
+
+  /** How many keys are merged in a step: many, for that is quick, but where values are compared no more than `maxBytes` have. */
+  #mergeSize(maxKeys: number, maxBytes: number): number {
+    const average = this.#bytes / Math.max(1, this.#passing);
+    return Math.max(1, Math.min(MERGED_FOR_ONE_COLLECTED * maxKeys, Math.floor(maxBytes / Math.max(1, average))));
+  }
+
+  #give(maxKeys: number, maxBytes: number): EncodedKv[] {
+    const kvs: EncodedKv[] = [];
+    const most = Math.min(maxKeys, this.#limit - this.#given, this.#passing - this.#given);
+    const isMeasured = Number.isFinite(maxBytes);
+    let bytes = 0;
+    while (kvs.length < most && bytes < maxBytes) {
+      const change = this.#changes.next();
+      assert(change !== null, "what passed and is wanted can be given");
+      const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
+      kvs.push(encoded);
+      if (isMeasured) bytes += encoded.length;
+    }
+    this.#given += kvs.length;
+    return kvs;
+  }
+}
+
+/**
+ * How many keys that pass are looked for: all, or one more than the limit where no order or that of the keys is asked
+ * for. etcd, too, takes a target without an order for the order of the keys when it looks for matches, and sorts what it
+ * has found afterwards all the same; but where there are bounds it looks for all then.
+ */
+function searchLimit(request: RangeRequest): number {
+  const stopsEarly = !isSorted(request) || (request.sortOrder === SORT_NONE && !hasFilter(request));
+  return stopsEarly && request.limit > 0 ? request.limit + 1 : Number.POSITIVE_INFINITY;
+}
+
+/** Whether a range wants the last keys of its interval alone: where those begin is known of the newest without a search. */
+function isOfLastKeys(request: RangeRequest): boolean {
+  return isBackwards(request) && request.limit > 0 && !hasFilter(request);
+}
