@@ -74,6 +74,9 @@ export const TXN_TREE_OPS_FACTOR = 8;
 export const RANGE_STREAM_CHUNK_BYTES = 256 * 1024;
 export const RANGE_STREAM_CHUNK_KEYS = 1_000;
 
+/** How many RangeStreams may be open that sort, and so keep all their keys while the client takes them; one more is refused. */
+export const SORTED_STREAMS_MAX = 16;
+
 /** LS-10: how often expiry is looked at, and how many leases one look may revoke (1,000 a second). */
 export const LEASE_CHECK_MS = 500;
 export const LEASE_REVOKES_PER_CHECK = 500;

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import type { EncodedKv, RangeRequest, RangeResponse } from "../../proto/messages.ts";
-import { SORT_ASCEND, SORT_BY_KEY, SORT_BY_MOD, SORT_DESCEND } from "../../proto/messages.ts";
+import { SORT_ASCEND, SORT_BY_KEY, SORT_BY_MOD, SORT_BY_VALUE, SORT_DESCEND } from "../../proto/messages.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { decodeRangeStreamResponse } from "../../proto/response-readers.ts";
 import { Writer } from "../../proto/writer.ts";
@@ -60,7 +60,7 @@ class HeldStream {
   }
 }
 
-describeStores("RangeStream", (start) => {
+describeStores("RangeStream", (start, name) => {
   const shared = new SharedStore(start);
   const keys = Array.from({ length: 120 }, (_, i) => `key/${String(i).padStart(3, "0")}`);
 
@@ -140,6 +140,20 @@ describeStores("RangeStream", (start) => {
       expect((await client.range(prefix("key/", fields))).count).toBe(120);
     }
     await expectRefusedAtOnce(prefix("key/", { sortTarget: 7 }), 3, "etcdserver: invalid sort option");
+  });
+
+  test("RS-06: by a target without an order no key is lost, however many there are; etcd loses some beyond ten", async () => {
+    const { client } = shared;
+    const sorted = keys.slice(0, 30).map((key) => `sort/${key}`);
+    await client.txn(txnRequest(sorted.map((key, i) => put(key, String(90 - i)))));
+    for (const limit of [0, 5, 10, 11, 30]) {
+      const request = prefix("sort/", { sortTarget: SORT_BY_VALUE, limit });
+      const range = await client.range(request);
+      const { kvs, last } = joined(await client.rangeStream(request));
+      const isSame = keysOf(kvs).join(" ") === keysOf(range.kvs).join(" ");
+      expect([limit, isSame]).toEqual([limit, name === "plinth" || (limit > 0 && limit <= 10)]);
+      if (name === "plinth") expect([limit, last.more, last.count]).toEqual([limit, range.more, 30]);
+    }
   });
 
   test("RS-07: a long answer comes in pieces, each of them about as large as the largest request", async () => {

@@ -268,7 +268,7 @@ function streamable(request: RangeRequest): RangeRequest {
   return {
     ...request,
     sortOrder: 0,
-    sortTarget: 0,
+    sortTarget: Math.max(0, request.sortTarget % 5),
     minModRevision: 0,
     maxModRevision: 0,
     minCreateRevision: 0,

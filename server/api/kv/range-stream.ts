@@ -1,6 +1,9 @@
 /**
  * KV.RangeStream: the answer of a Range as many messages over one snapshot (contract RS-01 to RS-09). It is produced in
  * slices as the client takes it, so that a long list costs neither a long turn of the event loop nor a long queue.
+ *
+ * One that is sorted has looked at all its keys before the first message, and keeps what it found until the client has
+ * taken it. Therefore few are open at a time.
  */
 import { decodeRangeRequest } from "../../../proto/requests.ts";
 import { rangeStreamResponseParts, writeRangeStreamResponse } from "../../../proto/responses.ts";
@@ -9,10 +12,16 @@ import { SORT_NONE } from "../../../proto/messages.ts";
 import { Writer } from "../../../proto/writer.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
-import { isSorted } from "../../../partitions/range/range-order.ts";
 import { hasFilter } from "../../../partitions/range/range-filter.ts";
+import { isSorted } from "../../../partitions/range/range-order.ts";
+import { isInOrder } from "../../../partitions/range/range.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
-import { COPIED_RESPONSE_BYTES, RANGE_STREAM_CHUNK_BYTES, RANGE_STREAM_CHUNK_KEYS } from "../../limits.ts";
+import {
+  COPIED_RESPONSE_BYTES,
+  RANGE_STREAM_CHUNK_BYTES,
+  RANGE_STREAM_CHUNK_KEYS,
+  SORTED_STREAMS_MAX,
+} from "../../limits.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { ServerStreamMethod, Status, StreamCall, StreamListener } from "../../transport/service.ts";
 import { OK } from "../../../proto/grpc-codes.ts";
@@ -20,6 +29,7 @@ import { checkRange } from "./checks.ts";
 import type { Callers } from "../callers.ts";
 import type { Headers } from "../header.ts";
 import { ended, serverStreamMethod } from "../method.ts";
+import { TOO_MANY_REQUESTS } from "../../engine/refusals.ts";
 import { STREAM_WITH_FILTER, STREAM_WITH_SORT } from "../statuses.ts";
 
 export interface RangeStreamContext {
@@ -31,32 +41,30 @@ export interface RangeStreamContext {
 
 export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMethod {
   const writer = new Writer();
+  let sortedOpen = 0;
   return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
     const refused = checkRangeStream(request) ?? context.callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return ended(call, refused);
     const cursor = context.keyspace.openRange(request);
     if (cursor instanceof Refusal) return ended(call, cursor);
+    const places = isInOrder(request) ? 0 : 1;
+    if (places > 0 && sortedOpen === SORTED_STREAMS_MAX) return ended(call, TOO_MANY_REQUESTS);
+    sortedOpen += places;
     context.counters.ranges++;
-    return new RangeStream(
-      call,
-      cursor,
-      context.headers.at(cursor.headerRevision),
-      context.callers.beginRead(),
-      writer,
-    );
+    const header = context.headers.at(cursor.headerRevision);
+    return new RangeStream(call, cursor, header, context.callers.beginRead(), writer, () => (sortedOpen -= places));
   });
 }
 
 /**
- * RS-06: what needs the whole set before its first key cannot be streamed. etcd does not see that this holds for a target
- * without an order, too, and loses keys then. Here it is refused as other sorted ranges are.
+ * RS-06: what needs the whole set before its first key is not streamed. A target without an order is: etcd takes that for
+ * the order of the keys here, and sorts all the same what fits into its first message.
  */
 function checkRangeStream(request: RangeRequest): Status | null {
   const refused = checkRange(request);
   if (refused !== null) return refused;
   if (isSorted(request) && request.sortOrder !== SORT_NONE) return STREAM_WITH_SORT;
-  if (hasFilter(request)) return STREAM_WITH_FILTER;
-  return isSorted(request) ? STREAM_WITH_SORT : null;
+  return hasFilter(request) ? STREAM_WITH_FILTER : null;
 }
 
 class RangeStream implements StreamListener {
@@ -66,6 +74,7 @@ class RangeStream implements StreamListener {
   readonly #refuseNow: () => Refusal | null;
   /** Shared by all streams: it holds nothing between two messages. */
   readonly #writer: Writer;
+  readonly #onClosed: () => void;
   #scheduled = false;
 
   constructor(
@@ -74,12 +83,14 @@ class RangeStream implements StreamListener {
     header: ResponseHeader,
     refuseNow: () => Refusal | null,
     writer: Writer,
+    onClosed: () => void,
   ) {
     this.#call = call;
     this.#cursor = cursor;
     this.#header = header;
     this.#refuseNow = refuseNow;
     this.#writer = writer;
+    this.#onClosed = onClosed;
     this.#sendLater();
   }
 
@@ -91,9 +102,11 @@ class RangeStream implements StreamListener {
     this.#sendLater();
   }
 
-  onClose(): void {}
+  onClose(): void {
+    this.#onClosed();
+  }
 
-  /** One message a turn of the event loop. */
+  /** At most one message a turn of the event loop. */
   #sendLater(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -109,7 +122,7 @@ class RangeStream implements StreamListener {
     const kvs = this.#refuseNow() ?? this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
     if (kvs instanceof Refusal) return this.#call.end(kvs);
     const { finished } = this.#cursor;
-    this.#send(kvs, finished);
+    if (kvs.length > 0 || finished) this.#send(kvs, finished);
     if (finished) this.#call.end({ code: OK, message: "" });
     else this.#sendLater();
   }
