@@ -144,6 +144,23 @@ function direction([files, may, message]: Room): OxlintOverride {
   return { files: [files], rules: { "no-restricted-imports": ["error", { patterns }] } };
 }
 
+/** Below the sockets time and turns of the event loop go through seams, so that a simulation can be both. */
+const SEAMS: OxlintOverride = {
+  files: ["server/*.ts", "server/{api,engine,host,http,metrics,session}/**", "journal/**", "partitions/**"],
+  rules: {
+    "no-restricted-globals": [
+      "error",
+      ...["setImmediate", "setTimeout", "setInterval", "queueMicrotask", "performance"].map((name) => ({
+        name,
+        message: "Ask Clock or Turns.",
+      })),
+    ],
+  },
+};
+
+/** Where they meet the machine's. */
+const SEAMS_END: OxlintOverride = { files: ["server/clock.ts"], rules: { "no-restricted-globals": "off" } };
+
 /** What every room of the server may import. */
 const GROUND: OxlintOverride = {
   files: ["server/{clock,limits,version}.ts"],
@@ -188,6 +205,6 @@ export default defineConfig({
       },
     ],
   },
-  overrides: [...ROOMS.map(direction), GROUND],
+  overrides: [...ROOMS.map(direction), GROUND, SEAMS, SEAMS_END],
   ignorePatterns: ["bench/peers/.cache/**"],
 });

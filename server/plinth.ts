@@ -114,7 +114,7 @@ async function open(opened: Opened, config: Config, logger: Logger, journalOptio
   const { revision } = engine.keyspace;
   logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
 
-  const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), clock, config);
+  const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const metrics = new Metrics(engineMetricSources({ engine, services, calls, checks, memberId, config }));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import type { Turns } from "../clock.ts";
 import { HASH_SLICE_BYTES, HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../limits.ts";
 import { SlicedJobs } from "./sliced-jobs.ts";
 import type { JobCall, SlicedJob } from "./sliced-jobs.ts";
@@ -9,7 +10,11 @@ import type { JobCall, SlicedJob } from "./sliced-jobs.ts";
 type Hasher = HistoryHasher | WholeHasher;
 
 export class Hashes {
-  readonly #jobs = new SlicedJobs(HASHES_RUNNING_MAX, HASHES_WAITING_MAX);
+  readonly #jobs: SlicedJobs;
+
+  constructor(turns: Turns) {
+    this.#jobs = new SlicedJobs(turns, HASHES_RUNNING_MAX, HASHES_WAITING_MAX);
+  }
 
   /**
    * Makes a hash in later turns, at the revision that is current when it begins. When too many wait already, or it is

@@ -25,6 +25,7 @@ import type { Alarm } from "../../partitions/alarms.ts";
 import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { ALARM } from "../engine/alarm-commands.ts";
 import type { Applier } from "../engine/applier.ts";
@@ -44,6 +45,7 @@ export interface MaintenanceContext {
   readonly applier: Pick<Applier, "applied">;
   readonly proposer: Proposer;
   readonly guard: SpaceGuard;
+  readonly turns: Turns;
   readonly callers: Callers;
   readonly headers: Headers;
 }
@@ -51,10 +53,11 @@ export interface MaintenanceContext {
 export class MaintenanceService {
   readonly methods: readonly Method[];
   readonly #context: MaintenanceContext;
-  readonly #hashes = new Hashes();
+  readonly #hashes: Hashes;
 
   constructor(context: MaintenanceContext) {
     this.#context = context;
+    this.#hashes = new Hashes(context.turns);
     this.methods = [
       readMethod("/etcdserverpb.Maintenance/Status", statusRequest.decode, (call) => this.#status(call)),
       commandMethod("/etcdserverpb.Maintenance/Alarm", ALARM, (call, request, record) =>

@@ -1,6 +1,6 @@
 /** Every gRPC method the server answers: the services, and Unimplemented for the rest of etcd's interface. */
 import { AuthTokens } from "../session/auth-tokens.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, Turns } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
@@ -22,12 +22,30 @@ export interface Services {
   readonly watch: WatchService;
 }
 
-export function createServices(engine: Engine, headers: Headers, clock: Clock, config: Config): Services {
+export function createServices(
+  engine: Engine,
+  headers: Headers,
+  { clock, turns }: { clock: Clock; turns: Turns },
+  config: Config,
+): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
   const { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters } = engine;
   const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
   const callers = new Callers(keyspace, tokens);
-  const shared = { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters, callers, headers, clock };
+  const shared = {
+    keyspace,
+    applier,
+    proposer,
+    compactor,
+    catchUp,
+    guard,
+    lessor,
+    counters,
+    callers,
+    headers,
+    clock,
+    turns,
+  };
   const watch = new WatchService({
     ...shared,
     progressIntervalMs: config.watchProgressNotifyIntervalMs,

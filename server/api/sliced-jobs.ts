@@ -3,6 +3,7 @@
  * others wait in the order they came, and beyond a limit they are refused.
  */
 import type { UnaryCall } from "../transport/service.ts";
+import type { Turns } from "../clock.ts";
 import { TOO_MANY_REQUESTS } from "../engine/refusals.ts";
 
 /** A call as far as a job needs it. */
@@ -19,12 +20,14 @@ export interface SlicedJob {
 }
 
 export class SlicedJobs {
+  readonly #turns: Turns;
   readonly #runningMax: number;
   readonly #waitingMax: number;
   #running = 0;
   #waiting: SlicedJob[] = [];
 
-  constructor(runningMax: number, waitingMax: number) {
+  constructor(turns: Turns, runningMax: number, waitingMax: number) {
+    this.#turns = turns;
     this.#runningMax = runningMax;
     this.#waitingMax = waitingMax;
   }
@@ -50,14 +53,15 @@ export class SlicedJobs {
   #tryBegin(job: SlicedJob): void {
     if (!job.begin()) return;
     this.#running++;
-    setImmediate(this.#slice, job);
+    this.#sliceLater(job);
   }
 
-  readonly #slice = (job: SlicedJob): void => {
-    if (!job.call.closed && !job.step()) {
-      setImmediate(this.#slice, job);
-      return;
-    }
+  #sliceLater(job: SlicedJob): void {
+    this.#turns.later(() => this.#slice(job));
+  }
+
+  #slice(job: SlicedJob): void {
+    if (!job.call.closed && !job.step()) return this.#sliceLater(job);
     job.end();
     this.#running--;
     while (this.hasFree) {
@@ -65,5 +69,5 @@ export class SlicedJobs {
       if (next === undefined) return;
       if (!next.call.closed) this.#tryBegin(next);
     }
-  };
+  }
 }

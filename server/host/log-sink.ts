@@ -3,6 +3,7 @@
  * it: a line that cannot be written is dropped and counted, and the count is told when lines can be written again.
  */
 import { write, writeSync } from "node:fs";
+import { systemClock, systemTurns } from "../clock.ts";
 
 /** Takes lines. The same shape as a pino destination, so that tests can pass an array's push. */
 export interface LogSink {
@@ -58,7 +59,7 @@ export class DescriptorSink implements LogSink {
     this.#pendingBytes += line.length;
     if (this.#active) return;
     this.#active = true;
-    setImmediate(this.#writeNext);
+    systemTurns.later(this.#writeNext);
   }
 
   flushSync(): void {
@@ -98,7 +99,7 @@ export class DescriptorSink implements LogSink {
         this.#onRecovered(this.#droppedTotal);
       }
     } else if (error === null || error.code === "EAGAIN") {
-      setTimeout(this.#writeNext, RETRY_MS).unref();
+      systemClock.after(RETRY_MS, this.#writeNext);
       return;
     } else {
       this.#dropFirst();

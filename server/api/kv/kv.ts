@@ -28,6 +28,7 @@ import { isSingleKey } from "../../../partitions/interval/interval.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { isReadOnly } from "../../../partitions/txn/txn.ts";
+import type { Turns } from "../../clock.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { SpaceGuard } from "../../engine/space-guard.ts";
 import { putCost, txnCost } from "../../engine/space-guard.ts";
@@ -60,6 +61,7 @@ export interface KvContext {
   readonly proposer: Proposer;
   readonly compactor: Compactor;
   readonly guard: SpaceGuard;
+  readonly turns: Turns;
   readonly callers: Callers;
   readonly headers: Headers;
   readonly counters: Counters;
@@ -77,7 +79,7 @@ export class KvService {
 
   constructor(context: KvContext) {
     this.#context = context;
-    this.#longRanges = new LongRanges(context.keyspace);
+    this.#longRanges = new LongRanges(context.keyspace, context.turns);
     this.methods = [
       readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
       rangeStreamMethod(context),

@@ -13,6 +13,7 @@ import type { Keyspace } from "../../../partitions/keyspace.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { drained, isInOrder } from "../../../partitions/range/range.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
+import type { Turns } from "../../clock.ts";
 import {
   LONG_RANGES_RUNNING_MAX,
   LONG_RANGES_WAITING_MAX,
@@ -38,20 +39,22 @@ interface Lane {
 
 export class LongRanges {
   readonly #keyspace: Keyspace;
-  readonly #inOrder: Lane = {
-    jobs: new SlicedJobs(LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX),
-    sliceKeys: RANGE_SLICE_KEYS,
-    // No byte of them is touched here.
-    sliceBytes: Number.POSITIVE_INFINITY,
-  };
-  readonly #sorted: Lane = {
-    jobs: new SlicedJobs(SORTED_RANGES_RUNNING_MAX, SORTED_RANGES_WAITING_MAX),
-    sliceKeys: SORTED_RANGE_SLICE_KEYS,
-    sliceBytes: SORTED_RANGE_SLICE_BYTES,
-  };
+  readonly #inOrder: Lane;
+  readonly #sorted: Lane;
 
-  constructor(keyspace: Keyspace) {
+  constructor(keyspace: Keyspace, turns: Turns) {
     this.#keyspace = keyspace;
+    this.#inOrder = {
+      jobs: new SlicedJobs(turns, LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX),
+      sliceKeys: RANGE_SLICE_KEYS,
+      // No byte of them is touched here.
+      sliceBytes: Number.POSITIVE_INFINITY,
+    };
+    this.#sorted = {
+      jobs: new SlicedJobs(turns, SORTED_RANGES_RUNNING_MAX, SORTED_RANGES_WAITING_MAX),
+      sliceKeys: SORTED_RANGE_SLICE_KEYS,
+      sliceBytes: SORTED_RANGE_SLICE_BYTES,
+    };
   }
 
   /**

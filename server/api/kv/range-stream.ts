@@ -22,6 +22,7 @@ import {
   RANGE_STREAM_CHUNK_KEYS,
   SORTED_STREAMS_MAX,
 } from "../../limits.ts";
+import type { Turns } from "../../clock.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { ServerStreamMethod, Status, StreamCall, StreamListener } from "../../transport/service.ts";
 import { OK } from "../../../proto/grpc-codes.ts";
@@ -35,6 +36,7 @@ import { STREAM_WITH_FILTER, STREAM_WITH_SORT } from "../statuses.ts";
 export interface RangeStreamContext {
   readonly keyspace: Keyspace;
   readonly headers: Headers;
+  readonly turns: Turns;
   readonly callers: Callers;
   readonly counters: Counters;
 }
@@ -52,7 +54,8 @@ export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMeth
     sortedOpen += places;
     context.counters.ranges++;
     const header = context.headers.at(cursor.headerRevision);
-    return new RangeStream(call, cursor, header, context.callers.beginRead(), writer, () => (sortedOpen -= places));
+    const refuseNow = context.callers.beginRead();
+    return new RangeStream(call, cursor, header, refuseNow, context.turns, writer, () => (sortedOpen -= places));
   });
 }
 
@@ -72,6 +75,7 @@ class RangeStream implements StreamListener {
   readonly #cursor: RangeCursor;
   readonly #header: ResponseHeader;
   readonly #refuseNow: () => Refusal | null;
+  readonly #turns: Turns;
   /** Shared by all streams: it holds nothing between two messages. */
   readonly #writer: Writer;
   readonly #onClosed: () => void;
@@ -82,6 +86,7 @@ class RangeStream implements StreamListener {
     cursor: RangeCursor,
     header: ResponseHeader,
     refuseNow: () => Refusal | null,
+    turns: Turns,
     writer: Writer,
     onClosed: () => void,
   ) {
@@ -89,6 +94,7 @@ class RangeStream implements StreamListener {
     this.#cursor = cursor;
     this.#header = header;
     this.#refuseNow = refuseNow;
+    this.#turns = turns;
     this.#writer = writer;
     this.#onClosed = onClosed;
     this.#sendLater();
@@ -110,7 +116,7 @@ class RangeStream implements StreamListener {
   #sendLater(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#turns.later(() => {
       this.#scheduled = false;
       this.#sendNext();
     });

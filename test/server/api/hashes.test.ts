@@ -4,6 +4,7 @@ import type { HistoryHash } from "../../../partitions/keyspace.ts";
 import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
 import { Hashes } from "../../../server/api/hashes.ts";
 import type { JobCall } from "../../../server/api/sliced-jobs.ts";
+import { systemTurns } from "../../../server/clock.ts";
 import { TOO_MANY_REQUESTS } from "../../../server/engine/refusals.ts";
 import { HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../../../server/limits.ts";
 import type { Status } from "../../../server/transport/service.ts";
@@ -16,7 +17,7 @@ let hashes: Hashes;
 
 beforeEach(() => {
   keyspace = new Keyspace();
-  hashes = new Hashes();
+  hashes = new Hashes(systemTurns);
   for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(`/registry/pods/${i}`, "v"));
 });
 

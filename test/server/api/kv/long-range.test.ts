@@ -29,7 +29,7 @@ let ranges: LongRanges;
 
 beforeEach(() => {
   keyspace = new Keyspace();
-  ranges = new LongRanges(keyspace);
+  ranges = new LongRanges(keyspace, systemTurns);
   for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(keyOf(i), "v"));
 });
 
