@@ -102,7 +102,10 @@ const goMissing = goMissingReason();
 test.skipIf(goMissing !== null)(`the table of errors has those of etcd's own list${goMissing ?? ""}`, () => {
   const module = "go.etcd.io/etcd/api/v3";
   const args = ["list", "-m", "-f", "{{.Dir}}", module];
-  const folder = execFileSync("go", args, { cwd: path.join(tests, "peers", "etcd"), encoding: "utf8" }).trim();
+  const folder = execFileSync("go", args, {
+    cwd: path.join(tests, "..", "bench", "peers", "etcd"),
+    encoding: "utf8",
+  }).trim();
   const list = readFileSync(path.join(folder, "v3rpc", "rpctypes", "error.go"), "utf8");
   const declared = [...list.matchAll(/status\.Error\(codes\.(\w+), "etcdserver: (.+)"\)/g)];
   expect(declared.length).toBeGreaterThan(50);
