@@ -3,11 +3,12 @@
 // It fetches nothing by itself: the go command does, and go.sum says what it may get.
 
 import { spawn, spawnSync } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+
+import { takeBuildLock } from "./build-lock.ts";
 
 export type PeerName = "etcd" | "etcdctl" | "etcdutl" | "descriptors" | "clientv3" | "kube-apiserver" | "kubectl";
 
@@ -23,12 +24,9 @@ export const PEER_NAMES: readonly PeerName[] = [
 ];
 
 const here = import.meta.dirname;
-const BIN_FOLDER = join(here, ".cache", "bin");
-const LOCK_FILE = join(here, ".cache", "lock");
-
-// The longest that one process waits for another one's builds; a first build of all peers takes a fraction of it.
-const LOCK_WAIT_MILLISECONDS_MAX = 60 * 60 * 1000;
-const LOCK_POLL_MILLISECONDS = 100;
+const CACHE_FOLDER = join(here, ".cache");
+const BIN_FOLDER = join(CACHE_FOLDER, "bin");
+const LOCK_FILE = join(CACHE_FOLDER, "build.lock");
 
 /** The program's path, built from the inputs of now, or null when it still has to be built. */
 export function peerBinary(name: PeerName): string | null {
@@ -42,15 +40,17 @@ export function peerBinary(name: PeerName): string | null {
 export async function ensurePeer(name: PeerName): Promise<string> {
   const missing = goMissingReason();
   if (missing !== null) throw new Error(`the peer ${name} can not be built: ${missing}`);
-  const ready = peerBinary(name);
-  if (ready !== null) return ready;
   await mkdir(BIN_FOLDER, { recursive: true });
-  await takeLock();
+  const lock = await takeBuildLock({
+    file: LOCK_FILE,
+    isDone: () => peerBinary(name) !== null,
+    onWait: () => console.log(`Another process is building in ${CACHE_FOLDER}: waiting for it.`),
+  });
   try {
-    // Another process may have built it while this one waited.
+    // Another process may have built it between the last look and the lock.
     return peerBinary(name) ?? (await build(name));
   } finally {
-    await rm(LOCK_FILE, { force: true });
+    lock?.release();
   }
 }
 
@@ -146,48 +146,6 @@ function goVersion(): string | null {
     goVersionFound = status === 0 ? stdout.trim() : null;
   }
   return goVersionFound;
-}
-
-/**
- * One build at a time: two at once would do the same work twice, and each is as parallel as the machine. The lock is
- * a file with its holder's process id; it is linked into place, so it never exists without it. Should two processes
- * find a dead holder's lock at the same moment they may both build: no harm, as a binary only comes in by a rename.
- */
-async function takeLock(): Promise<void> {
-  // Random: one process may ask for several peers at once.
-  const mine = `${LOCK_FILE}.${randomUUID()}`;
-  await writeFile(mine, String(process.pid));
-  try {
-    const deadline = Date.now() + LOCK_WAIT_MILLISECONDS_MAX;
-    while (!(await linked(mine, LOCK_FILE))) {
-      const holder = Number(await readFile(LOCK_FILE, "utf8").catch(() => ""));
-      // An empty read is a lock that was given back just now.
-      if (holder !== 0 && !isAlive(holder)) await rm(LOCK_FILE, { force: true });
-      else if (Date.now() > deadline) throw new Error(`process ${holder} holds ${LOCK_FILE} for too long`);
-      else await delay(LOCK_POLL_MILLISECONDS);
-    }
-  } finally {
-    await rm(mine, { force: true });
-  }
-}
-
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false; // What link throws is a system error.
-    throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // Someone else's process is alive too.
-  }
 }
 
 if (import.meta.main) {
