@@ -11,8 +11,9 @@ import { Plinth } from "../../server/plinth.ts";
 import { freePort } from "../../bench/peers/peer-process.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { putRequest } from "../../bench/client/requests.ts";
+import { LogLines } from "../sim/log-lines.ts";
 
-const logger = createLogger({ level: "fatal", format: "json" }, { write: () => undefined, flushSync: () => undefined });
+const logger = createLogger({ level: "fatal", format: "json" }, new LogLines());
 
 let folder: string;
 

@@ -1,3 +1,4 @@
+/** A journal in memory: it keeps the contract, and commits, holds back and fails as it is told. */
 import { systemTurns } from "../../server/clock.ts";
 import type { Turns } from "../../server/clock.ts";
 import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
@@ -17,7 +18,7 @@ export class MemoryStore {
 /** A run of a reader has at most so many records, so that a short test sees several. */
 const RUN_RECORDS_MAX = 3;
 
-/** Journal for tests: it keeps the contract, and does what it is told. Records commit in a later turn of the loop. */
+/** Records commit in a later turn of the loop. */
 export class MemoryJournal implements Journal {
   readonly epoch: number;
   appended: number;

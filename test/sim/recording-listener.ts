@@ -1,6 +1,6 @@
+/** A journal's listener that remembers what it was told, and lets a test wait for it. */
 import type { JournalListener } from "../../journal/journal.ts";
 
-/** A listener that remembers what it was told, and lets a test wait for it. */
 export class RecordingListener implements JournalListener {
   committed = 0;
   readonly commits: number[] = [];

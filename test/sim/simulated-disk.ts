@@ -1,8 +1,9 @@
+/** A disk in memory that loses at a crash what a disk may lose, and fails where it is told to. */
 import { basename, dirname } from "node:path";
 import type { Disk, DiskFile, OnWritten } from "../../journal/replica/disk.ts";
 
 /**
- * A disk in memory that loses what a disk may lose. Each file has the content that readers see (the page cache) and the
+ * Each file has the content that readers see (the page cache) and the
  * content that is durable; names likewise. Operations take turns of the event loop, and may be ended at any of them:
  *
  * - `power`: of each write under way, any set of its sectors is on the disk; of the changes of names that were not

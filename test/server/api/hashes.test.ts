@@ -3,12 +3,11 @@ import { Keyspace } from "../../../partitions/keyspace.ts";
 import type { HistoryHash } from "../../../partitions/keyspace.ts";
 import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
 import { Hashes } from "../../../server/api/hashes.ts";
-import type { JobCall } from "../../../server/api/sliced-jobs.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { TOO_MANY_REQUESTS } from "../../../server/engine/refusals.ts";
 import { HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../../../server/limits.ts";
-import type { Status } from "../../../server/transport/service.ts";
 import { putRequest } from "../../../bench/client/requests.ts";
+import { HeldCall } from "../../sim/held-call.ts";
 
 const KEYS = 3 * HASH_SLICE_CHANGES + 10;
 
@@ -20,16 +19,6 @@ beforeEach(() => {
   hashes = new Hashes(systemTurns);
   for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(`/registry/pods/${i}`, "v"));
 });
-
-/** A call that is still open unless the test closes it. */
-class HeldCall implements JobCall {
-  closed = false;
-  status: Status | null = null;
-
-  fail(status: Status): void {
-    this.status = status;
-  }
-}
 
 /** Makes the hash of the history up to a revision, and gives what it was and how many slices it took. */
 function make(

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { AutoCompactor } from "../../../server/engine/auto-compactor.ts";
 import type { AutoCompaction } from "../../../server/config/config.ts";
 import { createLogger } from "../../../server/host/logger.ts";
+import { LogLines } from "../../sim/log-lines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 
 const MINUTE_MS = 60_000;
@@ -12,7 +13,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** An auto compactor over a keyspace that is only a revision. */
 class Bench {
   readonly clock = new ManualClock(123_456);
-  readonly log: Record<string, unknown>[] = [];
+  readonly log = new LogLines();
   readonly compactor: AutoCompactor;
   revision = 1;
   /** What was asked for: `[minute, revision]`. */
@@ -24,10 +25,7 @@ class Bench {
     this.compactor = new AutoCompactor({
       compaction,
       clock: this.clock,
-      logger: createLogger(
-        { level: "info", format: "json" },
-        { write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>), flushSync: () => undefined },
-      ),
+      logger: createLogger({ level: "info", format: "json" }, this.log),
       currentRevision: () => this.revision,
       compact: (revision) => {
         this.asked.push([(this.clock.nowMs() - startMs) / MINUTE_MS, revision]);
@@ -95,12 +93,12 @@ describe("periodic", () => {
     bench.answer = () => Promise.resolve(null);
     await bench.minutes(10, 1);
     expect(bench.asked.map(([minute]) => minute)).toEqual([60, 66, 72]);
-    expect(bench.log.map(({ level, msg }) => `${String(level)}: ${String(msg)}`)).toEqual([
+    expect(bench.log.records.map(({ level, msg }) => `${String(level)}: ${String(msg)}`)).toEqual([
       "warn: failed auto compaction",
       "warn: failed auto compaction",
       "info: completed auto compaction",
     ]);
-    expect(bench.log[0]).toMatchObject({ revision: 1, error: "etcdserver: request timed out" });
+    expect(bench.log.records[0]).toMatchObject({ revision: 1, error: "etcdserver: request timed out" });
   });
 
   test("looks wait for a compaction that takes long", async () => {

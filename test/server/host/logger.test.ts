@@ -5,21 +5,8 @@ import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import type { LogLevel } from "../../../server/config/config.ts";
-import type { LogSink } from "../../../server/host/log-sink.ts";
 import { createLogger, openLog } from "../../../server/host/logger.ts";
-
-class Lines implements LogSink {
-  readonly lines: string[] = [];
-  flushes = 0;
-
-  write(line: string): void {
-    this.lines.push(line);
-  }
-
-  flushSync(): void {
-    this.flushes += 1;
-  }
-}
+import { LogLines } from "../../sim/log-lines.ts";
 
 function fieldsOf(line: string): Record<string, unknown> {
   return JSON.parse(line) as Record<string, unknown>;
@@ -27,7 +14,7 @@ function fieldsOf(line: string): Record<string, unknown> {
 
 describe("the log", () => {
   test("a line has etcd's fields, the level first and the message last", () => {
-    const sink = new Lines();
+    const sink = new LogLines();
     createLogger({ level: "info", format: "json" }, sink).info({ revision: 7 }, "compacted");
     expect(sink.lines).toHaveLength(1);
     expect(Object.keys(fieldsOf(sink.lines[0]))).toEqual(["level", "ts", "revision", "msg"]);
@@ -44,7 +31,7 @@ describe("the log", () => {
     { level: "panic", logged: ["fatal"] },
     { level: "fatal", logged: ["fatal"] },
   ])("at level $level it keeps $logged", ({ level, logged }) => {
-    const sink = new Lines();
+    const sink = new LogLines();
     const logger = createLogger({ level, format: "json" }, sink);
     for (const each of ["debug", "info", "warn", "error", "fatal"] as const) {
       logger[each]("text");
@@ -53,7 +40,7 @@ describe("the log", () => {
   });
 
   test("an error is one line of text with its causes, and a fatal one says where it was", () => {
-    const sink = new Lines();
+    const sink = new LogLines();
     const logger = createLogger({ level: "info", format: "json" }, sink);
     const error = new Error("cannot start", { cause: new Error("disk is full") });
     logger.error({ error }, "failed");
@@ -67,7 +54,7 @@ describe("the log", () => {
   });
 
   test("a ring of causes ends", () => {
-    const sink = new Lines();
+    const sink = new LogLines();
     const error = new Error("a");
     error.cause = error;
     createLogger({ level: "info", format: "json" }, sink).error({ error }, "failed");
@@ -75,13 +62,13 @@ describe("the log", () => {
   });
 
   test("a fatal line is written out at once", () => {
-    const sink = new Lines();
+    const sink = new LogLines();
     createLogger({ level: "info", format: "json" }, sink).fatal("the end");
     expect(sink.flushes).toBe(1);
   });
 
   test("the console format is text with the other fields at the end", () => {
-    const sink = new Lines();
+    const sink = new LogLines();
     const logger = createLogger({ level: "info", format: "console" }, sink);
     logger.warn({ flags: ["pre-vote"] }, "no effect");
     logger.info("ready");

@@ -6,33 +6,13 @@ import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
-import { HealthChecks, type HealthSource } from "../../../server/http/health-checks.ts";
+import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { createHttpHandler, type HttpHandler } from "../../../server/http/http-handler.ts";
 import { type HttpListener, listenHttp } from "../../../server/http/http-listener.ts";
 import { createLogger } from "../../../server/host/logger.ts";
-import { goMissingReason } from "../../../bench/peers/build.ts";
-import { startEtcd } from "../../../bench/peers/etcd.ts";
+import { FakeHealth } from "../../sim/fake-health.ts";
+import { LogLines } from "../../sim/log-lines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
-
-class FakeHealth implements HealthSource {
-  activeAlarms: string[] = [];
-  leader = true;
-  /** Answers of reads, by kind. A promise may stay open. */
-  serializable: Promise<string | null> = Promise.resolve(null);
-  linearizable: Promise<string | null> = Promise.resolve(null);
-
-  alarms(): string[] {
-    return this.activeAlarms;
-  }
-
-  hasLeader(): boolean {
-    return this.leader;
-  }
-
-  read(linearizable: boolean): Promise<string | null> {
-    return linearizable ? this.linearizable : this.serializable;
-  }
-}
 
 interface Reply {
   readonly status: number;
@@ -46,17 +26,14 @@ let checks: HealthChecks;
 let handler: HttpHandler;
 let listener: HttpListener;
 let url: string;
-let logLines: Record<string, unknown>[];
+let log: LogLines;
 let metricsText: () => Promise<string>;
 
 beforeEach(async () => {
   health = new FakeHealth();
   clock = new ManualClock();
-  logLines = [];
-  const logger = createLogger(
-    { level: "info", format: "json" },
-    { write: (line) => logLines.push(JSON.parse(line) as Record<string, unknown>), flushSync: () => undefined },
-  );
+  log = new LogLines();
+  const logger = createLogger({ level: "info", format: "json" }, log);
   checks = new HealthChecks(health, clock, logger);
   metricsText = () => Promise.resolve("# metrics\n");
   handler = createHttpHandler({
@@ -76,8 +53,8 @@ function urlOf({ address }: HttpListener): string {
   return typeof address === "string" ? address : `http://127.0.0.1:${address.port}`;
 }
 
-async function ask(target: string, method = "GET", base = url): Promise<Reply> {
-  const response = await fetch(`${base}${target}`, { method });
+async function ask(target: string, method = "GET"): Promise<Reply> {
+  const response = await fetch(`${url}${target}`, { method });
   return { status: response.status, body: await response.text(), headers: Object.fromEntries(response.headers) };
 }
 
@@ -175,11 +152,11 @@ describe("/livez and /readyz", () => {
     await ask("/readyz/linearizable_read");
     const counts = [...checks.counts()].find(({ type, name }) => type === "readyz" && name === "linearizable_read");
     expect(counts).toMatchObject({ succeeded: 2, failed: 2, lastSucceeded: true });
-    expect(logLines.map(({ level, msg }) => `${String(level)}: ${String(msg)}`)).toEqual([
+    expect(log.records.map(({ level, msg }) => `${String(level)}: ${String(msg)}`)).toEqual([
       "warn: health check failed",
       "info: health check succeeds again",
     ]);
-    expect(logLines[0]).toMatchObject({ type: "readyz", check: "linearizable_read", error: "no" });
+    expect(log.records[0]).toMatchObject({ type: "readyz", check: "linearizable_read", error: "no" });
   });
 });
 
@@ -222,8 +199,8 @@ describe("other paths and methods", () => {
   test("a failure inside is a 500 and one line in the log", async () => {
     metricsText = () => Promise.reject(new Error("no numbers"));
     expect(await ask("/metrics")).toMatchObject({ status: 500, body: "Internal Server Error\n" });
-    expect(logLines).toHaveLength(1);
-    expect(logLines[0]).toMatchObject({ level: "error", path: "/metrics", error: "no numbers" });
+    expect(log.lines).toHaveLength(1);
+    expect(log.records[0]).toMatchObject({ level: "error", path: "/metrics", error: "no numbers" });
     metricsText = () => Promise.resolve("numbers\n");
     expect((await ask("/metrics")).body).toBe("numbers\n");
   });
@@ -290,76 +267,6 @@ describe("a listener of its own", () => {
     await other.close();
     await once(socket, "close");
   });
-});
-
-describe("against a real etcd", () => {
-  test.skipIf(goMissingReason() !== null)("status, text, Allow and content type are etcd's own", async () => {
-    const etcd = await startEtcd();
-    try {
-      for (const target of [
-        "/health",
-        "/health?serializable=true",
-        "/livez",
-        "/livez?verbose",
-        "/livez/serializable_read?verbose",
-        "/readyz",
-        "/readyz?verbose",
-        "/readyz/data_corruption?verbose",
-        "/readyz?verbose&exclude=non_learner&exclude=unheard_of",
-        "/version",
-        "/",
-        "/health/",
-        "/readyz/unheard_of",
-        "/nope",
-      ]) {
-        for (const method of ["GET", "HEAD", "POST", "PUT"]) {
-          expect(comparable(await ask(target, method)), `${method} ${target}`).toEqual(
-            comparable(await ask(target, method, etcd.url)),
-          );
-        }
-      }
-      // One at a time: of several, etcd names any.
-      for (const alarm of ["NOSPACE", "CORRUPT"]) {
-        await setAlarm(etcd.url, "ACTIVATE", alarm);
-        health.activeAlarms = [alarm];
-        for (const target of [
-          "/health",
-          "/health?exclude=NOSPACE",
-          "/readyz",
-          "/readyz?exclude=data_corruption",
-          "/readyz/data_corruption",
-          "/livez",
-        ]) {
-          expect(comparable(await ask(target)), `${alarm} ${target}`).toEqual(
-            comparable(await ask(target, "GET", etcd.url)),
-          );
-        }
-        await setAlarm(etcd.url, "DEACTIVATE", alarm);
-      }
-    } finally {
-      await etcd.stop();
-    }
-  });
-
-  async function setAlarm(etcdUrl: string, action: string, alarm: string): Promise<void> {
-    const reply = await fetch(`${etcdUrl}/v3/maintenance/alarm`, {
-      method: "POST",
-      body: JSON.stringify({ action, alarm }),
-    });
-    expect(reply.status).toBe(200);
-  }
-
-  /** etcd shows checks in an order that changes from run to run. */
-  function comparable({ status, body, headers }: Reply): unknown {
-    return {
-      status,
-      lines: body.split("\n").toSorted(),
-      allow: headers["allow"],
-      contentType: headers["content-type"],
-      sniffing: headers["x-content-type-options"],
-      length: headers["content-length"],
-    };
-  }
 });
 
 /** Leaves a socket file that nobody listens on, as a killed process does. */

@@ -3,56 +3,26 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { Metrics } from "../../../server/metrics/metrics.ts";
 import { BucketRecorder, exponentialBounds } from "../../../server/metrics/bucket-recorder.ts";
-import { CallCounters } from "../../../server/metrics/call-counters.ts";
-import { Counters } from "../../../server/metrics/counters.ts";
-import type { MetricSources } from "../../../server/metrics/etcd-metrics.ts";
 import { MetricSet } from "../../../server/metrics/metric-set.ts";
 import type { Method, StreamListener } from "../../../server/transport/service.ts";
-import { goMissingReason } from "../../../bench/peers/build.ts";
-import { startEtcd } from "../../../bench/peers/etcd.ts";
+import { FakeMetricSources } from "../../sim/fake-metric-sources.ts";
 import { parseExposition } from "./exposition.ts";
 
 const RANGE: Method = { kind: "unary", path: "/etcdserverpb.KV/Range", handle: () => undefined };
 const WATCH: Method = { kind: "bidi", path: "/etcdserverpb.Watch/Watch", open: unreachable };
 const SNAPSHOT: Method = { kind: "server-stream", path: "/etcdserverpb.Maintenance/Snapshot", handle: unreachable };
+const METHODS = [RANGE, WATCH, SNAPSHOT];
 
 function unreachable(): StreamListener {
   throw new Error("metrics never call a method");
 }
 
-class FakeServer {
-  readonly counters = new Counters();
-  readonly calls = new CallCounters([RANGE, WATCH, SNAPSHOT]);
-  journal = { writable: true, pending: 0, committed: 0, applied: 0 };
-  keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0, sizeInUseBytes: 0 };
-  watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
-  alarms: string[] = [];
-  checks = [
-    { type: "health", name: "health", succeeded: 0, failed: 0, lastSucceeded: true },
-    { type: "readyz", name: "linearizable_read", succeeded: 0, failed: 0, lastSucceeded: true },
-  ];
-
-  sources(): MetricSources {
-    return {
-      memberId: 0xabcn,
-      quotaBackendBytes: 2_147_483_648,
-      counters: this.counters,
-      calls: this.calls,
-      journal: () => this.journal,
-      keyspace: () => this.keyspace,
-      watchers: () => this.watchers,
-      alarms: () => this.alarms,
-      healthChecks: () => this.checks,
-    };
-  }
-}
-
 describe("exported metrics", () => {
-  let server: FakeServer;
+  let server: FakeMetricSources;
   let metrics: Metrics;
 
   beforeEach(() => {
-    server = new FakeServer();
+    server = new FakeMetricSources(METHODS);
     metrics = new Metrics(server.sources());
   });
 
@@ -169,45 +139,12 @@ describe("exported metrics", () => {
   });
 
   test("two servers in one process do not share metrics", async () => {
-    const other = new FakeServer();
+    const other = new FakeMetricSources(METHODS);
     other.counters.puts = 100;
     const otherText = await new Metrics(other.sources()).text();
     expect(parseExposition(otherText).samples.get("etcd_mvcc_put_total")).toBe(100);
     expect(await sample("etcd_mvcc_put_total")).toBe(0);
   });
-});
-
-describe("against a real etcd", () => {
-  test.skipIf(goMissingReason() !== null)(
-    "every metric of etcd's that is exported has etcd's type and label names, and etcd's bounds are kept",
-    async () => {
-      const etcd = await startEtcd();
-      try {
-        await fetch(`${etcd.url}/readyz`);
-        const theirs = parseExposition(await (await fetch(`${etcd.url}/metrics`)).text());
-        const server = new FakeServer();
-        server.checks[1].succeeded = 1;
-        const ours = parseExposition(await new Metrics(server.sources()).text());
-        const shared = [...ours.types.keys()].filter((name) => /^(?:etcd|grpc|os)_/.test(name));
-        // It reports alarms only after one was raised, so its metrics have none to compare with.
-        const comparable = shared.filter((name) => name !== "etcd_debugging_server_alarms");
-        expect(comparable.length).toBeGreaterThan(40);
-        for (const name of comparable) {
-          expect(theirs.types.get(name), name).toBe(ours.types.get(name));
-          expect(ours.labels.get(name) ?? [], name).toEqual(theirs.labels.get(name) ?? []);
-        }
-        const bounds = [...theirs.samples.keys()].filter((key) =>
-          /^etcd_disk_(?:wal_fsync|backend_commit)_.*le=/.test(key),
-        );
-        expect(bounds.length).toBeGreaterThan(20);
-        for (const bound of bounds) {
-          expect(ours.samples.has(bound), bound).toBe(true);
-        }
-      } finally {
-        await etcd.stop();
-      }
-    },
-  );
 });
 
 describe("bucket recorder", () => {

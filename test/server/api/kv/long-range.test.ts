@@ -13,14 +13,13 @@ import type { RangeRequest, RangeResponse } from "../../../../proto/messages.ts"
 import { Keyspace } from "../../../../partitions/keyspace.ts";
 import { COMPACTED, Refusal } from "../../../../partitions/refusals.ts";
 import { LongRanges } from "../../../../server/api/kv/long-range.ts";
-import type { JobCall } from "../../../../server/api/sliced-jobs.ts";
 import { SlicedRange } from "../../../../server/api/kv/sliced-range.ts";
 import { systemTurns } from "../../../../server/clock.ts";
 import { TOO_MANY_REQUESTS } from "../../../../server/engine/refusals.ts";
 import { Compactor } from "../../../../server/engine/compactor.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../../server/limits.ts";
-import type { Status } from "../../../../server/transport/service.ts";
 import { deleteRequest, putRequest, rangeRequest } from "../../../../bench/client/requests.ts";
+import { HeldCall } from "../../../sim/held-call.ts";
 
 const KEYS = 2 * RANGE_SLICE_KEYS + 10;
 
@@ -52,16 +51,6 @@ const ALL = { rangeEnd: Buffer.from("/registry/pods0") };
 interface Answer {
   readonly response: RangeResponse | Refusal;
   readonly revision: number;
-}
-
-/** A call that is still open unless the test closes it. */
-class HeldCall implements JobCall {
-  closed = false;
-  status: Status | null = null;
-
-  fail(status: Status): void {
-    this.status = status;
-  }
 }
 
 /** The slices as one response, when their sum is right. */

@@ -1,0 +1,22 @@
+/** What health checks ask of a server, answered as the test says. */
+import type { HealthSource } from "../../server/http/health-checks.ts";
+
+export class FakeHealth implements HealthSource {
+  activeAlarms: string[] = [];
+  leader = true;
+  /** Answers of reads, by kind. A promise may stay open. */
+  serializable: Promise<string | null> = Promise.resolve(null);
+  linearizable: Promise<string | null> = Promise.resolve(null);
+
+  alarms(): string[] {
+    return this.activeAlarms;
+  }
+
+  hasLeader(): boolean {
+    return this.leader;
+  }
+
+  read(linearizable: boolean): Promise<string | null> {
+    return linearizable ? this.linearizable : this.serializable;
+  }
+}

@@ -1,0 +1,36 @@
+/** The numbers that a server would tell its metrics, set by the test. */
+import { CallCounters } from "../../server/metrics/call-counters.ts";
+import { Counters } from "../../server/metrics/counters.ts";
+import type { MetricSources } from "../../server/metrics/etcd-metrics.ts";
+import type { Method } from "../../server/transport/service.ts";
+
+export class FakeMetricSources {
+  readonly counters = new Counters();
+  readonly calls: CallCounters;
+  journal = { writable: true, pending: 0, committed: 0, applied: 0 };
+  keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0, sizeInUseBytes: 0 };
+  watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
+  alarms: string[] = [];
+  checks = [
+    { type: "health", name: "health", succeeded: 0, failed: 0, lastSucceeded: true },
+    { type: "readyz", name: "linearizable_read", succeeded: 0, failed: 0, lastSucceeded: true },
+  ];
+
+  constructor(methods: readonly Method[]) {
+    this.calls = new CallCounters(methods);
+  }
+
+  sources(): MetricSources {
+    return {
+      memberId: 0xabcn,
+      quotaBackendBytes: 2_147_483_648,
+      counters: this.counters,
+      calls: this.calls,
+      journal: () => this.journal,
+      keyspace: () => this.keyspace,
+      watchers: () => this.watchers,
+      alarms: () => this.alarms,
+      healthChecks: () => this.checks,
+    };
+  }
+}
