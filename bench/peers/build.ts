@@ -1,39 +1,32 @@
 // Builds the real programs that the tests and benchmarks compare with ("peers"), from the Go modules beside this file,
-// into a cache that git ignores. By hand: `node bench/peers/build.ts [names…]`; a test calls `ensurePeer`.
-// It fetches nothing by itself: the go command does, and go.sum says what it may get.
+// into a cache that git ignores. By hand: `node bench/peers/build.ts [names…]`; who needs one calls `ensurePeer`.
+// It fetches nothing by itself: the go command does, and the .sum files say what it may get.
 
 import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 
 import { takeBuildLock } from "./build-lock.ts";
+import { moduleFolder, PEER_NAMES, type PeerName, readModFile, type Source, sourceOf, sumFile } from "./sources.ts";
 
-export type PeerName = "etcd" | "etcdctl" | "etcdutl" | "descriptors" | "clientv3" | "kube-apiserver" | "kubectl";
-
-// Quick ones first: who builds all of them soon has something to work with.
-export const PEER_NAMES: readonly PeerName[] = [
-  "etcd",
-  "etcdctl",
-  "etcdutl",
-  "descriptors",
-  "clientv3",
-  "kubectl",
-  "kube-apiserver",
-];
-
-const here = import.meta.dirname;
-const CACHE_FOLDER = join(here, ".cache");
+const CACHE_FOLDER = join(import.meta.dirname, ".cache");
 const BIN_FOLDER = join(CACHE_FOLDER, "bin");
 const LOCK_FILE = join(CACHE_FOLDER, "build.lock");
+
+/** Between a program's name and what is random in the name of one that is being built. */
+const UNFINISHED = ".unfinished.";
+
+// A Go program's own complaints are long, and its last lines are the reason.
+const ERROR_CHARACTERS_MAX = 4_000;
 
 /** The program's path, built from the inputs of now, or null when it still has to be built. */
 export function peerBinary(name: PeerName): string | null {
   const binary = join(BIN_FOLDER, name);
   const stampFile = `${binary}.stamp`;
   if (!existsSync(binary) || !existsSync(stampFile)) return null;
-  return readFileSync(stampFile, "utf8") === stampOf(name) ? binary : null;
+  return readFileSync(stampFile, "utf8") === stampOf(sourceOf(name)) ? binary : null;
 }
 
 /** Builds the program if it has to be built, and gives its path. Any number of processes may call it at once. */
@@ -58,8 +51,8 @@ export async function ensurePeer(name: PeerName): Promise<string> {
 export function goMissingReason(): string | null {
   const found = goVersion();
   if (found === null) return "go is not on this machine";
-  for (const folder of ["etcd", "kubernetes"]) {
-    const wanted = readFileSync(join(here, folder, "go.mod"), "utf8").match(/^go (\d+)\.(\d+)/m);
+  for (const name of PEER_NAMES) {
+    const wanted = readModFile(sourceOf(name)).match(/^go (\d+)\.(\d+)/m);
     const have = found.match(/go(\d+)\.(\d+)/);
     // A version that can not be read is a development build: believed to be new enough.
     if (wanted === null || have === null) continue;
@@ -71,11 +64,15 @@ export function goMissingReason(): string | null {
   return null;
 }
 
+/** To be called with the lock held. */
 async function build(name: PeerName): Promise<string> {
   const binary = join(BIN_FOLDER, name);
-  const stamp = stampOf(name);
-  const unfinished = `${binary}.${process.pid}`;
-  await goBuild(name, unfinished);
+  const source = sourceOf(name);
+  const stamp = stampOf(source);
+  await removeUnfinished();
+  // Random: a builder that was killed may have left a go command behind that still writes its own.
+  const unfinished = `${binary}${UNFINISHED}${randomUUID()}`;
+  await goBuild(source, unfinished);
   // The stamp goes first and comes last, so that at no moment it vouches for another binary.
   await rm(`${binary}.stamp`, { force: true });
   await rename(unfinished, binary);
@@ -83,35 +80,45 @@ async function build(name: PeerName): Promise<string> {
   return binary;
 }
 
-function goBuild(name: PeerName, output: string): Promise<void> {
-  const folder = moduleFolder(name);
-  const child = spawn("go", ["build", ...buildFlags(name), "-o", output, `./${name}`], {
-    cwd: folder,
+/** What builders that were killed have left. */
+async function removeUnfinished(): Promise<void> {
+  for (const file of await readdir(BIN_FOLDER)) {
+    if (file.includes(UNFINISHED)) await rm(join(BIN_FOLDER, file), { force: true });
+  }
+}
+
+function goBuild(source: Source, output: string): Promise<void> {
+  const cwd = moduleFolder(source);
+  const child = spawn("go", ["build", ...buildFlags(source), "-o", output, `./${source.program}`], {
+    cwd,
     env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off" },
-    // What go says (downloads, errors) is for who waits for it.
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "ignore", "pipe"],
   });
+  // Hundreds of downloads are no news; what go says last is, when it fails.
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-ERROR_CHARACTERS_MAX)));
+  const what = `go build of ${basename(output).split(UNFINISHED)[0]}`;
   return new Promise((resolve, reject) => {
-    child.once("error", (cause) => reject(new Error(`go build of ${name} did not start`, { cause })));
-    child.once("exit", (code, signal) => {
+    child.once("error", (cause) => reject(new Error(`${what} did not start`, { cause })));
+    child.once("close", (code, signal) => {
       if (code === 0) resolve();
-      else reject(new Error(`go build of ${name} in ${folder} failed (${signal ?? `exit code ${code}`})`));
+      else reject(new Error(`${what} in ${cwd} failed (${signal ?? `exit code ${code}`}):\n${said}`));
     });
   });
 }
 
-function buildFlags(name: PeerName): readonly string[] {
-  const variables = moduleFolder(name).endsWith("kubernetes") ? kubernetesVersionVariables() : [];
+function buildFlags(source: Source): readonly string[] {
+  const variables = source.folder === "kubernetes" ? kubernetesVersionVariables(source) : [];
   const linker = ["-s", "-w", ...variables.map((variable) => `-X ${variable}`)].join(" ");
+  const modFile = source.modFile === "go.mod" ? [] : [`-modfile=${source.modFile}`];
   // The commit of this repository has no say in what a peer is: no -buildvcs.
-  return ["-trimpath", "-buildvcs=false", `-ldflags=${linker}`];
+  return ["-trimpath", "-buildvcs=false", ...modFile, `-ldflags=${linker}`];
 }
 
-/** Kubernetes knows its own version only from the linker; go.mod is the one place where it is written here. */
-function kubernetesVersionVariables(): readonly string[] {
-  const goMod = readFileSync(join(here, "kubernetes", "go.mod"), "utf8");
-  const version = goMod.match(/^\s*k8s\.io\/kubernetes (v(\d+)\.(\d+)\S*)/m);
-  if (version === null) throw new Error("no version of k8s.io/kubernetes in the go.mod of the peers");
+/** Kubernetes knows its own version only from the linker; the .mod file is the one place where it is written here. */
+function kubernetesVersionVariables(source: Source): readonly string[] {
+  const version = readModFile(source).match(/^\s*k8s\.io\/kubernetes (v(\d+)\.(\d+)\S*)/m);
+  if (version === null) throw new Error(`no version of k8s.io/kubernetes in ${source.modFile} of the peers`);
   const [, full, major, minor] = version;
   // kubectl and client-go print the second package's, kube-apiserver the first one's.
   return ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap((variables) => [
@@ -122,18 +129,14 @@ function kubernetesVersionVariables(): readonly string[] {
 }
 
 /** All that decides what the binary is, in one hash. */
-function stampOf(name: PeerName): string {
-  const folder = moduleFolder(name);
-  const sources = readdirSync(join(folder, name)).filter((file) => file.endsWith(".go"));
-  const files = ["go.mod", "go.sum", ...sources.toSorted().map((file) => join(name, file))];
+function stampOf(source: Source): string {
+  const folder = moduleFolder(source);
+  const sources = readdirSync(join(folder, source.program)).filter((file) => file.endsWith(".go"));
+  const files = [source.modFile, sumFile(source), ...sources.toSorted().map((file) => join(source.program, file))];
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([goVersion(), buildFlags(name)]));
+  hash.update(JSON.stringify([goVersion(), buildFlags(source)]));
   for (const file of files) hash.update(`\0${file}\0`).update(readFileSync(join(folder, file)));
   return hash.digest("hex");
-}
-
-function moduleFolder(name: PeerName): string {
-  return join(here, name.startsWith("kube") ? "kubernetes" : "etcd");
 }
 
 let goVersionFound: string | null | undefined;
@@ -142,7 +145,8 @@ let goVersionFound: string | null | undefined;
 function goVersion(): string | null {
   if (goVersionFound === undefined) {
     // Asked inside a module, where go may first switch to the toolchain that the module wants.
-    const { status, stdout } = spawnSync("go", ["version"], { cwd: join(here, "kubernetes"), encoding: "utf8" });
+    const cwd = moduleFolder(sourceOf("kubectl"));
+    const { status, stdout } = spawnSync("go", ["version"], { cwd, encoding: "utf8" });
     goVersionFound = status === 0 ? stdout.trim() : null;
   }
   return goVersionFound;

@@ -12,7 +12,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ensurePeer } from "./build.ts";
 import { freePort, makePeerFolder, PeerProcess } from "./peer-process.ts";
 
+/** Those that are built here. */
+export type KubeVersion = "1.36" | "1.37";
+
 export interface KubeApiserverOptions {
+  readonly version: KubeVersion;
   /** As --etcd-servers takes it: URLs, separated by commas. */
   readonly etcdServers: string;
   /** More flags, as `--name=value`; the last of a name counts. */
@@ -54,7 +58,7 @@ const REQUEST_MILLISECONDS_MAX = 60_000;
 const ADVERTISE_ADDRESS = "192.0.2.1";
 
 export async function startKubeApiserver(options: KubeApiserverOptions): Promise<KubeApiserver> {
-  const binary = await ensurePeer("kube-apiserver");
+  const binary = await ensurePeer(`kube-apiserver-${options.version}`);
   const port = await freePort();
   const url = `https://127.0.0.1:${port}`;
   const folder = makePeerFolder("kube-apiserver");

@@ -2,7 +2,7 @@
  * Two kube-apiservers on one store, as in a cluster with two control plane nodes. One is as it comes: it answers lists
  * and watches from its cache. The other one has no watch cache, so each of its answers is the store's.
  */
-import { type KubeApiserver, startKubeApiserver } from "../../bench/peers/kube-apiserver.ts";
+import { type KubeApiserver, type KubeVersion, startKubeApiserver } from "../../bench/peers/kube-apiserver.ts";
 import { kubectl } from "../../bench/peers/kubectl.ts";
 import { ApiClient } from "./api-client.ts";
 import type { StartStore, Store } from "../support/stores.ts";
@@ -16,14 +16,23 @@ export const eventTtlSeconds = 3;
  */
 export const compactionIntervalSeconds = 15;
 
+/** Which kube-apiserver it is, and how it asks its store for lists. */
+export interface Kube {
+  readonly version: KubeVersion;
+  /** Whether it lists through RangeStream, which 1.37 does unless told otherwise, and 1.36 does not know. */
+  readonly streams: boolean;
+}
+
 export class Cluster {
+  readonly kube: Kube;
   readonly store: Store;
   /** Answers from its watch cache. */
   readonly cached: ApiClient;
   /** Asks the store each time. */
   readonly direct: ApiClient;
 
-  constructor(store: Store, cached: KubeApiserver, direct: KubeApiserver) {
+  constructor(kube: Kube, store: Store, cached: KubeApiserver, direct: KubeApiserver) {
+    this.kube = kube;
     this.store = store;
     this.cached = new ApiClient(cached);
     this.direct = new ApiClient(direct);
@@ -51,17 +60,25 @@ export class Cluster {
   }
 }
 
-export async function startCluster(startStore: StartStore): Promise<Cluster> {
+export async function startCluster(kube: Kube, startStore: StartStore): Promise<Cluster> {
+  // As it comes, where it comes with what is asked for.
+  const gate = kube.version === "1.37" && !kube.streams ? ["--feature-gates=EtcdRangeStream=false"] : [];
   const store = await startStore();
   const start = (...flags: readonly string[]): Promise<KubeApiserver> =>
     startKubeApiserver({
+      version: kube.version,
       etcdServers: store.url,
-      flags: [`--event-ttl=${eventTtlSeconds}s`, `--etcd-compaction-interval=${compactionIntervalSeconds}s`, ...flags],
+      flags: [
+        `--event-ttl=${eventTtlSeconds}s`,
+        `--etcd-compaction-interval=${compactionIntervalSeconds}s`,
+        ...gate,
+        ...flags,
+      ],
     });
   const starts = await Promise.allSettled([start(), start("--watch-cache=false", "--advertise-address=192.0.2.2")]);
   const [cached, direct] = starts;
   if (cached.status === "fulfilled" && direct.status === "fulfilled") {
-    return new Cluster(store, cached.value, direct.value);
+    return new Cluster(kube, store, cached.value, direct.value);
   }
   for (const server of starts) if (server.status === "fulfilled") await server.value.kill();
   await store.remove();

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { ensurePeer } from "../../bench/peers/build.ts";
-import type { PeerName } from "../../bench/peers/build.ts";
+import type { PeerName } from "../../bench/peers/sources.ts";
 
 export interface ProgramEnding {
   /** Null when it had to be ended. */
