@@ -1,4 +1,4 @@
-/* A writer for kill.test.ts: appends records as fast as they commit, and prints each commit, until it is killed. */
+/* A writer for kill.slow.test.ts: appends records as fast as they commit, and prints each commit, until it is killed. */
 import { writeSync } from "node:fs";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { systemTime } from "../../server/clock.ts";
