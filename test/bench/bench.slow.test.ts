@@ -13,7 +13,7 @@ import { goMissingReason } from "../../bench/peers/build.ts";
 const run = promisify(execFile);
 const main = join(import.meta.dirname, "../../bench/main.ts");
 
-/** A first run builds etcd. */
+/** A suite starts servers and loads them one after the other, and a busy machine takes its time over it. */
 const MILLISECONDS_MAX = 600_000;
 
 /** The report as it is printed, which must be as it is written. */

@@ -4,7 +4,7 @@ import type { RangeRequest } from "../../proto/messages.ts";
 import { leaseKeepAliveRequest } from "../../proto/rare.ts";
 import { writeRangeRequest } from "../../proto/request-writers.ts";
 import { CODE_NAMES } from "../../proto/grpc-codes.ts";
-import { ensurePeer, goMissingReason } from "../../bench/peers/build.ts";
+import { goMissingReason } from "../../bench/peers/build.ts";
 import { clientv3Calls } from "../support/clientv3.ts";
 import type { BytesCall } from "../support/clientv3.ts";
 import { rangeRequest } from "../../bench/client/requests.ts";
@@ -14,9 +14,6 @@ import { COMPACTED, KEY_NOT_PROVIDED } from "./answers.ts";
 import { encode, prepare } from "./refused-calls.ts";
 import { REFUSAL_TABLES } from "./refusal-tables.ts";
 import { CHEAP_PASSWORDS } from "./users.ts";
-
-/** Building the program the first time takes as long as the Go compiler does. */
-const BUILD_MS_MAX = 10 * 60_000;
 
 /** What etcd says and its client has no name for; the map of names is errStringToError in rpctypes/error.go. */
 const NAMELESS = [
@@ -34,8 +31,6 @@ const unknownMethod = (name: string): string => `unknown method ${name} for serv
 const goMissing = goMissingReason();
 
 describe.skipIf(goMissing !== null)(goMissing ?? "clientv3", () => {
-  beforeAll(() => ensurePeer("clientv3"), BUILD_MS_MAX);
-
   describeStores("every refusal through clientv3", (start, name) => {
     describe.each(REFUSAL_TABLES)("$state", (table) => {
       const shared = new SharedStore(start, name === "etcd" ? CHEAP_PASSWORDS : []);

@@ -3,7 +3,7 @@
  * The scenarios are in bench/peers/etcd/clientv3; revisions are counted from the one at which a scenario begins.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { ensurePeer, goMissingReason } from "../../bench/peers/build.ts";
+import { goMissingReason } from "../../bench/peers/build.ts";
 import { clientv3Scenarios } from "../support/clientv3.ts";
 import type { SeenError } from "../support/clientv3.ts";
 import { SharedStore } from "../support/shared-store.ts";
@@ -16,9 +16,6 @@ import {
   LEASE_NOT_FOUND,
   REQUEST_TOO_LARGE,
 } from "./answers.ts";
-
-/** Building the program the first time takes as long as the Go compiler does. */
-const BUILD_MS_MAX = 10 * 60_000;
 
 /** An error that the client has a name for. */
 const named = (code: number, text: string): SeenError => ({ etcdError: true, code, text });
@@ -216,8 +213,6 @@ const SCENARIOS: Readonly<Record<string, unknown>> = {
 const goMissing = goMissingReason();
 
 describe.skipIf(goMissing !== null)(goMissing ?? "clientv3", () => {
-  beforeAll(() => ensurePeer("clientv3"), BUILD_MS_MAX);
-
   describeStores("clientv3", (start) => {
     const shared = new SharedStore(start);
     let seen: ReadonlyMap<string, unknown>;

