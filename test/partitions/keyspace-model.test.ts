@@ -6,6 +6,7 @@ import { Run } from "./run.ts";
 
 /** More runs are asked for with an environment variable, where there is time. */
 const numRuns = Number(process.env["PROPERTY_RUNS"] ?? 300);
+const timeout = 60_000 + 100 * numRuns;
 
 function check(steps: fc.Arbitrary<Step[]>): void {
   fc.assert(
@@ -19,15 +20,27 @@ function check(steps: fc.Arbitrary<Step[]>): void {
 }
 
 describe("keyspace and model", () => {
-  test("agree on every answer to random requests, whatever the partitions and the pace of compaction", () => {
-    check(kvSteps);
-  }, 60_000);
+  test(
+    "agree on every answer to random requests, whatever the partitions and the pace of compaction",
+    () => {
+      check(kvSteps);
+    },
+    timeout,
+  );
 
-  test("agree on what is read a few keys at a time, whatever is written, compacted and removed meanwhile", () => {
-    check(readSteps);
-  }, 60_000);
+  test(
+    "agree on what is read a few keys at a time, whatever is written, compacted and removed meanwhile",
+    () => {
+      check(readSteps);
+    },
+    timeout,
+  );
 
-  test("agree on what watchers are told, whatever is compacted and whenever their sinks are full", () => {
-    check(watchSteps);
-  }, 60_000);
+  test(
+    "agree on what watchers are told, whatever is compacted and whenever their sinks are full",
+    () => {
+      check(watchSteps);
+    },
+    timeout,
+  );
 });
