@@ -98,6 +98,7 @@ export class KvService {
     const { keyspace, callers } = this.#context;
     const refused = checkRange(request) ?? callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
+    // The most frequent call: a key alone is not long, and is asked for without ceremony.
     if (isSingleKey(request.rangeEnd)) return this.#replyRange(call, keyspace.range(request), keyspace.revision);
     const refuseNow = callers.beginRead();
     this.#longRanges.read(call, request, (response, revision) => {
