@@ -56,6 +56,35 @@ describe("group commit of a directory journal", () => {
     expect(frames).toHaveLength(2);
   });
 
+  test("however long a frame is at the disk, no other is sent beside it", async () => {
+    const disk = new SimulatedDisk(seededRandom(2));
+    const held: (() => void)[] = [];
+    const create = disk.create.bind(disk);
+    disk.create = async (path) => {
+      const file = await create(path);
+      const write = file.write.bind(file);
+      file.write = (bytes, length, position, onWritten) => {
+        // The header and the barrier are written; a frame of records waits for the test.
+        if (position < 4096 + frameHeaderBytes) write(bytes, length, position, onWritten);
+        else held.push(() => write(bytes, length, position, onWritten));
+      };
+      return file;
+    };
+    const slow = await openDirectoryJournal({ ...systemTime, directory: "/journal", listener, disk });
+    for (let turn = 0; turn < 10; turn++) {
+      slow.append(Buffer.alloc(10));
+      await new Promise((resolve) => setImmediate(resolve));
+      slow.verify();
+      expect(held).toHaveLength(1);
+    }
+    held[0]();
+    await listener.untilCommitted(1);
+    expect(held).toHaveLength(2);
+    held[1]();
+    await listener.untilCommitted(10);
+    expect(listener.commits).toEqual([1, 10]);
+  });
+
   test("a full frame is closed, and only a record that needs it makes a larger one", async () => {
     const lengths = [600_000, 600_000, 300_000, 2_000_000, 10, RECORD_BYTES_MAX, 20, FRAME_BYTES_SOFT - 52, 30];
     for (const length of lengths) journal.append(Buffer.alloc(length));
