@@ -91,13 +91,6 @@ export class Keyspace {
     return sum;
   }
 
-  /** Bytes of the keys that exist, without their history. */
-  get bytesInUse(): number {
-    let sum = 0;
-    for (const partition of this.partitions) sum += partition.bytesInUse;
-    return sum;
-  }
-
   /** Changes kept since the compact revision, those included that a compaction has not removed yet. */
   get changeCount(): number {
     return this.#state.log.end - this.#state.log.start;

@@ -29,7 +29,6 @@ export class Partition {
   /** The creations and deletions among the changes since the compact revision. */
   readonly #existenceLog = new RevisionLog();
   #bytes = 0;
-  #bytesInUse = 0;
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -48,11 +47,6 @@ export class Partition {
   /** Bytes of all that is kept, history included. */
   get bytes(): number {
     return this.#bytes;
-  }
-
-  /** Bytes of the keys that exist now, without their history. */
-  get bytesInUse(): number {
-    return this.#bytesInUse;
   }
 
   find(key: string): KeyHistory | null {
@@ -106,8 +100,6 @@ export class Partition {
       this.#index.adjust(history.key, change.countDelta);
     }
     if (change.countDelta !== 0) this.#existenceLog.push(change);
-    if (previous !== null && !previous.isTombstone) this.#bytesInUse -= bytesOfChange(previous) + bytesOfKey(history);
-    if (!change.isTombstone) this.#bytesInUse += bytesOfChange(change) + bytesOfKey(history);
   }
 
   /**
@@ -148,14 +140,12 @@ export class Partition {
     this.#index.verify();
     let histories = 0;
     let bytes = 0;
-    let bytesInUse = 0;
     const cursor = this.#index.seek("");
     for (let history = cursor.next(); history !== null; history = cursor.next()) {
       histories++;
       assert(this.#table.get(history.key) === history, "the table has every key of the index");
       assert(history.key.startsWith(this.prefix), "a partition has keys of its prefix only");
       bytes += bytesOfKey(history);
-      if (history.live !== null) bytesInUse += bytesOfKey(history) + bytesOfChange(history.live);
       bytes += verifyChanges(history, isPending);
     }
     this.#existenceLog.verify();
@@ -163,7 +153,6 @@ export class Partition {
     assert(oldest === this.#existenceLog.end || isPending(this.#existenceLog.at(oldest)), "the log is compacted along");
     assert(histories === this.#table.size, "the index has every key of the table");
     assert(bytes === this.#bytes, "the account of bytes is right");
-    assert(bytesInUse === this.#bytesInUse, "the account of bytes in use is right");
   }
 }
 

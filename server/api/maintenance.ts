@@ -103,7 +103,8 @@ export class MaintenanceService {
         raftTerm: headers.raftTerm,
         raftAppliedIndex: applier.applied + 1,
         errors: keyspace.alarms().map(alarmText),
-        dbSizeInUse: keyspace.bytesInUse,
+        // Nothing lies free for reuse: what compaction removes is gone, and history until then is in use, as in etcd.
+        dbSizeInUse: keyspace.bytes,
         isLearner: false,
         storageVersion: STORAGE_VERSION,
         dbSizeQuota: Number.isFinite(guard.quotaBytes) ? guard.quotaBytes : NO_QUOTA,

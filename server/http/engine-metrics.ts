@@ -37,7 +37,6 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
       compactRevision: keyspace.compactRevision,
       authRevision: keyspace.auth.revision,
       sizeBytes: keyspace.bytes,
-      sizeInUseBytes: keyspace.bytesInUse,
     }),
     watchers: () => ({
       streams: services.watch.streams,

@@ -41,9 +41,8 @@ export interface KeyspaceNumbers {
   /** As etcd reports it: -1 before the first compaction. */
   readonly compactRevision: number;
   readonly authRevision: number;
+  /** Of all that is retained, history included. */
   readonly sizeBytes: number;
-  /** Without what is free for reuse; at most `sizeBytes`. */
-  readonly sizeInUseBytes: number;
 }
 
 export interface WatcherNumbers {
@@ -187,8 +186,8 @@ function registerStorage(set: MetricSet, { counters, keyspace }: MetricSources):
   set.gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the data held in bytes.", () => keyspace().sizeBytes);
   set.gauge(
     "etcd_mvcc_db_total_size_in_use_in_bytes",
-    "Total size of the data in use in bytes.",
-    () => keyspace().sizeInUseBytes,
+    "Total size of the data in use in bytes, history included. All of it is: nothing lies free for reuse.",
+    () => keyspace().sizeBytes,
   );
   set.counter("etcd_mvcc_range_total", "Total number of ranges seen by this member.", () => counters.ranges);
   set.counter("etcd_mvcc_put_total", "Total number of puts seen by this member.", () => counters.puts);

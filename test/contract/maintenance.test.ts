@@ -53,6 +53,14 @@ describeStores("maintenance", (start) => {
     expect(header?.revision).toBe((before.header?.revision ?? 0) + 1);
   });
 
+  test("§9.2 Status: history that is not compacted is in use", async () => {
+    const before = (await shared.client.status()).dbSizeInUse;
+    for (let i = 0; i < 100; i++) await shared.put("history", "x".repeat(10_000));
+    // etcd looks at its sizes when it commits, a few times a second.
+    const grown = async (): Promise<number> => (await shared.client.status()).dbSizeInUse - before;
+    await expect.poll(grown).toBeGreaterThan(900_000);
+  });
+
   test("HK-01 CO-01: HashKV says of which revision it is, and refuses those to come and those compacted", async () => {
     const { client } = shared;
     const first = await shared.put("hash", "1");

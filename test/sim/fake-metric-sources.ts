@@ -8,7 +8,7 @@ export class FakeMetricSources {
   readonly counters = new Counters();
   readonly calls: CallCounters;
   journal = { writable: true, pending: 0, committed: 0, applied: 0 };
-  keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0, sizeInUseBytes: 0 };
+  keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0 };
   watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
   alarms: string[] = [];
   checks = [
