@@ -91,6 +91,13 @@ export class Keyspace {
     return sum;
   }
 
+  /** How many versions of keys are retained, tombstones included: what a compaction removes is missing from it. */
+  get versionCount(): number {
+    let sum = 0;
+    for (const partition of this.partitions) sum += partition.versionCount;
+    return sum;
+  }
+
   /** Changes kept since the compact revision, those included that a compaction has not removed yet. */
   get changeCount(): number {
     return this.#state.log.end - this.#state.log.start;

@@ -1,6 +1,6 @@
 /**
  * A partition owns the keys of its part of the keyspace: a table for point access, an ordered index for ranges, and the
- * account of the bytes they take. It knows nothing of its neighbours.
+ * accounts of the versions and bytes they take. It knows nothing of its neighbours.
  */
 import assert from "node:assert/strict";
 import type { Change, KeyHistory } from "./key-history.ts";
@@ -29,6 +29,7 @@ export class Partition {
   /** The creations and deletions among the changes since the compact revision. */
   readonly #existenceLog = new RevisionLog();
   #bytes = 0;
+  #versionCount = 0;
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -47,6 +48,11 @@ export class Partition {
   /** Bytes of all that is kept, history included. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** How many versions of keys are kept, tombstones included. */
+  get versionCount(): number {
+    return this.#versionCount;
   }
 
   find(key: string): KeyHistory | null {
@@ -91,7 +97,7 @@ export class Partition {
     const { history, previous } = change;
     assert(history.newest === previous, "a change follows the newest one of its key");
     history.newest = change;
-    this.#bytes += bytesOfChange(change);
+    this.#add(change);
     if (previous === null) {
       this.#table.add(history);
       this.#index.insert(history);
@@ -115,15 +121,25 @@ export class Partition {
     }
     if (previous !== null) {
       change.previous = null;
-      // A tombstone was taken off the account when it was compacted itself.
-      if (!previous.isTombstone) this.#bytes -= bytesOfChange(previous);
+      // A tombstone was taken off the accounts when it was compacted itself.
+      if (!previous.isTombstone) this.#forget(previous);
     }
     if (!change.isTombstone) return;
-    this.#bytes -= bytesOfChange(change);
+    this.#forget(change);
     if (history.newest !== change) return;
     this.#bytes -= bytesOfKey(history);
     this.#index.remove(history.key);
     this.#table.remove(history.key);
+  }
+
+  #add(change: Change): void {
+    this.#bytes += bytesOfChange(change);
+    this.#versionCount++;
+  }
+
+  #forget(change: Change): void {
+    this.#bytes -= bytesOfChange(change);
+    this.#versionCount--;
   }
 
   #countOneByOne(start: string, end: string, revision: number): number {
@@ -135,37 +151,41 @@ export class Partition {
     return count;
   }
 
-  /** Asserts the invariants of table, index, log and account. `isPending` tells whether a change is still to be compacted. */
+  /** Asserts the invariants of table, index, log and accounts. `isPending` tells whether a change is still to be compacted. */
   verify(isPending: (change: Change) => boolean): void {
     this.#index.verify();
     let histories = 0;
     let bytes = 0;
+    let versions = 0;
     const cursor = this.#index.seek("");
     for (let history = cursor.next(); history !== null; history = cursor.next()) {
       histories++;
       assert(this.#table.get(history.key) === history, "the table has every key of the index");
       assert(history.key.startsWith(this.prefix), "a partition has keys of its prefix only");
       bytes += bytesOfKey(history);
-      bytes += verifyChanges(history, isPending);
+      const kept = verifyChanges(history, isPending);
+      for (const change of kept) bytes += bytesOfChange(change);
+      versions += kept.length;
     }
     this.#existenceLog.verify();
     const oldest = this.#existenceLog.start;
     assert(oldest === this.#existenceLog.end || isPending(this.#existenceLog.at(oldest)), "the log is compacted along");
     assert(histories === this.#table.size, "the index has every key of the table");
     assert(bytes === this.#bytes, "the account of bytes is right");
+    assert(versions === this.#versionCount, "the account of versions is right");
   }
 }
 
-/** Asserts the chain of one key and returns the bytes of its changes. */
-function verifyChanges(history: KeyHistory, isPending: (change: Change) => boolean): number {
-  let bytes = 0;
+/** Asserts the chain of one key and returns those of its changes that are on the accounts. */
+function verifyChanges(history: KeyHistory, isPending: (change: Change) => boolean): Change[] {
+  const kept: Change[] = [];
   assert(history.newest !== null, "a key has a change");
   assert(!history.newest.isTombstone || isPending(history.newest), "a compacted tombstone takes its key along");
   for (let change: Change | null = history.newest; change !== null; change = change.previous) {
     const { previous } = change;
     assert(change.history === history, "a change belongs to its key");
     assert(isPending(change) || previous === null, "a compacted change has no predecessor");
-    if (isPending(change) || !change.isTombstone) bytes += bytesOfChange(change);
+    if (isPending(change) || !change.isTombstone) kept.push(change);
     assert(previous === null || previous.modRevision <= change.modRevision, "revisions ascend");
     if (change.isTombstone) {
       assert(change.createRevision === 0 && change.lease === 0n, "a tombstone has no state");
@@ -178,5 +198,5 @@ function verifyChanges(history: KeyHistory, isPending: (change: Change) => boole
       assert(change.createRevision === previous.createRevision, "the create revision stays");
     }
   }
-  return bytes;
+  return kept;
 }

@@ -2,19 +2,29 @@
  * Removes compacted history in slices, so that reads and writes go on beside it (CO-11). The compaction point itself is
  * set by executing the journal's record; what is left to do is only to forget.
  */
+import assert from "node:assert/strict";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Turns } from "../clock.ts";
 import { SLICE_COMPACTION_ENTRIES } from "../limits.ts";
+import type { Counters } from "../metrics/counters.ts";
 
 export class Compactor {
   readonly #keyspace: Keyspace;
   readonly #turns: Turns;
+  readonly #counters: Counters;
   #running = false;
+  #isCounting = false;
   #waiting: (() => void)[] = [];
 
-  constructor(keyspace: Keyspace, turns: Turns) {
+  constructor(keyspace: Keyspace, turns: Turns, counters: Counters) {
     this.#keyspace = keyspace;
     this.#turns = turns;
+    this.#counters = counters;
+  }
+
+  /** From now on what is removed counts. What an earlier process removed, and a replay removes again, does not. */
+  startCounting(): void {
+    this.#isCounting = true;
   }
 
   /** Begins to remove what a compaction left behind. Safe to call at any time. */
@@ -26,7 +36,7 @@ export class Compactor {
 
   /** Removes all at once what may be removed: so a replay needs no more memory than serving did (CO-07). */
   finish(): void {
-    while (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES));
+    while (!this.#step());
   }
 
   /** Calls `tell` when nothing is left to remove (a compaction with physical=true, CO-05). */
@@ -37,7 +47,7 @@ export class Compactor {
 
   #slice(): void {
     // What is held back is being read in turns of its own, and free soon.
-    if (!this.#keyspace.compactStep(SLICE_COMPACTION_ENTRIES) || this.#keyspace.removalHeld) {
+    if (!this.#step() || this.#keyspace.removalHeld) {
       this.#turns.later(() => this.#slice());
       return;
     }
@@ -45,5 +55,15 @@ export class Compactor {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const tell of waiting) tell();
+  }
+
+  #step(): boolean {
+    const keyspace = this.#keyspace;
+    const before = keyspace.versionCount;
+    const finished = keyspace.compactStep(SLICE_COMPACTION_ENTRIES);
+    const removed = before - keyspace.versionCount;
+    assert(removed >= 0, "compaction only removes");
+    if (this.#isCounting) this.#counters.compactedVersions += removed;
+    return finished;
   }
 }

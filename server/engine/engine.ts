@@ -49,7 +49,7 @@ export class Engine {
     const { clock, turns, quotaBytes, flush } = options;
     const { keyspace, counters } = this;
     this.#options = options;
-    this.compactor = new Compactor(keyspace, turns);
+    this.compactor = new Compactor(keyspace, turns, counters);
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, counters, (id, onLost) => this.#expire(id, onLost));
     this.guard = new SpaceGuard(keyspace, quotaBytes, () => this.#raiseNoSpace());
@@ -89,6 +89,7 @@ export class Engine {
     committer.start(journal);
     proposer.serve(committer);
     applier.startCounting();
+    compactor.startCounting();
     lessor.promote();
     return applier.applied - before;
   }

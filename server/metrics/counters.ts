@@ -21,7 +21,7 @@ export class Counters {
   putBytes: number;
   /** Events sent to watchers. */
   events: number;
-  /** Keys and versions dropped by compaction. */
+  /** Versions of keys that compaction removed, tombstones included. */
   compactedVersions: number;
   leasesGranted: number;
   leasesRevoked: number;

@@ -18,6 +18,7 @@ import { systemTurns } from "../../../../server/clock.ts";
 import { TOO_MANY_REQUESTS } from "../../../../server/engine/refusals.ts";
 import { Compactor } from "../../../../server/engine/compactor.ts";
 import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } from "../../../../server/limits.ts";
+import { Counters } from "../../../../server/metrics/counters.ts";
 import { deleteRequest, putRequest, rangeRequest } from "../../../../bench/client/requests.ts";
 import { HeldCall } from "../../../sim/held-call.ts";
 
@@ -150,7 +151,8 @@ test("compaction that overtakes a long range alters nothing of it, and removes w
     keyspace.watchers.flush();
     keyspace.compact(keyspace.revision);
     const order: string[] = [];
-    const removed = new Promise<void>((resolve) => new Compactor(keyspace, systemTurns).whenRemoved(resolve));
+    const compactor = new Compactor(keyspace, systemTurns, new Counters());
+    const removed = new Promise<void>((resolve) => compactor.whenRemoved(resolve));
     await Promise.all([reading.then(() => order.push("answered")), removed.then(() => order.push("removed"))]);
     expect(order).toEqual(["answered", "removed"]);
     expect(keyspace.compactStep(1)).toBe(true);
