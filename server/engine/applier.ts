@@ -57,6 +57,12 @@ export class Applier {
     return this.#expected.length - this.#head;
   }
 
+  /** When the first of those was proposed. There is one. */
+  get oldestProposedAtMs(): number {
+    assert(this.pending > 0, "a proposal is pending");
+    return this.#expected[this.#head].proposedAtMs;
+  }
+
   /** From now on what is executed counts as load. What was committed before the start does not. */
   startCounting(): void {
     this.#isCounting = true;

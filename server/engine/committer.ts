@@ -10,6 +10,7 @@ import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Timer } from "../clock.ts";
+import type { Counters } from "../metrics/counters.ts";
 import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../limits.ts";
 import type { Applier } from "./applier.ts";
 import type { CommandKind } from "./command.ts";
@@ -25,6 +26,7 @@ export interface CommitterOptions {
   readonly keyspace: Keyspace;
   readonly applier: Applier;
   readonly clock: Clock;
+  readonly counters: Counters;
   /** The journal failed and took the reign with it. */
   readonly onFailed: (error: Error) => void;
 }
@@ -33,6 +35,7 @@ export class Committer implements JournalListener {
   readonly #keyspace: Keyspace;
   readonly #applier: Applier;
   readonly #clock: Clock;
+  readonly #counters: Counters;
   readonly #onFailed: (error: Error) => void;
   readonly #run = new OwnRun();
   #journal: Journal | null = null;
@@ -43,6 +46,7 @@ export class Committer implements JournalListener {
     this.#keyspace = options.keyspace;
     this.#applier = options.applier;
     this.#clock = options.clock;
+    this.#counters = options.counters;
     this.#onFailed = options.onFailed;
   }
 
@@ -65,6 +69,11 @@ export class Committer implements JournalListener {
     return this.#journal === null ? 0 : this.#journal.appended;
   }
 
+  /** Position of the last record that the journal has told to be committed. */
+  get committed(): number {
+    return this.#journal === null ? 0 : this.#journal.committed;
+  }
+
   /** Why writes are refused for good, or null while they are taken. */
   get failure(): Refusal | null {
     return this.#failure;
@@ -79,7 +88,12 @@ export class Committer implements JournalListener {
     identity: Identity | null,
   ): Refusal | null {
     assert(record[0] === kind.code, "a record is of its command's kind");
-    if (this.#failure !== null) return this.#failure;
+    const failure = this.#failure;
+    if (failure !== null) {
+      // That the server stops is nobody's failure.
+      if (failure !== SERVER_STOPPED) this.#counters.proposalsFailed++;
+      return failure;
+    }
     const journal = this.#journal;
     if (journal === null) return SERVER_STOPPED;
     const applier = this.#applier;
@@ -94,8 +108,9 @@ export class Committer implements JournalListener {
     try {
       position = journal.append(bytes);
     } catch (error) {
-      if (error instanceof JournalError) return journalFailed(error);
-      throw error;
+      if (!(error instanceof JournalError)) throw error;
+      this.#counters.proposalsFailed++;
+      return journalFailed(error);
     }
     applier.expect(new Proposal(position, kind, request, identity, waiter, this.#clock.nowMs()));
     assert(position === applier.applied + applier.pending, "every record of a reign is expected");
@@ -107,6 +122,7 @@ export class Committer implements JournalListener {
     const applier = this.#applier;
     assert(committed > applier.applied, "commits grow");
     assert(committed <= applier.applied + applier.pending, "commits follow appends");
+    this.#counters.journalCommitSeconds.observe((this.#clock.nowMs() - applier.oldestProposedAtMs) / 1_000);
     this.#run.first = applier.applied + 1;
     this.#run.count = committed - applier.applied;
     applier.apply(this.#run);

@@ -73,13 +73,13 @@ export class Engine {
    * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
-    const { keyspace, applier, compactor, lessor, proposer } = this;
+    const { keyspace, applier, compactor, counters, lessor, proposer } = this;
     const { clock, onJournalFailed } = this.#options;
     const onFailed = (error: Error): void => {
       lessor.demote();
       onJournalFailed(error);
     };
-    const committer = new Committer({ keyspace, applier, clock, onFailed });
+    const committer = new Committer({ keyspace, applier, clock, counters, onFailed });
     const journal = await open(committer);
     const before = applier.applied;
     for await (const run of journal.read(before + 1)) {
@@ -88,6 +88,7 @@ export class Engine {
     }
     committer.start(journal);
     proposer.serve(committer);
+    counters.leaderChanges++;
     applier.startCounting();
     compactor.startCounting();
     lessor.promote();

@@ -32,6 +32,11 @@ export class Proposer {
     return this.#committer === null ? 0 : this.#committer.appended;
   }
 
+  /** Position of the last record that the journal has told to be committed. */
+  get committed(): number {
+    return this.#committer === null ? 0 : this.#committer.committed;
+  }
+
   /**
    * Hands a command to the journal.
    *

@@ -28,7 +28,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     journal: () => ({
       writable: proposer.failure === null,
       pending: applier.pending,
-      committed: applier.applied,
+      committed: proposer.committed,
       applied: applier.applied,
     }),
     keyspace: () => ({

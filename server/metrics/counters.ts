@@ -27,14 +27,14 @@ export class Counters {
   leasesRevoked: number;
   leasesRenewed: number;
   leasesExpired: number;
-  /** Writes that were refused by the journal or timed out. */
+  /** Writes that a failed journal refused, and those whose outcome is unknown because it failed or took too long. */
   proposalsFailed: number;
-  /** Times this process saw the writer of the journal change, its own start among them. */
+  /** Reigns over the journal that this process saw begin, its first among them: as etcd counts leaders, not their loss. */
   leaderChanges: number;
   slowApplies: number;
   /** One sync of a journal frame, in seconds. */
   readonly journalSyncSeconds: BucketRecorder;
-  /** From sending a frame to having it on a quorum, in seconds. */
+  /** From the proposal of the first record of a run to the run's commit, in seconds: a frame waits for the one before it. */
   readonly journalCommitSeconds: BucketRecorder;
   readonly leaseTtlSeconds: BucketRecorder;
 

@@ -1,7 +1,8 @@
 /**
  * etcd's metrics by etcd's names, types and labels, so that its dashboards and alerts work: the names in its monitoring
  * mixin, and those whose meaning exists here. Where the machinery differs the nearest true thing is shown: fsync is the
- * sync of a journal frame, backend commit is the journal's quorum, proposals are journal records.
+ * sync of a journal frame, backend commit is the way of records to the journal's quorum, proposals are journal records.
+ * What is not measured is not exported.
  */
 import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
 import { CODE_NAMES } from "../../proto/grpc-codes.ts";
@@ -86,7 +87,7 @@ function registerServer(
   set.gauge("etcd_server_is_learner", "Whether or not this member is a learner. Always 0.", () => 0);
   set.counter(
     "etcd_server_leader_changes_seen_total",
-    "The number of times the writer of the journal changed.",
+    "The number of reigns over the journal seen, the first included.",
     () => counters.leaderChanges,
   );
   set.labelledGauge(
@@ -180,7 +181,7 @@ function registerStorage(set: MetricSet, { counters, keyspace }: MetricSources):
   );
   set.histogram(
     "etcd_disk_backend_commit_duration_seconds",
-    "The latency distributions of the journal's commits: from sending a frame to having it on a quorum.",
+    "The latency distributions of the journal's commits: from the proposal of the first record to having it on a quorum.",
     counters.journalCommitSeconds,
   );
   set.gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the data held in bytes.", () => keyspace().sizeBytes);

@@ -1,6 +1,9 @@
 /** An engine on a memory journal, as tests without a server around it need it. */
 import { Engine } from "../../server/engine/engine.ts";
+import type { CommandKind } from "../../server/engine/command.ts";
 import type { EngineOptions } from "../../server/engine/engine.ts";
+import { recordOf } from "../../server/engine/record.ts";
+import { Refusal } from "../../partitions/refusals.ts";
 import { systemTurns } from "../../server/clock.ts";
 import type { Turns } from "../../server/clock.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
@@ -34,4 +37,19 @@ export async function takeOver(
   });
   if (journal === null) throw new Error("a reign opens its journal");
   return journal;
+}
+
+/** Proposes a command and waits until it has been executed. Rejects with the refusal when it is refused or lost. */
+export function execute<Request, Response>(
+  { proposer }: Engine,
+  kind: CommandKind<Request, Response>,
+  request: Request,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const refused = proposer.propose(kind, request, recordOf(kind, kind.encode(request)), {
+      onApplied: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(outcome)),
+      onLost: reject,
+    });
+    if (refused !== null) reject(refused);
+  });
 }

@@ -1,26 +1,8 @@
 import { expect, test } from "vitest";
 import { deleteRequest, putRequest } from "../../../bench/client/requests.ts";
-import { Refusal } from "../../../partitions/refusals.ts";
-import type { CommandKind } from "../../../server/engine/command.ts";
-import type { Engine } from "../../../server/engine/engine.ts";
 import { COMPACTION, DELETE_RANGE, PUT } from "../../../server/engine/kv-commands.ts";
-import { recordOf } from "../../../server/engine/record.ts";
 import { MemoryStore } from "../../sim/memory-journal.ts";
-import { newEngine, takeOver } from "../../support/engines.ts";
-
-function execute<Request, Response>(
-  { proposer }: Engine,
-  kind: CommandKind<Request, Response>,
-  request: Request,
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    const refused = proposer.propose(kind, request, recordOf(kind, kind.encode(request)), {
-      onApplied: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(outcome)),
-      onLost: reject,
-    });
-    if (refused !== null) reject(refused);
-  });
-}
+import { execute, newEngine, takeOver } from "../../support/engines.ts";
 
 test("what compaction removes is counted, and not once more by a replay", async () => {
   const store = new MemoryStore();
