@@ -95,6 +95,11 @@ async function open(opened: Opened, config: Config, logger: Logger, journalOptio
     ...systemTime,
     memberId,
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
+    warningApplyMs: config.warningApplyMs,
+    onSlowApply: ({ applied, records, tookMs }) => {
+      const expected = { "took-ms": tookMs, "expected-ms": config.warningApplyMs };
+      logger.warn({ ...expected, records, "applied-index": applied }, "apply request took too long");
+    },
     flush: () => server?.flush(),
     onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
   });

@@ -47,6 +47,7 @@ export interface Config {
   readonly autoCompaction: AutoCompaction;
   readonly watchProgressNotifyIntervalMs: number;
   readonly authTokenTtlMs: number;
+  readonly warningApplyMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** `stderr`, `stdout` or file paths; at least one. */
@@ -133,6 +134,7 @@ function buildConfig({ byName }: Settings): Config {
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
+    warningApplyMs: readDurationMs(setting("warning-apply-duration")),
     logLevel: readChoice(setting("log-level"), LOG_LEVELS),
     logFormat: readChoice(setting("log-format"), LOG_FORMATS),
     logOutputs: readSome(setting("log-outputs"), readLogOutputs),

@@ -129,6 +129,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Where to log: stderr (also called default), stdout, or file paths, separated by commas.",
   },
   {
+    name: "warning-apply-duration",
+    group: "Logging",
+    value: "duration",
+    fallback: "100ms",
+    help: "How long it may take to execute what was committed at once; beyond it that is logged and counted as a slow apply.",
+  },
+  {
     name: "metrics",
     group: "Metrics",
     value: "basic|extensive",
@@ -257,7 +264,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "compaction-batch-limit",
   "compaction-sleep-interval",
   "downgrade-check-time",
-  "warning-apply-duration",
   "warning-unary-request-duration",
   "bootstrap-defrag-threshold-megabytes",
   "max-learners",
@@ -267,7 +273,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "experimental-compaction-batch-limit",
   "experimental-compaction-sleep-interval",
   "experimental-downgrade-check-time",
-  "experimental-warning-apply-duration",
   "experimental-warning-unary-request-duration",
   "experimental-bootstrap-defrag-threshold-megabytes",
   "experimental-snapshot-catchup-entries",
@@ -304,4 +309,5 @@ export const BOOLEAN_FLAGS_WITHOUT_EFFECT: readonly string[] = [
 /** Older spellings of flags that are obeyed: kubeadm wrote these for etcd before 3.6. */
 export const FLAG_ALIASES: ReadonlyMap<string, string> = new Map([
   ["experimental-watch-progress-notify-interval", "watch-progress-notify-interval"],
+  ["experimental-warning-apply-duration", "warning-apply-duration"],
 ]);

@@ -10,6 +10,7 @@ import type { Clock, Turns } from "../clock.ts";
 import { Counters } from "../metrics/counters.ts";
 import { ALARM_RAISE } from "./alarm-commands.ts";
 import { Applier } from "./applier.ts";
+import type { SlowApply } from "./applier.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { CommandKind } from "./command.ts";
 import { Committer } from "./committer.ts";
@@ -28,6 +29,9 @@ export interface EngineOptions {
   readonly memberId: bigint;
   /** Infinity when there is no quota. */
   readonly quotaBytes: number;
+  /** Executing a run of commits may take so long before that counts as slow. */
+  readonly warningApplyMs: number;
+  readonly onSlowApply: (slow: SlowApply) => void;
   /** Writes out what a run of commits, or a slice of background work, has queued for clients. */
   readonly flush: () => void;
   /** The journal failed: writes are refused until the next `takeOver`, reads go on. */
@@ -46,7 +50,7 @@ export class Engine {
   readonly #options: EngineOptions;
 
   constructor(options: EngineOptions) {
-    const { clock, turns, quotaBytes, flush } = options;
+    const { clock, turns, quotaBytes, warningApplyMs, onSlowApply, flush } = options;
     const { keyspace, counters } = this;
     this.#options = options;
     this.compactor = new Compactor(keyspace, turns, counters);
@@ -57,6 +61,9 @@ export class Engine {
       keyspace,
       effects: { leases: this.lessor, history: this.compactor },
       counters,
+      clock,
+      warningApplyMs,
+      onSlowApply,
       onRunEnd: () => {
         flush();
         if (keyspace.watchers.unsyncedCount > keyspace.watchers.pausedCount) this.catchUp.run();

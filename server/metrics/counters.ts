@@ -31,6 +31,7 @@ export class Counters {
   proposalsFailed: number;
   /** Reigns over the journal that this process saw begin, its first among them: as etcd counts leaders, not their loss. */
   leaderChanges: number;
+  /** Runs of committed records whose execution took longer than --warning-apply-duration. */
   slowApplies: number;
   /** One sync of a journal frame, in seconds. */
   readonly journalSyncSeconds: BucketRecorder;

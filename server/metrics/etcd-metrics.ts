@@ -130,7 +130,11 @@ function registerServer(
     "The total number of failed proposals.",
     () => counters.proposalsFailed,
   );
-  set.counter("etcd_server_slow_apply_total", "The total number of slow applies.", () => counters.slowApplies);
+  set.counter(
+    "etcd_server_slow_apply_total",
+    "The total number of slow applies, of whole runs of committed records.",
+    () => counters.slowApplies,
+  );
   set.gauge(
     "etcd_server_quota_backend_bytes",
     "Current quota of data in bytes, 0 when there is none.",

@@ -18,6 +18,8 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     turns: systemTurns,
     memberId: MEMBER_ID,
     quotaBytes: Number.POSITIVE_INFINITY,
+    warningApplyMs: 100,
+    onSlowApply: () => {},
     flush: () => {},
     onJournalFailed: () => {},
     ...options,

@@ -39,6 +39,7 @@ describe("defaults", () => {
         autoCompaction: { mode: "off" },
         watchProgressNotifyIntervalMs: 5000,
         authTokenTtlMs: 300_000,
+        warningApplyMs: 100,
         logLevel: "info",
         logFormat: "json",
         logOutputs: ["stderr"],
@@ -252,6 +253,12 @@ describe("values", () => {
     expect(configOf([], { ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL: "7s" }).watchProgressNotifyIntervalMs).toBe(
       7000,
     );
+  });
+
+  test("how long an apply may take without a warning is a duration, also in older manifests", () => {
+    expect(configOf(["--warning-apply-duration=1.5s"]).warningApplyMs).toBe(1500);
+    expect(configOf(["--experimental-warning-apply-duration=50ms"]).warningApplyMs).toBe(50);
+    expect(parse(["--warning-apply-duration=1s"]).noEffect).toEqual([]);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { putRequest } from "../../../bench/client/requests.ts";
+import type { SlowApply } from "../../../server/engine/applier.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { PROPOSAL_TIMEOUT_MS } from "../../../server/limits.ts";
@@ -69,4 +70,28 @@ test("what is lost with the journal, or refused after it, or takes too long, has
   engine.stop();
   expect(await settled(put("too late"))).toEqual(["rejected"]);
   expect(counters.proposalsFailed).toBe(4);
+});
+
+test("a run that takes longer to execute than it may is a slow apply, and a replay never is", async () => {
+  // Each look at the clock is ten milliseconds later than the one before.
+  let nowMs = 0;
+  clock.nowMs = () => (nowMs += 10);
+  const slow: SlowApply[] = [];
+  for (const [warningApplyMs, slowApplies] of [
+    [10, 0],
+    [9, 2],
+  ]) {
+    engine = newEngine({ clock, warningApplyMs, onSlowApply: (run) => slow.push(run) });
+    journal = await takeOver(engine, store);
+    await put("a");
+    journal.hold();
+    const together = [put("b"), put("c")];
+    journal.release();
+    await Promise.all(together);
+    expect(engine.counters.slowApplies).toBe(slowApplies);
+  }
+  expect(slow).toEqual([
+    { applied: 4, records: 1, tookMs: 10 },
+    { applied: 6, records: 2, tookMs: 10 },
+  ]);
 });
