@@ -21,6 +21,7 @@ import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
 import { bidiMethod, decodeOnStream, UnreadReplies } from "./method.ts";
+import { QueuedEvents } from "./queued-events.ts";
 
 export interface WatchContext {
   readonly keyspace: Keyspace;
@@ -48,21 +49,29 @@ const NO_EVENTS: EncodedEvent[] = [];
 
 export class WatchService {
   readonly methods: readonly Method[];
-  #streams = 0;
+  readonly #streams = new Set<WatchStream>();
 
   constructor(context: WatchContext) {
     const writer = new Writer();
     this.methods = [
       bidiMethod("/etcdserverpb.Watch/Watch", (call) => {
-        this.#streams++;
-        return new WatchStream(call, context, writer, () => this.#streams--);
+        const stream = new WatchStream(call, context, writer, () => this.#streams.delete(stream));
+        this.#streams.add(stream);
+        return stream;
       }),
     ];
   }
 
   /** Streams that are open now. */
   get streams(): number {
-    return this.#streams;
+    return this.#streams.size;
+  }
+
+  /** Events sent on them that their clients have not let through yet. */
+  get pendingEvents(): number {
+    let sum = 0;
+    for (const stream of this.#streams) sum += stream.pendingEvents;
+    return sum;
   }
 }
 
@@ -83,6 +92,7 @@ class WatchStream implements StreamListener, WatcherSink {
   readonly #writer: Writer;
   readonly #onClosed: () => void;
   readonly #unread = new UnreadReplies();
+  readonly #queued = new QueuedEvents();
   readonly #watches = new Map<number, Watch>();
   readonly #byWatcher = new Map<Watcher, Watch>();
   /** Watchers that met a full queue and wait for it to drain. */
@@ -95,6 +105,10 @@ class WatchStream implements StreamListener, WatcherSink {
     this.#context = context;
     this.#writer = writer;
     this.#onClosed = onClosed;
+  }
+
+  get pendingEvents(): number {
+    return this.#queued.count(this.#call.queuedBytes);
   }
 
   onMessage(message: Buffer): void {
@@ -276,6 +290,7 @@ class WatchStream implements StreamListener, WatcherSink {
   }
 
   #send(response: WatchResponse): void {
+    this.#queued.look(this.#call.queuedBytes);
     let bytes = 0;
     for (const event of response.events) bytes += event.length;
     // What an unread stream queues is shared with other watchers of the same, each of which would else keep a copy.
@@ -287,6 +302,7 @@ class WatchStream implements StreamListener, WatcherSink {
       writeWatchResponse(this.#writer, response);
       this.#call.send(this.#writer.bytes());
     }
+    this.#queued.sent(response.events.length, this.#call.queuedBytes);
   }
 }
 

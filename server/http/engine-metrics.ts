@@ -42,7 +42,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
       streams: services.watch.streams,
       watchers: keyspace.watchers.count,
       unsynced: keyspace.watchers.unsyncedCount,
-      pendingEvents: 0,
+      pendingEvents: services.watch.pendingEvents,
     }),
     alarms: () => health.alarms(),
     healthChecks: () => checks.counts(),

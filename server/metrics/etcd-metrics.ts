@@ -51,7 +51,7 @@ export interface WatcherNumbers {
   readonly watchers: number;
   /** Watchers that are catching up. */
   readonly unsynced: number;
-  /** Events accepted for streams and not yet written. */
+  /** Events sent on streams and held back by their clients' windows or sockets. */
   readonly pendingEvents: number;
 }
 
