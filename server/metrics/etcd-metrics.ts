@@ -84,7 +84,6 @@ function registerServer(
   set.gauge("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.", () =>
     Number(journal().writable),
   );
-  set.gauge("etcd_server_is_learner", "Whether or not this member is a learner. Always 0.", () => 0);
   set.counter(
     "etcd_server_leader_changes_seen_total",
     "The number of reigns over the journal seen, the first included.",
