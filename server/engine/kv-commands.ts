@@ -31,11 +31,7 @@ export const PUT = commandKind<PutRequest, PutResponse>({
   encode: encoder(writePutRequest),
   refuse: ({ authorization }, request, identity) => authorization.refusePut(identity, request),
   execute: (keyspace, request) => keyspace.put(request),
-  count(counters, request) {
-    counters.puts++;
-    counters.txns++;
-    counters.putBytes += request.key.length + request.value.length;
-  },
+  count: countPut,
 });
 
 export const DELETE_RANGE = commandKind<DeleteRangeRequest, DeleteRangeResponse>({
@@ -47,7 +43,6 @@ export const DELETE_RANGE = commandKind<DeleteRangeRequest, DeleteRangeResponse>
   execute: (keyspace, request) => keyspace.deleteRange(request),
   count(counters) {
     counters.deletes++;
-    counters.txns++;
   },
 });
 
@@ -58,9 +53,8 @@ export const TXN = commandKind<TxnRequest, TxnResponse>({
   encode: encoder(writeTxnRequest),
   refuse: ({ authorization }, request, identity) => authorization.refuseTxn(identity, request),
   execute: (keyspace, request, isAnswered) => keyspace.txn(request, isAnswered),
-  count(counters, _, response) {
-    counters.txns++;
-    countOperations(counters, response);
+  count(counters, request, response) {
+    if (countOperations(counters, request, response) > 1) counters.txns++;
   },
 });
 
@@ -89,11 +83,26 @@ function encoder<Request>(write: (writer: Writer, request: Request) => void): (r
   };
 }
 
-function countOperations(counters: Counters, { responses }: TxnResponse): void {
-  for (const operation of responses) {
-    if (operation.case === "put") counters.puts++;
+function countPut(counters: Counters, { key, value }: PutRequest): void {
+  counters.puts++;
+  counters.putBytes += key.length + value.length;
+}
+
+/** Counts what was executed of a txn, and gives how many operations that were. */
+function countOperations(counters: Counters, request: TxnRequest, { succeeded, responses }: TxnResponse): number {
+  const operations = succeeded ? request.success : request.failure;
+  let count = 0;
+  for (let i = 0; i < responses.length; i++) {
+    const operation = operations[i];
+    const response = responses[i];
+    if (operation.case === "txn" && response.case === "txn") {
+      count += countOperations(counters, operation.request, response.response);
+      continue;
+    }
+    count++;
+    if (operation.case === "put") countPut(counters, operation.request);
     else if (operation.case === "deleteRange") counters.deletes++;
-    else if (operation.case === "range") counters.ranges++;
-    else if (operation.case === "txn") countOperations(counters, operation.response);
+    else if (response.case === "range") counters.ranges++;
   }
+  return count;
 }

@@ -1,6 +1,7 @@
 /** The commands that begin and end leases. Keeping one alive is no command: it changes nothing but a clock. */
 import { leaseGrantRequest, leaseRevokeRequest } from "../../proto/rare.ts";
 import type { LeaseGrantRequest, LeaseRevokeRequest } from "../../proto/rare.ts";
+import type { Counters } from "../metrics/counters.ts";
 import { commandKind } from "./command.ts";
 
 /** What is revoked deletes its keys: so many. */
@@ -29,9 +30,7 @@ export const LEASE_REVOKE = commandKind<LeaseRevokeRequest, Revoked>({
   refuse: ({ authorization }, { ID }, identity) => authorization.refuseLeaseWrite(identity, ID),
   execute: (keyspace, { ID }) => keyspace.leaseRevoke(ID),
   effects: ({ leases }, { ID }) => leases.remove(ID),
-  count(counters) {
-    counters.leasesRevoked++;
-  },
+  count: countRevoked,
 });
 
 /** The server's own act when a lease has run out: no change of users and roles keeps it from that. */
@@ -42,8 +41,15 @@ export const LEASE_EXPIRY = commandKind<LeaseRevokeRequest, Revoked>({
   encode: leaseRevokeRequest.encode,
   execute: LEASE_REVOKE.execute,
   effects: LEASE_REVOKE.effects,
-  count(counters) {
-    counters.leasesRevoked++;
+  count(counters, request, revoked) {
+    countRevoked(counters, request, revoked);
     counters.leasesExpired++;
   },
 });
+
+/** To etcd a revocation is a txn that deletes the keys one by one. */
+function countRevoked(counters: Counters, _: LeaseRevokeRequest, { deleted }: Revoked): void {
+  counters.leasesRevoked++;
+  counters.deletes += deleted;
+  if (deleted > 1) counters.txns++;
+}

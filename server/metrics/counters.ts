@@ -11,13 +11,13 @@ const DISK_SECONDS_BOUNDS = exponentialBounds(0.000125, 2, 17);
 const TTL_SECONDS_BOUNDS = exponentialBounds(1, 2, 24);
 
 export class Counters {
-  /** Requests and operations inside transactions, as executed. */
+  /** Requests and operations inside transactions, as executed; of a lease that ends, a delete for each of its keys. */
   ranges: number;
   puts: number;
   deletes: number;
-  /** Transactions executed, a single put or delete among them as in etcd. */
+  /** Those of more than one operation, as etcd counts transactions. */
   txns: number;
-  /** Bytes of keys and values put. */
+  /** Bytes of keys and values put, in transactions as well. */
   putBytes: number;
   /** Events sent to watchers. */
   events: number;

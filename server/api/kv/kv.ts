@@ -167,8 +167,9 @@ export class KvService {
     if (denied !== null) return call.fail(denied);
     // TX-17: a txn of ranges is a read.
     const response = keyspace.txn(request);
-    if (response instanceof Refusal) call.fail(response);
-    else this.#replyTxn(call, response);
+    if (response instanceof Refusal) return call.fail(response);
+    TXN.count(this.#context.counters, request, response);
+    this.#replyTxn(call, response);
   }
 
   readonly #replyTxn = (call: UnaryCall, response: TxnResponse): void => {
