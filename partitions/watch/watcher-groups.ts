@@ -1,51 +1,10 @@
 /**
- * Watchers that watch the same form a group, so that finding and encoding is done once for all of them. A change finds its
- * groups by key in a Map, or by interval in a tree: the number of other watchers does not matter.
+ * Finds the groups of watchers that a change concerns: by key in a Map, or by interval in a tree. The number of other
+ * watchers does not matter.
  */
 import assert from "node:assert/strict";
-import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
-import type { EncodedEvent } from "../../proto/messages.ts";
-import { intervalOf, isSingleKey } from "../interval/interval.ts";
-import type { Interval } from "../interval/interval.ts";
 import { IntervalTree } from "../interval/interval-tree.ts";
-import type { Change } from "../state/key-history.ts";
-import type { Watcher } from "./watcher.ts";
-
-/** What is watched, and which form its events have. */
-export class WatcherGroup {
-  /** Identifies the group among all others. */
-  readonly name: string;
-  readonly interval: Interval;
-  readonly isSingleKey: boolean;
-  readonly prevKv: boolean;
-  readonly wantsPuts: boolean;
-  readonly wantsDeletes: boolean;
-  /** Those who get events live. */
-  readonly synced = new Set<Watcher>();
-  /** All watchers of the group. */
-  size = 0;
-  /** Events of the revision that is being flushed. */
-  events: EncodedEvent[] = [];
-
-  constructor(key: Buffer, rangeEnd: Buffer, prevKv: boolean, filters: readonly number[]) {
-    this.interval = intervalOf(key, rangeEnd);
-    this.isSingleKey = isSingleKey(rangeEnd);
-    this.prevKv = prevKv;
-    this.wantsPuts = !filters.includes(FILTER_NOPUT);
-    this.wantsDeletes = !filters.includes(FILTER_NODELETE);
-    const { start, end } = this.interval;
-    this.name = `${prevKv} ${this.wantsPuts} ${this.wantsDeletes} ${start.length} ${start}${end}`;
-  }
-
-  /** Whether an event of this kind passes the filters (WA-10). */
-  wants(change: Change): boolean {
-    return change.isTombstone ? this.wantsDeletes : this.wantsPuts;
-  }
-
-  contains(key: string): boolean {
-    return key >= this.interval.start && key < this.interval.end;
-  }
-}
+import type { WatcherGroup } from "./watcher.ts";
 
 export class WatcherGroups {
   readonly #byName = new Map<string, WatcherGroup>();

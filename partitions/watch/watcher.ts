@@ -5,8 +5,11 @@
  *     SYNCED ◄──────────────── caught up ─────────────── BEHIND ── start is compacted ──► REMOVED
  *       └── its sink is full ──► PAUSED ── resume ──► BEHIND
  */
+import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
 import type { EncodedEvent } from "../../proto/messages.ts";
-import type { WatcherGroup } from "./watcher-groups.ts";
+import { intervalOf, isSingleKey } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
+import type { Change } from "../state/key-history.ts";
 
 /** It is told of every revision when that is flushed. */
 export const SYNCED = 0;
@@ -89,5 +92,44 @@ export class Watcher {
   /** Whether it was told to begin above a revision: then progress at that revision is not for it (WP-03, WP-07). */
   startsAfter(revision: number): boolean {
     return this.startRevision > revision;
+  }
+}
+
+/**
+ * What is watched, and which form its events have. Watchers that watch the same form a group, so that finding and encoding
+ * is done once for all of them.
+ */
+export class WatcherGroup {
+  /** Identifies the group among all others. */
+  readonly name: string;
+  readonly interval: Interval;
+  readonly isSingleKey: boolean;
+  readonly prevKv: boolean;
+  readonly wantsPuts: boolean;
+  readonly wantsDeletes: boolean;
+  /** Those who get events live. */
+  readonly synced = new Set<Watcher>();
+  /** All watchers of the group. */
+  size = 0;
+  /** Events of the revision that is being flushed. */
+  events: EncodedEvent[] = [];
+
+  constructor(key: Buffer, rangeEnd: Buffer, prevKv: boolean, filters: readonly number[]) {
+    this.interval = intervalOf(key, rangeEnd);
+    this.isSingleKey = isSingleKey(rangeEnd);
+    this.prevKv = prevKv;
+    this.wantsPuts = !filters.includes(FILTER_NOPUT);
+    this.wantsDeletes = !filters.includes(FILTER_NODELETE);
+    const { start, end } = this.interval;
+    this.name = `${prevKv} ${this.wantsPuts} ${this.wantsDeletes} ${start.length} ${start}${end}`;
+  }
+
+  /** Whether an event of this kind passes the filters (WA-10). */
+  wants(change: Change): boolean {
+    return change.isTombstone ? this.wantsDeletes : this.wantsPuts;
+  }
+
+  contains(key: string): boolean {
+    return key >= this.interval.start && key < this.interval.end;
   }
 }

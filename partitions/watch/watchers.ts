@@ -9,9 +9,9 @@ import { SMALLEST_KEY } from "../interval/interval.ts";
 import { EventCache, EventForms } from "./events.ts";
 import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
-import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher } from "./watcher.ts";
+import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher, WatcherGroup } from "./watcher.ts";
 import type { FlushedRevision, WatcherSink } from "./watcher.ts";
-import { WatcherGroup, WatcherGroups } from "./watcher-groups.ts";
+import { WatcherGroups } from "./watcher-groups.ts";
 
 /** A delivery to a watcher that catches up ends with the revision that reaches one of these bounds (WO-04). */
 export const CATCH_UP_REVISIONS_MAX = 1_000;

@@ -17,13 +17,10 @@ import type { TransportLimits } from "./limits.ts";
 import { openListener } from "./socket/listener.ts";
 import { MethodTable } from "./method-table.ts";
 import { sniffProtocol } from "./socket/protocol-sniffer.ts";
+import { SERVER_STOPPED } from "./refusals.ts";
 import type { SendTotals } from "./stream/send-room.ts";
 import { readShared } from "./socket/shared-read.ts";
-import { UNAVAILABLE } from "../../proto/grpc-codes.ts";
-import type { CallObserver, Method, Status } from "./service.ts";
-
-/** What calls that still run are ended with when the server stops: clients go to another member, or come again. */
-const SERVER_STOPPED: Status = { code: UNAVAILABLE, message: "etcdserver: server stopped" };
+import type { CallObserver, Method } from "./service.ts";
 
 export interface TransportLog {
   warn(fields: object, text: string): void;

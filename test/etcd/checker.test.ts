@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
-import type { Command, UnaryCommand } from "./commands.ts";
+import type { Command, UnaryCommand } from "./command.ts";
 import { Comparison } from "./compare.ts";
 import { runDifferential } from "./differential.ts";
 import { seed, skipReason } from "./effort.ts";

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { DOWNGRADE_CANCEL, DOWNGRADE_ENABLE, DOWNGRADE_VALIDATE } from "../../proto/rare.ts";
-import type { Command, UnaryCommand } from "./commands.ts";
+import type { Command, UnaryCommand } from "./command.ts";
 
 /** Stands for the peer URL that the server has, in whole or as a part. */
 export const OWN_URL = "own:";

@@ -1,6 +1,6 @@
 /** Runs random sequences on Plinth and etcd until enough commands were taken or the time is up. */
 import fc from "fast-check";
-import type { Command } from "./commands.ts";
+import type { Command } from "./command.ts";
 import { commandText } from "./transcript.ts";
 import { Difference, FLAGS, Lockstep } from "./lockstep.ts";
 import type { Flags } from "./lockstep.ts";

@@ -14,7 +14,7 @@ import {
   SORT_BY_VERSION,
   SORT_NONE,
 } from "../../proto/messages.ts";
-import type { UnaryCommand } from "./commands.ts";
+import type { UnaryCommand } from "./command.ts";
 import type { PlainEvent, PlainKeyValue, PlainOp, PlainRange, PlainTxn } from "./plain.ts";
 import type { Answer } from "./side.ts";
 import type { Delivery } from "./watch-log.ts";

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { deleteRequest, putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import type { RequestOp } from "../../proto/messages.ts";
-import type { Command } from "./commands.ts";
-import { STREAMS } from "./commands.ts";
+import type { Command } from "./command.ts";
+import { STREAMS } from "./command.ts";
 import { compacted, current } from "./symbols.ts";
 
 /** --max-request-bytes of both servers, its default. */

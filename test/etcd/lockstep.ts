@@ -8,8 +8,8 @@
 import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { startEtcdStore, startPlinthStore } from "../support/stores.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE } from "../../proto/rare.ts";
-import type { Command, UnaryCommand } from "./commands.ts";
-import { STREAMS } from "./commands.ts";
+import type { Command, UnaryCommand } from "./command.ts";
+import { STREAMS } from "./command.ts";
 import { Comparison } from "./compare.ts";
 import type { Both } from "./freedoms.ts";
 import { mayRecreate, ZERO_BYTE } from "./kv-arbitraries.ts";

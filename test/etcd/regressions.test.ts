@@ -5,7 +5,7 @@ import { keyValues } from "../support/etcd-client.ts";
 import { del, put, rangeRequest, txnRequest, watchCreateRequest } from "../../bench/client/requests.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { startPlinthStore } from "../support/stores.ts";
-import type { Command } from "./commands.ts";
+import type { Command } from "./command.ts";
 import { skipReason } from "./effort.ts";
 import { ZERO_BYTE } from "./kv-arbitraries.ts";
 import { flagsWith, Lockstep } from "./lockstep.ts";

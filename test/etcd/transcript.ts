@@ -1,6 +1,6 @@
 /** What was asked and answered, for people who want to know why two servers are said to differ. */
 import { inspect, isDeepStrictEqual } from "node:util";
-import type { Command } from "./commands.ts";
+import type { Command } from "./command.ts";
 import { text } from "./plain.ts";
 import { symbolText } from "./symbols.ts";
 

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import type { RequestOp } from "../../proto/messages.ts";
 import { deleteRequest, prefixEnd, putRequest, rangeRequest, watchCreateRequest } from "../../bench/client/requests.ts";
-import type { Command } from "./commands.ts";
-import { STREAMS } from "./commands.ts";
+import type { Command } from "./command.ts";
+import { STREAMS } from "./command.ts";
 import { revision, ZERO_BYTE } from "./kv-arbitraries.ts";
 import { current } from "./symbols.ts";
 

@@ -13,7 +13,7 @@ import type { TransportLimits } from "../limits.ts";
 import { PlainExchange } from "./plain-exchange.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { RequestHead } from "../headers/request-head.ts";
-import { TOO_MANY_REQUESTS } from "../stream/send-room.ts";
+import { TOO_MANY_REQUESTS } from "../refusals.ts";
 import type { SendTotals } from "../stream/send-room.ts";
 import { CANCELED, INTERNAL } from "../../../proto/grpc-codes.ts";
 import type { CallObserver, Status } from "../service.ts";

@@ -18,17 +18,7 @@
 
 import type { TransportLimits } from "../limits.ts";
 import type { SendQueue } from "./send-queue.ts";
-import { RESOURCE_EXHAUSTED, UNAVAILABLE } from "../../../proto/grpc-codes.ts";
-import type { Status } from "../service.ts";
 import type { Stream } from "./stream.ts";
-
-export const TOO_MANY_REQUESTS: Status = { code: RESOURCE_EXHAUSTED, message: "etcdserver: too many requests" };
-
-/** For an answer that is there and finds no room: Unavailable, because what the call did is done. */
-export const ANSWER_DROPPED: Status = {
-  code: UNAVAILABLE,
-  message: "etcdserver: the answer is dropped, because too many are unread",
-};
 
 /** So many waiting streams are told of room at a time: they would fill it before the last of many had its chance. */
 const TOLD_AT_ONCE = 64;

@@ -12,7 +12,7 @@ import { MESSAGE_PREFIX_BYTES, MessageReader } from "./message-reader.ts";
 import type { MessageSink } from "./message-reader.ts";
 import type { RequestHead } from "../headers/request-head.ts";
 import type { SendQueue } from "./send-queue.ts";
-import { TOO_MANY_REQUESTS } from "./send-room.ts";
+import { TOO_MANY_REQUESTS } from "../refusals.ts";
 import { DEADLINE_EXCEEDED, INTERNAL } from "../../../proto/grpc-codes.ts";
 import type { CallMetadata, MessageParts, Status, StreamCall, StreamListener, UnaryCall } from "../service.ts";
 
