@@ -159,7 +159,7 @@ describeStores("Compact", (start) => {
 
   test("CO-05 CO-11: a physical compaction is answered when a long history is gone, and what runs beside it all the time", async () => {
     const { client } = shared;
-    const point = await putManyTimes("co11/", 1_000);
+    const point = await putManyTimes("co11/", 2_000);
     const before = await keptBytes();
     const removal = { isOver: false };
     const removed = compact(point, true).finally(() => (removal.isOver = true));
