@@ -11,7 +11,7 @@ import { open, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 
 import { nodeDisk } from "../../journal/replica/disk.ts";
-import { lockFile, type FileLock } from "./data-dir-lock.ts";
+import { lockFile, type FileLock } from "./file-lock.ts";
 
 /** The layout of the directory that this version writes and reads. */
 export const DATA_DIR_FORMAT = 1;
