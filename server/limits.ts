@@ -21,7 +21,7 @@ export const REQUEST_ENVELOPE_BYTES = 18;
 /** What the transport accepts beyond --max-request-bytes before it refuses the message unread (GR-03). */
 export const RECEIVE_OVERHEAD_BYTES = 512 * 1024;
 
-/** The answer of a txn or delete is built in one piece; one with more bytes of records is not built. */
+/** The answer of a txn or delete is built in one piece; one with more bytes of encoded kvs is not built. */
 export const BUILT_RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
 
 /** A response beyond this many bytes is sent in parts by reference; a smaller one is copied at once. */

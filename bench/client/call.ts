@@ -1,6 +1,6 @@
 /**
  * One call of the lean client: the messages that come in, reassembled from DATA, and those that wait to go out. Windows
- * are numbers here; the connection (../lean-client.ts) writes and reads the frames.
+ * are numbers here; the connection (connection.ts) writes and reads the frames.
  */
 
 import { readUint32, writeUint32 } from "../../server/transport/frames/frames.ts";

@@ -1,6 +1,6 @@
 /**
- * Tells watchers of changes. Nothing is delivered while requests are executed: the committer executes a batch and then
- * calls `flush`, which gives every synced watcher its events, one delivery for each revision. A watcher that is behind
+ * Tells watchers of changes. Nothing is delivered while commands are executed: the applier executes a run and then calls
+ * `flush`, which gives every synced watcher its events, one delivery for each revision. A watcher that is behind
  * catches up from the revision log, in slices that the server runs when it likes.
  */
 import assert from "node:assert/strict";

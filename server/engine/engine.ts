@@ -29,10 +29,10 @@ export interface EngineOptions {
   readonly memberId: bigint;
   /** Infinity when there is no quota. */
   readonly quotaBytes: number;
-  /** Executing a run of commits may take so long before that counts as slow. */
+  /** Executing a run of records may take so long before that counts as slow. */
   readonly warningApplyMs: number;
   readonly onSlowApply: (slow: SlowApply) => void;
-  /** Writes out what a run of commits, or a slice of background work, has queued for clients. */
+  /** Writes out what a run of records, or a slice of background work, has queued for clients. */
   readonly flush: () => void;
   /** The journal failed: writes are refused until the next `takeOver`, reads go on. */
   readonly onJournalFailed: (error: Error) => void;

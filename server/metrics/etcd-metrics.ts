@@ -1,7 +1,7 @@
 /**
  * etcd's metrics by etcd's names, types and labels, so that its dashboards and alerts work: the names in its monitoring
  * mixin, and those whose meaning exists here. Where the machinery differs the nearest true thing is shown: fsync is the
- * sync of a journal frame, backend commit is the way of records to the journal's quorum, proposals are journal records.
+ * sync of a journal frame, backend commit is the way of a run of records to the journal's quorum, proposals are records.
  * What is not measured is not exported.
  */
 import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
@@ -49,7 +49,7 @@ export interface KeyspaceNumbers {
 export interface WatcherNumbers {
   readonly streams: number;
   readonly watchers: number;
-  /** Watchers that are catching up. */
+  /** Watchers that are behind or paused. */
   readonly unsynced: number;
   /** Events sent on streams and held back by their clients' windows or sockets. */
   readonly pendingEvents: number;
@@ -184,7 +184,7 @@ function registerStorage(set: MetricSet, { counters, keyspace }: MetricSources):
   );
   set.histogram(
     "etcd_disk_backend_commit_duration_seconds",
-    "The latency distributions of the journal's commits: from the proposal of the first record to having it on a quorum.",
+    "The latency distributions of the journal's commits: from the proposal of a run's first record to the run's commit.",
     counters.journalCommitSeconds,
   );
   set.gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the data held in bytes.", () => keyspace().sizeBytes);

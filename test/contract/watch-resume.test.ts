@@ -43,7 +43,7 @@ describeStores("watch: resume", (start) => {
   }
 
   /** From where a client resumes after this response to its watch. */
-  function resumePosition({ events, header }: WatchResponse, startRevision: number): number {
+  function resumeRevision({ events, header }: WatchResponse, startRevision: number): number {
     // Not by the header: while history is told it is ahead of the events (WO-05).
     if (events.length > 0) return (eventsOf({ events } as WatchResponse).at(-1)?.kv?.modRevision ?? 0) + 1;
     return Math.max(startRevision, (header?.revision ?? 0) + 1);
@@ -58,21 +58,21 @@ describeStores("watch: resume", (start) => {
     /** One client of the store, which drops each connection after so many responses. */
     const follow = async (responsesPerConnection: number): Promise<{ texts: string[]; resumes: number }> => {
       const texts: string[] = [];
-      let position = first;
+      let next = first;
       let resumes = -1;
-      while (!isOver.value || position <= last) {
+      while (!isOver.value || next <= last) {
         resumes++;
         const client = await EtcdClient.connect(shared.store.url);
         const stream = client.watch();
-        const { header } = await stream.create({ ...request, startRevision: position } satisfies WatchCreateRequest);
-        expect(header?.revision).toBeGreaterThanOrEqual(position - 1);
+        const { header } = await stream.create({ ...request, startRevision: next } satisfies WatchCreateRequest);
+        expect(header?.revision).toBeGreaterThanOrEqual(next - 1);
         const responses = resumes < resumesMax ? responsesPerConnection : Infinity;
         stream.requestProgress();
-        for (let n = 0; n < responses && position <= last; n++) {
+        for (let n = 0; n < responses && next <= last; n++) {
           const response = await stream.next();
           if (response.events.length > 0) stream.requestProgress();
           texts.push(...eventsOf(response).map(eventText));
-          position = resumePosition(response, position);
+          next = resumeRevision(response, next);
         }
         client.lean.destroy();
       }
@@ -95,20 +95,20 @@ describeStores("watch: resume", (start) => {
       await Promise.all(Array.from({ length: 50 }, (_, n) => client.txn(txnRequest([put(`wo05/${i + n}`, value)]))));
     }
     const last = first + revisions - 1;
-    let position = first;
+    let next = first;
     let aheadOfEvents = 0;
-    while (position <= last) {
+    while (next <= last) {
       const stream = client.watch();
-      await stream.create(prefixWatch("wo05/", { startRevision: position }));
+      await stream.create(prefixWatch("wo05/", { startRevision: next }));
       const response = await stream.next();
       stream.stream.cancel();
       const mods = eventsOf(response).map(({ kv }) => kv?.modRevision ?? 0);
-      expect(mods).toEqual(mods.map((_, i) => position + i));
+      expect(mods).toEqual(mods.map((_, i) => next + i));
       expect(response.header?.revision).toBe(last);
       if (mods[mods.length - 1] < last) aheadOfEvents++;
-      position = resumePosition(response, position);
+      next = resumeRevision(response, next);
     }
-    expect(position).toBe(last + 1);
+    expect(next).toBe(last + 1);
     // Otherwise there was nothing to tell the two apart.
     expect(aheadOfEvents).toBeGreaterThan(0);
   });

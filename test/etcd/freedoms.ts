@@ -175,7 +175,7 @@ export const WATCH_FREEDOMS: readonly WatchFreedom[] = [
   {
     name: "how history is cut into responses",
     reason:
-      "A watch that starts in the past is told of many revisions in one response, in batches of any size; the header is the store's revision then. Only a revision may not be cut (WO-04, WO-05).",
+      "A watch that starts in the past is told of many revisions in one response, as many as the server likes; the header is the store's revision then. Only a revision may not be cut (WO-04, WO-05).",
     level: ({ historyUpTo }, deliveries) => [
       joinHistory(deliveries[0], historyUpTo),
       joinHistory(deliveries[1], historyUpTo),

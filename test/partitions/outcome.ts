@@ -1,5 +1,5 @@
 /**
- * What a request came to, in a form that can be compared and printed: bytes in hexadecimal, ids as strings, records
+ * What a request came to, in a form that can be compared and printed: bytes in hexadecimal, ids as strings, kvs and events
  * decoded. Refusals are their code and text. Headers are left out except for the revisions inside a txn.
  */
 import { decodeEvent } from "../../proto/encoded-event.ts";

@@ -72,11 +72,11 @@ export const event: fc.Arbitrary<Event> = fc.record({
   prevKv: fc.option(keyValue),
 });
 
-export function recordOf(kv: KeyValue): EncodedKv {
+export function encodedOf(kv: KeyValue): EncodedKv {
   return encodeKv(kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease);
 }
 
-const encodedKv: fc.Arbitrary<EncodedKv> = keyValue.map(recordOf);
+const encodedKv: fc.Arbitrary<EncodedKv> = keyValue.map(encodedOf);
 
 const encodedEvent: fc.Arbitrary<EncodedEvent> = fc
   .tuple(enumeration, encodedKv, fc.option(encodedKv))

@@ -15,7 +15,7 @@ import {
   readKvParts,
 } from "../../proto/encoded-kv.ts";
 import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
-import { event, keyValue, recordOf } from "./arbitraries.ts";
+import { event, keyValue, encodedOf } from "./arbitraries.ts";
 import { oracleDecode, oracleEncode, plainEvent, plainKeyValue } from "./oracle.ts";
 import { damage, damaged, lengthField } from "./wire.ts";
 
@@ -28,7 +28,7 @@ describe("an encoded kv", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
         const expected = lengthField(2, oracleEncode("mvccpb.KeyValue", plainKeyValue(kv)));
-        expect(recordOf(kv).toString("hex")).toBe(expected.toString("hex"));
+        expect(encodedOf(kv).toString("hex")).toBe(expected.toString("hex"));
       }),
     );
   });
@@ -36,7 +36,7 @@ describe("an encoded kv", () => {
   test("decodes to what it was made of", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
-        expect(decodeKeyValue(recordOf(kv))).toEqual(kv);
+        expect(decodeKeyValue(encodedOf(kv))).toEqual(kv);
       }),
     );
   });
@@ -49,7 +49,7 @@ describe("an encoded kv", () => {
         const memory = Buffer.alloc(size + 10, 0xee);
         expect(putKv(memory, 5, ...fields)).toBe(5 + size);
         const untouched = Buffer.alloc(5, 0xee);
-        expect(memory).toEqual(Buffer.concat([untouched, recordOf(kv), untouched]));
+        expect(memory).toEqual(Buffer.concat([untouched, encodedOf(kv), untouched]));
       }),
     );
   });
@@ -58,10 +58,10 @@ describe("an encoded kv", () => {
     const parts = new KvParts();
     fc.assert(
       fc.property(keyValue, keyValue, (before, kv) => {
-        const at = recordOf(before).length;
-        const memory = Buffer.concat([recordOf(before), recordOf(kv), recordOf(before)]);
+        const at = encodedOf(before).length;
+        const memory = Buffer.concat([encodedOf(before), encodedOf(kv), encodedOf(before)]);
         readKvParts(memory, at, parts);
-        expect(parts.end).toBe(at + recordOf(kv).length);
+        expect(parts.end).toBe(at + encodedOf(kv).length);
         expect({
           key: memory.subarray(parts.keyStart, parts.keyEnd),
           createRevision: parts.createRevision,
@@ -77,7 +77,7 @@ describe("an encoded kv", () => {
   test("without its value has all the rest", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
-        expect(kvWithoutValue(recordOf(kv))).toEqual(recordOf({ ...kv, value: NOTHING }));
+        expect(kvWithoutValue(encodedOf(kv))).toEqual(encodedOf({ ...kv, value: NOTHING }));
       }),
     );
   });
@@ -125,7 +125,7 @@ describe("an encoded kv", () => {
     const parts = new KvParts();
     fc.assert(
       fc.property(keyValue, fc.array(damage, { minLength: 1, maxLength: 4 }), (kv, damages) => {
-        const bytes = damaged(recordOf(kv), damages);
+        const bytes = damaged(encodedOf(kv), damages);
         expect(refusedOrDone(() => readKvParts(bytes, 0, parts))).toBe(true);
         expect(parts.end).toBeLessThanOrEqual(bytes.length);
         expect(parts.keyEnd).toBeLessThanOrEqual(bytes.length);
@@ -140,7 +140,7 @@ describe("an encoded event", () => {
   test("is tag 0x5a, a length and the Event that protobufjs makes", () => {
     fc.assert(
       fc.property(event, ({ type, kv, prevKv }) => {
-        const encoded = encodeEvent(type, recordOf(kv ?? never()), prevKv && recordOf(prevKv));
+        const encoded = encodeEvent(type, encodedOf(kv ?? never()), prevKv && encodedOf(prevKv));
         const expected = lengthField(11, oracleEncode("mvccpb.Event", plainEvent({ type, kv, prevKv })));
         expect(encoded.toString("hex")).toBe(expected.toString("hex"));
       }),
@@ -150,7 +150,7 @@ describe("an encoded event", () => {
   test("decodes to what it was made of", () => {
     fc.assert(
       fc.property(event, ({ type, kv, prevKv }) => {
-        const encoded = encodeEvent(type, recordOf(kv ?? never()), prevKv && recordOf(prevKv));
+        const encoded = encodeEvent(type, encodedOf(kv ?? never()), prevKv && encodedOf(prevKv));
         expect(decodeEvent(encoded)).toEqual({ type, kv, prevKv });
       }),
     );

@@ -86,7 +86,7 @@ describe.each(hotMessages)("$name", (hot) => {
   /** What we make of the bytes, what protobufjs does, and what comes of encoding and decoding ours again. */
   function judged(bytes: Buffer): { ours: Plain | null; theirs: Plain | null; again: Plain | null } {
     const message = unlessRefused(() => hot.decode(bytes), DecodeError);
-    // Records are views, and what is inside is looked at only now.
+    // Encoded kvs are views, and what is inside is looked at only now.
     const ours = message === null ? null : unlessRefused(() => hot.plain(message), DecodeError);
     if (message === null || ours === null) return { ours: null, theirs: null, again: null };
     const theirs = unlessRefused(() => nearest(oracleDecode(hot.name, bytes)), Error);

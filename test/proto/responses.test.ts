@@ -32,7 +32,7 @@ import { nearest, oracleDecode, plainRangeResponse } from "./oracle.ts";
 import { lengthField, tag, varintField } from "./wire.ts";
 
 const KEY = Buffer.from("key");
-const RECORD = encodeKv(KEY, 2, 3, 4, Buffer.from("value"), 5n);
+const ENCODED = encodeKv(KEY, 2, 3, 4, Buffer.from("value"), 5n);
 const HEADER: ResponseHeader = { clusterId: 2n ** 64n - 1n, memberId: 2n ** 63n, revision: 7, raftTerm: 2 };
 
 const NO_HEADER: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
@@ -96,18 +96,20 @@ describe("a message in parts", () => {
   });
 
   test("has the kvs themselves, not copies", () => {
-    expect(rangeResponseParts({ header: HEADER, kvs: [RECORD], more: true, count: 9 }).parts.flat()).toContain(RECORD);
+    expect(rangeResponseParts({ header: HEADER, kvs: [ENCODED], more: true, count: 9 }).parts.flat()).toContain(
+      ENCODED,
+    );
   });
 
   test("stays as it is when other messages are made", () => {
-    const response = { header: HEADER, kvs: [RECORD], more: true, count: 9 };
+    const response = { header: HEADER, kvs: [ENCODED], more: true, count: 9 };
     const parts = rangeResponseParts(response);
     rangeResponseParts({ header: { ...HEADER, revision: 1000 }, kvs: [], more: true, count: 99 });
     expect(decodeRangeResponse(whole(parts))).toEqual(response);
   });
 
   test("has no empty part", () => {
-    expect(rangeResponseParts({ header: null, kvs: [RECORD], more: false, count: 0 }).parts).toEqual([[RECORD]]);
+    expect(rangeResponseParts({ header: null, kvs: [ENCODED], more: false, count: 0 }).parts).toEqual([[ENCODED]]);
     expect(rangeResponseParts({ header: HEADER, kvs: [], more: false, count: 0 }).parts).toHaveLength(1);
   });
 });
@@ -144,37 +146,37 @@ test("a raft term beyond 2^63 is unsigned, one beyond 2^64 the largest there is"
   expect(decodeTxnResponse(written(writeTxnResponse, withTerm(2 ** 63)))).toEqual(withTerm(2 ** 63));
 });
 
-describe("records in a response", () => {
+describe("encoded kvs in a response", () => {
   test("are views into it", () => {
-    const bytes = Buffer.from(written(writeRangeResponse, { header: null, kvs: [RECORD], more: false, count: 0 }));
+    const bytes = Buffer.from(written(writeRangeResponse, { header: null, kvs: [ENCODED], more: false, count: 0 }));
     const { kvs } = decodeRangeResponse(bytes);
     bytes[bytes.indexOf(KEY)] = "K".charCodeAt(0);
     expect(decodeKeyValue(kvs[0]).key.toString()).toBe("Key");
   });
 
   test("have the tag of an encoded kv also where the field's is another", () => {
-    const bytes = written(writeDeleteRangeResponse, { header: HEADER, deleted: 2, prevKvs: [RECORD, RECORD] });
-    expect(decodeDeleteRangeResponse(bytes).prevKvs).toEqual([RECORD, RECORD]);
+    const bytes = written(writeDeleteRangeResponse, { header: HEADER, deleted: 2, prevKvs: [ENCODED, ENCODED] });
+    expect(decodeDeleteRangeResponse(bytes).prevKvs).toEqual([ENCODED, ENCODED]);
   });
 
   test("are not changed by writing them under another tag", () => {
-    const before = Buffer.from(RECORD);
-    written(writeDeleteRangeResponse, { header: HEADER, deleted: 1, prevKvs: [RECORD] });
-    expect(RECORD).toEqual(before);
+    const before = Buffer.from(ENCODED);
+    written(writeDeleteRangeResponse, { header: HEADER, deleted: 1, prevKvs: [ENCODED] });
+    expect(ENCODED).toEqual(before);
   });
 
   test("have the form of encoded kvs also when their tags were written in too many bytes", () => {
-    const content = RECORD.subarray(2);
+    const content = ENCODED.subarray(2);
     const bytes = Buffer.concat([Buffer.from("9200", "hex"), lengthField(2, content).subarray(1)]);
-    expect(decodeRangeResponse(bytes).kvs).toEqual([RECORD]);
-    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY, 9), RECORD);
+    expect(decodeRangeResponse(bytes).kvs).toEqual([ENCODED]);
+    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY, 9), ENCODED);
     expect(decodeWatchResponse(Buffer.concat([Buffer.from("da00", "hex"), event.subarray(1)])).events).toEqual([event]);
   });
 
   test("are merged where a single one stands there twice", () => {
-    const bytes = Buffer.concat([RECORD, lengthField(2, varintField(3, 99))]);
+    const bytes = Buffer.concat([ENCODED, lengthField(2, varintField(3, 99))]);
     const { prevKv } = decodePutResponse(bytes);
-    expect(prevKv && decodeKeyValue(prevKv)).toEqual({ ...decodeKeyValue(RECORD), modRevision: 99 });
+    expect(prevKv && decodeKeyValue(prevKv)).toEqual({ ...decodeKeyValue(ENCODED), modRevision: 99 });
   });
 });
 
@@ -189,8 +191,8 @@ test("a header that stands there twice is merged", () => {
 describe("a response that stands there twice in an operation", () => {
   // Field number, two halves of the response, and what they are together.
   const cases: [string, number, Buffer, Buffer, object][] = [
-    ["range", 1, RECORD, varintField(4, 2), { header: null, kvs: [RECORD], more: false, count: 2 }],
-    ["put", 2, lengthField(1), RECORD, { header: NO_HEADER, prevKv: RECORD }],
+    ["range", 1, ENCODED, varintField(4, 2), { header: null, kvs: [ENCODED], more: false, count: 2 }],
+    ["put", 2, lengthField(1), ENCODED, { header: NO_HEADER, prevKv: ENCODED }],
     ["deleteRange", 3, varintField(2, 1), lengthField(1), { header: NO_HEADER, deleted: 1, prevKvs: [] }],
     ["txn", 4, varintField(2, 1), lengthField(1), { header: NO_HEADER, succeeded: true, responses: [] }],
   ];

@@ -1,6 +1,6 @@
 /**
  * etcdserverpb.KV. Reads are answered from the applied state in the turn they arrive in: what was acknowledged has been
- * applied, so they are linearizable (OC-01). Writes are checked, go through the committer and are answered on commit.
+ * applied, so they are linearizable (OC-01). Writes are checked, go through the proposer and are answered on commit.
  */
 import { decodeRangeRequest } from "../../../proto/requests.ts";
 import {

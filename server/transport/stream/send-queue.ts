@@ -104,7 +104,7 @@ export class SendQueue {
     if (!(entry instanceof Uint8Array) && ++this.#firstPart < entry.length) return;
     this.#firstPart = 0;
     this.#first++;
-    // The entries read are let go in batches, which keeps this linear.
+    // The entries read are let go many at a time, which keeps this linear.
     if (this.#first >= 64 && this.#first * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#first);
       this.#copied = this.#copied.slice(this.#first);

@@ -6,7 +6,7 @@ import { KeyIndex } from "../../../partitions/state/key-index.ts";
 import { KeyTable } from "../../../partitions/state/key-table.ts";
 import { RevisionLog } from "../../../partitions/state/revision-log.ts";
 
-const RECORD = Buffer.alloc(0);
+const ENCODED = Buffer.alloc(0);
 
 function history(key: string, isLive: boolean): KeyHistory {
   const made = new KeyHistory(key);
@@ -15,11 +15,11 @@ function history(key: string, isLive: boolean): KeyHistory {
 }
 
 function setLive(of: KeyHistory, isLive: boolean): void {
-  of.newest = new Change(of, 2, isLive ? 2 : 0, isLive ? 1 : 0, 0n, RECORD, null);
+  of.newest = new Change(of, 2, isLive ? 2 : 0, isLive ? 1 : 0, 0n, ENCODED, null);
 }
 
 function change(modRevision: number): Change {
-  return new Change(new KeyHistory("k"), modRevision, modRevision, 1, 0n, RECORD, null);
+  return new Change(new KeyHistory("k"), modRevision, modRevision, 1, 0n, ENCODED, null);
 }
 
 /** Random numbers below `n` that are the same for a seed on every machine. */

@@ -9,8 +9,8 @@ import { putRequest } from "../../../bench/client/requests.ts";
 test("a watcher whose stream drains while a slice is written out reads on, though nothing else happens", async () => {
   const keyspace = new Keyspace();
   const { watchers } = keyspace;
-  const batches = 4;
-  for (let i = 0; i < batches * CATCH_UP_REVISIONS_MAX; i++) keyspace.put(putRequest("a"));
+  const deliveries = 4;
+  for (let i = 0; i < deliveries * CATCH_UP_REVISIONS_MAX; i++) keyspace.put(putRequest("a"));
   watchers.flush();
   const paused: Watcher[] = [];
   const catchUp = new CatchUp(keyspace, systemTurns, () => {
@@ -31,7 +31,7 @@ test("a watcher whose stream drains while a slice is written out reads on, thoug
   const [key, rangeEnd] = [Buffer.from("a"), Buffer.alloc(0)];
   watchers.create({ key, rangeEnd, startRevision: 2, filters: [], prevKv: false, sink });
   catchUp.run();
-  for (let turn = 0; turn < 2 * batches; turn++) await new Promise((resolve) => setImmediate(resolve));
-  expect(delivered).toBe(batches * CATCH_UP_REVISIONS_MAX);
+  for (let turn = 0; turn < 2 * deliveries; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(delivered).toBe(deliveries * CATCH_UP_REVISIONS_MAX);
   expect(watchers.unsyncedCount).toBe(0);
 });
