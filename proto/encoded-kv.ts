@@ -189,16 +189,16 @@ export function readKvParts(bytes: Buffer, at: number, parts: KvParts): void {
   parts.leaseStart = 0;
   reader.open(bytes, at, bytes.length);
   enterEncoded(reader);
-  parts.keyValueStart = reader.position;
+  parts.keyValueStart = reader.offset;
   parts.end = reader.limit;
   while (reader.hasMore()) {
-    const tagStart = reader.position;
+    const tagStart = reader.offset;
     const tag = reader.tag();
     switch (tag) {
       case KEY_TAG:
         reader.enter();
-        parts.keyStart = reader.position;
-        parts.keyEnd = reader.position = reader.limit;
+        parts.keyStart = reader.offset;
+        parts.keyEnd = reader.offset = reader.limit;
         reader.leave(parts.end);
         break;
       case CREATE_REVISION_TAG:
@@ -213,12 +213,12 @@ export function readKvParts(bytes: Buffer, at: number, parts: KvParts): void {
       case VALUE_TAG:
         reader.enter();
         parts.valueTagStart = tagStart;
-        parts.valueStart = reader.position;
-        parts.valueEnd = reader.position = reader.limit;
+        parts.valueStart = reader.offset;
+        parts.valueEnd = reader.offset = reader.limit;
         reader.leave(parts.end);
         break;
       case LEASE_TAG:
-        parts.leaseStart = reader.position;
+        parts.leaseStart = reader.offset;
         reader.skip(tag);
         break;
       default:
@@ -299,7 +299,7 @@ export function mergeKeyValue(from: Reader, keyValue: KeyValue): void {
   }
 }
 
-/** Enters the KeyValue of the encoded kv at the reader's position. */
+/** Enters the KeyValue of the encoded kv at the reader's offset. */
 function enterEncoded(from: Reader): void {
   if (!from.hasMore()) throw new DecodeError("empty encoded form");
   if ((from.tag() & 7) !== (ENCODED_KV_TAG & 7)) throw new DecodeError("not an encoded form");

@@ -25,7 +25,7 @@ const scratch = new DataView(new ArrayBuffer(8));
 export class Reader {
   bytes: Buffer;
   /** Offset of the next byte to read. */
-  position: number;
+  offset: number;
   /** End of the innermost entered message. */
   limit: number;
   #depth = 0;
@@ -35,21 +35,21 @@ export class Reader {
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
-    this.position = 0;
+    this.offset = 0;
     this.limit = bytes.length;
   }
 
-  /** Turns to other bytes: `bytes[position .. limit)`. */
-  open(bytes: Buffer, position: number, limit: number): void {
+  /** Turns to other bytes: `bytes[offset .. limit)`. */
+  open(bytes: Buffer, offset: number, limit: number): void {
     this.bytes = bytes;
-    this.position = position;
+    this.offset = offset;
     this.limit = limit;
     this.#depth = 0;
   }
 
   /** True while the entered message has fields left. */
   hasMore(): boolean {
-    return this.position < this.limit;
+    return this.offset < this.limit;
   }
 
   /**
@@ -57,10 +57,10 @@ export class Reader {
    * with an unexpected wire type thus has a tag that no decoder knows and is skipped as unknown, as in Go.
    */
   tag(): number {
-    const first = this.bytes[this.position];
-    if (this.position < this.limit && first < 0x80) {
+    const first = this.bytes[this.offset];
+    if (this.offset < this.limit && first < 0x80) {
       if (first < 8) throw new DecodeError("field number 0");
-      this.position++;
+      this.offset++;
       return first;
     }
     this.#varint();
@@ -71,9 +71,9 @@ export class Reader {
 
   /** int64 as a number: the nearest double beyond 2^53. */
   int64(): number {
-    const first = this.bytes[this.position];
-    if (this.position < this.limit && first < 0x80) {
-      this.position++;
+    const first = this.bytes[this.offset];
+    if (this.offset < this.limit && first < 0x80) {
+      this.offset++;
       return first;
     }
     this.#varint();
@@ -120,8 +120,8 @@ export class Reader {
   view(): Buffer {
     const length = this.#length();
     if (length === 0) return EMPTY_BYTES;
-    const start = this.position;
-    this.position = start + length;
+    const start = this.offset;
+    this.offset = start + length;
     return this.bytes.subarray(start, start + length);
   }
 
@@ -141,7 +141,7 @@ export class Reader {
     const length = this.#length();
     this.#deepen();
     const outer = this.limit;
-    this.limit = this.position + length;
+    this.limit = this.offset + length;
     return outer;
   }
 
@@ -193,22 +193,22 @@ export class Reader {
   }
 
   #pass(length: number): void {
-    if (length > this.limit - this.position) throw new DecodeError("message ends inside a field");
-    this.position += length;
+    if (length > this.limit - this.offset) throw new DecodeError("message ends inside a field");
+    this.offset += length;
   }
 
   /** A length that fits into what is left of the entered message. */
   #length(): number {
-    const first = this.bytes[this.position];
+    const first = this.bytes[this.offset];
     let length = first;
-    if (this.position < this.limit && first < 0x80) {
-      this.position++;
+    if (this.offset < this.limit && first < 0x80) {
+      this.offset++;
     } else {
       this.#varint();
       if (this.#high !== 0) throw new DecodeError("length beyond the end of the message");
       length = this.#low >>> 0;
     }
-    if (length > this.limit - this.position) throw new DecodeError("length beyond the end of the message");
+    if (length > this.limit - this.offset) throw new DecodeError("length beyond the end of the message");
     return length;
   }
 
@@ -216,32 +216,32 @@ export class Reader {
   #varint(): void {
     const bytes = this.bytes;
     const limit = this.limit;
-    let position = this.position;
+    let offset = this.offset;
     let low = 0;
     for (let shift = 0; shift < 28; shift += 7) {
-      if (position >= limit) throw new DecodeError("message ends inside a varint");
-      const byte = bytes[position++];
+      if (offset >= limit) throw new DecodeError("message ends inside a varint");
+      const byte = bytes[offset++];
       low |= (byte & 0x7f) << shift;
       if (byte < 0x80) {
-        this.position = position;
+        this.offset = offset;
         this.#low = low;
         this.#high = 0;
         return;
       }
     }
     // The fifth byte has the last 4 bits of the low half and the first 3 of the high half.
-    if (position >= limit) throw new DecodeError("message ends inside a varint");
-    let byte = bytes[position++];
+    if (offset >= limit) throw new DecodeError("message ends inside a varint");
+    let byte = bytes[offset++];
     low |= (byte & 0x0f) << 28;
     let high = (byte & 0x7f) >> 4;
     for (let shift = 3; byte >= 0x80; shift += 7) {
-      if (position >= limit) throw new DecodeError("message ends inside a varint");
-      byte = bytes[position++];
+      if (offset >= limit) throw new DecodeError("message ends inside a varint");
+      byte = bytes[offset++];
       // The tenth byte has room for one bit.
       if (shift === 31 && byte > 1) throw new DecodeError("varint longer than 64 bits");
       high |= (byte & 0x7f) << shift;
     }
-    this.position = position;
+    this.offset = offset;
     this.#low = low;
     this.#high = high;
   }

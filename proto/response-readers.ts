@@ -90,7 +90,7 @@ export function decodeWatchResponse(bytes: Buffer): WatchResponse {
   };
   const reader = new Reader(bytes);
   while (reader.hasMore()) {
-    const start = reader.position;
+    const start = reader.offset;
     const tag = reader.tag();
     switch (tag) {
       case 0x0a:
@@ -144,7 +144,7 @@ function emptyTxnResponse(): TxnResponse {
 
 function mergeRangeResponse(reader: Reader, response: RangeResponse): void {
   while (reader.hasMore()) {
-    const start = reader.position;
+    const start = reader.offset;
     const tag = reader.tag();
     switch (tag) {
       case 0x0a:
@@ -167,7 +167,7 @@ function mergeRangeResponse(reader: Reader, response: RangeResponse): void {
 
 function mergePutResponse(reader: Reader, response: PutResponse): void {
   while (reader.hasMore()) {
-    const start = reader.position;
+    const start = reader.offset;
     const tag = reader.tag();
     switch (tag) {
       case 0x0a:
@@ -184,7 +184,7 @@ function mergePutResponse(reader: Reader, response: PutResponse): void {
 
 function mergeDeleteRangeResponse(reader: Reader, response: DeleteRangeResponse): void {
   while (reader.hasMore()) {
-    const start = reader.position;
+    const start = reader.offset;
     const tag = reader.tag();
     switch (tag) {
       case 0x0a:
@@ -268,7 +268,7 @@ function readResponseOp(reader: Reader): ResponseOp {
   return op;
 }
 
-/** Reads the header at the reader's position, merging it into the one that came before. */
+/** Reads the header at the reader's offset, merging it into the one that came before. */
 function readHeader(reader: Reader, before: ResponseHeader | null): ResponseHeader {
   const header = before ?? { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
   const outer = reader.enter();
@@ -298,14 +298,14 @@ function readHeader(reader: Reader, before: ResponseHeader | null): ResponseHead
 /** @param start where the encoded kv's tag, which was read, begins */
 function readKv(reader: Reader, start: number): EncodedKv {
   const content = reader.view();
-  return reader.bytes[start] === ENCODED_KV_TAG ? reader.bytes.subarray(start, reader.position) : encodedKvOf(content);
+  return reader.bytes[start] === ENCODED_KV_TAG ? reader.bytes.subarray(start, reader.offset) : encodedKvOf(content);
 }
 
 /** @param start where the encoded kv's tag, which was read, begins */
 function readEvent(reader: Reader, start: number): EncodedEvent {
   const content = reader.view();
   return reader.bytes[start] === ENCODED_EVENT_TAG
-    ? reader.bytes.subarray(start, reader.position)
+    ? reader.bytes.subarray(start, reader.offset)
     : encodedEventOf(content);
 }
 

@@ -95,8 +95,8 @@ function hastyDisk(): Disk {
   function hasten(file: DiskFile): DiskFile {
     const fd = openSync(file.path, "r+");
     const close = file.close.bind(file);
-    file.write = (bytes, length, position, onWritten) => {
-      const count = writeSync(fd, bytes, 0, length, position);
+    file.write = (bytes, length, at, onWritten) => {
+      const count = writeSync(fd, bytes, 0, length, at);
       queueMicrotask(() => onWritten(null, count));
     };
     file.close = () => {

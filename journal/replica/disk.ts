@@ -42,12 +42,15 @@ export interface DiskFile {
   /** For messages; who renames the file says so here. */
   path: string;
   /**
-   * Writes `bytes[0 … length)` at `position` and makes them durable. Tells how many bytes were written: fewer than
-   * asked for is a failure too, and what is on the disk is then unknown.
+   * Writes `bytes[0 … length)` from the offset `at` of the file on and makes them durable. Tells how many bytes were
+   * written: fewer than asked for is a failure too, and what is on the disk is then unknown.
    */
-  write(bytes: Uint8Array, length: number, position: number, onWritten: OnWritten): void;
-  /** Fills `bytes` from `offset` on with up to `length` bytes; resolves to their number, 0 at the end of the file. */
-  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  write(bytes: Uint8Array, length: number, at: number, onWritten: OnWritten): void;
+  /**
+   * Reads the file from `at` on into `bytes` from `offset` on, up to `length` bytes; resolves to their number, 0 at the
+   * end of the file.
+   */
+  read(bytes: Uint8Array, offset: number, length: number, at: number): Promise<number>;
   /** Its size, and how many bytes of that it takes from the disk: fewer where it is sparse. */
   size(): Promise<{ readonly bytes: number; readonly allocated: number }>;
   /** Cuts the file or extends it with zeros. */
@@ -76,14 +79,14 @@ class NodeFile implements DiskFile {
   }
 
   // One trip to the thread pool: the descriptor is O_DSYNC, so the write returns when its bytes are durable.
-  write(bytes: Uint8Array, length: number, position: number, onWritten: OnWritten): void {
+  write(bytes: Uint8Array, length: number, at: number, onWritten: OnWritten): void {
     assert(length <= bytes.length, "only bytes that there are can be written");
-    assert(position >= 0, "a file begins at 0");
-    write(this.#fd, bytes, 0, length, position, onWritten);
+    assert(at >= 0, "a file begins at 0");
+    write(this.#fd, bytes, 0, length, at, onWritten);
   }
 
-  async read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<number> {
-    const { bytesRead } = await readFile(this.#fd, bytes, offset, length, position);
+  async read(bytes: Uint8Array, offset: number, length: number, at: number): Promise<number> {
+    const { bytesRead } = await readFile(this.#fd, bytes, offset, length, at);
     return bytesRead;
   }
 
@@ -194,21 +197,21 @@ export const nodeDisk: Disk = new NodeDisk();
 export function writeFailure(
   file: DiskFile,
   length: number,
-  position: number,
+  at: number,
   error: Error | null,
   count: number,
 ): JournalError | null {
   if (error === null && count === length) return null;
   const cause = error ?? new Error(`short write: ${count} of ${length} bytes; the disk may be full`);
-  const text = `${file.path}: writing ${length} bytes at offset ${position} failed: ${cause.message}`;
+  const text = `${file.path}: writing ${length} bytes at offset ${at} failed: ${cause.message}`;
   return new JournalError("ERR_JOURNAL_IO", text, { cause });
 }
 
 /** The write for callers that are not in a hurry. */
-export function writeDurably(file: DiskFile, bytes: Uint8Array, length: number, position: number): Promise<void> {
+export function writeDurably(file: DiskFile, bytes: Uint8Array, length: number, at: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    file.write(bytes, length, position, (error, count) => {
-      const failure = writeFailure(file, length, position, error, count);
+    file.write(bytes, length, at, (error, count) => {
+      const failure = writeFailure(file, length, at, error, count);
       if (failure === null) resolve();
       else reject(failure);
     });
@@ -216,11 +219,11 @@ export function writeDurably(file: DiskFile, bytes: Uint8Array, length: number, 
 }
 
 /** Reads until `length` bytes or the end of the file; resolves to the number read. */
-export async function readFully(file: DiskFile, bytes: Uint8Array, length: number, position: number): Promise<number> {
+export async function readFully(file: DiskFile, bytes: Uint8Array, length: number, at: number): Promise<number> {
   assert(length <= bytes.length, "what is read has room");
   let filled = 0;
   while (filled < length) {
-    const count = await file.read(bytes, filled, length - filled, position + filled);
+    const count = await file.read(bytes, filled, length - filled, at + filled);
     if (count === 0) break;
     filled += count;
     assert(filled <= length, "no more is read than was asked for");

@@ -54,7 +54,7 @@ async function expectRecovered(disk: SimulatedDisk, committed: number): Promise<
 /** Lets the nth write of frames to a segment meet the fault. */
 function faultAtFrame(nth: number, fault: Fault): (operation: DiskOperation) => Fault | null {
   let count = 0;
-  return ({ kind, position }) => (kind === "write" && position >= 4096 && ++count === nth ? fault : null);
+  return ({ kind, at }) => (kind === "write" && at >= 4096 && ++count === nth ? fault : null);
 }
 
 describe("a directory journal on a failing disk", () => {
@@ -139,7 +139,7 @@ describe("a directory journal on a failing disk", () => {
       const disk = new SimulatedDisk(seededRandom(7));
       let opened = false;
       disk.inject = (operation) => {
-        opened ||= operation.kind === "write" && operation.position === 4096;
+        opened ||= operation.kind === "write" && operation.at === 4096;
         return opened && operation.kind === kind ? { code: "EIO" } : null;
       };
       const { error, committed } = await appendUntilFailure(disk);

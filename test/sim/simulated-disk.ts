@@ -17,7 +17,7 @@ export interface DiskOperation {
   /** The file's name without its directory. */
   readonly name: string;
   /** Of a write; 0 otherwise. */
-  readonly position: number;
+  readonly at: number;
   readonly length: number;
 }
 
@@ -34,7 +34,7 @@ class Inode {
 interface WriteUnderWay {
   readonly inode: Inode;
   readonly bytes: Buffer;
-  readonly position: number;
+  readonly at: number;
 }
 
 type NameChange = (names: Map<string, Inode>) => void;
@@ -153,11 +153,11 @@ export class SimulatedDisk implements Disk {
   #handle(path: string, inode: Inode): DiskFile {
     const file: DiskFile = {
       path,
-      write: (bytes, length, position, onWritten) => {
-        this.#write(file.path, inode, bytes.subarray(0, length), position, onWritten);
+      write: (bytes, length, at, onWritten) => {
+        this.#write(file.path, inode, bytes.subarray(0, length), at, onWritten);
       },
-      read: (bytes, offset, length, position) =>
-        this.#turn("read", file.path, () => inode.cached.copy(bytes, offset, position, position + length)),
+      read: (bytes, offset, length, at) =>
+        this.#turn("read", file.path, () => inode.cached.copy(bytes, offset, at, at + length)),
       size: () => Promise.resolve({ bytes: inode.cached.length, allocated: inode.cached.length }),
       resize: (bytes) =>
         this.#turn("resize", file.path, () => {
@@ -168,12 +168,12 @@ export class SimulatedDisk implements Disk {
     return file;
   }
 
-  #write(path: string, inode: Inode, source: Uint8Array, position: number, onWritten: OnWritten): void {
+  #write(path: string, inode: Inode, source: Uint8Array, at: number, onWritten: OnWritten): void {
     if (this.#step()) return;
     const { length } = source;
-    const fault = this.inject({ kind: "write", name: basename(path), position, length });
+    const fault = this.inject({ kind: "write", name: basename(path), at, length });
     const count = fault !== null && "shortBy" in fault ? Math.max(0, length - fault.shortBy) : length;
-    const write = { inode, bytes: Buffer.from(source.subarray(0, count)), position };
+    const write = { inode, bytes: Buffer.from(source.subarray(0, count)), at };
     this.#writes.add(write);
     this.#later(() => {
       if (this.#step()) return;
@@ -193,7 +193,7 @@ export class SimulatedDisk implements Disk {
   async #turn<T>(kind: DiskOperation["kind"], path: string, act: () => T): Promise<T> {
     const never = new Promise<never>(() => undefined);
     if (this.#step()) return never;
-    const fault = this.inject({ kind, name: basename(path), position: 0, length: 0 });
+    const fault = this.inject({ kind, name: basename(path), at: 0, length: 0 });
     if (fault !== null && "code" in fault) throw systemError(fault.code, path);
     const result = act();
     await new Promise<void>((resolve) => this.#later(resolve));
@@ -233,21 +233,21 @@ export class SimulatedDisk implements Disk {
   }
 
   #apply(write: WriteUnderWay, to: "cached" | "durable", count: number): void {
-    const { inode, bytes, position } = write;
-    inode[to] = resized(inode[to], Math.max(inode[to].length, position + count));
-    bytes.copy(inode[to], position, 0, count);
+    const { inode, bytes, at } = write;
+    inode[to] = resized(inode[to], Math.max(inode[to].length, at + count));
+    bytes.copy(inode[to], at, 0, count);
   }
 
   /** Puts any set of the write's sectors on the disk. */
   #tear(write: WriteUnderWay): void {
-    const { inode, bytes, position } = write;
+    const { inode, bytes, at } = write;
     const share = this.random();
-    const end = position + bytes.length;
-    for (let from = position; from < end;) {
+    const end = at + bytes.length;
+    for (let from = at; from < end;) {
       const to = Math.min(end, from - (from % sectorBytes) + sectorBytes);
       if (this.random() < share) {
         inode.durable = resized(inode.durable, Math.max(inode.durable.length, to));
-        bytes.copy(inode.durable, from, from - position, to - position);
+        bytes.copy(inode.durable, from, from - at, to - at);
       }
       from = to;
     }

@@ -57,7 +57,7 @@ export class HpackDecoder {
   #newest = 0;
   #length = 0;
   /** Where in the block the next octet is read. */
-  #position = 0;
+  #offset = 0;
 
   /** @param tableBytesMax our SETTINGS_HEADER_TABLE_SIZE, in octets as RFC 7541 counts them */
   constructor(tableBytesMax = 4096) {
@@ -90,14 +90,14 @@ export class HpackDecoder {
    * @throws HpackError when the block is malformed
    */
   decode(block: Buffer, start: number, end: number, sink: FieldSink): void {
-    this.#position = start;
+    this.#offset = start;
     let sizeUpdateAllowed = true;
-    while (this.#position < end) {
-      const first = block[this.#position];
+    while (this.#offset < end) {
+      const first = block[this.#offset];
       if (first >= 0x80) {
         sizeUpdateAllowed = false;
         // Nearly every index fits the first octet.
-        const index = first < 0xff ? (this.#position++, first & 0x7f) : this.#integer(block, end, 7);
+        const index = first < 0xff ? (this.#offset++, first & 0x7f) : this.#integer(block, end, 7);
         sink.onField(this.#indexed(index));
       } else if (first >= 0x40) {
         sizeUpdateAllowed = false;
@@ -136,13 +136,13 @@ export class HpackDecoder {
 
   /** Reads an integer with a prefix of `prefixBits` bits. Four further octets are taken: 2^28 is beyond every limit. */
   #integer(block: Buffer, end: number, prefixBits: number): number {
-    if (this.#position >= end) throw new HpackError("integer past the block");
+    if (this.#offset >= end) throw new HpackError("integer past the block");
     const prefixMax = (1 << prefixBits) - 1;
-    let value = block[this.#position++] & prefixMax;
+    let value = block[this.#offset++] & prefixMax;
     if (value < prefixMax) return value;
     for (let shift = 0; shift < 28; shift += 7) {
-      if (this.#position >= end) throw new HpackError("integer past the block");
-      const octet = block[this.#position++];
+      if (this.#offset >= end) throw new HpackError("integer past the block");
+      const octet = block[this.#offset++];
       value += (octet & 0x7f) << shift;
       if (octet < 0x80) return value;
     }
@@ -150,12 +150,12 @@ export class HpackDecoder {
   }
 
   #string(block: Buffer, end: number): string {
-    if (this.#position >= end) throw new HpackError("string past the block");
-    const huffman = block[this.#position] >= 0x80;
+    if (this.#offset >= end) throw new HpackError("string past the block");
+    const huffman = block[this.#offset] >= 0x80;
     const length = this.#integer(block, end, 7);
-    const start = this.#position;
+    const start = this.#offset;
     if (length > end - start) throw new HpackError("string past the block");
-    this.#position = start + length;
+    this.#offset = start + length;
     if (!huffman) return block.toString("latin1", start, start + length);
     if (scratch.length < length * 2) scratch = Buffer.allocUnsafeSlow(length * 2);
     const decodedLength = huffmanDecode(block, start, start + length, scratch);

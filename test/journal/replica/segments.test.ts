@@ -99,7 +99,7 @@ describe("the segments of a directory journal", () => {
     expect([operations, zeroSteps]).toEqual([["create", "rename"], []]);
     await append();
     await filled.promise;
-    expect(zeroSteps.map(({ position }) => position)).toEqual([0, 1, 2, 3].map((step) => step * ZERO_STEP_BYTES));
+    expect(zeroSteps.map(({ at }) => at)).toEqual([0, 1, 2, 3].map((step) => step * ZERO_STEP_BYTES));
     for (let i = 0; i < 8; i++) await append();
     expect(operations).toEqual(["create", "rename", "create", "rename"]);
     expect(zeroSteps).toHaveLength(4);
