@@ -1,7 +1,7 @@
 /** The alarms that are active, and what they forbid. Part of the keyspace, because every replay must refuse the same. */
 import { ALARM_CORRUPT, ALARM_NOSPACE } from "../proto/rare.ts";
 
-export const ALARMS_MAX = 100;
+const ALARMS_MAX = 100;
 
 export interface Alarm {
   readonly memberId: bigint;

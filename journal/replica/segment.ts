@@ -24,7 +24,7 @@ import { readUint64, writeUint64 } from "../frame.ts";
 import { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 export const SEGMENT_HEADER_BYTES = 4096;
 const CRC_OFFSET = 60;
 const MAGIC = Buffer.from("plinth-j", "latin1");

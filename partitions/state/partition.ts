@@ -10,14 +10,14 @@ import { KeyTable } from "./key-table.ts";
 import { RevisionLog } from "./revision-log.ts";
 
 /** What a change and a key cost beyond their bytes: objects, table and index entries, rounded up. */
-export const CHANGE_OVERHEAD_BYTES = 240;
-export const KEY_OVERHEAD_BYTES = 160;
+const CHANGE_OVERHEAD_BYTES = 240;
+const KEY_OVERHEAD_BYTES = 160;
 
-export function bytesOfChange(change: Change): number {
+function bytesOfChange(change: Change): number {
   return change.kv.length + CHANGE_OVERHEAD_BYTES;
 }
 
-export function bytesOfKey(history: KeyHistory): number {
+function bytesOfKey(history: KeyHistory): number {
   return history.key.length + KEY_OVERHEAD_BYTES;
 }
 

@@ -15,8 +15,8 @@ import { WatcherGroups } from "./watcher-groups.ts";
 
 /** A delivery to a watcher that catches up ends with the revision that reaches one of these bounds (WO-04). */
 export const CATCH_UP_REVISIONS_MAX = 1_000;
-export const CATCH_UP_EVENTS_MAX = 1_000;
-export const CATCH_UP_BYTES_MAX = 1024 * 1024;
+const CATCH_UP_EVENTS_MAX = 1_000;
+const CATCH_UP_BYTES_MAX = 1024 * 1024;
 
 /** Encoded events kept for watchers that catch up. */
 const CACHED_EVENT_BYTES_MAX = 8 * 1024 * 1024;

@@ -18,14 +18,14 @@ import { RECORD_KIND_BYTES } from "../limits.ts";
 
 export type { ListenAddress };
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
+const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export const LOG_FORMATS = ["json", "console"] as const;
+const LOG_FORMATS = ["json", "console"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-export const METRICS_LEVELS = ["basic", "extensive"] as const;
-export type MetricsLevel = (typeof METRICS_LEVELS)[number];
+const METRICS_LEVELS = ["basic", "extensive"] as const;
+type MetricsLevel = (typeof METRICS_LEVELS)[number];
 
 /** What the server compacts by itself. */
 export type AutoCompaction =

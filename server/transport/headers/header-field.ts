@@ -4,7 +4,7 @@
  */
 
 /** Classes of names. Those from `AUTHORITY` on have a meaning for requests; `OTHER` is only checked. */
-export const OTHER = 0;
+const OTHER = 0;
 /** A name with octets that HTTP/2 forbids (upper case, control, not a token) or an unknown pseudo-header. */
 export const BAD_NAME = 1;
 /** Fields of HTTP/1.1 connections, which make an HTTP/2 request malformed. */

@@ -16,19 +16,3 @@ export function percentEncode(text: string): string {
   }
   return encoded;
 }
-
-/** The text of a `grpc-message` value. What is not a valid code stands for itself, as the gRPC protocol demands. */
-export function percentDecode(encoded: string): string {
-  if (!encoded.includes("%")) return encoded;
-  const octets: number[] = [];
-  for (let i = 0; i < encoded.length; i++) {
-    const code = encoded.slice(i + 1, i + 3);
-    if (encoded[i] === "%" && /^[0-9a-fA-F]{2}$/.test(code)) {
-      octets.push(Number.parseInt(code, 16));
-      i += 2;
-    } else {
-      octets.push(encoded.charCodeAt(i));
-    }
-  }
-  return Buffer.from(octets).toString("utf8");
-}
