@@ -78,7 +78,7 @@ export const ANSWER_FREEDOMS: readonly AnswerFreedom[] = [
   {
     name: "sizes and log positions in Status",
     reason:
-      "dbSize and dbSizeInUse are those of another database; raftIndex, raftAppliedIndex and raftTerm are positions in another log. Clients show them or watch them grow.",
+      "dbSize and dbSizeInUse are those of another database; raftIndex and raftAppliedIndex are positions in another log, whose writers raftTerm counts. Clients show them or watch them grow.",
     level: ({ command }, answers) =>
       command.name === "status"
         ? without(answers, ["dbSize", "dbSizeInUse", "raftIndex", "raftAppliedIndex", "raftTerm"])
@@ -168,7 +168,8 @@ const ANYTHING: Answer = { ok: "anything" };
 /** A header names the server's own cluster and member, whose ids are random; `Names` in plain.ts puts a word for them. */
 export const ID_FREEDOM: Freedom = {
   name: "cluster, member and server-chosen lease ids, and the term",
-  reason: "They are random, or a counter of elections. Each server must call itself by the same ids in every answer.",
+  reason:
+    "They are random, or a counter: of elections, or of reigns over the journal. Each server must call itself by the same ids in every answer.",
 };
 
 export const WATCH_FREEDOMS: readonly WatchFreedom[] = [

@@ -61,7 +61,7 @@ export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMeth
 
 /**
  * RS-06: what needs the whole set before its first key is not streamed. A target without an order is: etcd takes that for
- * the order of the keys here, and sorts all the same what fits into its first message.
+ * the order of the keys here, and sorts each of its pieces all the same.
  */
 function checkRangeStream(request: RangeRequest): Status | null {
   const refused = checkRange(request);
