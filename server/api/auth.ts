@@ -32,7 +32,7 @@ import type { MessageType } from "../../proto/message-type.ts";
 import type { HeaderOnly } from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal, ROLE_NOT_FOUND, USER_NOT_FOUND } from "../../partitions/refusals.ts";
-import type { AuthChangeType } from "../engine/auth-change.ts";
+import type { AuthChangeType } from "../engine/auth-commands.ts";
 import {
   AUTH,
   AUTH_DISABLE,
@@ -46,7 +46,7 @@ import {
   USER_DELETE,
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
-} from "../engine/auth-change.ts";
+} from "../engine/auth-commands.ts";
 import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";

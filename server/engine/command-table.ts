@@ -1,7 +1,7 @@
 /** Every kind of command by its code. */
 import assert from "node:assert/strict";
 import { ALARM, ALARM_RAISE } from "./alarm-commands.ts";
-import { AUTH } from "./auth-change.ts";
+import { AUTH } from "./auth-commands.ts";
 import type { AnyCommandKind } from "./command.ts";
 import { AUTO_COMPACTION, COMPACTION, DELETE_RANGE, PUT, TXN } from "./kv-commands.ts";
 import { LEASE_EXPIRY, LEASE_GRANT, LEASE_REVOKE } from "./lease-commands.ts";

@@ -16,8 +16,8 @@ import {
   ROLE_ADD,
   USER_ADD,
   USER_GRANT_ROLE,
-} from "../../../server/engine/auth-change.ts";
-import type { AuthChangeType } from "../../../server/engine/auth-change.ts";
+} from "../../../server/engine/auth-commands.ts";
+import type { AuthChangeType } from "../../../server/engine/auth-commands.ts";
 import { COMMAND_KINDS } from "../../../server/engine/command-table.ts";
 import type { CommandKind } from "../../../server/engine/command.ts";
 import type { Engine } from "../../../server/engine/engine.ts";

@@ -14,7 +14,7 @@ import {
   USER_NAME_EMPTY,
 } from "../../../partitions/refusals.ts";
 import { REQUEST_TIMED_OUT, TOO_MANY_REQUESTS } from "../../../server/engine/refusals.ts";
-import type { AuthChangeType } from "../../../server/engine/auth-change.ts";
+import type { AuthChangeType } from "../../../server/engine/auth-commands.ts";
 import {
   AUTH,
   AUTH_ENABLE,
@@ -23,7 +23,7 @@ import {
   USER_ADD,
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
-} from "../../../server/engine/auth-change.ts";
+} from "../../../server/engine/auth-commands.ts";
 import { ALARM } from "../../../server/engine/alarm-commands.ts";
 import type { CommandKind } from "../../../server/engine/command.ts";
 import type { Engine } from "../../../server/engine/engine.ts";

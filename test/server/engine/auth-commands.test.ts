@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Auth } from "../../../partitions/auth/auth.ts";
-import type { AuthChange } from "../../../server/engine/auth-change.ts";
+import type { AuthChange } from "../../../server/engine/auth-commands.ts";
 import {
   AUTH,
   AUTH_DISABLE,
@@ -16,8 +16,8 @@ import {
   USER_DELETE,
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
-} from "../../../server/engine/auth-change.ts";
-import type { AuthChangeType } from "../../../server/engine/auth-change.ts";
+} from "../../../server/engine/auth-commands.ts";
+import type { AuthChangeType } from "../../../server/engine/auth-commands.ts";
 import { decodeRecord, recordOf, withIdentity } from "../../../server/engine/record.ts";
 
 const name = fc.constantFrom("root", "amy", "", "\0", "\ufeffamy", "zoë", "\u{1f600}", "__proto__", "constructor");
