@@ -1,6 +1,6 @@
 /**
- * A frame is the unit that is written, made durable and sent: a run of records of one epoch. It counts as a whole or not
- * at all. Integers are little-endian.
+ * A frame is the unit that is written, made durable and sent: records of one epoch that follow one another. It counts as a
+ * whole or not at all. Integers are little-endian.
  *
  *   offset  size  field
  *        0     4  length            of the whole frame with this header; 0 means that no frame follows

@@ -57,7 +57,7 @@ export interface AlarmedCommands {
 
 export type WatchCommand =
   | { readonly name: "watch"; readonly stream: number; readonly request: WatchCreateRequest }
-  /** Cancels the watch with that position among all that the stream ever had, or an id that none has. */
+  /** Cancels the watch with that number among all that the stream ever had, or an id that none has. */
   | { readonly name: "unwatch"; readonly stream: number; readonly which: number | "unknown" }
   | { readonly name: "progress" | "nothing" | "close"; readonly stream: number };
 

@@ -1,4 +1,4 @@
-/** Answers as plain values that can be compared with one another and read by people: no bytes, no bigint, no records. */
+/** Answers as plain values that can be compared with one another and read by people: no bytes, no bigint, no encoded kvs. */
 import { crc32 } from "node:zlib";
 import { decodeEvent } from "../../proto/encoded-event.ts";
 import { decodeKeyValue } from "../../proto/encoded-kv.ts";

@@ -41,7 +41,7 @@ interface WatchState {
 
 export class StreamPair {
   readonly #logs: Both<WatchLog>;
-  /** By position of their create requests, the barrier's own first. */
+  /** By number of their create requests, the barrier's own first. */
   readonly #watches: WatchState[] = [];
 
   constructor(sides: Both<Side>, connection: number) {
@@ -70,11 +70,11 @@ export class StreamPair {
   /** Creates a watch and waits until both have answered. */
   async create(request: WatchCreateRequest, now: { revision: number; compactRevision: number }): Promise<void> {
     this.send({ case: "create", request });
-    const position = this.#watches.length;
-    await this.#until((log) => log.watches.length > position, "an answer to a create");
+    const number = this.#watches.length;
+    await this.#until((log) => log.watches.length > number, "an answer to a create");
     const { startRevision } = request;
     this.#watches.push({
-      id: this.#logs[1].watches[position].notices[0].watchId,
+      id: this.#logs[1].watches[number].notices[0].watchId,
       compactRevision: now.compactRevision,
       barriersFrom: isToldOfBarriers(request) ? startRevision : Number.POSITIVE_INFINITY,
       isOver: false,
@@ -83,7 +83,7 @@ export class StreamPair {
     });
   }
 
-  /** The id of the watch with that position among those that were asked for. */
+  /** The id of the watch with that number among those that were asked for. */
   idOf(which: number | "unknown"): number {
     const own = this.#watches.slice(1);
     return which === "unknown" || own.length === 0 ? UNKNOWN_WATCH_ID : own[which % own.length].id;

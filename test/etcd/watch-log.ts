@@ -1,5 +1,5 @@
 /**
- * What one server said on one watch stream, sorted by watch. A watch is known by the position of its create request among
+ * What one server said on one watch stream, sorted by watch. A watch is known by the number of its create request among
  * those of the stream: the server answers them in that order, and ids may be used again.
  */
 import { decodeWatchResponse } from "../../proto/response-readers.ts";
@@ -40,7 +40,7 @@ const WATCH_PATH = "/etcdserverpb.Watch/Watch";
 const ALL_WATCHES = -1;
 
 export class WatchLog {
-  /** By position of the create request. */
+  /** By number of the create request. */
   readonly watches: WatchNews[] = [];
   /** Progress that was reported since it was last asked for. */
   progress: PlainHeader[] = [];
