@@ -13,7 +13,7 @@ import type { Config } from "./config/config.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { Engine } from "./engine/engine.ts";
 import { EngineHealth } from "./http/engine-health.ts";
-import { engineMetricSources } from "./http/engine-metrics.ts";
+import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { listenHttp } from "./http/http-listener.ts";

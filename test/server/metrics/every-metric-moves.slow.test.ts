@@ -23,7 +23,7 @@ import { parseConfig } from "../../../server/config/config.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { createLogger } from "../../../server/host/logger.ts";
 import { EngineHealth } from "../../../server/http/engine-health.ts";
-import { engineMetricSources } from "../../../server/http/engine-metrics.ts";
+import { engineMetricSources } from "../../../server/http/metric-sources.ts";
 import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { CallCounters } from "../../../server/metrics/call-counters.ts";
 import { Metrics } from "../../../server/metrics/metrics.ts";
