@@ -21,6 +21,7 @@ import type { Proposer } from "../engine/proposer.ts";
 import type { Lessor } from "../engine/lessor.ts";
 import { KEEP_ALIVES_WAITING_MAX, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
 import { recordOf } from "../engine/record.ts";
+import { SERVER_STOPPED } from "../engine/refusals.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
 import { OK } from "../../proto/grpc-codes.ts";
 import { CallWaiter } from "./call-waiter.ts";
@@ -168,8 +169,9 @@ class KeepAliveStream implements StreamListener {
     if (proposer.failure !== null) return this.#call.end(proposer.failure);
     if (this.#waiting.size >= KEEP_ALIVES_WAITING_MAX) return this.#call.end(REPLIES_UNREAD);
     const header = headers.at(keyspace.revision);
-    const forget = lessor.whenRevoked(ID, () => {
+    const forget = lessor.whenRevoked(ID, (isRevoked) => {
       this.#waiting.delete(forget);
+      if (!isRevoked) return this.#call.end(proposer.failure ?? SERVER_STOPPED);
       this.#call.send(leaseKeepAliveResponse.encode({ header, ID, TTL: 0 }));
     });
     this.#waiting.add(forget);

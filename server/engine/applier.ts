@@ -102,17 +102,19 @@ export class Applier {
     const startedMs = this.#clock.nowMs();
     for (let i = 0; i < run.count; i++) {
       const position = run.first + i;
-      this.#applied = position;
       const proposal = this.#head < this.#expected.length ? this.#expected[this.#head] : null;
+      // A record counts as applied when it has been: one that cannot be decoded is not passed over by the next attempt.
       if (proposal !== null && proposal.position === position) {
-        this.#head++;
         const { kind, request, identity, waiter } = proposal;
         const outcome = this.#execute(kind, request, identity, waiter !== null);
+        this.#applied = position;
+        this.#head++;
         waiter?.onApplied(outcome);
       } else {
         // Keyspace and decoders keep no views of the record, which is gone after its run.
         const { kind, request, identity } = decodeRecord(run.bytes(i));
         this.#execute(kind, request, identity, false);
+        this.#applied = position;
       }
     }
     this.#dropExecuted();

@@ -2,6 +2,7 @@
  * The server without sockets and files: the keyspace, who writes to it, and what works on it in the background. It runs
  * on any Journal, and on one after the other. Services read the keyspace and write through the proposer.
  */
+import assert from "node:assert/strict";
 import type { Journal, JournalListener } from "../../journal/journal.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
@@ -82,6 +83,7 @@ export class Engine {
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
     const { keyspace, applier, compactor, counters, lessor, proposer } = this;
     const { clock, onJournalFailed } = this.#options;
+    assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
       lessor.demote();
       onJournalFailed(error);
@@ -95,6 +97,8 @@ export class Engine {
     }
     committer.start(journal);
     proposer.serve(committer);
+    // It may have failed before it began: then nothing is to be proposed, and the next one is to come.
+    if (committer.failure !== null) return applier.applied - before;
     counters.leaderChanges++;
     applier.startCounting();
     compactor.startCounting();
@@ -104,8 +108,8 @@ export class Engine {
 
   /** Takes no more writes. Proposals in the journal's hands are still answered when it commits them or closes. */
   stop(): void {
-    this.lessor.demote();
     this.proposer.stop();
+    this.lessor.demote();
   }
 
   /** Compacts on the server's own behalf. Resolves to null when it is done or was done before, else to the reason. */

@@ -29,7 +29,7 @@ export class Lessor {
   readonly #revoke: ProposeRevoke;
   readonly #expiries = new Map<bigint, Expiry>();
   readonly #heap = new ExpiryHeap();
-  readonly #waiting = new Map<bigint, Set<() => void>>();
+  readonly #waiting = new Map<bigint, Set<(isRevoked: boolean) => void>>();
   #timer: Timer | null = null;
 
   constructor(clock: Clock, counters: Counters, revoke: ProposeRevoke) {
@@ -53,10 +53,13 @@ export class Lessor {
     this.#checkLater();
   }
 
-  /** No lease runs out here any more. */
+  /** No lease runs out here any more, and who waits for that is told. */
   demote(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const tells of waiting) for (const tell of tells) tell(false);
   }
 
   /** Takes up a lease that was granted: it has its whole TTL before it. */
@@ -76,7 +79,7 @@ export class Lessor {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
-    for (const tell of waiting) tell();
+    for (const tell of waiting) tell(true);
   }
 
   /** Gives the lease its whole TTL again. False when there is no such lease or it has expired (LS-12, LS-13). */
@@ -95,11 +98,11 @@ export class Lessor {
   }
 
   /**
-   * Calls `tell` once the lease is gone.
+   * Calls `tell` when the lease is gone, or with false when nothing here will end it any more.
    *
    * @returns what makes it forget `tell`
    */
-  whenRevoked(id: bigint, tell: () => void): () => void {
+  whenRevoked(id: bigint, tell: (isRevoked: boolean) => void): () => void {
     const waiting = this.#waiting.get(id) ?? new Set();
     this.#waiting.set(id, waiting.add(tell));
     return () => waiting.delete(tell);

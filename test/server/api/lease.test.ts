@@ -101,6 +101,16 @@ describe("LS-13: keepalives of a lease that has expired", () => {
     expect(sent).toBe(0);
   });
 
+  test("end the stream when the journal fails while they wait", async () => {
+    stream.onMessage(KEEP_ALIVE);
+    stream.onMessage(KEEP_ALIVE);
+    journal.failNext(new Error("disk on fire"));
+    journal.release();
+    await committed();
+    expect(call.copied).toEqual([]);
+    expect(call.status).toBe(engine.proposer.failure);
+  });
+
   test("end the stream when the journal has failed, since nothing will revoke it", async () => {
     journal.failNext(new Error("disk on fire"));
     journal.release();

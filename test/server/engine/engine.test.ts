@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { RECORD_BYTES_MAX } from "../../../journal/limits.ts";
-import type { MemoryJournal } from "../../sim/memory-journal.ts";
-import { MemoryStore } from "../../sim/memory-journal.ts";
+import { MemoryJournal, MemoryStore } from "../../sim/memory-journal.ts";
 import type { PutResponse } from "../../../proto/messages.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT } from "../../../proto/rare.ts";
 import type { Identity } from "../../../partitions/auth/authorization.ts";
@@ -229,6 +228,43 @@ describe("one reign follows another", () => {
     await clock.advance(2_000);
     await committed();
     expect(engine.keyspace.lease(5n)).toBeNull();
+  });
+
+  test("a reign does not begin while the one before is alive, whose end would abandon its proposals", async () => {
+    propose("a");
+    await committed();
+    const { epoch } = engine.proposer;
+    await expect(takeOver(engine, store)).rejects.toThrow("a reign begins when the one before has ended");
+    expect(engine.proposer.epoch).toBe(epoch);
+    const { outcomes } = propose("b");
+    await committed();
+    expect(outcomes).toHaveLength(1);
+  });
+
+  test("a journal that fails before its reign has begun leaves nothing that proposes", async () => {
+    await failReign();
+    engine.keyspace.leaseGrant(5n, 10);
+    engine.lessor.add(5n, 10);
+    await engine.takeOver((listener) => {
+      const opened = new MemoryJournal(listener, store);
+      listener.onFailed(new Error("disk on fire"));
+      return Promise.resolve(opened);
+    });
+    expect(engine.proposer.failure).not.toBeNull();
+    const { proposalsFailed } = engine.counters;
+    await clock.advance(60_000);
+    expect(engine.counters.proposalsFailed).toBe(proposalsFailed);
+    journal = await takeOver(engine, store);
+    expect(engine.proposer.failure).toBeNull();
+  });
+
+  test("a record that cannot be decoded is not passed over when a reign is begun once more", async () => {
+    await failReign();
+    store.records.push(Buffer.from([100]));
+    for (let i = 0; i < 2; i++) {
+      await expect(takeOver(engine, store)).rejects.toThrow("newer version");
+      expect(engine.applier.applied).toBe(1);
+    }
   });
 
   test("a journal that no longer reaches back to what was executed is refused, and the reign before stays", async () => {
