@@ -135,7 +135,7 @@ function buildConfig({ byName }: Settings): Config {
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
     warningApplyMs: readDurationMs(setting("warning-apply-duration")),
-    logLevel: readChoice(setting("log-level"), LOG_LEVELS),
+    logLevel: readChoice(inLowerCase(setting("log-level")), LOG_LEVELS),
     logFormat: readChoice(setting("log-format"), LOG_FORMATS),
     logOutputs: readSome(setting("log-outputs"), readLogOutputs),
     metrics: readChoice(setting("metrics"), METRICS_LEVELS),
@@ -229,3 +229,8 @@ function defaultSetting(name: string): Setting {
 
 const USED_NAMES: ReadonlySet<string> = new Set(USED_FLAGS.map((flag) => flag.name));
 const REFUSED_NAMES: ReadonlySet<string> = new Set(REFUSED_FLAGS.map((flag) => flag.name));
+
+/** etcd's log library takes its levels in either case. */
+function inLowerCase(setting: Setting): Setting {
+  return { ...setting, text: setting.text.toLowerCase() };
+}

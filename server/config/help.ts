@@ -15,7 +15,7 @@ export function helpText(): string {
     "  npm start -- --help       Print this text and exit.",
     "",
     "Flags are written --flag value or --flag=value; one dash does as well. The environment variable",
-    "ETCD_DATA_DIR stands for --data-dir, and so on for every flag; a flag wins over its variable.",
+    "ETCD_DATA_DIR stands for --data-dir, and so on for every flag; both at once are refused.",
   ];
   let group = "";
   for (const flag of USED_FLAGS) {

@@ -1,7 +1,7 @@
 /**
  * Reads a command line and an environment into named texts, by the rules of Go's flag package that etcd uses: one or two
  * dashes, `--flag=value` or `--flag value`, a boolean flag takes its value only after `=`, the last one given wins. A
- * variable `ETCD_DATA_DIR` stands for `--data-dir` unless the flag is given; an empty variable counts as absent.
+ * variable `ETCD_DATA_DIR` stands for `--data-dir`, and both together are refused; an empty variable counts as absent.
  */
 import {
   BOOLEAN_FLAGS_WITHOUT_EFFECT,
@@ -35,7 +35,7 @@ export class ConfigError extends Error {
 export interface Settings {
   /** By flag name, aliases resolved. Boolean flags read "true" or "false". */
   readonly byName: ReadonlyMap<string, Setting>;
-  /** What deserves a line in the log: shadowed and unknown variables. */
+  /** What deserves a line in the log: unknown variables. */
   readonly warnings: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export interface Settings {
  *
  * @param argv the arguments after the program's name
  * @returns the settings, or which of `--help` and `--version` was asked for
- * @throws ConfigError for an unknown flag, a missing value, a malformed argument or boolean
+ * @throws ConfigError for an unknown flag, a missing value, a malformed argument or boolean, and a flag that the environment gives as well
  */
 export function readSettings(
   argv: readonly string[],
@@ -94,7 +94,11 @@ export function readSettings(
   return versionAsked ? "version" : { byName, warnings: addEnvironment(byName, env) };
 }
 
-/** Adds what only the environment gives, and returns the warnings about the rest of it. */
+/**
+ * Adds what the environment gives, and returns the warnings about the rest of it.
+ *
+ * @throws ConfigError when a flag is given both ways: as etcd, which cannot know which of them is meant
+ */
 function addEnvironment(byName: Map<string, Setting>, env: Readonly<Record<string, string | undefined>>): string[] {
   const warnings: string[] = [];
   for (const variable of Object.keys(env).toSorted()) {
@@ -106,7 +110,10 @@ function addEnvironment(byName: Map<string, Setting>, env: Readonly<Record<strin
     if (name === undefined) {
       warnings.push(`unrecognized environment variable ${variable}`);
     } else if (byName.has(name)) {
-      warnings.push(`environment variable ${variable} is shadowed by flag -${name}`);
+      throw new ConfigError(
+        `conflicting environment variable ${JSON.stringify(variable)} is shadowed by corresponding command-line flag ` +
+          "(either unset environment variable or disable flag)",
+      );
     } else {
       byName.set(name, { name, text: BOOLEANS.has(name) ? readBoolean(text, variable) : text, origin: variable });
     }

@@ -11,7 +11,7 @@ import { open, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 
 import { nodeDisk } from "../../journal/replica/disk.ts";
-import { lockFile, type FileLock } from "./file-lock.ts";
+import { lockFile, lockHolder, type FileLock } from "./file-lock.ts";
 
 /** The layout of the directory that this version writes and reads. */
 export const DATA_DIR_FORMAT = 1;
@@ -58,6 +58,9 @@ const IDENTITY_DRAFT_NAME = "identity.json.tmp";
 /** What an unused directory may hold. A file system's root has `lost+found`. */
 const IGNORED_NAMES: ReadonlySet<string> = new Set([LOCK_NAME, IDENTITY_DRAFT_NAME, "lost+found"]);
 
+/** So may it hold what hides: storage servers and home directories put names such as `.snapshot` into it. */
+const HIDDEN = ".";
+
 /**
  * Opens the directory for this process, making it (mode 0700) when missing.
  *
@@ -97,14 +100,16 @@ function takeLock(directory: string): FileLock {
     throw new DataDirError("ERR_DATA_DIR_UNUSABLE", `data directory ${directory} cannot be locked`, { cause: error });
   }
   if (lock === null) {
-    throw new DataDirError("ERR_DATA_DIR_LOCKED", `data directory ${directory} is in use by another process`);
+    const holder = lockHolder(path.join(directory, LOCK_NAME));
+    const who = holder === null ? "another process" : `process ${holder}`;
+    throw new DataDirError("ERR_DATA_DIR_LOCKED", `data directory ${directory} is in use by ${who}`);
   }
   return lock;
 }
 
 /** Refuses to move in with somebody else's files, first of all etcd's. */
 async function checkUnused(directory: string): Promise<void> {
-  const names = (await readdir(directory)).filter((name) => !IGNORED_NAMES.has(name));
+  const names = (await readdir(directory)).filter((name) => !IGNORED_NAMES.has(name) && !name.startsWith(HIDDEN));
   if (names.includes("member")) {
     throw new DataDirError(
       "ERR_DATA_DIR_FOREIGN",

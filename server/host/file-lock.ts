@@ -8,7 +8,7 @@
  *
  * Record locks belong to the process: nothing else in it may open and close the file, or the lock is gone.
  */
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 export interface FileLock {
@@ -44,4 +44,22 @@ export function lockFile(file: string): FileLock | null {
       }
     },
   };
+}
+
+/**
+ * The process that holds the lock, for a message: as far as the kernel tells, which it does on Linux, and of processes that
+ * can be seen from here. Null when that is not known.
+ */
+export function lockHolder(file: string): number | null {
+  try {
+    const inode = String(statSync(file).ino);
+    // 1: POSIX  ADVISORY  WRITE 4711 fe:00:1835010 1073741824 1073742335
+    for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
+      const [, , , , pid, place = ""] = line.trim().split(/\s+/);
+      if (place.split(":")[2] === inode && Number(pid) > 0) return Number(pid);
+    }
+  } catch {
+    // Not on Linux, or not to be read: the message goes without.
+  }
+  return null;
 }

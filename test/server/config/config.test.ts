@@ -116,10 +116,20 @@ describe("environment", () => {
     });
   });
 
-  test("a flag wins over its variable, and a warning says so", () => {
-    const parsed = parse(["--name=a"], { ETCD_NAME: "b" });
-    expect(parsed.config.name).toBe("a");
-    expect(parsed.warnings).toEqual(["environment variable ETCD_NAME is shadowed by flag -name"]);
+  test("a flag and its variable together are refused as etcd does, whichever has which value", () => {
+    for (const name of ["a", "b"]) {
+      expect(parseConfig(["--name=a"], { ETCD_NAME: name })).toEqual({
+        kind: "error",
+        message:
+          'conflicting environment variable "ETCD_NAME" is shadowed by corresponding command-line flag ' +
+          "(either unset environment variable or disable flag)",
+      });
+    }
+  });
+
+  test("a log level is read in either case", () => {
+    expect(configOf(["--log-level=ERROR"]).logLevel).toBe("error");
+    expect(configOf([], { ETCD_LOG_LEVEL: "Warn" }).logLevel).toBe("warn");
   });
 
   test("an empty variable counts as absent, and other variables are not read", () => {
