@@ -15,6 +15,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Clock } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
+import { refuseUser } from "./command.ts";
 import type { AnyCommandKind, EffectTargets } from "./command.ts";
 import type { Proposal } from "./proposal.ts";
 import { decodeRecord } from "./record.ts";
@@ -142,7 +143,7 @@ export class Applier {
 
   #execute(kind: AnyCommandKind, request: unknown, identity: Identity | null, isAnswered: boolean): unknown {
     const keyspace = this.#keyspace;
-    const refused = keyspace.auth.enabled ? kind.refuse(keyspace, request, identity) : null;
+    const refused = refuseUser(keyspace, kind, request, identity);
     if (refused !== null) return refused;
     const outcome = kind.execute(keyspace, request, isAnswered);
     if (outcome instanceof Refusal) return outcome;

@@ -61,6 +61,16 @@ export function commandKind<Request, Response>(
   return { code, name, decode, encode, execute, refuse, effects, count };
 }
 
+/** Why the user may not give this command at this moment, or null: everybody may while authentication is disabled. */
+export function refuseUser<Request, Response>(
+  keyspace: Keyspace,
+  kind: CommandKind<Request, Response>,
+  request: Request,
+  identity: Identity | null,
+): Refusal | null {
+  return keyspace.auth.enabled ? kind.refuse(keyspace, request, identity) : null;
+}
+
 function allow(): null {
   return null;
 }

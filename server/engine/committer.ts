@@ -13,6 +13,7 @@ import type { Clock, Timer } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../limits.ts";
 import type { Applier } from "./applier.ts";
+import { refuseUser } from "./command.ts";
 import type { CommandKind } from "./command.ts";
 import { Proposal } from "./proposal.ts";
 import type { Waiter } from "./proposal.ts";
@@ -101,8 +102,7 @@ export class Committer implements JournalListener {
     const bytes = identity === null ? record : withIdentity(record, identity);
     if (bytes.length > RECORD_BYTES_MAX) return REQUEST_TOO_LARGE;
     // It is decided when it is executed. But who may not write at all must not make the journal grow, which is for ever.
-    const keyspace = this.#keyspace;
-    const denied = keyspace.auth.enabled ? kind.refuse(keyspace, request, identity) : null;
+    const denied = refuseUser(this.#keyspace, kind, request, identity);
     if (denied !== null) return denied;
     let position;
     try {

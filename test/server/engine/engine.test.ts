@@ -267,7 +267,7 @@ describe("one reign follows another", () => {
     }
   });
 
-  test("a journal that no longer reaches back to what was executed is refused, and the reign before stays", async () => {
+  test("a journal that no longer reaches back to what was executed is refused, and taken by who has executed that", async () => {
     for (const key of ["a", "b", "c"]) propose(key);
     await committed();
     await journal.trim(3);
