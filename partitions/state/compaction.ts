@@ -2,11 +2,12 @@
  * Compaction sets a revision below which nothing can be read, and then forgets what only reads below it would need.
  * Setting the point is done at once; forgetting is done in steps, by walking the revision log from its front:
  *
- *     log   a1=put  b2=put  a3=put  b4=delete  c5=put  a6=put …        compact(5)
- *           a1 b2 a3 have no predecessor or lose it; b4 goes and takes b along; the log now begins with c5
+ *     log   a1=put  b2=put  a3=put  b4=delete  a5=put  c5=put  a6=put …        compact(5)
+ *           a1 b2 a3 have no predecessor or lose it; b4 goes and takes b along; the log now begins with a5
+ *           a5 and c5 stay, as a watch may start with them; a5 loses its predecessor a3
  *
- * A change exactly at the compact revision keeps its predecessor until the next compaction, because a watch may start
- * there and ask for prev_kv (CO-03, CO-09). So does every change that synced watchers have not been told of yet, and
+ * So nothing is kept that cannot be read at the compact revision or later, and the events of the compact revision itself
+ * tell no prev_kv, as in etcd (CO-03, CO-09). What synced watchers have not been told of yet is left alone, and so is
  * what is needed at a revision that is held (hold.ts).
  */
 import type { KeyspaceState } from "./keyspace-state.ts";
@@ -29,15 +30,23 @@ export function compact(state: KeyspaceState, revision: number): Refusal | null 
  */
 export function compactStep(state: KeyspaceState, neededFrom: number, maxEntries: number): boolean {
   const { log, partitionMap } = state;
-  const limit = Math.min(state.compactRevision, neededFrom, state.held.lowest);
-  const last = Math.min(log.end, log.start + maxEntries);
+  /** All below it is readable for nobody; what a change at it has superseded is so, too. */
+  const point = Math.min(state.compactRevision, neededFrom - 1, state.held.lowest);
+  let left = maxEntries;
   let index = log.start;
-  while (index < last) {
+  for (; left > 0 && index < log.end && log.at(index).modRevision < point; index++) {
     const change = log.at(index);
-    if (change.modRevision >= limit) break;
     partitionMap.find(change.history.key).compact(change);
-    index++;
+    left--;
   }
   log.dropBefore(index);
-  return index === log.end || log.at(index).modRevision >= limit;
+  index = Math.max(index, state.supersededUntil);
+  for (; index < log.end && log.at(index).modRevision <= point; index++) {
+    if (left === 0) return false;
+    const change = log.at(index);
+    partitionMap.find(change.history.key).forgetSuperseded(change);
+    state.supersededUntil = index + 1;
+    left--;
+  }
+  return true;
 }

@@ -28,6 +28,8 @@ export class KeyspaceState {
   readonly leases = new LeaseTable();
   readonly alarms = new Alarms();
   readonly auth = new Auth();
+  /** Index in the log below which no change has a predecessor of an earlier revision any more (compaction.ts). */
+  supersededUntil = 0;
   /** What is being read in several turns. */
   readonly held = new HeldRevisions();
   /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */

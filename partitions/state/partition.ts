@@ -13,6 +13,9 @@ import { RevisionLog } from "./revision-log.ts";
 const CHANGE_OVERHEAD_BYTES = 240;
 const KEY_OVERHEAD_BYTES = 160;
 
+/** What a partition takes before it has a key: table, index and log. Measured as heap. */
+const EMPTY_PARTITION_BYTES = 12_800;
+
 function bytesOfChange(change: Change): number {
   return change.kv.length + CHANGE_OVERHEAD_BYTES;
 }
@@ -28,7 +31,7 @@ export class Partition {
   readonly #index = new KeyIndex();
   /** The creations and deletions among the changes since the compact revision. */
   readonly #existenceLog = new RevisionLog();
-  #bytes = 0;
+  #bytes = EMPTY_PARTITION_BYTES;
   #versionCount = 0;
 
   constructor(prefix: string) {
@@ -45,7 +48,7 @@ export class Partition {
     return this.#table.size;
   }
 
-  /** Bytes of all that is kept, history included. */
+  /** Bytes of all that is kept, history included, and of the partition itself: never 0. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -109,6 +112,18 @@ export class Partition {
   }
 
   /**
+   * Forgets what a change at the compact revision has superseded, which nobody can read any more. What was changed twice
+   * in one revision stays whole: a watch may start there.
+   */
+  forgetSuperseded(change: Change): void {
+    const { previous } = change;
+    if (previous === null || previous.modRevision === change.modRevision) return;
+    change.previous = null;
+    // A tombstone was taken off the accounts when it was compacted itself.
+    if (!previous.isTombstone) this.#forget(previous);
+  }
+
+  /**
    * Forgets what a change below the compact revision has superseded. A tombstone goes itself, and with it its key when
    * it has not been created again. To be called once for each change, in revision order.
    */
@@ -121,7 +136,6 @@ export class Partition {
     }
     if (previous !== null) {
       change.previous = null;
-      // A tombstone was taken off the accounts when it was compacted itself.
       if (!previous.isTombstone) this.#forget(previous);
     }
     if (!change.isTombstone) return;
@@ -155,7 +169,7 @@ export class Partition {
   verify(isPending: (change: Change) => boolean): void {
     this.#index.verify();
     let histories = 0;
-    let bytes = 0;
+    let bytes = EMPTY_PARTITION_BYTES;
     let versions = 0;
     const cursor = this.#index.seek("");
     for (let history = cursor.next(); history !== null; history = cursor.next()) {

@@ -216,7 +216,7 @@ export class Watchers implements FlushedRevision {
   }
 
   #readPiece(group: WatcherGroup, start: number, maxChanges: number): Piece {
-    const { log } = this.#state;
+    const { log, compactRevision } = this.#state;
     const end = this.#flushedIndex;
     const events: EncodedEvent[] = [];
     let bytes = 0;
@@ -237,7 +237,8 @@ export class Watchers implements FlushedRevision {
       if (!group.contains(change.history.key) || !group.wants(change)) continue;
       if (lastMatch !== lastRevision) revisions++;
       lastMatch = lastRevision;
-      const event = this.#cache.event(change, group.prevKv);
+      // What was before the compact revision is compacted, whether it has been removed yet or not (CO-09).
+      const event = this.#cache.event(change, group.prevKv && change.modRevision > compactRevision);
       bytes += event.length;
       events.push(event);
     }

@@ -96,6 +96,16 @@ describeStores("etcdctl", (start, name) => {
     expect(await ctl(`compact --physical ${revision + 2}`)).toBe(`compacted revision ${revision + 2}\n`);
   });
 
+  test("endpoint status of a store that nobody has written to, in every format", async () => {
+    const fresh = await start([]);
+    onTestFinished(() => fresh.remove());
+    for (const format of ["simple", "table", "json", "fields"]) {
+      const { code, stdout } = await etcdctl(fresh.url, ["endpoint", "status", `--write-out=${format}`]);
+      expect([format, code]).toEqual([format, 0]);
+      expect(stdout).toContain(fresh.url);
+    }
+  });
+
   test("endpoint status, health and hashkv; member list; alarm; defrag", async () => {
     const { url } = shared.store;
     const { header, version } = await shared.client.status();

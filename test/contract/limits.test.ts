@@ -162,4 +162,27 @@ describeStores("limits", (start, name) => {
       expect(revisionOf(await client.put(big("small")))).toBe(revision + 1);
     });
   });
+
+  describe("with a quota of 20 MiB", () => {
+    const QUOTA_BYTES = 20 * 1024 * 1024;
+    const shared = new SharedStore(start, [`--quota-backend-bytes=${QUOTA_BYTES}`]);
+
+    test("§9.2 the way out of NOSPACE: delete, compact to that revision, defragment, disarm, write", async () => {
+      const { client } = shared;
+      const big = (key: string): PutRequest => putRequest(key, Buffer.alloc(100_000));
+      const outgrow = async (): Promise<void> => {
+        for (let i = 0; i < 1_000; i++) await client.put(big(`fill/${i}`));
+      };
+      for (let round = 0; round < 2; round++) {
+        await expectRefused(outgrow(), ...NO_SPACE);
+        const revision = revisionOf(await client.deleteRange(deleteRequest("fill/", "fill0")));
+        await client.compact({ revision, physical: true });
+        await client.rare("Maintenance/Defragment", defragmentRequest, defragmentResponse, {});
+        const { dbSizeInUse, leader } = await client.status();
+        expect(dbSizeInUse).toBeLessThan(QUOTA_BYTES / 10);
+        await client.alarm({ action: ALARM_ACTION_DEACTIVATE, alarm: ALARM_NOSPACE, memberID: leader });
+        for (let i = 0; i < 10; i++) await client.put(big(`after/${i}`));
+      }
+    });
+  });
 });

@@ -192,10 +192,13 @@ export const WATCH_FREEDOMS: readonly WatchFreedom[] = [
     ],
   },
   {
-    name: "prev_kv at the compacted revision",
+    name: "prev_kv of a live event at the compacted revision",
     reason:
-      "etcd looks it up one revision earlier, which is compacted, and leaves it out. Plinth still has it, and giving it is what kube-apiserver is glad of (CO-09).",
-    level: ({ compactRevision }, [plinth, etcd]) => [withoutKnownPrevKvs(plinth, etcd, compactRevision), etcd],
+      "etcd looks it up when it sends the event, and leaves it out when a compaction to that very revision was sooner. Plinth keeps it for who is about to be told (CO-09). A watch that starts there gets none from either.",
+    level: ({ compactRevision, historyUpTo }, [plinth, etcd]) => [
+      compactRevision > historyUpTo ? withoutKnownPrevKvs(plinth, etcd, compactRevision) : plinth,
+      etcd,
+    ],
   },
 ];
 

@@ -9,7 +9,7 @@ describe("revisions and versions", () => {
     expect(keyspace.revision).toBe(1);
     expect(keyspace.compactRevision).toBe(-1);
     expect(keyspace.keyCount).toBe(0);
-    expect(keyspace.bytes).toBe(0);
+    expect(keyspace.bytes, "partitions take room before they have keys").toBeGreaterThan(0);
   });
 
   test("MV-02, MV-04, MV-05: each change takes one revision; a put after a delete begins a new life", () => {

@@ -3,7 +3,7 @@ import { Keyspace } from "../../../partitions/keyspace.ts";
 import { PartitionMap } from "../../../partitions/state/partition-map.ts";
 import { COMPACTED, FUTURE_REVISION } from "../../../partitions/refusals.ts";
 import { Harness, keysOf, kv, tombstone } from "../harness.ts";
-import { everything } from "../requests.ts";
+import { deleteOp, everything, putOp } from "../requests.ts";
 
 describe("compaction", () => {
   test("CO-01: the point is above the last one and not in the future; the current revision is fine", () => {
@@ -49,8 +49,7 @@ describe("compaction", () => {
     expect(harness.get("a", 3)).toBeNull();
     const recorder = harness.watch("a", { startRevision: 3, prevKv: true });
     harness.catchUp();
-    expect(recorder.events).toEqual([{ type: "delete", kv: tombstone("a", 3), prevKv: kv("a", "1", 2, 2, 1) }]);
-    expect(harness.keyspace.bytes).toBeGreaterThan(0);
+    expect(recorder.events).toEqual([{ type: "delete", kv: tombstone("a", 3), prevKv: null }]);
     harness.put("b");
     harness.flush();
     harness.compact(4);
@@ -72,16 +71,69 @@ describe("compaction", () => {
     expect(harness.keyspace.bytes).toBeGreaterThan(fresh + 100_000);
     harness.compact(harness.keyspace.revision);
     harness.remove();
-    // What is at the point itself keeps its predecessor.
-    expect(harness.keyspace.bytes).toBeLessThan(fresh + 1_500);
-    harness.put("c");
-    harness.compact(harness.keyspace.revision);
-    harness.remove();
     const unchanged = new Harness();
     for (const key of ["/registry/pods/a", "b"]) unchanged.put(key, Buffer.alloc(1_000));
-    unchanged.put("c");
     // Revisions and versions of later changes have more digits.
     expect(harness.keyspace.bytes - unchanged.keyspace.bytes).toBeLessThan(10);
+  });
+
+  test("compaction to a revision forgets what that revision itself superseded", () => {
+    const harness = new Harness();
+    const empty = harness.keyspace.bytes;
+    harness.put("a", Buffer.alloc(10_000));
+    harness.put("b", Buffer.alloc(10_000));
+    harness.delete("a", "c");
+    harness.compact(harness.keyspace.revision);
+    harness.remove();
+    expect(harness.keyspace.versionCount, "two tombstones, of which a watch may still be told").toBe(2);
+    expect(harness.keyspace.bytes).toBeLessThan(empty + 2_000);
+  });
+
+  test("CO-09: an event of the compact revision tells no prev_kv, before the removal as after it", () => {
+    const harness = new Harness();
+    harness.put("a", "1");
+    harness.put("a", "2");
+    harness.put("a", "3");
+    harness.flush();
+    // Whoever read before the compaction has left an event with prev_kv in the cache.
+    const early = harness.watch("a", { startRevision: 3, prevKv: true });
+    const other = harness.watch("a", { startRevision: 2, prevKv: true });
+    harness.keyspace.watchers.catchUp(2);
+    harness.compact(3);
+    const watches = [harness.watch("a", { startRevision: 3, prevKv: true })];
+    harness.catchUp();
+    harness.remove();
+    watches.push(harness.watch("a", { startRevision: 3, prevKv: true }));
+    harness.catchUp();
+    expect(early.events.map(({ prevKv }) => prevKv?.modRevision)).toEqual([2, 3]);
+    expect(other.compactRevision).toBe(3);
+    for (const { events } of watches) {
+      expect(events.map(({ kv: { modRevision }, prevKv }) => [modRevision, prevKv?.modRevision])).toEqual([
+        [3, undefined],
+        [4, 3],
+      ]);
+    }
+  });
+
+  test("a key that one revision changes twice is told whole from the compact revision on", () => {
+    const harness = new Harness();
+    harness.put("a", "1");
+    harness.txn([], [putOp("a", "2"), deleteOp("a"), putOp("a", "3")]);
+    harness.flush();
+    harness.compact(3);
+    harness.remove();
+    const recorder = harness.watch("a", { startRevision: 3, prevKv: true });
+    harness.catchUp();
+    expect(recorder.events.map(({ type, prevKv }) => [type, prevKv])).toEqual([
+      ["put", null],
+      ["delete", null],
+      ["put", null],
+    ]);
+    harness.put("b");
+    harness.flush();
+    harness.compact(4);
+    harness.remove();
+    expect(harness.keyspace.versionCount).toBe(2);
   });
 
   test("CO-11: a step removes no more than it was asked to", () => {
@@ -92,8 +144,10 @@ describe("compaction", () => {
     expect(harness.keyspace.compactStep(3)).toBe(false);
     expect(harness.keyspace.changeCount).toBe(7);
     harness.keyspace.verify();
-    expect(harness.keyspace.compactStep(5)).toBe(true);
+    expect(harness.keyspace.compactStep(5), "one is left to lose its predecessor").toBe(false);
     expect(harness.keyspace.changeCount, "the changes from the point on stay").toBe(2);
+    expect(harness.keyspace.compactStep(1)).toBe(true);
+    expect(harness.keyspace.versionCount).toBe(2);
   });
 
   test("CO-08: what synced watchers were not told of yet is kept for them", () => {

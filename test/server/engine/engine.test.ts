@@ -39,6 +39,9 @@ let engine: Engine;
 let journal: MemoryJournal;
 let flushes: number;
 
+/** Some more than an empty keyspace takes. */
+const QUOTA_BYTES = 20_000;
+
 async function open(quotaBytes = Number.POSITIVE_INFINITY): Promise<void> {
   engine = newEngine({ clock, quotaBytes, flush: () => flushes++ });
   journal = await takeOver(engine, store);
@@ -360,12 +363,12 @@ describe("a lease runs out while the CORRUPT alarm forbids its revocation", () =
 
 describe("the space quota", () => {
   test("the request that would outgrow it raises the alarm, and a restart does not clear it", async () => {
-    await open(10_000);
+    await open(QUOTA_BYTES);
     const told: unknown[] = [];
     const call = { fail: (refusal: Refusal): unknown => told.push([refusal, engine.keyspace.alarms().length]) };
     journal.hold();
     expect([engine.guard.refuseOverQuota(call, 100), engine.guard.refuseByAlarm(100)]).toEqual([false, null]);
-    expect([engine.guard.refuseOverQuota(call, 20_000), engine.guard.refuseOverQuota(call, 20_000)]).toEqual([
+    expect([engine.guard.refuseOverQuota(call, QUOTA_BYTES), engine.guard.refuseOverQuota(call, QUOTA_BYTES)]).toEqual([
       true,
       true,
     ]);
@@ -378,10 +381,10 @@ describe("the space quota", () => {
       [NO_SPACE, 1],
     ]);
     expect(engine.guard.refuseByAlarm(100)).toBe(NO_SPACE);
-    expect(engine.guard.refuseOverQuota(call, 20_000)).toBe(true);
+    expect(engine.guard.refuseOverQuota(call, QUOTA_BYTES)).toBe(true);
     expect(told).toHaveLength(3);
     expect(engine.keyspace.alarms()).toEqual([{ memberId: MEMBER_ID, alarm: 1 }]);
-    await open(10_000);
+    await open(QUOTA_BYTES);
     expect(engine.guard.refuseOverQuota(call, 100)).toBe(false);
     expect(engine.guard.refuseByAlarm(100)).toBe(NO_SPACE);
     expect(engine.guard.refuseByAlarm(0)).toBeNull();
