@@ -20,6 +20,8 @@ export interface PlinthOptions {
   readonly flags?: readonly string[];
   /** Another main file than the server's own. */
   readonly mainFile?: string;
+  /** How many files it may have open; what the tester may have if not said. */
+  readonly descriptorsMax?: number;
 }
 
 const serverMainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
@@ -38,7 +40,7 @@ export async function startPlinth(options: PlinthOptions = {}): Promise<PlinthPr
   const port = options.port ?? (await freePort());
   const folder = options.dataDir === undefined ? makePeerFolder("plinth") : null;
   const dataDir = options.dataDir ?? path.join(folder ?? "", "data");
-  const plinth = new PlinthProcess(port, dataDir, folder, options.flags ?? [], options.mainFile ?? serverMainFile);
+  const plinth = new PlinthProcess(port, dataDir, folder, options);
   try {
     await plinth.start();
   } catch (error) {
@@ -54,19 +56,17 @@ export class PlinthProcess {
   readonly dataDir: string;
   /** All that it printed so far, in every run of it. */
   readonly logLines: string[] = [];
-  readonly #flags: readonly string[];
-  readonly #mainFile: string;
+  readonly #options: PlinthOptions;
   readonly #ownFolder: string | null;
   #run: Run | null = null;
 
   /** `ownFolder` is removed with the data in it by `remove`; null when the data is the caller's. */
-  constructor(port: number, dataDir: string, ownFolder: string | null, flags: readonly string[], mainFile: string) {
+  constructor(port: number, dataDir: string, ownFolder: string | null, options: PlinthOptions) {
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.dataDir = dataDir;
     this.#ownFolder = ownFolder;
-    this.#flags = flags;
-    this.#mainFile = mainFile;
+    this.#options = options;
   }
 
   /** The process id of the current run. */
@@ -78,7 +78,7 @@ export class PlinthProcess {
   /** Starts the server, for the first time or after `stop` or `kill`, and waits until it serves. */
   async start(): Promise<void> {
     assert(this.#run === null, "one run at a time");
-    const run = startRun(this.#arguments(), this.#ownFolder ?? "");
+    const run = startRun(this.#command(), this.#ownFolder ?? "");
     this.#run = run;
     const { promise: ready, resolve } = Promise.withResolvers<"ready">();
     for (const output of [run.child.stdout, run.child.stderr]) {
@@ -120,13 +120,20 @@ export class PlinthProcess {
 
   #arguments(): readonly string[] {
     return [
-      this.#mainFile,
+      this.#options.mainFile ?? serverMainFile,
       `--data-dir=${this.dataDir}`,
       `--listen-client-urls=${this.url}`,
       `--advertise-client-urls=${this.url}`,
       "--log-level=info",
-      ...this.#flags,
+      ...(this.#options.flags ?? []),
     ];
+  }
+
+  #command(): readonly string[] {
+    const command = [process.execPath, ...this.#arguments()];
+    const { descriptorsMax } = this.#options;
+    if (descriptorsMax === undefined) return command;
+    return ["sh", "-c", `ulimit -n ${descriptorsMax} && exec "$@"`, "sh", ...command];
   }
 
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<string> {
@@ -153,8 +160,8 @@ interface Run {
   readonly ended: Promise<string>;
 }
 
-function startRun(args: readonly string[], folder: string): Run {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+function startRun([program, ...args]: readonly string[], folder: string): Run {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   // Detached: what ends the tester's process group must leave the guard to do its work.
   const guard = spawn("sh", ["-c", guardScript, "sh", String(child.pid ?? ""), folder], {
     detached: true,

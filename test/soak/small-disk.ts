@@ -1,0 +1,64 @@
+/**
+ * A disk of its own that can be full: a file with an ext4 file system in it, mounted from a loop device. That takes root
+ * on Linux.
+ */
+import { execFileSync } from "node:child_process";
+import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import path from "node:path";
+
+const FILLING_STEP = Buffer.alloc(1024 * 1024);
+
+export class SmallDisk {
+  /** Where it is mounted. */
+  readonly path: string;
+  readonly #folder: string;
+  readonly #filling: string;
+
+  /**
+   * Makes and mounts it.
+   *
+   * @param folder exists; the disk's file and mount point are made in it
+   * @throws when it cannot be mounted here
+   */
+  constructor(folder: string, bytes: number) {
+    this.#folder = folder;
+    this.path = path.join(folder, "disk");
+    this.#filling = path.join(this.path, "filling");
+    const image = path.join(folder, "disk.img");
+    const file = openSync(image, "w");
+    ftruncateSync(file, bytes);
+    closeSync(file);
+    mkdirSync(this.path);
+    // No blocks that only root may take: full is full for everybody.
+    execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
+    execFileSync("mount", ["-o", "loop", image, this.path]);
+  }
+
+  get freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  /** Takes all the room that there is. */
+  fill(): void {
+    const file = openSync(this.#filling, "a");
+    try {
+      for (;;) writeSync(file, FILLING_STEP);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** Gives back what `fill` took. */
+  empty(): void {
+    rmSync(this.#filling, { force: true });
+  }
+
+  /** Who still has a file open on it keeps that until it ends. */
+  remove(): void {
+    execFileSync("umount", ["-l", this.path]);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
