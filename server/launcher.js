@@ -1,0 +1,48 @@
+/**
+ * What starts first, whichever Node runs it: plain JavaScript that an old one can read, so that it can say what is wrong.
+ * `main.ts` is a link to this file, as a Node that cannot read TypeScript looks at the name behind a link. Everything
+ * else is in `process.ts`, which is loaded with what an earlier start has compiled.
+ */
+import fs from "node:fs";
+import module from "node:module";
+import path from "node:path";
+import process from "node:process";
+
+/** As `engines` in package.json. */
+const NODE_MAJOR_MIN = 24;
+
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `Plinth needs Node.js ${NODE_MAJOR_MIN} or later, and this is ${process.version}. ` +
+      "`npm install` brings the right one along: use `npm start`, or node_modules/.bin/node in place of node.\n",
+  );
+  process.exitCode = 1;
+} else {
+  const folder = compiledFolder();
+  if (folder !== null) module.enableCompileCache(folder);
+  await import("./process.ts");
+  // Now and not at the end, which a crash would take away.
+  module.flushCompileCache();
+}
+
+/**
+ * Where compiled code is kept: a folder of the user's own, as code that others left in one for all would be run. Null when
+ * there is none or it cannot be made; then every start compiles anew.
+ */
+function compiledFolder() {
+  const { CACHE_DIRECTORY, XDG_CACHE_HOME, HOME } = process.env;
+  // What systemd makes for a service that has a `CacheDirectory`.
+  if (CACHE_DIRECTORY) return CACHE_DIRECTORY.split(":")[0];
+  const base = XDG_CACHE_HOME || (HOME ? path.join(HOME, ".cache") : "");
+  if (!path.isAbsolute(base)) return null;
+  const folder = path.join(base, "plinth");
+  // One after the other: Node, asked for both at once, tries for ever in a file system such as /proc.
+  for (const each of [base, folder]) {
+    try {
+      fs.mkdirSync(each, 0o700);
+    } catch {
+      if (!fs.existsSync(each)) return null;
+    }
+  }
+  return folder;
+}

@@ -1,0 +1,102 @@
+/** The process: command line in, exit code out. Everything else is in `plinth.ts`. Loaded by `launcher.js`. */
+import process from "node:process";
+import { JournalError } from "../journal/journal.ts";
+import { parseConfig } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
+import { DataDirError } from "./host/data-dir.ts";
+import { describeError, openLog } from "./host/logger.ts";
+import type { OpenLog } from "./host/logger.ts";
+import { Plinth } from "./plinth.ts";
+import { PLINTH_VERSION } from "./version.ts";
+
+/** Exit codes as etcd's: 2 for a command line that cannot be used, 1 for anything that failed. */
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+async function main(): Promise<void> {
+  const parsed = parseConfig(process.argv.slice(2), process.env);
+  switch (parsed.kind) {
+    case "help":
+    case "version":
+      process.stdout.write(parsed.text);
+      return;
+    case "error":
+      process.stderr.write(`${parsed.message}\n`);
+      process.exitCode = EXIT_USAGE;
+      return;
+    case "config":
+      break;
+  }
+  const { config, noEffect, warnings } = parsed;
+  const log = tryOpenLog(config);
+  if (log === null) {
+    process.exitCode = EXIT_FAILED;
+    return;
+  }
+  const { logger } = log;
+  const fail = (error: unknown): void => {
+    logger.fatal({ error }, "the server cannot go on");
+    exit(log, EXIT_FAILED);
+  };
+  // A broken invariant ends the process: wrong data is worse than no service.
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  let plinth: Plinth | null = null;
+  stopOnSignal(() => plinth, log);
+  logger.info({ version: PLINTH_VERSION, "data-dir": config.dataDir }, "starting Plinth");
+  if (noEffect.length > 0) logger.info({ flags: noEffect }, "these flags have no effect on Plinth");
+  for (const warning of warnings) logger.warn(warning);
+  try {
+    plinth = await Plinth.start(config, logger);
+  } catch (error) {
+    // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
+    logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
+    exit(log, EXIT_FAILED);
+  }
+}
+
+/** Null when an output cannot be opened, which is then said where a log would not be needed. */
+function tryOpenLog(config: Config): OpenLog | null {
+  try {
+    return openLog({ level: config.logLevel, format: config.logFormat, outputs: config.logOutputs });
+  } catch (error) {
+    process.stderr.write(`cannot open the log: ${String(describeError(error))}\n`);
+    return null;
+  }
+}
+
+/** The first signal ends the server cleanly, the second one at once; so does the first one while the server starts. */
+function stopOnSignal(started: () => Plinth | null, log: OpenLog): void {
+  const { logger } = log;
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    if (stopping) exit(log, EXIT_FAILED);
+    stopping = true;
+    const plinth = started();
+    if (plinth === null) {
+      // Nothing has to be ended first: what the start does to the data directory may be cut off anywhere.
+      logger.info({ signal }, "received signal while starting; the server has stopped");
+      exit(log, 0);
+    }
+    logger.info({ signal }, "received signal; shutting down");
+    await plinth.stop();
+    logger.info("the server has stopped");
+    exit(log, 0);
+  };
+  process.on("SIGTERM", (signal) => void stop(signal));
+  process.on("SIGINT", (signal) => void stop(signal));
+}
+
+function exit(log: OpenLog, code: number): never {
+  log.flush();
+  process.exit(code);
+}
+
+/** A failure of the data directory, the disk or the network, as opposed to one of the code. */
+function isOperational(error: unknown): boolean {
+  return (
+    error instanceof DataDirError || error instanceof JournalError || (error instanceof Error && "syscall" in error)
+  );
+}
+
+await main();

@@ -1,0 +1,39 @@
+/** What starts first: it must say what is wrong to a Node that could not run the rest. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+
+const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "plinth-launcher-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test("an old Node is told in one sentence what to do", () => {
+  // It reads nothing else of the Node that runs it before it decides.
+  const pretend = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.20.2"})`;
+  const { status, stderr, stdout } = spawnSync(process.execPath, ["--import", pretend, mainFile, "--version"], {
+    encoding: "utf8",
+  });
+  expect([status, stdout]).toEqual([1, ""]);
+  expect(stderr.trimEnd().split("\n")).toEqual([expect.stringMatching(/needs Node\.js 24 or later.*npm start/)]);
+});
+
+test("what a start compiled is kept for the next one, in a folder of the user", async () => {
+  const home = await temporaryFolder();
+  const env = { PATH: process.env["PATH"], HOME: home };
+  execFileSync(process.execPath, [mainFile, "--version"], { env });
+  expect(await readdir(path.join(home, ".cache", "plinth"))).not.toEqual([]);
+});
+
+test.each([{ HOME: "/proc/none" }, { HOME: "/dev/null" }, { HOME: "/proc" }, { XDG_CACHE_HOME: "relative" }, {}])(
+  "without a folder for it that can be made, a start compiles anew: %o",
+  (folders) => {
+    const env = { PATH: process.env["PATH"], ...folders };
+    expect(execFileSync(process.execPath, [mainFile, "--version"], { env, encoding: "utf8" })).toContain("etcd");
+  },
+);
