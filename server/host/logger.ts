@@ -66,7 +66,7 @@ export function createLogger(options: Pick<LoggerOptions, "level" | "format">, s
       level: options.level === "panic" ? "fatal" : options.level,
       base: null,
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
-      formatters: { level: (level) => ({ level }) },
+      formatters: { level: (level) => ({ level }), log: rounded },
       serializers: { error: describeError },
       // An error that ends the process is looked for in the code, so say where it was.
       mixin: (fields: object, level) =>
@@ -76,24 +76,42 @@ export function createLogger(options: Pick<LoggerOptions, "level" | "format">, s
   );
 }
 
-/** An error as one line: its message, then those of its causes. Other values as they are. */
+/** An error as one line: its message, then those of its causes that it does not repeat. Other values as they are. */
 export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) {
     return error;
   }
-  const messages = [error.message];
-  let cause = error.cause;
-  while (cause instanceof Error && messages.length < CAUSES_MAX) {
-    messages.push(cause.message);
+  let text = error.message;
+  for (const { message } of causesOf(error)) {
+    if (!text.includes(message)) text += `: ${message}`;
+  }
+  return text;
+}
+
+/** What an error was caused by, from the outside in, as far as causes are errors. */
+export function causesOf(error: Error): Error[] {
+  const causes: Error[] = [];
+  let { cause } = error;
+  while (cause instanceof Error && causes.length < CAUSES_MAX) {
+    causes.push(cause);
     cause = cause.cause;
   }
-  return messages.join(": ");
+  return causes;
+}
+
+/** Numbers are for people: a tenth of a millisecond is more than a clock is good for. */
+function rounded(fields: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(fields);
+  if (entries.every(([, value]) => typeof value !== "number" || Number.isInteger(value))) return fields;
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === "number" ? Math.round(value * 10) / 10 : value]),
+  );
 }
 
 const FATAL = pino.levels.values["fatal"];
 
 /** A chain of causes may be a ring. */
-const CAUSES_MAX = 8;
+const CAUSES_MAX = 7;
 
 /** Opens it so that a write to a pipe or socket that is full fails instead of waiting. */
 function openDescriptor(output: string): number {

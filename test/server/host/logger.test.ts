@@ -53,12 +53,44 @@ describe("the log", () => {
     });
   });
 
-  test("a ring of causes ends", () => {
+  test("an error that names its cause already says it once", () => {
     const sink = new LogLines();
-    const error = new Error("a");
-    error.cause = error;
-    createLogger({ level: "info", format: "json" }, sink).error({ error }, "failed");
-    expect(fieldsOf(sink.lines[0])["error"]).toBe("a: a: a: a: a: a: a: a");
+    const cause = new Error("ENOSPC: no space left on device, write");
+    const error = new Error(`/data/1.log: writing failed: ${cause.message}`, { cause });
+    const outer = new Error("the server could not start", { cause: error });
+    createLogger({ level: "info", format: "json" }, sink).error({ error: outer }, "failed");
+    expect(fieldsOf(sink.lines[0])["error"]).toBe(
+      "the server could not start: /data/1.log: writing failed: ENOSPC: no space left on device, write",
+    );
+  });
+
+  test("a ring of causes ends, and so does a long chain", () => {
+    const sink = new LogLines();
+    const logger = createLogger({ level: "info", format: "json" }, sink);
+    const ring = new Error("a");
+    ring.cause = new Error("b", { cause: ring });
+    logger.error({ error: ring }, "failed");
+    let chain = new Error("cause 0");
+    for (let i = 1; i <= 20; i++) chain = new Error(`cause ${i}`, { cause: chain });
+    logger.error({ error: chain }, "failed");
+    expect(sink.lines.map((line) => fieldsOf(line)["error"])).toEqual([
+      "a: b",
+      "cause 20: cause 19: cause 18: cause 17: cause 16: cause 15: cause 14: cause 13",
+    ]);
+  });
+
+  test("numbers are rounded to a tenth, and nothing else changes", () => {
+    const sink = new LogLines();
+    const logger = createLogger({ level: "info", format: "json" }, sink);
+    logger.info({ "took-ms": 29.560299999999984, revision: 7, "data-dir": "/data/1.23456", list: [1.25] }, "replayed");
+    const { level: _, ts: __, ...fields } = fieldsOf(sink.lines[0]);
+    expect(fields).toEqual({
+      "took-ms": 29.6,
+      revision: 7,
+      "data-dir": "/data/1.23456",
+      list: [1.25],
+      msg: "replayed",
+    });
   });
 
   test("a fatal line is written out at once", () => {
