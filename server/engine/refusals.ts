@@ -2,8 +2,10 @@
  * The refusals of the engine, with etcd's codes and exact texts (contract §10): why a command does not get as far as
  * execution. Those of execution are in partitions/refusals.ts, those of single services in server/api/statuses.ts.
  */
+import { JournalError } from "../../journal/journal.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { INVALID_ARGUMENT, UNAVAILABLE, UNKNOWN } from "../../proto/grpc-codes.ts";
+import { causesOf } from "../host/logger.ts";
 
 export const REQUEST_TOO_LARGE = new Refusal(INVALID_ARGUMENT, "etcdserver: request is too large");
 
@@ -13,7 +15,21 @@ export const TOO_MANY_REQUESTS = new Refusal(UNKNOWN, "etcdserver: too many requ
 export const REQUEST_TIMED_OUT = new Refusal(UNAVAILABLE, "etcdserver: request timed out");
 export const SERVER_STOPPED = new Refusal(UNAVAILABLE, "etcdserver: server stopped");
 
-/** After the journal failed the outcome of a write in flight is unknown, which Unavailable says (OC-08). */
+/**
+ * After the journal failed the outcome of a write in flight is unknown, which Unavailable says (OC-08). Clients learn what
+ * went wrong and not where: paths of the server's machine are for its log.
+ */
 export function journalFailed(error: Error): Refusal {
-  return new Refusal(UNAVAILABLE, `etcdserver: journal failed, writes are stopped: ${error.message}`);
+  return new Refusal(UNAVAILABLE, `etcdserver: journal failed, writes are stopped: ${reasonOf(error)}`);
+}
+
+/**
+ * The innermost cause in a word or two: what the kernel says of a failed call up to the comma, behind which stand the
+ * call and its path. A journal's own text names files, so that its code stands for it.
+ *
+ *     ENOSPC: no space left on device, open '/var/lib/plinth/journal/…'   →   ENOSPC: no space left on device
+ */
+function reasonOf(error: Error): string {
+  const innermost = causesOf(error).at(-1) ?? error;
+  return innermost instanceof JournalError ? innermost.code : innermost.message.split(",", 1)[0];
 }

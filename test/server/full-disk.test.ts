@@ -62,6 +62,7 @@ describe.skipIf(!mounted)(`a full disk${mounted ? "" : ": no right to mount a fi
     expect(acknowledged.length).toBeGreaterThan(10);
     expect(failure?.code).toBe(14);
     expect(failure?.message).toMatch(DISK_FULL);
+    expect(failure?.message).not.toContain(folder);
   });
 
   test("later writes get the same error, reads are served, and health says no", async () => {
