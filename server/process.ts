@@ -76,11 +76,13 @@ function stopOnSignal(started: () => Plinth | null, log: OpenLog): void {
     if (plinth === null) {
       // Nothing has to be ended first: what the start does to the data directory may be cut off anywhere.
       logger.info({ signal }, "received signal while starting; the server has stopped");
+      await log.drain();
       exit(log, 0);
     }
     logger.info({ signal }, "received signal; shutting down");
     await plinth.stop();
     logger.info("the server has stopped");
+    await log.drain();
     exit(log, 0);
   };
   process.on("SIGTERM", (signal) => void stop(signal));

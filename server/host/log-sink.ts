@@ -19,6 +19,15 @@ export const LOG_PENDING_BYTES_MAX = 8 * 1024 * 1024;
 /** When a pipe or socket that was full is tried again. */
 const RETRY_MS = 100;
 
+/** How long a drain waits for a disk that hangs. */
+const DRAIN_MS_MAX = 1_000;
+
+/** How long a flush leaves a line that is under way to its thread before it writes the next one itself. */
+const FLUSH_PAUSE_MS = 50;
+
+/** Nobody wakes who waits for this. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 const NEWLINE = Buffer.from("\n");
 
 /** Writes line by line, one write at a time, in the thread pool. */
@@ -38,6 +47,8 @@ export class DescriptorSink implements LogSink {
   #mend = false;
   #droppedTotal = 0;
   #reportedTotal = 0;
+  /** Who waits for all to be written. */
+  #drains: (() => void)[] = [];
 
   /**
    * @param descriptor does not block when it is a pipe or socket: a write that waits for a reader cannot be called back,
@@ -62,8 +73,13 @@ export class DescriptorSink implements LogSink {
     systemTurns.later(this.#writeNext);
   }
 
+  /**
+   * A thread cannot be asked how far it is with the line under way. It is given the time that it needs as good as always,
+   * so that lines keep their order; who can wait for certainty drains instead.
+   */
   flushSync(): void {
-    // A line under way is left to its thread, which the end of the process waits for.
+    if (this.#underWay && this.#lines.length > 1) Atomics.wait(NEVER, 0, 0, FLUSH_PAUSE_MS);
+    // The line under way stays with its thread, which the end of the process waits for.
     const first = this.#underWay ? 1 : 0;
     try {
       while (this.#lines.length > first) {
@@ -76,9 +92,19 @@ export class DescriptorSink implements LogSink {
     }
   }
 
+  /** Resolves when all lines are written, in their order, or are not taken: it waits for nobody who is stuck. */
+  drain(): Promise<void> {
+    if (!this.#active) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drains.push(resolve);
+      systemClock.after(DRAIN_MS_MAX, resolve);
+    });
+  }
+
   readonly #writeNext = (): void => {
     if (this.#lines.length === 0) {
       this.#active = false;
+      this.#endDrains();
       return;
     }
     if (this.#mend) {
@@ -99,6 +125,7 @@ export class DescriptorSink implements LogSink {
         this.#onRecovered(this.#droppedTotal);
       }
     } else if (error === null || error.code === "EAGAIN") {
+      this.#endDrains();
       systemClock.after(RETRY_MS, this.#writeNext);
       return;
     } else {
@@ -113,6 +140,12 @@ export class DescriptorSink implements LogSink {
     this.#torn = count < line.length;
     if (this.#torn) this.#lines[index] = line.subarray(count);
     else this.#lines.splice(index, 1);
+  }
+
+  #endDrains(): void {
+    const drains = this.#drains;
+    this.#drains = [];
+    for (const end of drains) end();
   }
 
   #dropFirst(): void {

@@ -25,8 +25,10 @@ export interface LoggerOptions {
 /** A logger and what ends it. */
 export interface OpenLog {
   readonly logger: Logger;
-  /** Tries once to write out what is still held, before this returns. Call it last before the process exits. */
+  /** Tries once to write out what is still held, before this returns: for a process that must not go on. */
   flush(): void;
+  /** Resolves when all is written that somebody takes. Call it last before the process exits. */
+  drain(): Promise<void>;
 }
 
 /**
@@ -54,7 +56,13 @@ export function openLog(options: LoggerOptions): OpenLog {
     },
   };
   const logger = createLogger(options, sink);
-  return { logger, flush: () => sink.flushSync() };
+  return {
+    logger,
+    flush: () => sink.flushSync(),
+    drain: async () => {
+      await Promise.all(sinks.map((each) => each.drain()));
+    },
+  };
 }
 
 /** A logger that writes to the sink given. */

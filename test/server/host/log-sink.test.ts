@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { DescriptorSink, LOG_PENDING_BYTES_MAX } from "../../../server/host/log-sink.ts";
 
@@ -13,6 +13,8 @@ const descriptor = vi.hoisted(() => ({
   /** Writes that have begun wait for `proceed` while this is true. */
   held: false,
   proceed: (): void => undefined,
+  /** Takes the bytes of the write that is held, which is not called back before `proceed`. */
+  land: (): void => undefined,
 }));
 
 function take(bytes: Buffer): number {
@@ -26,9 +28,13 @@ vi.mock("node:fs", async (original) => ({
   ...(await original<object>()),
   write: (_fd: number, bytes: Buffer, done: (error: Error | null, count: number) => void): void => {
     descriptor.asyncWrites++;
+    let landed: number | null = null;
+    descriptor.land = () => {
+      landed = take(bytes);
+    };
     const run = (): void => {
       try {
-        done(null, take(bytes));
+        done(null, landed ?? take(bytes));
       } catch (error) {
         done(error as Error, 0);
       }
@@ -44,6 +50,10 @@ const busy: Outcome = { error: "EAGAIN" };
 
 let sink: DescriptorSink;
 let reports: number[];
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 beforeEach(() => {
   Object.assign(descriptor, { outcomes: [], text: "", asyncWrites: 0, held: false });
@@ -130,7 +140,23 @@ describe("a log descriptor", () => {
     await expectText("a\nb\nc\n");
   });
 
-  test("a flush leaves the line under way to its thread", async () => {
+  test("a flush gives the line under way to its thread, and a while", async () => {
+    descriptor.held = true;
+    sink.write("a\n");
+    await expectWrites(1);
+    sink.write("b\n");
+    const pause = vi.spyOn(Atomics, "wait").mockImplementation(() => {
+      descriptor.land();
+      return "timed-out";
+    });
+    sink.flushSync();
+    expect(descriptor.text).toBe("a\nb\n");
+    expect(pause).toHaveBeenCalledTimes(1);
+    descriptor.proceed();
+    expect(descriptor.text).toBe("a\nb\n");
+  });
+
+  test("a flush does not wait longer for a thread that is stuck, and writes that line to nobody else", async () => {
     descriptor.held = true;
     sink.write("a\n");
     await expectWrites(1);
@@ -139,6 +165,42 @@ describe("a log descriptor", () => {
     expect(descriptor.text).toBe("b\n");
     descriptor.proceed();
     expect(descriptor.text).toBe("b\na\n");
+  });
+
+  test("a flush with nothing behind the line under way does not wait at all", async () => {
+    descriptor.held = true;
+    sink.write("a\n");
+    await expectWrites(1);
+    const pause = vi.spyOn(Atomics, "wait");
+    sink.flushSync();
+    expect(pause).not.toHaveBeenCalled();
+  });
+
+  test("a drain ends when every line is written, the one under way first", async () => {
+    descriptor.held = true;
+    sink.write("a\n");
+    await expectWrites(1);
+    sink.write("b\n");
+    const drained = sink.drain().then(() => descriptor.text);
+    descriptor.held = false;
+    descriptor.proceed();
+    expect(await drained).toBe("a\nb\n");
+    await sink.drain();
+  });
+
+  test("a drain does not wait for a reader that does not read", async () => {
+    descriptor.outcomes = [busy];
+    sink.write("a\n");
+    sink.write("b\n");
+    expect(await sink.drain().then(() => descriptor.text)).toBe("");
+    await expectText("a\nb\n");
+  });
+
+  test("a drain gives a disk that hangs up after a time", async () => {
+    descriptor.held = true;
+    sink.write("a\n");
+    await sink.drain();
+    expect(descriptor.text).toBe("");
   });
 
   test.each(["ENOSPC", "EAGAIN", "EIO", "EBADF", "EPIPE"])(

@@ -125,6 +125,24 @@ describe("outputs", () => {
     }
   });
 
+  test("lines keep their order when the process ends while one of them is under way", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "plinth-log-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const output = path.join(directory, "a.log");
+    const { logger, drain } = openLog({ level: "info", format: "json", outputs: [output] });
+    const messages: string[] = [];
+    for (let i = 0; i < 50; i++) {
+      messages.push(`received signal ${i}`, `stopped ${i}`);
+      logger.info(`received signal ${i}`);
+      // The thread pool has it from now on.
+      await new Promise((resolve) => setImmediate(resolve));
+      logger.info(`stopped ${i}`);
+      await drain();
+    }
+    const lines = (await readFile(output, "utf8")).trimEnd().split("\n");
+    expect(lines.map((line) => fieldsOf(line)["msg"])).toEqual(messages);
+  });
+
   test("a file that cannot be opened is an error at the start", () => {
     const output = path.join(tmpdir(), "no-such-directory", "plinth.log");
     expect(() => openLog({ level: "info", format: "json", outputs: [output] })).toThrow(/ENOENT/);
