@@ -81,6 +81,12 @@ export const SORTED_STREAMS_MAX = 16;
 export const LEASE_CHECK_MS = 500;
 export const LEASE_REVOKES_PER_CHECK = 500;
 
+/**
+ * When this long has passed since the clock was last looked at, which happens every LEASE_CHECK_MS, the server stood still
+ * and heard nobody: that time counts for no lease, and for no proposal.
+ */
+export const STALL_MS = LEASE_CHECK_MS + 250;
+
 /** When a revocation that came to nothing is proposed again, at the earliest; as etcd does. */
 export const LEASE_REVOKE_RETRY_MS = 3_000;
 

@@ -11,7 +11,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
-import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../limits.ts";
+import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS, STALL_MS } from "../limits.ts";
 import type { Applier } from "./applier.ts";
 import { refuseUser } from "./command.ts";
 import type { CommandKind } from "./command.ts";
@@ -114,7 +114,7 @@ export class Committer implements JournalListener {
     }
     applier.expect(new Proposal(position, kind, request, identity, waiter, this.#clock.nowMs()));
     assert(position === applier.applied + applier.pending, "every record of a reign is expected");
-    this.#timer ??= this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire());
+    if (this.#timer === null) this.#expireLater();
     return null;
   }
 
@@ -146,9 +146,17 @@ export class Committer implements JournalListener {
     this.#timer = null;
   }
 
-  #expire(): void {
-    this.#applier.abandonOlder(this.#clock.nowMs() - PROPOSAL_TIMEOUT_MS, REQUEST_TIMED_OUT);
-    this.#timer = this.#applier.pending === 0 ? null : this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire());
+  #expireLater(): void {
+    const dueMs = this.#clock.nowMs() + EXPIRY_CHECK_MS;
+    this.#timer = this.#clock.after(EXPIRY_CHECK_MS, () => this.#expire(dueMs));
+  }
+
+  #expire(dueMs: number): void {
+    const now = this.#clock.nowMs();
+    // Behind a stall stands what the journal has committed meanwhile: it is heard before somebody is given up.
+    if (now - dueMs <= STALL_MS) this.#applier.abandonOlder(now - PROPOSAL_TIMEOUT_MS, REQUEST_TIMED_OUT);
+    this.#timer = null;
+    if (this.#applier.pending > 0) this.#expireLater();
   }
 }
 

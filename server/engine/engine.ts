@@ -56,7 +56,7 @@ export class Engine {
     this.#options = options;
     this.compactor = new Compactor(keyspace, turns, counters);
     this.catchUp = new CatchUp(keyspace, turns, flush);
-    this.lessor = new Lessor(clock, counters, (id, onLost) => this.#expire(id, onLost));
+    this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
     this.guard = new SpaceGuard(keyspace, quotaBytes, () => this.#raiseNoSpace());
     this.applier = new Applier({
       keyspace,

@@ -1,14 +1,19 @@
 /**
  * The part of leases that looks at the clock: when each lease runs out. What a lease is (its granted TTL, its keys) is
  * the keyspace's. Expiry is a proposal like any other write, so a lease ends at one revision for everybody (LS-08).
+ *
+ * A lease runs on the time in which the server served: a stall ends none, and keepalives that have arrived meanwhile are
+ * read before it is looked who has not sent one.
  */
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer, Turns } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "../limits.ts";
+import { ServedTime } from "./served-time.ts";
 
 class Expiry {
   readonly id: bigint;
   readonly ttlSeconds: number;
+  /** In served time. */
   atMs: number;
   /** True from the proposal of its revocation on; set back when that proposal was refused or lost. */
   revoking: boolean = false;
@@ -25,6 +30,8 @@ export type ProposeRevoke = (id: bigint, onLost: () => void) => void;
 
 export class Lessor {
   readonly #clock: Clock;
+  readonly #turns: Turns;
+  readonly #time: ServedTime;
   readonly #counters: Counters;
   readonly #revoke: ProposeRevoke;
   readonly #expiries = new Map<bigint, Expiry>();
@@ -32,8 +39,10 @@ export class Lessor {
   readonly #waiting = new Map<bigint, Set<(isRevoked: boolean) => void>>();
   #timer: Timer | null = null;
 
-  constructor(clock: Clock, counters: Counters, revoke: ProposeRevoke) {
+  constructor(clock: Clock, turns: Turns, counters: Counters, revoke: ProposeRevoke) {
     this.#clock = clock;
+    this.#turns = turns;
+    this.#time = new ServedTime(clock);
     this.#counters = counters;
     this.#revoke = revoke;
   }
@@ -43,7 +52,7 @@ export class Lessor {
    * again (LS-16).
    */
   promote(): void {
-    const now = this.#clock.nowMs();
+    const now = this.#time.nowMs();
     for (const expiry of this.#expiries.values()) {
       expiry.atMs = now + expiry.ttlSeconds * 1_000;
       expiry.revoking = false;
@@ -64,7 +73,7 @@ export class Lessor {
 
   /** Takes up a lease that was granted: it has its whole TTL before it. */
   add(id: bigint, ttlSeconds: number): void {
-    const expiry = new Expiry(id, ttlSeconds, this.#clock.nowMs() + ttlSeconds * 1_000);
+    const expiry = new Expiry(id, ttlSeconds, this.#time.nowMs() + ttlSeconds * 1_000);
     this.#expiries.set(id, expiry);
     this.#heap.push(expiry, expiry.atMs);
   }
@@ -86,7 +95,7 @@ export class Lessor {
   renew(id: bigint): boolean {
     const expiry = this.#expiries.get(id);
     if (expiry === undefined || this.#expired(expiry)) return false;
-    expiry.atMs = this.#clock.nowMs() + expiry.ttlSeconds * 1_000;
+    expiry.atMs = this.#time.nowMs() + expiry.ttlSeconds * 1_000;
     this.#counters.leasesRenewed++;
     return true;
   }
@@ -112,7 +121,7 @@ export class Lessor {
   remainingSeconds(id: bigint): number | null {
     const expiry = this.#expiries.get(id);
     if (expiry === undefined) return null;
-    return Math.max(0, Math.floor((expiry.atMs - this.#clock.nowMs()) / 1_000));
+    return Math.max(0, Math.floor((expiry.atMs - this.#time.nowMs()) / 1_000));
   }
 
   /** All ids, the one that expires first in front (LS-15). */
@@ -122,7 +131,7 @@ export class Lessor {
 
   /** One look at the clock: proposes the revocation of at most LEASE_REVOKES_PER_CHECK expired leases (LS-10). */
   check(): void {
-    const now = this.#clock.nowMs();
+    const now = this.#time.nowMs();
     for (let proposed = 0; proposed < LEASE_REVOKES_PER_CHECK;) {
       const expiry = this.#heap.popUntil(now);
       if (expiry === null) return;
@@ -136,20 +145,25 @@ export class Lessor {
       proposed++;
       this.#revoke(expiry.id, () => {
         expiry.revoking = false;
-        this.#heap.push(expiry, this.#clock.nowMs() + LEASE_REVOKE_RETRY_MS);
+        this.#heap.push(expiry, this.#time.nowMs() + LEASE_REVOKE_RETRY_MS);
       });
     }
   }
 
+  /** A turn later than the timer, which is served before the sockets: what they have brought by then has been read. */
   #checkLater(): void {
-    this.#timer = this.#clock.after(LEASE_CHECK_MS, () => {
-      this.check();
-      this.#checkLater();
+    const timer = this.#clock.after(LEASE_CHECK_MS, () => {
+      this.#turns.later(() => {
+        if (this.#timer !== timer) return;
+        this.check();
+        this.#checkLater();
+      });
     });
+    this.#timer = timer;
   }
 
   #expired(expiry: Expiry): boolean {
-    return expiry.atMs <= this.#clock.nowMs();
+    return expiry.atMs <= this.#time.nowMs();
   }
 }
 

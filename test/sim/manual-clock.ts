@@ -43,10 +43,15 @@ export class ManualClock implements Clock {
         break;
       }
       this.#pending.delete(next);
-      this.#nowMs = next.dueMs;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
       next.callback();
     }
     this.#nowMs = untilMs;
+  }
+
+  /** Lets time pass in which nothing runs: timers that are due then are late. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
   }
 
   #earliest(untilMs: number): PendingTimer | null {
