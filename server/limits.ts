@@ -43,6 +43,9 @@ export const KEEP_ALIVES_WAITING_MAX = 10_000;
 export const SLICE_EVENTS = 2_000;
 export const SLICE_COMPACTION_ENTRIES = 2_000;
 
+/** How many watches of a stream periodic progress goes over, before other work gets its turn. */
+export const SLICE_PROGRESS_WATCHES = 1_000;
+
 /** A range of more keys is read in slices of so many, with other work between them. */
 export const RANGE_SLICE_KEYS = 5_000;
 

@@ -13,8 +13,8 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { CatchUp } from "../engine/catch-up.ts";
 import type { Counters } from "../metrics/counters.ts";
-import type { Clock, Timer } from "../clock.ts";
-import { COPIED_RESPONSE_BYTES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
+import type { Clock, Timer, Turns } from "../clock.ts";
+import { COPIED_RESPONSE_BYTES, SLICE_PROGRESS_WATCHES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
 import type { Method, Status, StreamCall, StreamListener } from "../transport/service.ts";
 import { SMALLEST_KEY } from "../../partitions/interval/interval.ts";
 import { CODE_NAMES } from "../../proto/grpc-codes.ts";
@@ -29,6 +29,7 @@ export interface WatchContext {
   readonly catchUp: CatchUp;
   readonly headers: Headers;
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly counters: Counters;
   /** --watch-progress-notify-interval */
   readonly progressIntervalMs: number;
@@ -95,6 +96,11 @@ class WatchStream implements StreamListener, WatcherSink {
   readonly #queued = new QueuedEvents();
   readonly #watches = new Map<number, Watch>();
   readonly #byWatcher = new Map<Watcher, Watch>();
+  /**
+   * Watchers that may not be current: all others are, and stay so until their sink is full. A request for progress
+   * takes out those that have become current and ends at the first that has not, so each is looked at once.
+   */
+  readonly #lagging = new Set<Watcher>();
   /** Watchers that met a full queue and wait for it to drain. */
   #paused: Watcher[] = [];
   #nextId = 0;
@@ -142,6 +148,7 @@ class WatchStream implements StreamListener, WatcherSink {
     const { watchers } = this.#context.keyspace;
     for (const watcher of this.#byWatcher.keys()) watchers.remove(watcher);
     this.#byWatcher.clear();
+    this.#lagging.clear();
     this.#watches.clear();
     this.#paused = [];
     this.#ticker?.cancel();
@@ -157,13 +164,14 @@ class WatchStream implements StreamListener, WatcherSink {
     this.#sendEvents(watch, headerRevision, events);
     if (this.#call.writable) return true;
     this.#paused.push(watcher);
+    this.#lagging.add(watcher);
     return false;
   }
 
   compacted(watcher: Watcher, compactRevision: number): void {
     const watch = this.#byWatcher.get(watcher);
     if (watch === undefined) return;
-    this.#byWatcher.delete(watcher);
+    this.#forget(watcher);
     watch.watcher = null;
     // WA-08: the header has no revision here, so that clients do not resume from it.
     this.#send({ ...this.#response(watch.id, 0), canceled: true, compactRevision });
@@ -187,6 +195,7 @@ class WatchStream implements StreamListener, WatcherSink {
     const watch = { id, progressNotify, fragment, watcher, active: false };
     this.#watches.set(id, watch);
     this.#byWatcher.set(watcher, watch);
+    if (!isCurrent(watcher, revision)) this.#lagging.add(watcher);
     if (progressNotify) this.#startTicker();
     if (!watcher.synced) catchUp.run();
   }
@@ -215,10 +224,15 @@ class WatchStream implements StreamListener, WatcherSink {
     if (watch === undefined) return;
     this.#watches.delete(id);
     if (watch.watcher !== null) {
-      this.#byWatcher.delete(watch.watcher);
+      this.#forget(watch.watcher);
       this.#context.keyspace.watchers.remove(watch.watcher);
     }
     this.#send({ ...this.#response(id, this.#context.keyspace.revision), canceled: true });
+  }
+
+  #forget(watcher: Watcher): void {
+    this.#byWatcher.delete(watcher);
+    this.#lagging.delete(watcher);
   }
 
   /**
@@ -228,7 +242,10 @@ class WatchStream implements StreamListener, WatcherSink {
   #progress(): void {
     if (this.#byWatcher.size === 0 || !this.#call.writable) return;
     const { revision } = this.#context.keyspace;
-    for (const watcher of this.#byWatcher.keys()) if (!isCurrent(watcher, revision)) return;
+    for (const watcher of this.#lagging) {
+      if (!isCurrent(watcher, revision)) return;
+      this.#lagging.delete(watcher);
+    }
     this.#send(this.#response(INVALID_WATCH_ID, revision));
   }
 
@@ -240,20 +257,25 @@ class WatchStream implements StreamListener, WatcherSink {
   #tickLater(): void {
     const { clock, progressIntervalMs } = this.#context;
     this.#ticker = clock.after(progressIntervalMs * (1 + Math.random() / 10), () => {
-      this.#periodicProgress();
-      this.#tickLater();
+      this.#periodicProgress(this.#byWatcher.entries());
     });
   }
 
-  #periodicProgress(): void {
+  /** Goes over the watches in slices, with a turn of the event loop between them. Those made meanwhile are met, too. */
+  #periodicProgress(watches: MapIterator<[Watcher, Watch]>): void {
+    if (this.#call.closed) return;
     const { revision } = this.#context.keyspace;
-    for (const [watcher, watch] of this.#byWatcher) {
+    for (let left = SLICE_PROGRESS_WATCHES; left > 0; left--) {
+      const next = watches.next();
+      if (next.done === true) return this.#tickLater();
+      const [watcher, watch] = next.value;
       if (!watch.progressNotify) continue;
       const idle = !watch.active;
       watch.active = false;
-      if (!this.#call.writable) return;
+      if (!this.#call.writable) return this.#tickLater();
       if (idle && isCurrent(watcher, revision)) this.#send(this.#response(watch.id, revision));
     }
+    this.#context.turns.later(() => this.#periodicProgress(watches));
   }
 
   #sendEvents(watch: Watch, headerRevision: number, events: readonly EncodedEvent[]): void {

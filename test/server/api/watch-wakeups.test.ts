@@ -13,6 +13,7 @@ import { decodeWatchResponse } from "../../../proto/response-readers.ts";
 import { Writer } from "../../../proto/writer.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { WatchService } from "../../../server/api/watch.ts";
+import { systemTurns } from "../../../server/clock.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { recordOf } from "../../../server/engine/record.ts";
@@ -168,7 +169,16 @@ class Play {
     const headers = new Headers(1n, 1n, { epoch: 1 });
     const intervals = { progressIntervalMs: 600_000, fragmentBytes: 2 ** 21 };
     const callers = callersOf(keyspace);
-    this.#service = new WatchService({ keyspace, callers, catchUp, headers, clock, counters, ...intervals });
+    this.#service = new WatchService({
+      keyspace,
+      callers,
+      catchUp,
+      headers,
+      clock,
+      turns: systemTurns,
+      counters,
+      ...intervals,
+    });
     for (let i = 0; i < STREAMS; i++) this.#open(i);
   }
 
