@@ -1,6 +1,6 @@
 /** The messages of etcdserverpb.Auth, by the rules of rare.ts: users, roles and permissions (contract §9.3). */
 import type { Buffer } from "node:buffer";
-import { messageType } from "./message-type.ts";
+import { messageType, requestType } from "./message-type.ts";
 import type { ResponseHeader } from "./messages.ts";
 import type { HeaderOnly, NoFields } from "./rare.ts";
 
@@ -103,43 +103,49 @@ function authType<Message>(name: string) {
   return messageType<Message>(`etcdserverpb.${name}`);
 }
 
-export const authEnableRequest = authType<NoFields>("AuthEnableRequest");
+function authRequest<Message>(name: string) {
+  return requestType<Message>(`etcdserverpb.${name}`);
+}
+
+export const authEnableRequest = authRequest<NoFields>("AuthEnableRequest");
 export const authEnableResponse = authType<HeaderOnly>("AuthEnableResponse");
-export const authDisableRequest = authType<NoFields>("AuthDisableRequest");
+export const authDisableRequest = authRequest<NoFields>("AuthDisableRequest");
 export const authDisableResponse = authType<HeaderOnly>("AuthDisableResponse");
-export const authStatusRequest = authType<NoFields>("AuthStatusRequest");
+export const authStatusRequest = authRequest<NoFields>("AuthStatusRequest");
 export const authStatusResponse = authType<AuthStatusResponse>("AuthStatusResponse");
-export const authenticateRequest = authType<AuthenticateRequest>("AuthenticateRequest");
+export const authenticateRequest = authRequest<AuthenticateRequest>("AuthenticateRequest");
 export const authenticateResponse = authType<AuthenticateResponse>("AuthenticateResponse");
 
-export const authUserAddRequest = authType<AuthUserAddRequest>("AuthUserAddRequest");
+export const authUserAddRequest = authRequest<AuthUserAddRequest>("AuthUserAddRequest");
 export const authUserAddResponse = authType<HeaderOnly>("AuthUserAddResponse");
-export const authUserGetRequest = authType<NameRequest>("AuthUserGetRequest");
+export const authUserGetRequest = authRequest<NameRequest>("AuthUserGetRequest");
 export const authUserGetResponse = authType<AuthUserGetResponse>("AuthUserGetResponse");
-export const authUserListRequest = authType<NoFields>("AuthUserListRequest");
+export const authUserListRequest = authRequest<NoFields>("AuthUserListRequest");
 export const authUserListResponse = authType<AuthUserListResponse>("AuthUserListResponse");
-export const authUserDeleteRequest = authType<NameRequest>("AuthUserDeleteRequest");
+export const authUserDeleteRequest = authRequest<NameRequest>("AuthUserDeleteRequest");
 export const authUserDeleteResponse = authType<HeaderOnly>("AuthUserDeleteResponse");
-export const authUserChangePasswordRequest = authType<AuthUserChangePasswordRequest>("AuthUserChangePasswordRequest");
+export const authUserChangePasswordRequest = authRequest<AuthUserChangePasswordRequest>(
+  "AuthUserChangePasswordRequest",
+);
 export const authUserChangePasswordResponse = authType<HeaderOnly>("AuthUserChangePasswordResponse");
-export const authUserGrantRoleRequest = authType<AuthUserGrantRoleRequest>("AuthUserGrantRoleRequest");
+export const authUserGrantRoleRequest = authRequest<AuthUserGrantRoleRequest>("AuthUserGrantRoleRequest");
 export const authUserGrantRoleResponse = authType<HeaderOnly>("AuthUserGrantRoleResponse");
-export const authUserRevokeRoleRequest = authType<AuthUserRevokeRoleRequest>("AuthUserRevokeRoleRequest");
+export const authUserRevokeRoleRequest = authRequest<AuthUserRevokeRoleRequest>("AuthUserRevokeRoleRequest");
 export const authUserRevokeRoleResponse = authType<HeaderOnly>("AuthUserRevokeRoleResponse");
 
-export const authRoleAddRequest = authType<NameRequest>("AuthRoleAddRequest");
+export const authRoleAddRequest = authRequest<NameRequest>("AuthRoleAddRequest");
 export const authRoleAddResponse = authType<HeaderOnly>("AuthRoleAddResponse");
-export const authRoleGetRequest = authType<RoleRequest>("AuthRoleGetRequest");
+export const authRoleGetRequest = authRequest<RoleRequest>("AuthRoleGetRequest");
 export const authRoleGetResponse = authType<AuthRoleGetResponse>("AuthRoleGetResponse");
-export const authRoleListRequest = authType<NoFields>("AuthRoleListRequest");
+export const authRoleListRequest = authRequest<NoFields>("AuthRoleListRequest");
 export const authRoleListResponse = authType<AuthRoleListResponse>("AuthRoleListResponse");
-export const authRoleDeleteRequest = authType<RoleRequest>("AuthRoleDeleteRequest");
+export const authRoleDeleteRequest = authRequest<RoleRequest>("AuthRoleDeleteRequest");
 export const authRoleDeleteResponse = authType<HeaderOnly>("AuthRoleDeleteResponse");
-export const authRoleGrantPermissionRequest = authType<AuthRoleGrantPermissionRequest>(
+export const authRoleGrantPermissionRequest = authRequest<AuthRoleGrantPermissionRequest>(
   "AuthRoleGrantPermissionRequest",
 );
 export const authRoleGrantPermissionResponse = authType<HeaderOnly>("AuthRoleGrantPermissionResponse");
-export const authRoleRevokePermissionRequest = authType<AuthRoleRevokePermissionRequest>(
+export const authRoleRevokePermissionRequest = authRequest<AuthRoleRevokePermissionRequest>(
   "AuthRoleRevokePermissionRequest",
 );
 export const authRoleRevokePermissionResponse = authType<HeaderOnly>("AuthRoleRevokePermissionResponse");

@@ -7,3 +7,11 @@ export class DecodeError extends Error {
     this.name = "DecodeError";
   }
 }
+
+/** A txn has more operations or compares than are allowed. Nothing is said of what comes behind them. */
+export class TooManyOpsError extends DecodeError {
+  constructor() {
+    super("too many operations");
+    this.name = "TooManyOpsError";
+  }
+}

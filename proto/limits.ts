@@ -6,6 +6,15 @@
  */
 export const DEPTH_MAX = 100;
 
+/**
+ * How many fields one message may have, those of embedded messages and the elements of packed lists included. The smallest
+ * take a byte or two, so without it a long message is long work. A txn of 100,000 operations has fewer.
+ */
+export const FIELDS_MAX = 1_000_000;
+
+/** The same for requests that are not hot, whose codec takes longer for each. None has more than ten fields and a list of URLs. */
+export const RARE_FIELDS_MAX = 1_000;
+
 /** What a Writer begins with: room for the usual response. */
 export const WRITER_BYTES = 64 * 1024;
 

@@ -12,6 +12,8 @@
 import { Buffer } from "node:buffer";
 import protobuf from "protobufjs";
 import { DecodeError } from "./decode-error.ts";
+import { RARE_FIELDS_MAX } from "./limits.ts";
+import { Reader } from "./reader.ts";
 import { schema } from "./schema.ts";
 
 export interface MessageType<Message> {
@@ -24,6 +26,8 @@ export interface MessageType<Message> {
 
 /** The 64-bit fields that hold an id: all 64 bits count, and it is no quantity. */
 const ID_FIELDS = new Set(["ID", "clusterId", "memberId", "memberID", "targetID", "leader", "lease"]);
+
+const WIRE_LENGTH = 2;
 
 const TWO_32 = 2 ** 32;
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -56,6 +60,36 @@ export function messageType<Message>(name: string): MessageType<Message> {
       return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
     },
   };
+}
+
+/** The same for what clients send: one with too many fields is refused before protobufjs takes it apart. */
+export function requestType<Message>(name: string): MessageType<Message> {
+  const type = schema.lookupType(name);
+  const { decode, encode } = messageType<Message>(name);
+  return {
+    name,
+    encode,
+    decode(bytes): Message {
+      // A field takes a byte at least.
+      if (bytes.length > RARE_FIELDS_MAX) walk(type, new Reader(asBuffer(bytes), RARE_FIELDS_MAX));
+      return decode(bytes);
+    },
+  };
+}
+
+/** Goes over all fields, those of embedded messages too, of which the reader lets only so many pass. */
+function walk(type: protobuf.Type, reader: Reader): void {
+  while (reader.hasMore()) {
+    const tag = reader.tag();
+    const embedded = (tag & 7) === WIRE_LENGTH ? type.fieldsById[tag >>> 3]?.resolvedType : null;
+    if (embedded instanceof protobuf.Type) {
+      const outer = reader.enter();
+      walk(embedded, reader);
+      reader.leave(outer);
+    } else {
+      reader.skip(tag);
+    }
+  }
 }
 
 function decodeFields(type: protobuf.Type, bytes: Uint8Array): Fields {

@@ -6,7 +6,7 @@
  * `messageType(name)` there.
  */
 import type { Buffer } from "node:buffer";
-import { messageType } from "./message-type.ts";
+import { messageType, requestType } from "./message-type.ts";
 import type { ResponseHeader } from "./messages.ts";
 
 /** A response that says nothing but the header. */
@@ -232,46 +232,46 @@ export interface HealthListResponse {
   statuses: Record<string, HealthCheckResponse>;
 }
 
-export const leaseGrantRequest = messageType<LeaseGrantRequest>("etcdserverpb.LeaseGrantRequest");
+export const leaseGrantRequest = requestType<LeaseGrantRequest>("etcdserverpb.LeaseGrantRequest");
 export const leaseGrantResponse = messageType<LeaseGrantResponse>("etcdserverpb.LeaseGrantResponse");
-export const leaseRevokeRequest = messageType<LeaseRevokeRequest>("etcdserverpb.LeaseRevokeRequest");
+export const leaseRevokeRequest = requestType<LeaseRevokeRequest>("etcdserverpb.LeaseRevokeRequest");
 export const leaseRevokeResponse = messageType<LeaseRevokeResponse>("etcdserverpb.LeaseRevokeResponse");
-export const leaseKeepAliveRequest = messageType<LeaseKeepAliveRequest>("etcdserverpb.LeaseKeepAliveRequest");
+export const leaseKeepAliveRequest = requestType<LeaseKeepAliveRequest>("etcdserverpb.LeaseKeepAliveRequest");
 export const leaseKeepAliveResponse = messageType<LeaseKeepAliveResponse>("etcdserverpb.LeaseKeepAliveResponse");
-export const leaseTimeToLiveRequest = messageType<LeaseTimeToLiveRequest>("etcdserverpb.LeaseTimeToLiveRequest");
+export const leaseTimeToLiveRequest = requestType<LeaseTimeToLiveRequest>("etcdserverpb.LeaseTimeToLiveRequest");
 export const leaseTimeToLiveResponse = messageType<LeaseTimeToLiveResponse>("etcdserverpb.LeaseTimeToLiveResponse");
-export const leaseLeasesRequest = messageType<NoFields>("etcdserverpb.LeaseLeasesRequest");
+export const leaseLeasesRequest = requestType<NoFields>("etcdserverpb.LeaseLeasesRequest");
 export const leaseLeasesResponse = messageType<LeaseLeasesResponse>("etcdserverpb.LeaseLeasesResponse");
 
-export const alarmRequest = messageType<AlarmRequest>("etcdserverpb.AlarmRequest");
+export const alarmRequest = requestType<AlarmRequest>("etcdserverpb.AlarmRequest");
 export const alarmResponse = messageType<AlarmResponse>("etcdserverpb.AlarmResponse");
-export const statusRequest = messageType<NoFields>("etcdserverpb.StatusRequest");
+export const statusRequest = requestType<NoFields>("etcdserverpb.StatusRequest");
 export const statusResponse = messageType<StatusResponse>("etcdserverpb.StatusResponse");
-export const defragmentRequest = messageType<NoFields>("etcdserverpb.DefragmentRequest");
+export const defragmentRequest = requestType<NoFields>("etcdserverpb.DefragmentRequest");
 export const defragmentResponse = messageType<DefragmentResponse>("etcdserverpb.DefragmentResponse");
-export const hashRequest = messageType<NoFields>("etcdserverpb.HashRequest");
+export const hashRequest = requestType<NoFields>("etcdserverpb.HashRequest");
 export const hashResponse = messageType<HashResponse>("etcdserverpb.HashResponse");
-export const hashKVRequest = messageType<HashKVRequest>("etcdserverpb.HashKVRequest");
+export const hashKVRequest = requestType<HashKVRequest>("etcdserverpb.HashKVRequest");
 export const hashKVResponse = messageType<HashKVResponse>("etcdserverpb.HashKVResponse");
-export const snapshotRequest = messageType<NoFields>("etcdserverpb.SnapshotRequest");
+export const snapshotRequest = requestType<NoFields>("etcdserverpb.SnapshotRequest");
 export const snapshotResponse = messageType<SnapshotResponse>("etcdserverpb.SnapshotResponse");
-export const moveLeaderRequest = messageType<MoveLeaderRequest>("etcdserverpb.MoveLeaderRequest");
+export const moveLeaderRequest = requestType<MoveLeaderRequest>("etcdserverpb.MoveLeaderRequest");
 export const moveLeaderResponse = messageType<MoveLeaderResponse>("etcdserverpb.MoveLeaderResponse");
-export const downgradeRequest = messageType<DowngradeRequest>("etcdserverpb.DowngradeRequest");
+export const downgradeRequest = requestType<DowngradeRequest>("etcdserverpb.DowngradeRequest");
 export const downgradeResponse = messageType<DowngradeResponse>("etcdserverpb.DowngradeResponse");
 
-export const memberAddRequest = messageType<MemberAddRequest>("etcdserverpb.MemberAddRequest");
+export const memberAddRequest = requestType<MemberAddRequest>("etcdserverpb.MemberAddRequest");
 export const memberAddResponse = messageType<MemberAddResponse>("etcdserverpb.MemberAddResponse");
-export const memberRemoveRequest = messageType<MemberRemoveRequest>("etcdserverpb.MemberRemoveRequest");
+export const memberRemoveRequest = requestType<MemberRemoveRequest>("etcdserverpb.MemberRemoveRequest");
 export const memberRemoveResponse = messageType<MemberRemoveResponse>("etcdserverpb.MemberRemoveResponse");
-export const memberUpdateRequest = messageType<MemberUpdateRequest>("etcdserverpb.MemberUpdateRequest");
+export const memberUpdateRequest = requestType<MemberUpdateRequest>("etcdserverpb.MemberUpdateRequest");
 export const memberUpdateResponse = messageType<MemberUpdateResponse>("etcdserverpb.MemberUpdateResponse");
-export const memberPromoteRequest = messageType<MemberPromoteRequest>("etcdserverpb.MemberPromoteRequest");
+export const memberPromoteRequest = requestType<MemberPromoteRequest>("etcdserverpb.MemberPromoteRequest");
 export const memberPromoteResponse = messageType<MemberPromoteResponse>("etcdserverpb.MemberPromoteResponse");
-export const memberListRequest = messageType<MemberListRequest>("etcdserverpb.MemberListRequest");
+export const memberListRequest = requestType<MemberListRequest>("etcdserverpb.MemberListRequest");
 export const memberListResponse = messageType<MemberListResponse>("etcdserverpb.MemberListResponse");
 
-export const healthCheckRequest = messageType<HealthCheckRequest>("grpc.health.v1.HealthCheckRequest");
+export const healthCheckRequest = requestType<HealthCheckRequest>("grpc.health.v1.HealthCheckRequest");
 export const healthCheckResponse = messageType<HealthCheckResponse>("grpc.health.v1.HealthCheckResponse");
-export const healthListRequest = messageType<NoFields>("grpc.health.v1.HealthListRequest");
+export const healthListRequest = requestType<NoFields>("grpc.health.v1.HealthListRequest");
 export const healthListResponse = messageType<HealthListResponse>("grpc.health.v1.HealthListResponse");

@@ -6,7 +6,7 @@
  */
 import { Buffer, isUtf8 } from "node:buffer";
 import { DecodeError } from "./decode-error.ts";
-import { DEPTH_MAX } from "./limits.ts";
+import { DEPTH_MAX, FIELDS_MAX } from "./limits.ts";
 
 /** The value of every bytes field that is not on the wire. */
 export const EMPTY_BYTES: Buffer = Buffer.alloc(0);
@@ -29,11 +29,14 @@ export class Reader {
   /** End of the innermost entered message. */
   limit: number;
   #depth = 0;
+  /** How many fields may still be read. */
+  #fieldsLeft: number;
   /** Halves of the varint read last, as int32. */
   #low = 0;
   #high = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, fieldsMax: number = FIELDS_MAX) {
+    this.#fieldsLeft = fieldsMax;
     this.bytes = bytes;
     this.offset = 0;
     this.limit = bytes.length;
@@ -45,6 +48,7 @@ export class Reader {
     this.offset = offset;
     this.limit = limit;
     this.#depth = 0;
+    this.#fieldsLeft = FIELDS_MAX;
   }
 
   /** True while the entered message has fields left. */
@@ -57,6 +61,7 @@ export class Reader {
    * with an unexpected wire type thus has a tag that no decoder knows and is skipped as unknown, as in Go.
    */
   tag(): number {
+    this.#countField();
     const first = this.bytes[this.offset];
     if (this.offset < this.limit && first < 0x80) {
       if (first < 8) throw new DecodeError("field number 0");
@@ -108,6 +113,12 @@ export class Reader {
   int32(): number {
     this.#varint();
     return this.#low;
+  }
+
+  /** The same for an element of a packed list, which counts as a field. */
+  packedInt32(): number {
+    this.#countField();
+    return this.int32();
   }
 
   /** True for any varint but 0. */
@@ -185,6 +196,11 @@ export class Reader {
       }
     }
     this.#depth--;
+  }
+
+  #countField(): void {
+    this.#fieldsLeft--;
+    if (this.#fieldsLeft < 0) throw new DecodeError("too many fields");
   }
 
   #deepen(): void {

@@ -11,6 +11,7 @@
  * @throws DecodeError (every function) when the bytes are not well formed
  */
 import type { Buffer } from "node:buffer";
+import { TooManyOpsError } from "./decode-error.ts";
 import type {
   CompactionRequest,
   Compare,
@@ -24,6 +25,8 @@ import type {
 } from "./messages.ts";
 import {
   COMPARE_EQUAL,
+  FILTER_NODELETE,
+  FILTER_NOPUT,
   SORT_BY_KEY,
   SORT_NONE,
   TARGET_VERSION,
@@ -54,7 +57,18 @@ export function decodeDeleteRangeRequest(bytes: Buffer): DeleteRangeRequest {
   return request;
 }
 
-export function decodeTxnRequest(bytes: Buffer): TxnRequest {
+/**
+ * @param opsMax how many compares or operations one list may have
+ * @param treeOpsMax how many of both all lists may have together, those of nested txns included
+ * @throws TooManyOpsError where the first one too many begins: what is behind it is not read
+ */
+export function decodeTxnRequest(
+  bytes: Buffer,
+  opsMax: number = Number.POSITIVE_INFINITY,
+  treeOpsMax: number = Number.POSITIVE_INFINITY,
+): TxnRequest {
+  listOpsMax = opsMax;
+  treeOpsLeft = treeOpsMax;
   const request = emptyTxnRequest();
   mergeTxnRequest(new Reader(bytes), request);
   return request;
@@ -279,23 +293,36 @@ function mergeDeleteRangeRequest(reader: Reader, request: DeleteRangeRequest): v
   }
 }
 
+/** What the txn that is being decoded may have in one list, and in all that is still to come. */
+let listOpsMax = 0;
+let treeOpsLeft = 0;
+
+/** Counts one more of a list. */
+function countOp(list: readonly unknown[]): void {
+  treeOpsLeft--;
+  if (list.length >= listOpsMax || treeOpsLeft < 0) throw new TooManyOpsError();
+}
+
 function mergeTxnRequest(reader: Reader, request: TxnRequest): void {
   while (reader.hasMore()) {
     const tag = reader.tag();
     switch (tag) {
       case 0x0a: {
+        countOp(request.compare);
         const outer = reader.enter();
         request.compare.push(readCompare(reader));
         reader.leave(outer);
         break;
       }
       case 0x12: {
+        countOp(request.success);
         const outer = reader.enter();
         request.success.push(readRequestOp(reader));
         reader.leave(outer);
         break;
       }
       case 0x1a: {
+        countOp(request.failure);
         const outer = reader.enter();
         request.failure.push(readRequestOp(reader));
         reader.leave(outer);
@@ -420,12 +447,12 @@ function mergeWatchCreateRequest(reader: Reader, request: WatchCreateRequest): v
         request.progressNotify = reader.bool();
         break;
       case 0x28:
-        request.filters.push(reader.int32());
+        addFilter(request.filters, reader.int32());
         break;
       case 0x2a: {
         // The same list, packed. Both forms may be mixed.
         const outer = reader.enter();
-        while (reader.hasMore()) request.filters.push(reader.int32());
+        while (reader.hasMore()) addFilter(request.filters, reader.packedInt32());
         reader.leave(outer);
         break;
       }
@@ -442,6 +469,11 @@ function mergeWatchCreateRequest(reader: Reader, request: WatchCreateRequest): v
         reader.skip(tag);
     }
   }
+}
+
+/** What filters nothing, or filters it already, is left out: however long the list is on the wire, it is short here. */
+function addFilter(filters: number[], filter: number): void {
+  if ((filter === FILTER_NOPUT || filter === FILTER_NODELETE) && !filters.includes(filter)) filters.push(filter);
 }
 
 function readWatchCancelRequest(reader: Reader, before: number): number {

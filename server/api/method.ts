@@ -52,11 +52,14 @@ export function readMethod<Request>(
 /**
  * A unary method whose message is a command as it stands. It is copied once, into what becomes the journal's record, and
  * the request views that copy.
+ *
+ * @param decode where a request has limits that its record need not keep to
  */
 export function commandMethod<Request>(
   path: string,
   kind: CommandKind<Request, unknown>,
   handle: (call: UnaryCall, request: Request, record: Buffer) => void,
+  decode: (message: Buffer) => Request = kind.decode,
 ): UnaryMethod {
   return {
     kind: "unary",
@@ -65,7 +68,7 @@ export function commandMethod<Request>(
       const refused = checkMetadata(call.metadata);
       if (refused !== null) return call.fail(refused);
       const record = recordOf(kind, view);
-      const request = decoded(kind.decode, messageOf(record));
+      const request = decoded(decode, messageOf(record));
       if (request instanceof DecodeError) return call.fail(undecodable(request));
       handle(call, request, record);
     },

@@ -3,6 +3,8 @@
  * execution are in partitions/refusals.ts; both are constants, returned and not thrown.
  */
 import { Refusal } from "../../partitions/refusals.ts";
+import { TooManyOpsError } from "../../proto/decode-error.ts";
+import type { DecodeError } from "../../proto/decode-error.ts";
 import type { Status } from "../transport/service.ts";
 import {
   FAILED_PRECONDITION,
@@ -78,8 +80,9 @@ export const HASHED_PASSWORD_GIVEN = status(
 
 export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");
 
-/** grpc-go's words for a message that is not the protobuf it should be. */
-export function undecodable(error: Error): Status {
+/** grpc-go's words for a message that is not the protobuf it should be. Of a txn that is too long etcd says just that. */
+export function undecodable(error: DecodeError): Status {
+  if (error instanceof TooManyOpsError) return TOO_MANY_OPS;
   return status(INTERNAL, `grpc: error unmarshalling request: ${error.message}`);
 }
 

@@ -48,6 +48,11 @@ describeStores("Txn", (start) => {
     await expectRefused(txn(txnRequest([], [], compares(129))), ...TOO_MANY_OPS);
   });
 
+  test("TX-01: a txn of half a million operations is refused like one that has one too many", async () => {
+    const operations = Array.from({ length: 500_000 }, (): RequestOp => ({ case: "none" }));
+    await expectRefused(txn(txnRequest(operations)), ...TOO_MANY_OPS);
+  });
+
   test("TX-01: a nested txn has what the longest list of its parent left", async () => {
     expect(answers(await txn(txnRequest([nested(puts(127))])))).toEqual([[true, ...Array(127).fill("put")]]);
     await expectRefused(txn(txnRequest([nested(puts(128))])), ...TOO_MANY_OPS);

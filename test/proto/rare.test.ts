@@ -3,12 +3,13 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as auth from "../../proto/auth.ts";
 import { DecodeError } from "../../proto/decode-error.ts";
+import { RARE_FIELDS_MAX } from "../../proto/limits.ts";
 import type { MessageType } from "../../proto/message-type.ts";
 import { messageType } from "../../proto/message-type.ts";
 import type { ResponseHeader } from "../../proto/messages.ts";
 import * as rare from "../../proto/rare.ts";
 import { int64, int64Id, uint64, uint64Id } from "./arbitraries.ts";
-import { lengthField, varintField } from "./wire.ts";
+import { lengthField, tag, varintField } from "./wire.ts";
 
 const HEADER: ResponseHeader = { clusterId: 2n ** 64n - 1n, memberId: 2n ** 63n + 1n, revision: 7, raftTerm: 2 };
 
@@ -222,4 +223,31 @@ test.each([
 
 test("a name that no .proto file declares is an error", () => {
   expect(() => messageType("etcdserverpb.Nope")).toThrow("etcdserverpb.Nope");
+});
+
+describe("a request with too many fields is refused before it is taken apart:", () => {
+  const unknown = varintField(15, 0);
+  const most = Buffer.alloc(RARE_FIELDS_MAX * unknown.length, unknown);
+
+  test("fields of its own", () => {
+    expect(rare.leaseGrantRequest.decode(most)).toEqual({ TTL: 0, ID: 0n });
+    expect(() => rare.leaseGrantRequest.decode(Buffer.concat([most, unknown]))).toThrow(DecodeError);
+  });
+
+  test("fields of embedded messages and of groups", () => {
+    expect(() => auth.authRoleGrantPermissionRequest.decode(lengthField(2, most))).toThrow(DecodeError);
+    const group = Buffer.concat([tag(15, 3), most, tag(15, 4)]);
+    expect(() => auth.authRoleGrantPermissionRequest.decode(group)).toThrow(DecodeError);
+  });
+
+  test("elements of a list", () => {
+    const urls = Array.from({ length: RARE_FIELDS_MAX }, () => lengthField(1, Buffer.from("http://a:1")));
+    expect(rare.memberAddRequest.decode(Buffer.concat(urls)).peerURLs).toHaveLength(RARE_FIELDS_MAX);
+    expect(() => rare.memberAddRequest.decode(Buffer.concat([...urls, urls[0]]))).toThrow(DecodeError);
+  });
+
+  test("but an answer may have any number", () => {
+    const leases = Array.from({ length: RARE_FIELDS_MAX * 2 }, () => lengthField(2));
+    expect(rare.leaseLeasesResponse.decode(Buffer.concat(leases)).leases).toHaveLength(RARE_FIELDS_MAX * 2);
+  });
 });

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { DEPTH_MAX } from "../../proto/limits.ts";
+import { TooManyOpsError } from "../../proto/decode-error.ts";
+import { DEPTH_MAX, FIELDS_MAX } from "../../proto/limits.ts";
 import {
   FILTER_NODELETE,
   FILTER_NOPUT,
@@ -158,9 +159,42 @@ describe("what stands there twice", () => {
   });
 });
 
-test("filters are read packed, unpacked and mixed", () => {
+test("filters are read packed, unpacked and mixed, each once, and without those that filter nothing", () => {
   const filters = [varintField(5, 1), lengthField(5, varint(0), varint(1), varint(300)), varintField(5, -1)];
-  expect(decodeWatchRequest(lengthField(1, ...filters))).toMatchObject({ request: { filters: [1, 0, 1, 300, -1] } });
+  expect(decodeWatchRequest(lengthField(1, ...filters))).toMatchObject({ request: { filters: [1, 0] } });
+  const many = lengthField(5, Buffer.alloc(FIELDS_MAX / 2, 1));
+  expect(decodeWatchRequest(lengthField(1, many))).toMatchObject({ request: { filters: [1] } });
+});
+
+describe("what is long is not read to its end:", () => {
+  const unknown = varintField(15, 0);
+  const tooMany = "too many fields";
+
+  test("a message has a limited number of fields", () => {
+    const most = Buffer.alloc(FIELDS_MAX * unknown.length, unknown);
+    expect(decodePutRequest(most)).toEqual(emptyPutRequest());
+    expect(() => decodePutRequest(Buffer.concat([most, unknown]))).toThrow(tooMany);
+    expect(() => decodeWatchRequest(lengthField(1, lengthField(5, Buffer.alloc(FIELDS_MAX))))).toThrow(tooMany);
+    expect(() => decodeTxnRequest(lengthField(1, most))).toThrow(tooMany);
+  });
+
+  test("of a txn with too many operations only so many are read", () => {
+    const malformed = Buffer.from([0x12, 0x7f]);
+    for (const field of [1, 2, 3]) {
+      const op = lengthField(field);
+      expect(decodeTxnRequest(Buffer.concat([op, op]), 2)).toBeDefined();
+      // What is wrong with the rest is never seen.
+      expect(() => decodeTxnRequest(Buffer.concat([op, op, op, malformed]), 2)).toThrow(TooManyOpsError);
+    }
+  });
+
+  test("the operations of nested txns count together", () => {
+    const nested = lengthField(2, lengthField(4, lengthField(2), lengthField(1), lengthField(3)));
+    expect(decodeTxnRequest(Buffer.concat([nested, nested]), 2, 8)).toBeDefined();
+    expect(() => decodeTxnRequest(Buffer.concat([nested, nested]), 2, 7)).toThrow(TooManyOpsError);
+    // Another txn has limits of its own.
+    expect(decodeTxnRequest(Buffer.concat([nested, nested, nested])).success).toHaveLength(3);
+  });
 });
 
 describe("numbers", () => {

@@ -2,7 +2,7 @@
  * etcdserverpb.KV. Reads are answered from the applied state in the turn they arrive in: what was acknowledged has been
  * applied, so they are linearizable (OC-01). Writes are checked, go through the proposer and are answered on commit.
  */
-import { decodeRangeRequest } from "../../../proto/requests.ts";
+import { decodeRangeRequest, decodeTxnRequest } from "../../../proto/requests.ts";
 import {
   rangeResponseParts,
   slicedRangeResponseParts,
@@ -42,6 +42,7 @@ import {
   COPIED_RESPONSE_BYTES,
   RECORD_KIND_BYTES,
   REQUEST_ENVELOPE_BYTES,
+  TXN_TREE_OPS_FACTOR,
 } from "../../limits.ts";
 import type { Method, UnaryCall } from "../../transport/service.ts";
 import { deleteRangeBytes, kvBytes, txnBytes } from "./answer-size.ts";
@@ -79,6 +80,7 @@ export class KvService {
 
   constructor(context: KvContext) {
     this.#context = context;
+    const { txnOpsMax } = context;
     this.#longRanges = new LongRanges(context.keyspace, context.turns);
     this.methods = [
       readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
@@ -87,7 +89,12 @@ export class KvService {
       commandMethod("/etcdserverpb.KV/DeleteRange", DELETE_RANGE, (call, request, record) =>
         this.#deleteRange(call, request, record),
       ),
-      commandMethod("/etcdserverpb.KV/Txn", TXN, (call, request, record) => this.#txn(call, request, record)),
+      commandMethod(
+        "/etcdserverpb.KV/Txn",
+        TXN,
+        (call, request, record) => this.#txn(call, request, record),
+        (message) => decodeTxnRequest(message, txnOpsMax, txnOpsMax * TXN_TREE_OPS_FACTOR),
+      ),
       commandMethod("/etcdserverpb.KV/Compact", COMPACTION, (call, request, record) =>
         this.#compact(call, request, record),
       ),
