@@ -12,6 +12,7 @@ import type { TlsOptions } from "node:tls";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionHost } from "./connection/connection.ts";
 import { DeadlineWheel } from "./stream/deadline-wheel.ts";
+import { Inflater } from "./stream/inflater.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { TransportLimits } from "./limits.ts";
 import { openListener } from "./socket/listener.ts";
@@ -52,6 +53,7 @@ export class GrpcServer implements ConnectionHost {
   readonly methods: MethodTable;
   readonly observer: CallObserver | null;
   readonly deadlines = new DeadlineWheel();
+  readonly inflater = new Inflater();
   readonly http: HttpServer;
   heldBytes = 0;
   readonly sendTotals: SendTotals = { owedBytes: 0, queuedBytes: 0 };

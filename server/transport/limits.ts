@@ -46,8 +46,8 @@ export interface TransportLimits {
   /** Bytes handed to the socket and not yet taken by the kernel above which nothing more is read from it. */
   readonly pendingOutputBytesMax: number;
   /**
-   * How long one connection's input is worked on before the event loop goes on. The frame that is at hand is finished,
-   * and what is left of the input waits for the next turn.
+   * How long one connection's input is worked on before the event loop goes on. The message that is at hand is finished,
+   * and what is left of the input, and of its frame, waits for the next turn.
    */
   readonly turnMs: number;
   /**

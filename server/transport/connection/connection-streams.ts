@@ -19,6 +19,7 @@ import { CANCELED, INTERNAL } from "../../../proto/grpc-codes.ts";
 import type { CallObserver, Status } from "../service.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { StreamWriter } from "../sending/stream-writer.ts";
+import type { Inflater } from "../stream/inflater.ts";
 import { Stream } from "../stream/stream.ts";
 import type { StreamHost } from "../stream/stream.ts";
 
@@ -33,16 +34,24 @@ export interface StreamsHost {
   heldBytes: number;
   /** What all connections together have to send. */
   readonly sendTotals: SendTotals;
+  readonly inflater: Inflater;
 }
 
-/** Told of every stream that is reset for a fault of the client. It may end the connection from within. */
-export interface ResetListener {
+/** What streams ask and tell the connection that is read. */
+export interface StreamsListener {
+  /** A stream is reset for a fault of the client. This may end the connection from within. */
   onReset(): void;
+  turnOver(): boolean;
+  /** Nothing more is to be read until the stream has gone on. */
+  interrupt(stream: Stream): void;
+  /** The stream can go on. */
+  ready(stream: Stream): void;
 }
 
 export class ConnectionStreams implements StreamHost {
   readonly limits: TransportLimits;
   readonly writer: StreamWriter;
+  readonly inflater: Inflater;
   /** The highest stream id seen, and the highest one that was taken on. */
   lastId = 0;
   lastAcceptedId = 0;
@@ -52,7 +61,7 @@ export class ConnectionStreams implements StreamHost {
   #sendWindow: number;
   readonly #host: StreamsHost;
   readonly #control: ControlWriter;
-  readonly #resetListener: ResetListener;
+  readonly #listener: StreamsListener;
   #heldBytes = 0;
   /** Plain HTTP requests among the streams. */
   #plainRequests = 0;
@@ -64,14 +73,15 @@ export class ConnectionStreams implements StreamHost {
     host: StreamsHost,
     writer: StreamWriter,
     control: ControlWriter,
-    resetListener: ResetListener,
+    listener: StreamsListener,
     sendWindow: number,
   ) {
     this.limits = host.limits;
     this.writer = writer;
+    this.inflater = host.inflater;
     this.#host = host;
     this.#control = control;
-    this.#resetListener = resetListener;
+    this.#listener = listener;
     this.#sendWindow = sendWindow;
   }
 
@@ -173,13 +183,25 @@ export class ConnectionStreams implements StreamHost {
   /** Resets a stream on which the client broke a rule. */
   resetForFault(stream: Stream, errorCode: number): void {
     this.reset(stream, errorCode, INTERNAL);
-    this.#resetListener.onReset();
+    this.#listener.onReset();
   }
 
   /** Sends RST_STREAM for a fault of the client on a stream that is not open. */
   resetUnknown(id: number, errorCode: number): void {
     this.#control.resetStream(id, errorCode);
-    this.#resetListener.onReset();
+    this.#listener.onReset();
+  }
+
+  turnOver(): boolean {
+    return this.#listener.turnOver();
+  }
+
+  interrupt(stream: Stream): void {
+    this.#listener.interrupt(stream);
+  }
+
+  ready(stream: Stream): void {
+    this.#listener.ready(stream);
   }
 
   malformed(stream: Stream): void {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 
 import { ConnectionStreams } from "./connection-streams.ts";
-import type { ResetListener, StreamsHost } from "./connection-streams.ts";
+import type { StreamsListener, StreamsHost } from "./connection-streams.ts";
 import { ControlWriter } from "../sending/control-writer.ts";
 import * as frames from "../frames/frames.ts";
 import { FrameReader } from "../frames/frame-reader.ts";
@@ -45,7 +45,7 @@ const LONG_READ_MS = 0.5;
 /** Recognises the answer to the PING of a shutdown. */
 const SHUTDOWN_PING = Buffer.from("shutdown", "latin1");
 
-export class Connection implements FrameHandler, HeaderBlockSink, ResetListener, WriterHost {
+export class Connection implements FrameHandler, HeaderBlockSink, StreamsListener, WriterHost {
   readonly limits: TransportLimits;
   readonly writer: StreamWriter;
   readonly streams: ConnectionStreams;
@@ -82,6 +82,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
   /** A copy of the input that the turn left, from `#restAt` on; null when there is none. */
   #rest: Buffer | null = null;
   #restAt = 0;
+  /** The stream that has not read all of its last frame: it goes on in the next turn, before the rest is read. */
+  #interrupted: Stream | null = null;
   /** Whether the socket is paused. */
   #paused = false;
   /** The connection ends with its last stream. */
@@ -123,11 +125,12 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
   /** Takes [start, end) of what the socket delivered. The bytes are not kept. */
   read(chunk: Buffer, start: number, end: number): void {
     if (this.stopped) return;
-    if (this.#rest === null) {
+    if (this.#rest === null && this.#interrupted === null) {
       this.#read(chunk, start, end, false);
     } else {
       // Some sockets still deliver what they had read when they were paused.
-      this.#rest = Buffer.concat([this.#rest.subarray(this.#restAt), chunk.subarray(start, end)]);
+      const rest = this.#rest === null ? NOTHING : this.#rest.subarray(this.#restAt);
+      this.#rest = Buffer.concat([rest, chunk.subarray(start, end)]);
       this.#restAt = 0;
     }
   }
@@ -136,7 +139,12 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
   #read(chunk: Buffer, start: number, end: number, owned: boolean): void {
     if (!this.#inTurn) this.#turnBegan = performance.now();
     this.#busy = true;
-    const at = this.#frameReader.read(chunk, start, end);
+    const stream = this.#interrupted;
+    if (stream !== null) {
+      this.#interrupted = null;
+      stream.goOn();
+    }
+    const at = this.#interrupted === null && !this.stopped ? this.#frameReader.read(chunk, start, end) : start;
     // Before the flush: the connection does not end while there is something to read.
     if (at < end && !this.stopped) {
       this.#rest = owned ? chunk : Buffer.from(chunk.subarray(at, end));
@@ -146,7 +154,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
     this.flush();
     if (this.stopped) return;
     const tookMs = performance.now() - this.#turnBegan;
-    if (this.#rest !== null || tookMs >= this.limits.turnMs) {
+    if (this.#rest !== null || this.#interrupted !== null || tookMs >= this.limits.turnMs) {
       this.#awaitsTurn = true;
       this.#expectTurn();
     } else if (tookMs > LONG_READ_MS) {
@@ -158,21 +166,23 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
   }
 
   #expectTurn(): void {
-    if (this.#inTurn) return;
+    // A stream that waits says when it is ready.
+    if (this.#inTurn || this.#interrupted?.isWaiting === true) return;
     this.#inTurn = true;
     setImmediate(() => this.#nextTurn());
   }
 
   #nextTurn(): void {
     this.#inTurn = false;
+    if (this.stopped || this.#interrupted?.isWaiting === true) return;
     this.#awaitsTurn = false;
-    if (this.stopped) return;
     const rest = this.#rest;
-    if (rest === null) {
+    if (rest === null && this.#interrupted === null) {
       this.#pauseOrResume();
     } else {
       this.#rest = null;
-      this.#read(rest, this.#restAt, rest.length, true);
+      if (rest === null) this.#read(NOTHING, 0, 0, true);
+      else this.#read(rest, this.#restAt, rest.length, true);
     }
   }
 
@@ -205,7 +215,21 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
     return performance.now() - this.#turnBegan >= this.limits.turnMs;
   }
 
-  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void {
+  interrupt(stream: Stream): void {
+    assert(this.#interrupted === null, "one stream is read at a time");
+    this.#interrupted = stream;
+  }
+
+  ready(stream: Stream): void {
+    if (this.#interrupted === stream && !this.stopped) this.#expectTurn();
+  }
+
+  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): boolean {
+    this.#onFrame(bytes, type, flags, streamId, start, end);
+    return this.#interrupted !== null;
+  }
+
+  #onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void {
     if (this.#headerFrames.open && type !== frames.CONTINUATION) {
       this.fail(frames.PROTOCOL_ERROR, "frame within a header block");
       return;
@@ -497,6 +521,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
     this.#control.goaway(this.streams.lastAcceptedId, errorCode, text);
     this.stopped = true;
     this.#rest = null;
+    this.#interrupted = null;
     this.#finishing = true;
     this.wrote();
   }
@@ -522,7 +547,10 @@ export class Connection implements FrameHandler, HeaderBlockSink, ResetListener,
   #onClose(): void {
     this.stopped = true;
     this.#rest = null;
+    this.#interrupted = null;
     this.streams.removeAll(CANCELED);
     this.#host.onConnectionClosed(this);
   }
 }
+
+const NOTHING = Buffer.alloc(0);

@@ -10,8 +10,12 @@ export interface FrameHandler {
   readonly stopped: boolean;
   /** Whether to leave what is not read yet to the next turn of the event loop. Asked now and then: it reads a clock. */
   turnOver(): boolean;
-  /** One frame with its payload [start, end), which is valid only during the call. */
-  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void;
+  /**
+   * One frame with its payload [start, end), which is valid only during the call.
+   *
+   * @returns true to read no further for now
+   */
+  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): boolean;
   onFrameTooLarge(type: number, length: number): void;
   onBadPreface(): void;
 }
@@ -28,6 +32,8 @@ export class FrameReader {
   /** The frame, or the part of its header, that the last chunk left incomplete. */
   #partial: Buffer = EMPTY;
   #partialLength = 0;
+  /** What the handler said to the frame that was completed last. */
+  #interrupted = false;
   #framesPerLook = 1;
   #framesToLook = 1;
 
@@ -40,13 +46,17 @@ export class FrameReader {
   /**
    * Reads [start, end) of `chunk`, one frame at least, and keeps nothing of it.
    *
-   * @returns where the next call has to go on: `end`, unless the turn is over before
+   * @returns where the next call has to go on: `end`, unless the turn is over before, or the handler is interrupted
    */
   read(chunk: Buffer, start: number, end: number): number {
     let at = start;
     if (this.#prefaceRead < PREFACE.length) at = this.#readPreface(chunk, start, end);
-    if (this.#partialLength > 0 && at < end) at = this.#completePartial(chunk, at, end);
     const handler = this.#handler;
+    if (this.#partialLength > 0 && at < end) {
+      this.#interrupted = false;
+      at = this.#completePartial(chunk, at, end);
+      if (this.#interrupted) return at;
+    }
     while (end - at >= FRAME_HEADER_BYTES && !handler.stopped) {
       const length = (chunk[at] << 16) | (chunk[at + 1] << 8) | chunk[at + 2];
       const type = chunk[at + 3];
@@ -57,8 +67,9 @@ export class FrameReader {
       const payload = at + FRAME_HEADER_BYTES;
       const next = payload + length;
       if (next > end) break;
-      handler.onFrame(chunk, type, chunk[at + 4], readUint31(chunk, at + 5), payload, next);
+      const interrupted = handler.onFrame(chunk, type, chunk[at + 4], readUint31(chunk, at + 5), payload, next);
       at = next;
+      if (interrupted) return at;
       this.#framesToLook -= 1 + (length >> WEIGHT_SHIFT);
       if (this.#framesToLook <= 0 && this.#look()) return at;
     }
@@ -128,7 +139,14 @@ export class FrameReader {
       const frame = this.#partial;
       this.#partial = EMPTY;
       this.#partialLength = 0;
-      this.#handler.onFrame(frame, frame[3], frame[4], readUint31(frame, 5), FRAME_HEADER_BYTES, whole);
+      this.#interrupted = this.#handler.onFrame(
+        frame,
+        frame[3],
+        frame[4],
+        readUint31(frame, 5),
+        FRAME_HEADER_BYTES,
+        whole,
+      );
     }
     return at;
   }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 
 import type { Deadline, Expirable } from "./deadline-wheel.ts";
+import type { Inflater } from "./inflater.ts";
 import { readUint32 } from "../frames/frames.ts";
 import type { TransportLimits } from "../limits.ts";
 import { MESSAGE_PREFIX_BYTES, MessageReader } from "./message-reader.ts";
@@ -28,6 +29,13 @@ export interface StreamHost {
   /** Whether that is more than allowed. */
   readonly holdsTooMuch: boolean;
   readonly writer: StreamOutput;
+  readonly inflater: Inflater;
+  /** Whether other connections shall have their turn before more is read of this one. */
+  turnOver(): boolean;
+  /** The stream has not read all that it was given: its connection reads nothing more until `stream.goOn` was called. */
+  interrupt(stream: Stream): void;
+  /** A stream that had to wait before it can go on need not wait any more. */
+  ready(stream: Stream): void;
   /** The request does not follow HTTP/2: resets the stream with PROTOCOL_ERROR. */
   malformed(stream: Stream): void;
 }
@@ -194,16 +202,29 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     }
     if (end > start) this.idleSweeps = 0;
     this.#reader ??= new MessageReader(this.head.encoding, this.host.limits.receiveMessageBytesMax);
-    const refused = this.#reader.read(bytes, start, end, this);
-    if (this.closed) return;
+    this.#reader.read(bytes, start, end, this);
+    this.#afterRead();
+  }
+
+  /** Goes on where it was interrupted. Not while it is waiting. */
+  goOn(): void {
+    if (this.closed || this.#reader === null) return;
+    this.#reader.goOn(this);
+    this.#afterRead();
+  }
+
+  /** True while an interrupted stream cannot go on. */
+  get isWaiting(): boolean {
+    return this.#reader !== null && this.#reader.isWaiting;
+  }
+
+  #afterRead(): void {
+    // The call has ended meanwhile, and what else was read does not matter.
+    if (this.closed || this.#reader === null) return;
     this.#hold(this.#reader.heldBytes + (this.#message === null ? 0 : this.#message.length));
-    if (refused !== null) {
-      this.host.writer.abort(this, refused);
-    } else if (this.host.holdsTooMuch) {
-      this.host.writer.abort(this, TOO_MANY_REQUESTS);
-    } else if (endStream) {
-      this.#halfClose();
-    }
+    if (this.host.holdsTooMuch) this.host.writer.abort(this, TOO_MANY_REQUESTS);
+    else if (this.#reader.isInterrupted) this.host.interrupt(this);
+    else if (this.remoteClosed) this.#halfClose();
   }
 
   /** Takes the end of the request where it comes without DATA: on HEADERS, or on trailers. */
@@ -220,6 +241,27 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     } else {
       this.host.writer.abort(this, { code: INTERNAL, message: SECOND_MESSAGE });
     }
+  }
+
+  onIllegal(status: Status): void {
+    this.host.writer.abort(this, status);
+  }
+
+  turnOver(): boolean {
+    return this.host.turnOver();
+  }
+
+  inflate(message: Buffer, bytesMax: number): void {
+    const reader = this.#reader;
+    this.host.inflater.add({
+      message,
+      bytesMax,
+      isWanted: () => !this.closed,
+      onInflated: (inflated) => {
+        reader?.inflated(inflated);
+        this.host.ready(this);
+      },
+    });
   }
 
   onDeadline(): void {

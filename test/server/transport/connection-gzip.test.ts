@@ -1,9 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
 
 import { describe, expect, test } from "vitest";
 
+import { Inflater } from "../../../server/transport/stream/inflater.ts";
 import { openFake } from "../../sim/fake-socket.ts";
-import { data, grpcMessage, headers, requestFields } from "./raw-client.ts";
+import type { FakePeer } from "../../sim/fake-socket.ts";
+import { data, grpcMessage, headers, request, requestFields } from "./raw-client.ts";
 import type { Answer } from "./raw-client.ts";
 import { makeServer } from "./test-server.ts";
 
@@ -50,4 +53,89 @@ describe("GR-10 a compressed request", () => {
     const cut = gzipSync(message).subarray(0, 30);
     expect(call(grpcMessage(cut, 1)).fields["grpc-status"]).toBe("13");
   });
+});
+
+describe("GR-10 a compressed message that is long when inflated", () => {
+  const long = Buffer.alloc(300_000, "compressible ");
+  const streamOf = (path: string): Buffer => headers(1, requestFields({ ":path": path, "grpc-encoding": "gzip" }));
+  const echoed = (peer: FakePeer, streamId: number): string =>
+    peer.socket.log.answer(streamId).body.toString("utf8", 5);
+
+  test("is inflated beside others' calls, and what its connection sends behind it waits", async () => {
+    const { server, streams } = makeServer();
+    const peer = openFake(server);
+    const other = openFake(server);
+    const messages = [long, Buffer.from("next"), long.subarray(1)];
+    const body = Buffer.concat(messages.map((message) => grpcMessage(gzipSync(message), 1)));
+    peer.send(streamOf("/test.Test/Stream"), data(1, body), request(3, "/test.Test/Echo", Buffer.from("behind")));
+    // Nothing was inflated in the turn that read it.
+    expect(streams[0].messages).toEqual([]);
+    expect(peer.socket.isPaused()).toBe(true);
+    other.send(request(1, "/test.Test/Echo", Buffer.from("between")));
+    expect(echoed(other, 1)).toBe("between");
+    await expect.poll(() => echoed(peer, 3)).toBe("behind");
+    expect(streams[0].messages).toEqual(messages);
+    expect(streams[0].halfClosed).toBe(true);
+    expect(peer.socket.isPaused()).toBe(false);
+  });
+
+  test("is refused when it inflates beyond the limit, or turns out to be no gzip", async () => {
+    const { server } = makeServer({ receiveMessageBytesMax: long.length - 1 });
+    const peer = openFake(server);
+    const whole = gzipSync(Buffer.concat([long.subarray(0, 100_000), randomBytes(100_000)]));
+    const broken = Buffer.concat([whole.subarray(0, whole.length - 50_000), Buffer.alloc(50_000)]);
+    peer.send(streamOf("/test.Test/Echo"), data(1, grpcMessage(gzipSync(long), 1)));
+    await expect
+      .poll(() => peer.socket.log.answer(1).fields)
+      .toMatchObject({
+        "grpc-status": "8",
+        "grpc-message": `grpc: received message after decompression larger than max ${long.length - 1}`,
+      });
+    peer.send(headers(3, requestFields({ "grpc-encoding": "gzip" })), data(3, grpcMessage(broken, 1)));
+    await expect.poll(() => peer.socket.log.answer(3).fields["grpc-status"]).toBe("13");
+  });
+
+  test("is dropped with its stream, and the connection goes on", async () => {
+    const { server, streams } = makeServer();
+    const peer = openFake(server);
+    const body = grpcMessage(gzipSync(long), 1);
+    peer.send(streamOf("/test.Test/Stream"), data(1, body), request(3, "/test.Test/Echo", Buffer.from("behind")));
+    streams[0].call.end({ code: 7, message: "enough" });
+    await expect.poll(() => echoed(peer, 3)).toBe("behind");
+    expect(streams[0].messages).toEqual([]);
+  });
+
+  test("counts as held while it waits for its turn", () => {
+    const { server } = makeServer();
+    const peers = [openFake(server), openFake(server)];
+    const compressed = gzipSync(long);
+    for (const peer of peers) peer.send(streamOf("/test.Test/Stream"), data(1, grpcMessage(compressed, 1)));
+    expect(server.heldBytes).toBe(compressed.length * 2);
+    for (const peer of peers) peer.connection.destroy();
+  });
+});
+
+test("messages are inflated one at a time, and not when nobody wants them any more", async () => {
+  const inflater = new Inflater();
+  const message = gzipSync(Buffer.alloc(1_000));
+  const wanted: number[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let ended = 0;
+  for (let i = 0; i < 10; i++) {
+    inflater.add({
+      message,
+      bytesMax: 1_000,
+      isWanted: () => {
+        wanted.push(i);
+        return i % 2 === 0;
+      },
+      onInflated: (inflated) => {
+        expect((inflated as Buffer).length).toBe(i % 2 === 0 ? 1_000 : 0);
+        if (++ended === 10) resolve();
+      },
+    });
+  }
+  expect(wanted).toEqual([0]);
+  await promise;
+  expect(wanted).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });

@@ -119,3 +119,62 @@ describe("a connection that is interrupted", () => {
     expect(streams[0].messages.map(String)).toEqual(Array.from({ length: 1_000 }, (_, i) => String(i)));
   });
 });
+
+describe("a frame with many messages", () => {
+  const limits = { turnMs: 0 };
+  const messages = Array.from({ length: 100 }, (_, i) => grpcMessage(Buffer.from(String(i))));
+  const inOrder = messages.map((_, i) => String(i));
+  const stream = headers(1, requestFields({ ":path": "/test.Test/Stream" }));
+
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  test("is read message by message while others have their turns, and nothing is read behind it before", async () => {
+    const { server, streams } = makeServer(limits);
+    const greedy = openFake(server);
+    const modest = openFake(server);
+    await expect.poll(() => greedy.socket.isPaused() || modest.socket.isPaused()).toBe(false);
+    greedy.send(stream);
+    await expect.poll(() => greedy.socket.isPaused()).toBe(false);
+    greedy.send(data(1, Buffer.concat(messages), false), request(3, "/test.Test/Echo", Buffer.from("behind")));
+    expect(streams[0].messages).toHaveLength(1);
+    expect(greedy.socket.isPaused()).toBe(true);
+    await turn();
+    expect(streams[0].messages).toHaveLength(2);
+    modest.send(request(1, "/test.Test/Echo", Buffer.from("between")));
+    while (modest.socket.log.answer(1).body.length === 0) await turn();
+    expect(streams[0].messages.length).toBeLessThan(10);
+    await expect.poll(() => greedy.socket.log.answer(3).body.toString("utf8", 5)).toBe("behind");
+    expect(streams[0].messages.map(String)).toEqual(inOrder);
+  });
+
+  test("that is the stream's last ends it after all of them", async () => {
+    const { server, streams } = makeServer(limits);
+    const peer = openFake(server);
+    peer.send(stream, data(1, Buffer.concat(messages)));
+    await expect.poll(() => streams[0]?.halfClosed).toBe(true);
+    expect(streams[0].messages.map(String)).toEqual(inOrder);
+  });
+
+  test("is dropped with its stream, and the connection goes on", async () => {
+    const { server, streams } = makeServer(limits);
+    const peer = openFake(server);
+    peer.send(stream, data(1, Buffer.concat(messages), false), request(3, "/test.Test/Echo", Buffer.from("behind")));
+    while ((streams[0]?.messages.length ?? 0) < 5) await turn();
+    streams[0].call.end({ code: 7, message: "enough" });
+    const taken = streams[0].messages.length;
+    await expect.poll(() => peer.socket.log.answer(3).body.toString("utf8", 5)).toBe("behind");
+    expect(streams[0].messages).toHaveLength(taken);
+    expect(streams[0].closes).toBe(1);
+  });
+
+  test("is dropped with its connection", async () => {
+    const { server, streams } = makeServer(limits);
+    const peer = openFake(server);
+    peer.send(stream, data(1, Buffer.concat(messages)));
+    while ((streams[0]?.messages.length ?? 0) < 5) await turn();
+    peer.connection.destroy();
+    for (let turns = 0; turns < 10; turns++) await turn();
+    expect(streams[0].messages.length).toBeLessThan(10);
+    expect(server.connectionCount).toBe(0);
+  });
+});

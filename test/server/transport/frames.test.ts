@@ -24,8 +24,9 @@ class Recorder implements FrameHandler {
     return ++this.#looks % 2 === 0;
   }
 
-  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): void {
+  onFrame(bytes: Buffer, type: number, flags: number, streamId: number, start: number, end: number): boolean {
     this.frames.push([type, flags, streamId, bytes.toString("hex", start, end)]);
+    return this.frames.length % 3 === 0;
   }
 
   onFrameTooLarge(type: number, length: number): void {
@@ -95,9 +96,10 @@ describe.each([[[1]], [[8]], [[1_000_000]]])("in chunks of %s", (sizes) => {
 
 test("nothing is read after the handler stopped", () => {
   const recorder = new Recorder();
-  recorder.onFrame = (): void => {
+  recorder.onFrame = (): boolean => {
     recorder.frames.push("frame");
     recorder.stopped = true;
+    return false;
   };
   const ping = encodeFrame(6, 0, 0, Buffer.alloc(8));
   readInChunks(new FrameReader(recorder, 100), Buffer.concat([PREFACE, ping, ping]), [1_000]);
