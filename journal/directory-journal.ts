@@ -11,10 +11,11 @@ import { resolve } from "node:path";
 import { Batch } from "./batch.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
-import type { DirectoryLog } from "./replica/directory-log.ts";
+import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
 import { FrameHeader, FRAME_HEADER_BYTES } from "./frame.ts";
-import type { Journal, JournalError, JournalListener, RecordRun } from "./journal.ts";
+import type { Journal, JournalListener, RecordRun } from "./journal.ts";
+import { JournalError } from "./journal.ts";
 import type { Clock, Turns } from "./time.ts";
 import { checkPosition, closed, failed, ioError, tooLarge } from "./journal-errors.ts";
 import {
@@ -26,6 +27,7 @@ import {
 } from "./limits.ts";
 import { LogCursor } from "./replica/log-cursor.ts";
 import { LogRuns } from "./replica/log-runs.ts";
+import { RoomReserve } from "./replica/room-reserve.ts";
 import { SEGMENT_HEADER_BYTES } from "./replica/segment.ts";
 
 export interface DirectoryJournalOptions {
@@ -38,6 +40,11 @@ export interface DirectoryJournalOptions {
   readonly segmentBytes?: number;
   /** For metrics: one durable write took so long, from the call to its end, and carried so much. */
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
+  /**
+   * The journal has failed before: it is opened only when there is room on the disk to set aside, so that it does not fail
+   * at once of what it failed of before.
+   */
+  readonly isAgain?: boolean;
   readonly disk?: Disk;
   readonly clock: Clock;
   readonly turns: Turns;
@@ -87,6 +94,7 @@ export class DirectoryJournal implements Journal {
     this.appended = log.lastPosition;
     this.committed = log.lastPosition;
     this.#header.committed = this.committed;
+    log.onStalled = (reason) => this.#listener.onStalled?.(reason);
     assert(this.epoch >= 1, "a writer has a reign");
     assert(this.first <= this.appended + 1, "the first record kept is one that there is, or the next");
   }
@@ -234,6 +242,7 @@ export class DirectoryJournal implements Journal {
   }
 
   async #close(): Promise<void> {
+    this.#log.endStall();
     await this.#settle();
     this.#settled = true;
     this.#wake();
@@ -315,11 +324,30 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
   const newClusterId = clusterId ?? randomBytes(16).toString("hex");
+  const reserve = new RoomReserve(disk, directory, segmentBytes);
+  const open = (): Promise<DirectoryLog> =>
+    openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, reserve });
+  if (options.isAgain === true) {
+    await reserve.take().catch((error: unknown) => {
+      throw ioError(directory, "setting room aside", error);
+    });
+  }
+  const log = await open().catch(async (error: unknown) => {
+    if (!(error instanceof JournalError && error.isNoRoom)) throw error;
+    // What was set aside is for this.
+    await reserve.release().catch(() => false);
+    return open();
+  });
+  return new DirectoryJournal(log, options, segmentBytes);
+}
+
+/** Opens the log and begins the next epoch. */
+async function openLog(options: DirectoryLogOptions): Promise<DirectoryLog> {
   let log: DirectoryLog;
   try {
-    log = await openDirectoryLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId });
+    log = await openDirectoryLog(options);
   } catch (error) {
-    throw ioError(directory, "opening the journal", error);
+    throw ioError(options.directory, "opening the journal", error);
   }
   const { lastPosition, lastEpoch } = log;
   try {
@@ -330,7 +358,7 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
   }
   assert(log.lastEpoch > lastEpoch, "each reign has a greater epoch");
   assert(log.lastPosition === lastPosition, "a barrier takes no position");
-  return new DirectoryJournal(log, options, segmentBytes);
+  return log;
 }
 
 /** Begins the next epoch with a frame that holds nothing but it. */

@@ -73,7 +73,28 @@ export interface JournalListener {
    * those records survived is known only after it was opened again. Called at most once.
    */
   onFailed(error: Error): void;
+  /**
+   * The journal cannot write for now: the machine lacks something that it may have again, and no byte of the frame in hand
+   * has been written. What was appended waits, and may still be appended. Called with the reason when that begins, and with
+   * null when it has passed; a failure ends it as well.
+   */
+  onStalled?(reason: JournalError | null): void;
 }
+
+/** What a machine may have again without anybody touching the journal: descriptors, memory, room on the disk. */
+const PASSING: ReadonlySet<string> = new Set([
+  "EAGAIN",
+  "EDQUOT",
+  "EINTR",
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "ENOSPC",
+]);
+
+/** A chain of causes may be a ring. */
+const CAUSES_MAX = 8;
 
 /**
  * An operational failure of the journal: what happened and where, with a stable code.
@@ -90,5 +111,28 @@ export class JournalError extends Error {
     super(message, options);
     this.name = "JournalError";
     this.code = code;
+  }
+
+  /** The system's own code of what failed, such as `ENOSPC`; null when no call of the system did. */
+  get errno(): string | null {
+    let errno: string | null = null;
+    let { cause } = this;
+    for (let i = 0; i < CAUSES_MAX && cause instanceof Error; i++) {
+      if (!(cause instanceof JournalError) && "code" in cause && typeof cause.code === "string") errno = cause.code;
+      ({ cause } = cause);
+    }
+    return errno;
+  }
+
+  /** Whether the same may succeed later, when nobody repairs anything but the machine has room again. */
+  get isPassing(): boolean {
+    const { errno } = this;
+    return errno !== null && PASSING.has(errno);
+  }
+
+  /** Whether room on the disk is what is missing. */
+  get isNoRoom(): boolean {
+    const { errno } = this;
+    return errno === "ENOSPC" || errno === "EDQUOT";
   }
 }

@@ -30,3 +30,13 @@ export const ZERO_STEP_PAUSE_MS = 4;
 
 /** Share of the segment in use after which the next one is prepared: a small journal never pays for a second file. */
 export const PREPARE_AFTER_SHARE = 0.25;
+
+/** When a step of that failed, the next one comes no sooner. */
+export const PREPARE_RETRY_MS = 1_000;
+
+/** A roll that failed for want of something that may come back is tried again after the first, then after twice as long. */
+export const STALL_RETRY_MIN_MS = 20;
+export const STALL_RETRY_MAX_MS = 1_000;
+
+/** Room that is set aside on the disk for when there is none, as far as a segment is not smaller. */
+export const RESERVE_BYTES = 1024 * 1024;

@@ -15,7 +15,9 @@ import { ioError } from "../journal-errors.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
+import type { RoomReserve } from "./room-reserve.ts";
 import { SegmentPreparer } from "./segment-preparer.ts";
+import { Stall } from "./stall.ts";
 
 export interface DirectoryLogOptions {
   readonly disk: Disk;
@@ -26,6 +28,7 @@ export interface DirectoryLogOptions {
   readonly clusterId: string | null;
   /** The cluster a new log is made for. */
   readonly newClusterId: string;
+  readonly reserve: RoomReserve;
 }
 
 export class DirectoryLog {
@@ -40,7 +43,11 @@ export class DirectoryLog {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #segmentBytes: number;
+  readonly #reserve: RoomReserve;
   readonly #preparer: SegmentPreparer;
+  readonly #stall: Stall;
+  /** The next segment's file, header and all, while its name is not durable yet. */
+  #next: DiskFile | null = null;
   /** The last segment's file and size. */
   #file: DiskFile;
   #fileBytes: number;
@@ -62,7 +69,9 @@ export class DirectoryLog {
     this.#disk = options.disk;
     this.#directory = options.directory;
     this.#segmentBytes = options.segmentBytes;
-    this.#preparer = new SegmentPreparer(options.disk, options.clock, options.directory, options.segmentBytes);
+    this.#reserve = options.reserve;
+    this.#preparer = preparerFor(options);
+    this.#stall = new Stall(options.clock);
     this.#file = file;
     this.#fileBytes = fileBytes;
     this.verify();
@@ -70,6 +79,19 @@ export class DirectoryLog {
 
   get firstPosition(): number {
     return this.segments[0].firstPosition;
+  }
+
+  /**
+   * Who is told, as `JournalListener.onStalled`, that a frame waits because the next segment cannot be made for now. While
+   * nobody is, such a frame fails.
+   */
+  set onStalled(listener: (reason: JournalError | null) => void) {
+    this.#stall.onStalled = listener;
+  }
+
+  /** A frame that waits for the next segment has one more attempt, and later ones have one. */
+  endStall(): void {
+    this.#stall.end();
   }
 
   /**
@@ -93,10 +115,9 @@ export class DirectoryLog {
     // A segment's name is its first record, so one that holds no record cannot have a successor: it grows instead.
     const holdsRecords = active.lastPosition >= active.firstPosition;
     if (active.end + header.length > this.#fileBytes && holdsRecords) {
-      this.#roll().then(
-        () => this.#write(bytes),
-        (error: unknown) => this.#end(ioError(this.#directory, "making the next segment", error)),
-      );
+      void this.#stall
+        .untilDone(() => this.#roll())
+        .then((failure) => (failure === null ? this.#write(bytes) : this.#end(failure)));
     } else {
       this.#write(bytes);
     }
@@ -155,6 +176,7 @@ export class DirectoryLog {
     assert(this.#onDurable === null, "the last append has ended");
     try {
       await this.#preparer.close();
+      await this.#next?.close();
     } finally {
       await this.#file.close();
     }
@@ -197,7 +219,11 @@ export class DirectoryLog {
     onDurable(error);
   }
 
-  async #roll(): Promise<void> {
+  /**
+   * Makes the next segment the last, as far as the attempt before has not come. Resolves to the reason when it cannot; no
+   * byte of the frame that asked for it is written by then, so it may be tried again.
+   */
+  async #roll(): Promise<JournalError | null> {
     const { number, clusterId, lastPosition } = this.#active;
     assert(lastPosition === this.lastPosition, "a segment is left behind its last record");
     const header = {
@@ -207,20 +233,25 @@ export class DirectoryLog {
       firstPosition: this.lastPosition + 1,
       previousEpoch: this.lastEpoch,
     };
-    const prepared = await this.#preparer.take();
     let segment: Segment;
     try {
-      segment = await nameSegment(this.#disk, this.#directory, prepared, header);
+      this.#next ??= await beginSegment(await this.#preparer.take(), header);
+      segment = await nameSegment(this.#disk, this.#directory, this.#next, header);
     } catch (error) {
-      await prepared.close();
-      throw error;
+      const reason = ioError(this.#directory, "making the next segment", error);
+      // Room was set aside for this. Whether it is given back shows at the next attempt.
+      if (reason.isNoRoom) await this.#reserve.release().catch(() => false);
+      return reason;
     }
     const full = this.#file;
-    this.#file = prepared;
+    this.#file = this.#next;
+    this.#next = null;
     this.#fileBytes = this.#segmentBytes;
     this.segments.push(segment);
     this.verify();
-    await full.close();
+    // All that it holds is durable, whatever comes of closing it.
+    await full.close().catch(() => undefined);
+    return null;
   }
 }
 
@@ -231,8 +262,6 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   const { segments, lastEpoch } = await recoverLog(disk, directory, options.clusterId);
   const last = segments.at(-1);
   if (last === undefined) {
-    const preparer = new SegmentPreparer(disk, options.clock, directory, segmentBytes);
-    const file = await preparer.take();
     const header = {
       salt: randomInt(1, 0x1_0000_0000),
       clusterId: options.newClusterId,
@@ -240,6 +269,7 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
       firstPosition: 1,
       previousEpoch: 0,
     };
+    const file = await beginSegment(await preparerFor(options).take(), header);
     try {
       segments.push(await nameSegment(disk, directory, file, header));
       return new DirectoryLog(options, segments, file, segmentBytes, lastEpoch);
@@ -260,12 +290,31 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   }
 }
 
-/** Gives a prepared file its header, then its name, then makes the name durable: in that order, each before the next. */
+function preparerFor({ disk, clock, directory, segmentBytes, reserve }: DirectoryLogOptions): SegmentPreparer {
+  return new SegmentPreparer(disk, clock, directory, segmentBytes, reserve);
+}
+
+/** Gives a prepared file its header, durably. A file that this failed for is not written again, and closed. */
+async function beginSegment(file: DiskFile, header: SegmentHeader): Promise<DiskFile> {
+  try {
+    await writeDurably(file, encodeSegmentHeader(header), SEGMENT_HEADER_BYTES, 0);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * Gives a file that has its header its name, and then makes the name durable. May be called again when it failed: unlike a
+ * file's content, a name that a directory's sync could not make durable stays for the next sync to do.
+ */
 async function nameSegment(disk: Disk, directory: string, file: DiskFile, header: SegmentHeader): Promise<Segment> {
-  await writeDurably(file, encodeSegmentHeader(header), SEGMENT_HEADER_BYTES, 0);
   const path = join(directory, segmentName(header.firstPosition));
-  await disk.rename(file.path, path);
-  file.path = path;
+  if (file.path !== path) {
+    await disk.rename(file.path, path);
+    file.path = path;
+  }
   await disk.syncDirectory(directory);
   return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
 }

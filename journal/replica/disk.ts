@@ -202,9 +202,15 @@ export function writeFailure(
   count: number,
 ): JournalError | null {
   if (error === null && count === length) return null;
-  const cause = error ?? new Error(`short write: ${count} of ${length} bytes; the disk may be full`);
+  const cause = error ?? shortWrite(count, length);
   const text = `${file.path}: writing ${length} bytes at offset ${at} failed: ${cause.message}`;
   return new JournalError("ERR_JOURNAL_IO", text, { cause });
+}
+
+/** The kernel takes what there is room for, and says that there is no more at the next write only. */
+function shortWrite(count: number, length: number): Error {
+  const text = `short write: ${count} of ${length} bytes; the disk may be full`;
+  return Object.assign(new Error(text), { code: "ENOSPC" });
 }
 
 /** The write for callers that are not in a hurry. */

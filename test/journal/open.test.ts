@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
+import { RESERVE_NAME } from "../../journal/replica/room-reserve.ts";
 import { segmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
@@ -62,7 +63,7 @@ describe("opening a directory journal", () => {
 
   test("makes the directory and its parents when they are missing", async () => {
     await (await open()).close();
-    expect(await readdir(directory)).toEqual([segmentName(1)]);
+    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), RESERVE_NAME]);
   });
 
   test("each open begins a greater epoch, which no record carries", async () => {
@@ -187,7 +188,7 @@ describe("opening a directory journal", () => {
     const journal = await open();
     expect(journal.committed).toBe(2);
     await journal.close();
-    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), "LOCK", "lost+found"]);
+    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), "LOCK", "lost+found", RESERVE_NAME]);
   });
 
   test("a directory that is none is refused with ERR_JOURNAL_IO", async () => {

@@ -5,6 +5,8 @@ export class RecordingListener implements JournalListener {
   committed = 0;
   readonly commits: number[] = [];
   readonly failures: Error[] = [];
+  /** What it was told of stalls: a reason when one began, null when one had passed. */
+  readonly stalls: (Error | null)[] = [];
   #waiters: (() => void)[] = [];
 
   onCommitted(committed: number): void {
@@ -16,6 +18,16 @@ export class RecordingListener implements JournalListener {
   onFailed(error: Error): void {
     this.failures.push(error);
     this.#wake();
+  }
+
+  onStalled(reason: Error | null): void {
+    this.stalls.push(reason);
+    this.#wake();
+  }
+
+  /** Resolves when a stall has begun or passed so many times in all. */
+  async untilStalls(count: number): Promise<void> {
+    while (this.stalls.length < count) await this.#change();
   }
 
   /** Resolves when `position` is committed. */
