@@ -4,12 +4,15 @@ import type { EncodedKv, RangeRequest } from "../../proto/messages.ts";
 import { kvWithoutValue } from "../../proto/encoded-kv.ts";
 import { intervalOf } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
+import type { Counting } from "../state/counting.ts";
 import { Hold } from "../state/hold.ts";
+import type { KeyHistory } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import type { HistoryWalk } from "../state/history-walk.ts";
 import { COMPACTED } from "../refusals.ts";
 import type { Refusal } from "../refusals.ts";
+import { COUNTED_FOR_ONE_READ } from "./range-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
-import { readRevision } from "./read-revision.ts";
 
 export class InOrderCursor implements RangeCursor {
   readonly headerRevision: number;
@@ -17,32 +20,33 @@ export class InOrderCursor implements RangeCursor {
   readonly #state: KeyspaceState;
   readonly #interval: Interval;
   readonly #keysOnly: boolean;
+  readonly #countOnly: boolean;
   readonly #limit: number;
   /** Where to go on; null when all keys have been given. */
   #next: string | null;
   #given = 0;
-  #more = false;
+  /** The key that was given last. */
+  #last: string | null = null;
   /** Null before it had to be known: a range that is read to its end in one piece is counted by that. */
+  #counting: Counting | null = null;
+  /** Null before it is known. */
   #count: number | null = null;
 
   /** @param request one that neither sorts nor filters, or only counts */
-  constructor(state: KeyspaceState, request: RangeRequest) {
-    const interval = intervalOf(request.key, request.rangeEnd);
+  constructor(state: KeyspaceState, request: RangeRequest, revision: number) {
     this.headerRevision = state.revision;
-    this.hold = new Hold(state.held, readRevision(state, request.revision));
+    this.hold = new Hold(state.held, revision);
     this.#state = state;
-    this.#interval = interval;
+    this.#interval = intervalOf(request.key, request.rangeEnd);
     this.#keysOnly = request.keysOnly;
+    this.#countOnly = request.countOnly;
     this.#limit = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
-    this.#next = interval.start;
-    if (request.countOnly) {
-      this.#next = null;
-      this.#counted();
-    }
+    this.#next = this.#interval.start;
+    if (request.countOnly) this.#endGiving();
   }
 
   get finished(): boolean {
-    return this.#next === null;
+    return this.#next === null && this.#count !== null;
   }
 
   get count(): number {
@@ -51,47 +55,87 @@ export class InOrderCursor implements RangeCursor {
   }
 
   get more(): boolean {
-    return this.#more;
+    return !this.#countOnly && this.count > this.#given;
   }
 
   isLongerThan(keys: number): boolean {
-    return this.#next !== null && this.#limit > keys && this.#counted() > keys;
+    if (this.#next === null) return !this.finished && this.#openCount().left > keys;
+    if (this.#limit > keys) return this.#state.historyCount(this.#interval) > keys;
+    return this.hold.revision < this.#state.newestRevision && this.#openCount().left > keys;
   }
 
   next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal {
     assert(maxKeys > 0, "a piece has room for a key");
-    const kvs: EncodedKv[] = [];
-    if (this.#next === null) return kvs;
+    if (this.finished) return [];
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
+    if (this.#next !== null) return this.#give(this.#next, maxKeys, maxBytes);
+    this.#openCount().step(COUNTED_FOR_ONE_READ * maxKeys);
+    this.#settleCount();
+    return [];
+  }
+
+  #give(from: string, maxKeys: number, maxBytes: number): EncodedKv[] {
+    const kvs: EncodedKv[] = [];
     const { revision } = this.hold;
     const most = Math.min(maxKeys, this.#limit - this.#given);
     // Lengths lie elsewhere in memory than what a walk looks at: measuring made 100 keys a quarter slower.
     const isMeasured = Number.isFinite(maxBytes);
     let bytes = 0;
-    const walk = this.#state.walk({ start: this.#next, end: this.#interval.end });
-    let change = walk.nextLive(revision);
-    while (change !== null && kvs.length < most && bytes < maxBytes) {
-      const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
-      kvs.push(encoded);
-      if (isMeasured) bytes += encoded.length;
-      change = walk.nextLive(revision);
+    let looks = 0;
+    const walk = this.#state.walk({ start: from, end: this.#interval.end });
+    let history = walk.next();
+    while (history !== null && kvs.length < most && looks < maxKeys && bytes < maxBytes) {
+      looks++;
+      const change = history.liveAt(revision);
+      if (change !== null) {
+        const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
+        kvs.push(encoded);
+        this.#last = history.key;
+        if (isMeasured) bytes += encoded.length;
+      }
+      history = walk.next();
     }
     this.#given += kvs.length;
-    if (change === null) {
+    history = firstLive(walk, history, revision, maxKeys);
+    if (history === null) {
       this.#next = null;
-      this.#count ??= this.#given;
-      assert(this.#given === this.#count, "the keys counted at a revision can be found at it");
+      this.#count = this.#given;
     } else {
       // Now, while it is cheap: what has come and gone since the revision is taken back from the present count.
-      this.#counted();
-      this.#more = this.#given === this.#limit;
-      this.#next = this.#more ? null : change.history.key;
+      this.#openCount();
+      this.#next = history.key;
+      if (this.#given === this.#limit) this.#endGiving();
     }
     return kvs;
   }
 
-  #counted(): number {
-    this.#count ??= this.#state.count(this.#interval, this.hold.revision);
-    return this.#count;
+  /** What is not given is counted. */
+  #endGiving(): void {
+    this.#next = null;
+    this.#openCount();
+    this.#settleCount();
   }
+
+  #openCount(): Counting {
+    this.#counting ??= this.#state.openCount(this.#interval, this.hold.revision);
+    return this.#counting;
+  }
+
+  /** Takes the count when it is known, and leaves to the next page what that will ask for. */
+  #settleCount(): void {
+    const counting = this.#openCount();
+    if (!counting.finished) return;
+    this.#count = counting.count;
+    const { revision } = this.hold;
+    if (this.#last === null || revision > this.#state.revision) return;
+    const rest = this.#count - this.#given;
+    this.#state.counts.remember({ start: `${this.#last}\0`, end: this.#interval.end }, revision, rest, rest);
+  }
+}
+
+/** The first key from one on that existed, or the one behind `maxKeys` that did not. */
+function firstLive(walk: HistoryWalk, from: KeyHistory | null, revision: number, maxKeys: number): KeyHistory | null {
+  let history = from;
+  for (let i = 0; i < maxKeys && history !== null && history.liveAt(revision) === null; i++) history = walk.next();
+  return history;
 }

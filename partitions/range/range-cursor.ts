@@ -7,6 +7,9 @@ import type { EncodedKv } from "../../proto/messages.ts";
 import type { Refusal } from "../refusals.ts";
 import type { Hold } from "../state/hold.ts";
 
+/** So many keys or changes are counted in the time in which one key is read. */
+export const COUNTED_FOR_ONE_READ = 2;
+
 export interface RangeCursor {
   /** The current revision when the cursor was made: what the header tells. */
   readonly headerRevision: number;
@@ -18,12 +21,13 @@ export interface RangeCursor {
   readonly count: number;
   /** As RangeResponse.more. Known when the cursor has finished. */
   readonly more: boolean;
-  /** Whether the range may take more than so many keys, given or only looked at. */
+  /** Whether the range may take more than so many keys, given, counted or only looked at. It may still when this is false. */
   isLongerThan(keys: number): boolean;
   /**
    * Does one step and gives what that brings of the answer: at most `maxKeys` encoded kvs in the order asked for, and no
-   * further one once they have `maxBytes` or more. There may be none before the cursor has finished: a range that sorts
-   * or filters takes steps, of the same size, before it knows its first keys.
+   * further one once they have `maxBytes` or more. There may be none before the cursor has finished: keys that did not
+   * exist are looked at as well, a range that sorts or filters takes steps, of the same size, before it knows its first
+   * keys, and one may still have to be counted behind its last.
    */
   next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal;
 }

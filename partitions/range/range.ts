@@ -15,6 +15,9 @@ import { checkRevision, readRevision } from "./read-revision.ts";
 import { SortedCursor } from "./sorted-cursor.ts";
 import { Refusal } from "../refusals.ts";
 
+/** A short range takes a step to find its keys, one to order them, one to give them, one to count what it has not given. */
+const SHORT_STEPS_MAX = 4;
+
 /** Whether a range gives its keys as it finds them. Another one first looks at all that it might give. */
 export function isInOrder(request: RangeRequest): boolean {
   return request.countOnly || !(isSorted(request) || hasFilter(request));
@@ -24,21 +27,37 @@ export function isInOrder(request: RangeRequest): boolean {
 export function openRange(state: KeyspaceState, request: RangeRequest): RangeCursor | Refusal {
   const refusal = checkRevision(state, request.revision);
   if (refusal !== null) return refusal;
-  return isInOrder(request) ? new InOrderCursor(state, request) : new SortedCursor(state, request);
+  return openRangeAt(state, request, readRevision(state, request.revision));
+}
+
+/** The same at a revision that can be read, whichever the request asks for. */
+export function openRangeAt(state: KeyspaceState, request: RangeRequest, revision: number): RangeCursor {
+  return isInOrder(request) ? new InOrderCursor(state, request, revision) : new SortedCursor(state, request, revision);
 }
 
 /** The answer to a range request in one go; its header is left null. */
 export function range(state: KeyspaceState, request: RangeRequest): RangeResponse | Refusal {
   if (isSingleKey(request.rangeEnd) && !hasFilter(request)) return rangeOfKey(state, request);
   const cursor = openRange(state, request);
-  return cursor instanceof Refusal ? cursor : drained(cursor);
+  if (cursor instanceof Refusal) return cursor;
+  const response = drain(cursor, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  assert(response !== null, "a range that is read to its end has an answer");
+  return response;
 }
 
-/** All that a cursor has to give, in the turn in which it was opened. The header is left null. */
-export function drained(cursor: RangeCursor): RangeResponse {
+/**
+ * All that a cursor has to give, in the turn in which it was opened, when that takes no more than so many keys and a few
+ * times as many that are only looked at or counted; null when it takes more. The header is left null.
+ */
+export function readShort(cursor: RangeCursor, maxKeys: number): RangeResponse | null {
+  return cursor.isLongerThan(maxKeys) ? null : drain(cursor, maxKeys, SHORT_STEPS_MAX);
+}
+
+function drain(cursor: RangeCursor, maxKeys: number, maxSteps: number): RangeResponse | null {
   let kvs: EncodedKv[] = [];
-  while (!cursor.finished) {
-    const piece = cursor.next(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  for (let steps = 0; !cursor.finished; steps++) {
+    if (steps === maxSteps) return null;
+    const piece = cursor.next(maxKeys, Number.POSITIVE_INFINITY);
     assert(!(piece instanceof Refusal), "nothing is compacted within a turn");
     kvs = kvs.length === 0 ? piece : kvs.concat(piece);
   }

@@ -7,15 +7,17 @@ import type { EncodedKv, RangeRequest } from "../../proto/messages.ts";
 import { SORT_NONE } from "../../proto/messages.ts";
 import { kvWithoutValue } from "../../proto/encoded-kv.ts";
 import { intervalOf } from "../interval/interval.ts";
+import type { Interval } from "../interval/interval.ts";
+import type { Counting } from "../state/counting.ts";
 import { Hold } from "../state/hold.ts";
 import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { COMPACTED } from "../refusals.ts";
 import type { Refusal } from "../refusals.ts";
+import { COUNTED_FOR_ONE_READ } from "./range-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
 import { hasFilter, passes } from "./range-filter.ts";
 import { isBackwards, isSorted } from "./range-order.ts";
-import { readRevision } from "./read-revision.ts";
 import { sortedChanges } from "./sorted-changes.ts";
 import type { SortedChanges } from "./sorted-changes.ts";
 
@@ -25,49 +27,56 @@ const MERGED_FOR_ONE_COLLECTED = 4;
 export class SortedCursor implements RangeCursor {
   readonly headerRevision: number;
   readonly hold: Hold;
-  readonly count: number;
   readonly #state: KeyspaceState;
   /** Null when all keys pass. Without the bytes of the request, which are not kept. */
   readonly #filter: Omit<RangeRequest, "key" | "rangeEnd"> | null;
   readonly #keysOnly: boolean;
   readonly #limit: number;
-  readonly #end: string;
+  readonly #interval: Interval;
   readonly #changes: SortedChanges;
-  /** At most how many keys are looked at. */
+  /** How many keys are to be looked at, deleted ones that lie among them not included. */
   readonly #size: number;
   /** Where to go on collecting; null when all is collected. */
   #next: string | null;
   /** How many keys that pass the filter are looked for. */
   readonly #wanted: number;
   #passing = 0;
+  /** How many of the keys that were looked at existed. */
+  #live = 0;
   #given = 0;
   /** Of those that pass, where steps are measured by it. */
   #bytes = 0;
+  /** Null where all keys are looked at, which counts them. */
+  readonly #counting: Counting | null;
 
-  constructor(state: KeyspaceState, request: RangeRequest) {
+  constructor(state: KeyspaceState, request: RangeRequest, revision: number) {
     const { key, rangeEnd, ...fields } = request;
     const interval = intervalOf(key, rangeEnd);
-    const revision = readRevision(state, request.revision);
     this.headerRevision = state.revision;
     this.hold = new Hold(state.held, revision);
-    this.count = state.count(interval, revision);
     this.#state = state;
     this.#filter = hasFilter(request) ? fields : null;
     this.#keysOnly = request.keysOnly;
     this.#limit = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
     this.#changes = sortedChanges(request, this.#limit);
-    this.#end = interval.end;
+    this.#interval = interval;
     this.#wanted = searchLimit(request);
-    this.#size = this.#filter === null ? Math.min(this.count, this.#wanted) : this.count;
-    this.#next = interval.start;
-    if (revision === state.newestRevision && isOfLastKeys(request)) {
-      this.#next = state.startOfLast(interval, request.limit);
-      this.#size = Math.min(this.count, request.limit);
-    }
+    const isOfLast = revision === state.newestRevision && isOfLastKeys(request);
+    this.#next = isOfLast ? state.startOfLast(interval, request.limit) : interval.start;
+    const isCountedApart = isOfLast || Number.isFinite(this.#wanted);
+    this.#counting = isCountedApart ? state.openCount(interval, revision) : null;
+    const most = isOfLast ? request.limit : this.#filter === null ? this.#wanted : Number.POSITIVE_INFINITY;
+    this.#size = Math.min(state.historyCount(interval), most) + (this.#counting?.left ?? 0);
   }
 
   get finished(): boolean {
-    return this.#next === null && this.#given === Math.min(this.#passing, this.#limit);
+    const allGiven = this.#next === null && this.#given === Math.min(this.#passing, this.#limit);
+    return allGiven && (this.#counting === null || this.#counting.finished);
+  }
+
+  get count(): number {
+    assert(this.#next === null, "the count is asked for when all keys have been given");
+    return this.#counting === null ? this.#live : this.#counting.count;
   }
 
   get more(): boolean {
@@ -92,7 +101,7 @@ export class SortedCursor implements RangeCursor {
   #collect(from: string, maxKeys: number, maxBytes: number): string | null {
     const passing: Change[] = [];
     const wanted = this.#wanted - this.#passing;
-    const walk = this.#state.walk({ start: from, end: this.#end });
+    const walk = this.#state.walk({ start: from, end: this.#interval.end });
     // As in a range in key order.
     const isMeasured = Number.isFinite(maxBytes);
     let keys = 0;
@@ -101,6 +110,7 @@ export class SortedCursor implements RangeCursor {
     while (history !== null && keys < maxKeys && bytes < maxBytes && passing.length < wanted) {
       keys++;
       const change = history.liveAt(this.hold.revision);
+      if (change !== null) this.#live++;
       if (change !== null && (this.#filter === null || passes(this.#filter, change))) {
         passing.push(change);
         if (isMeasured) bytes += change.kv.length;
@@ -132,6 +142,7 @@ export class SortedCursor implements RangeCursor {
       if (isMeasured) bytes += encoded.length;
     }
     this.#given += kvs.length;
+    if (kvs.length === 0) this.#counting?.step(COUNTED_FOR_ONE_READ * maxKeys);
     return kvs;
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The ordered index of a partition: a B+tree of key histories that counts. Every inner node knows how many existing keys
- * each of its children has, so the number of keys in an interval is the difference of two descents.
+ * each of its children has, and how many histories, so the number of either in an interval is the difference of two descents.
  *
  *            ┌ separators:   "f"     "p"   ┐
- *            │ children:   •      •      • │      counts: 2 3 1
+ *            │ children:   •      •      • │      counts: 2 3 1    sizes: 4 3 2
  *            └─────────────┼──────┼──────┼─┘
  *              [a b* d e*] [f g n] [p r*]          * = tombstone, kept for reads at older revisions
  *
@@ -47,12 +47,16 @@ class Inner {
   readonly isLeaf = false;
   children: Node[];
   separators: string[];
+  /** How many existing keys each child has. */
   counts: number[];
+  /** How many histories each child has. */
+  sizes: number[];
 
-  constructor(children: Node[], separators: string[], counts: number[]) {
+  constructor(children: Node[], separators: string[], counts: number[], sizes: number[]) {
     this.children = children;
     this.separators = separators;
     this.counts = counts;
+    this.sizes = sizes;
   }
 
   /** Which child `key` belongs to. */
@@ -92,7 +96,8 @@ export class KeyIndex {
     const split = insertInto(this.#root, history);
     if (split === null) return;
     const left = this.#root;
-    this.#root = new Inner([left, split.node], [split.separator], [countLive(left), countLive(split.node)]);
+    const children = [left, split.node];
+    this.#root = new Inner(children, [split.separator], children.map(countLive), children.map(countAll));
   }
 
   /** Tells that a key of the index began (1) or ceased (-1) to exist. */
@@ -124,6 +129,23 @@ export class KeyIndex {
     const at = node.search(key);
     for (let i = 0; i < at; i++) if (node.items[i].live !== null) rank++;
     return rank;
+  }
+
+  /** How many histories have keys in an interval. */
+  sizeOf(start: string, end: string): number {
+    return Math.max(0, this.#position(end) - this.#position(start));
+  }
+
+  /** How many histories have keys below `key`. */
+  #position(key: string): number {
+    let position = 0;
+    let node = this.#root;
+    while (!node.isLeaf) {
+      const at = node.search(key);
+      for (let i = 0; i < at; i++) position += node.sizes[i];
+      node = node.children[at];
+    }
+    return position + node.search(key);
   }
 
   /** The existing key that has `rank` existing ones below it. */
@@ -192,6 +214,13 @@ function countLive(node: Node): number {
   return live;
 }
 
+function countAll(node: Node): number {
+  if (node.isLeaf) return node.items.length;
+  let all = 0;
+  for (const size of node.sizes) all += size;
+  return all;
+}
+
 function insertInto(node: Node, history: KeyHistory): Split | null {
   const at = node.search(history.key);
   if (node.isLeaf) {
@@ -200,11 +229,15 @@ function insertInto(node: Node, history: KeyHistory): Split | null {
     return node.items.length > LEAF_MAX ? splitLeaf(node, at) : null;
   }
   node.counts[at]++;
+  node.sizes[at]++;
   const split = insertInto(node.children[at], history);
   if (split === null) return null;
   const right = countLive(split.node);
   node.counts[at] -= right;
   node.counts.splice(at + 1, 0, right);
+  const rightSize = countAll(split.node);
+  node.sizes[at] -= rightSize;
+  node.sizes.splice(at + 1, 0, rightSize);
   node.children.splice(at + 1, 0, split.node);
   node.separators.splice(at, 0, split.separator);
   return node.children.length > INNER_MAX ? splitInner(node) : null;
@@ -221,7 +254,7 @@ function splitLeaf(leaf: Leaf, insertedAt: number): Split {
 function splitInner(inner: Inner): Split {
   const cut = inner.children.length >>> 1;
   const separators = inner.separators.splice(cut);
-  const node = new Inner(inner.children.splice(cut), separators, inner.counts.splice(cut));
+  const node = new Inner(inner.children.splice(cut), separators, inner.counts.splice(cut), inner.sizes.splice(cut));
   const separator = inner.separators.pop();
   assert(separator !== undefined, "an inner node that is split has a separator between its halves");
   return { node, separator };
@@ -236,6 +269,7 @@ function removeFrom(node: Node, key: string): void {
     return;
   }
   removeFrom(node.children[at], key);
+  node.sizes[at]--;
   if (sizeOf(node.children[at]) >= SMALL) return;
   if (at > 0 && join(node, at - 1)) return;
   if (at + 1 < node.children.length) join(node, at);
@@ -261,11 +295,14 @@ function join(parent: Inner, at: number): boolean {
     left.children = left.children.concat(right.children);
     left.separators = left.separators.concat(parent.separators[at], right.separators);
     left.counts = left.counts.concat(right.counts);
+    left.sizes = left.sizes.concat(right.sizes);
   } else {
     assert.fail("neighbours are of one kind");
   }
   parent.counts[at] += parent.counts[at + 1];
   parent.counts.splice(at + 1, 1);
+  parent.sizes[at] += parent.sizes[at + 1];
+  parent.sizes.splice(at + 1, 1);
   parent.children.splice(at + 1, 1);
   parent.separators.splice(at, 1);
   return true;
@@ -290,14 +327,15 @@ function verifyNode(
     depths.add(depth);
     return countLive(node);
   }
-  const { children, separators, counts } = node;
+  const { children, separators, counts, sizes } = node;
   assert(children.length > 0 && children.length === separators.length + 1, "separators stand between children");
-  assert(counts.length === children.length, "each child has a count");
+  assert(counts.length === children.length && sizes.length === children.length, "each child has a count and a size");
   for (let i = 0; i < children.length; i++) {
     const childLow = i === 0 ? low : separators[i - 1];
     const childHigh = i === separators.length ? high : separators[i];
     const live = verifyNode(children[i], depth + 1, childLow, childHigh, leaves, depths);
     assert(live === counts[i], "a count is the number of existing keys below it");
+    assert(countAll(children[i]) === sizes[i], "a size is the number of histories below it");
   }
   return countLive(node);
 }

@@ -10,6 +10,9 @@ import assert from "node:assert/strict";
 import { encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
 import { Alarms } from "../alarms.ts";
 import { Auth } from "../auth/auth.ts";
+import { CountMemo } from "./count-memo.ts";
+import { Counted, Counting } from "./counting.ts";
+import type { PartCounting } from "./counting.ts";
 import { HeldRevisions } from "./held-revisions.ts";
 import type { Hold } from "./hold.ts";
 import { HistoryWalk } from "./history-walk.ts";
@@ -30,6 +33,8 @@ export class KeyspaceState {
   readonly auth = new Auth();
   /** Index in the log below which no change has a predecessor of an earlier revision any more (compaction.ts). */
   supersededUntil = 0;
+  /** Counts at revisions that were current once. */
+  readonly counts = new CountMemo();
   /** What is being read in several turns. */
   readonly held = new HeldRevisions();
   /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */
@@ -82,14 +87,33 @@ export class KeyspaceState {
     return new HistoryWalk(this.partitionMap, interval);
   }
 
-  /** How many keys of an interval existed at a revision that is not compacted. At the newest one it is known soonest. */
-  count(interval: Interval, revision: number): number {
-    const isNewest = revision === this.newestRevision;
+  /** How many keys of an interval are kept, deleted ones included: so many does a walk look at. */
+  historyCount(interval: Interval): number {
     let count = 0;
-    for (const { start, end, partition } of this.partitionMap.spans(interval)) {
-      count += isNewest ? partition.count(start, end) : partition.countAt(start, end, revision);
-    }
+    for (const { start, end, partition } of this.partitionMap.spans(interval))
+      count += partition.historyCountIn(start, end);
     return count;
+  }
+
+  /** How many keys of an interval existed at a revision that is not compacted. */
+  count(interval: Interval, revision: number): number {
+    const counting = this.openCount(interval, revision);
+    if (!counting.finished) counting.step(Number.POSITIVE_INFINITY);
+    return counting.count;
+  }
+
+  /** Begins to count the same in steps. At the newest revision, and where it is remembered, it is known at once. */
+  openCount(interval: Interval, revision: number): Counting {
+    const isNewest = revision === this.newestRevision;
+    const remembered = isNewest ? null : this.counts.get(interval, revision);
+    const parts: PartCounting[] = [];
+    if (remembered !== null) parts.push(new Counted(remembered));
+    else {
+      for (const { start, end, partition } of this.partitionMap.spans(interval)) {
+        parts.push(isNewest ? new Counted(partition.count(start, end)) : partition.openCount(start, end, revision));
+      }
+    }
+    return new Counting(parts, (count, looks) => this.counts.remember(interval, revision, count, looks));
   }
 
   /** Where the last `n` keys of an interval begin that exist now; the start of the interval when it has fewer. */

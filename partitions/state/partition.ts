@@ -3,6 +3,8 @@
  * accounts of the versions and bytes they take. It knows nothing of its neighbours.
  */
 import assert from "node:assert/strict";
+import { CountingBack, CountingUp } from "./counting.ts";
+import type { PartCounting } from "./counting.ts";
 import type { Change, KeyHistory } from "./key-history.ts";
 import { KeyIndex } from "./key-index.ts";
 import type { KeyCursor } from "./key-index.ts";
@@ -77,22 +79,17 @@ export class Partition {
     return this.#index.keyOfRank(this.#index.rank(end) - n);
   }
 
-  /**
-   * How many keys of an interval existed at a revision that is not compacted. Either the creations and deletions since
-   * then are taken back from the present count, or the keys are looked at one by one, whichever is less: the pages of a
-   * list are read at a recent revision, where little has come and gone since.
-   */
-  countAt(start: string, end: string, revision: number): number {
+  /** How many keys of an interval are kept, those included that are deleted and not forgotten yet. */
+  historyCountIn(start: string, end: string): number {
+    return this.#index.sizeOf(start, end);
+  }
+
+  /** Begins to count the keys of an interval that existed at a revision that is not compacted. */
+  openCount(start: string, end: string, revision: number): PartCounting {
     const log = this.#existenceLog;
     const first = log.search(revision + 1);
-    if (log.end - first > this.historyCount) return this.#countOneByOne(start, end, revision);
-    let count = this.count(start, end);
-    for (let index = first; index < log.end; index++) {
-      const change = log.at(index);
-      const { key } = change.history;
-      if (key >= start && key < end) count -= change.countDelta;
-    }
-    return count;
+    if (log.end - first > this.historyCountIn(start, end)) return new CountingUp(this.#index, start, end, revision);
+    return new CountingBack(log, first, start, end, this.count(start, end));
   }
 
   /** Makes a change the newest of its key. */
@@ -154,15 +151,6 @@ export class Partition {
   #forget(change: Change): void {
     this.#bytes -= bytesOfChange(change);
     this.#versionCount--;
-  }
-
-  #countOneByOne(start: string, end: string, revision: number): number {
-    let count = 0;
-    const cursor = this.#index.seek(start);
-    for (let history = cursor.next(); history !== null && history.key < end; history = cursor.next()) {
-      if (history.liveAt(revision) !== null) count++;
-    }
-    return count;
   }
 
   /** Asserts the invariants of table, index, log and accounts. `isPending` tells whether a change is still to be compacted. */

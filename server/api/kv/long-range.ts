@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import type { RangeRequest, RangeResponse } from "../../../proto/messages.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
-import { drained, isInOrder } from "../../../partitions/range/range.ts";
+import { isInOrder, readShort } from "../../../partitions/range/range.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import type { Turns } from "../../clock.ts";
 import {
@@ -64,11 +64,10 @@ export class LongRanges {
   read(call: JobCall, request: RangeRequest, answer: RangeAnswer): void {
     const cursor = this.#keyspace.openRange(request);
     if (cursor instanceof Refusal) return answer(cursor, this.#keyspace.revision);
-    if (!cursor.isLongerThan(RANGE_SLICE_KEYS)) return answer(drained(cursor), cursor.headerRevision);
+    const response = readShort(cursor, RANGE_SLICE_KEYS);
+    if (response !== null) return answer(response, cursor.headerRevision);
     const lane = isInOrder(request) ? this.#inOrder : this.#sorted;
-    // One that waits gets a new cursor when its turn comes: what it answers is then as fresh as it can be.
-    const begun = lane.jobs.hasFree ? cursor : null;
-    lane.jobs.add(new RangeJob(this.#keyspace, call, request, answer, lane, begun));
+    lane.jobs.add(new RangeJob(this.#keyspace, call, request, answer, lane));
   }
 }
 
@@ -80,28 +79,20 @@ class RangeJob implements SlicedJob {
   readonly #answer: RangeAnswer;
   readonly #lane: Lane;
   readonly #read = new SlicedRange();
-  #cursor: RangeCursor | null;
+  #cursor: RangeCursor | null = null;
 
-  /** @param cursor made in this turn, or null when the job is to wait */
-  constructor(
-    keyspace: Keyspace,
-    call: JobCall,
-    request: RangeRequest,
-    answer: RangeAnswer,
-    lane: Lane,
-    cursor: RangeCursor | null,
-  ) {
+  constructor(keyspace: Keyspace, call: JobCall, request: RangeRequest, answer: RangeAnswer, lane: Lane) {
     const { key, rangeEnd } = request;
     this.call = call;
     this.#keyspace = keyspace;
     this.#request = { ...request, key: Buffer.from(key), rangeEnd: Buffer.from(rangeEnd) };
     this.#answer = answer;
     this.#lane = lane;
-    this.#cursor = cursor;
   }
 
+  /** What it answers is as fresh as it can be: as of its own turn, when it had to wait. */
   begin(): boolean {
-    const cursor = this.#cursor ?? this.#keyspace.openRange(this.#request);
+    const cursor = this.#keyspace.openRange(this.#request);
     if (cursor instanceof Refusal) {
       this.#answer(cursor, this.#keyspace.revision);
       return false;

@@ -70,6 +70,9 @@ function checkRangeStream(request: RangeRequest): Status | null {
   return hasFilter(request) ? STREAM_WITH_FILTER : null;
 }
 
+/** What is told of the whole while it is not complete. */
+const NOT_LAST = { more: false, count: 0 } as const;
+
 class RangeStream implements StreamListener {
   readonly #call: StreamCall;
   readonly #cursor: RangeCursor;
@@ -135,8 +138,8 @@ class RangeStream implements StreamListener {
 
   /** RS-03: header, more and count come with the last message only. */
   #send(kvs: EncodedKv[], isLast: boolean): void {
-    const { more, count } = this.#cursor;
-    const response = isLast ? { header: this.#header, kvs, more, count } : { header: null, kvs, more: false, count: 0 };
+    const { more, count } = isLast ? this.#cursor : NOT_LAST;
+    const response = { header: isLast ? this.#header : null, kvs, more, count };
     let bytes = 0;
     for (const encoded of kvs) bytes += encoded.length;
     if (bytes > COPIED_RESPONSE_BYTES) {

@@ -48,7 +48,9 @@ describe("a range in pieces", () => {
     const cursor = open(harness, { limit: 3 });
     expect([...piece(cursor, 2), ...piece(cursor, 2)]).toEqual(harness.all({ limit: 3 }).kvs);
     expect(cursor).toMatchObject({ finished: true, more: true, count: 5 });
-    expect(open(harness, { limit: 5 }).more).toBe(false);
+    const all = open(harness, { limit: 5 });
+    expect(piece(all)).toHaveLength(5);
+    expect(all).toMatchObject({ finished: true, more: false, count: 5 });
   });
 
   test("RS-05: nothing is given for count_only and for an empty range", () => {

@@ -140,6 +140,18 @@ test("a long range that sorts or filters is in slices what it is in one go, what
   }
 });
 
+test("a range that only counts is read in slices as well, at an older revision", async () => {
+  const { revision } = keyspace;
+  keyspace.deleteRange(deleteRequest(keyOf(0), keyOf(KEYS - 1)));
+  for (let i = 0; i < KEYS; i++) keyspace.put(putRequest(`/registry/pods/z${i}`));
+  const request = rangeRequest("/registry/pods/", { ...ALL, countOnly: true, revision });
+  let answered = false;
+  const reading = read(request).finally(() => (answered = true));
+  await Promise.resolve();
+  expect(answered, "it is answered in a later turn").toBe(false);
+  expect(await reading).toMatchObject({ response: { kvs: [], more: false, count: KEYS } });
+});
+
 test("compaction that overtakes a long range alters nothing of it, and removes what it needed afterwards", async () => {
   for (const fields of [{}, { sortTarget: SORT_BY_MOD }, { minModRevision: 3 }]) {
     const { revision } = keyspace;

@@ -1,0 +1,17 @@
+/** Counts the looks at keys and at changes of the log, which is what reading costs, whatever machine it runs on. */
+import { vi } from "vitest";
+import { KeyHistory } from "../../../partitions/state/key-history.ts";
+import { RevisionLog } from "../../../partitions/state/revision-log.ts";
+
+export class Looks {
+  readonly #keys = vi.spyOn(KeyHistory.prototype, "liveAt");
+  readonly #changes = vi.spyOn(RevisionLog.prototype, "at");
+
+  /** How many looks something takes. */
+  of(act: () => void): number {
+    this.#keys.mockClear();
+    this.#changes.mockClear();
+    act();
+    return this.#keys.mock.calls.length + this.#changes.mock.calls.length;
+  }
+}
