@@ -110,5 +110,9 @@ export const PASSWORD_BYTES_MAX = 72;
 /** A user or role with a longer name is refused. etcd ends its process over one: its database has no longer keys. */
 export const AUTH_NAME_BYTES_MAX = 32_768;
 
-/** Passwords that wait to be hashed or checked, one at a time; one more is refused. */
+/**
+ * Passwords that wait to be hashed or checked, one at a time: of all users and of one. With one more, the last of the
+ * connection that has most of them is refused.
+ */
 export const PASSWORDS_WAITING_MAX = 1_000;
+export const PASSWORDS_WAITING_PER_USER_MAX = 100;

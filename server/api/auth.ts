@@ -50,7 +50,7 @@ import {
 import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
-import type { Passwords } from "../session/passwords.ts";
+import type { PasswordCaller, Passwords } from "../session/passwords.ts";
 import { recordOf } from "../engine/record.ts";
 import { REQUEST_TOO_LARGE, TOO_MANY_REQUESTS } from "../engine/refusals.ts";
 import type { Method, Status, UnaryCall } from "../transport/service.ts";
@@ -138,9 +138,8 @@ export class AuthService {
   ): Method {
     const { passwords, callers } = this.#context;
     return lastingMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
-      // Null when the call has closed meanwhile.
       const propose = (hashedPassword: string | null): void => {
-        if (hashedPassword === null) return;
+        if (hashedPassword === null) return call.fail(TOO_MANY_REQUESTS);
         this.#propose(call, change, { ...request, password: "", hashedPassword }, response);
       };
       // Taking none of both for the password would leave the user without one.
@@ -151,8 +150,7 @@ export class AuthService {
       const refused = callers.refuseAdmin(call) ?? refuseName(request);
       if (refused !== null) return call.fail(refused);
       if (!isHashed) return propose("");
-      if (passwords.isBusy) return call.fail(TOO_MANY_REQUESTS);
-      void passwords.hash(request.password, () => !call.closed).then(propose);
+      void passwords.hash(request.password, passwordCaller(call, callers.nameOf(call))).then(propose);
     });
   }
 
@@ -184,9 +182,9 @@ export class AuthService {
       if (user.passwordHash === null) return call.fail(NO_PASSWORD_USER);
       // No user has such a one, so it need not wait where its size would count. bcrypt looks at its beginning only.
       if (isTooLong(password)) return call.fail(AUTH_FAILED);
-      if (passwords.isBusy) return call.fail(TOO_MANY_REQUESTS);
       const { revision } = auth;
-      const isRight = await passwords.matches(password, user.passwordHash, () => !call.closed);
+      const isRight = await passwords.matches(password, user.passwordHash, passwordCaller(call, name));
+      if (isRight === null) return call.fail(TOO_MANY_REQUESTS);
       if (!isRight) return call.fail(AUTH_FAILED);
       if (auth.revision === revision) {
         return call.reply(authenticateResponse.encode({ header: this.#header(), token: tokens.assign(user) }));
@@ -247,6 +245,10 @@ export class AuthService {
     const { headers, keyspace } = this.#context;
     return headers.at(keyspace.revision);
   }
+}
+
+function passwordCaller(call: UnaryCall, user: string): PasswordCaller {
+  return { user, connection: call.connection, isWanted: () => !call.closed };
 }
 
 function isTooLong(password: string): boolean {

@@ -38,6 +38,12 @@ export class Callers {
     return name === null ? INVALID_AUTH_TOKEN : { name, authRevision: this.#auth.revision };
   }
 
+  /** The name of a call's user; empty for nobody, whatever the reason. */
+  nameOf(call: Call): string {
+    const identity = this.identify(call);
+    return identity === null || identity instanceof Refusal ? "" : identity.name;
+  }
+
   /**
    * Refuses a call that its user may not make, or gives null.
    *

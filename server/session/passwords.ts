@@ -1,12 +1,14 @@
 /**
  * Hashes passwords with scrypt, which is slow on purpose. It works in the thread pool that also writes the journal, so
- * only one is worked on at a time, and others wait for their turn. Clients that do not wait that long, and try again, must not
- * keep it busy with what nobody wants any more.
+ * only one is worked on at a time, and others wait for their turn: users by turns, and the connections of each, so that a
+ * client with many wrong passwords delays only its own. Clients that do not wait that long, and try again, must not keep
+ * it busy with what nobody wants any more.
  *
  *   scrypt $ salt $ hash     both in base64
  */
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
-import { PASSWORDS_WAITING_MAX } from "../limits.ts";
+import { PASSWORDS_WAITING_MAX, PASSWORDS_WAITING_PER_USER_MAX } from "../limits.ts";
+import { FairQueue } from "./fair-queue.ts";
 
 const SCHEME = "scrypt";
 const SALT_BYTES = 16;
@@ -14,44 +16,73 @@ const HASH_BYTES = 32;
 /** 16 MiB of memory and some 50 ms, as OWASP's password storage advice has it for this cost. */
 const COST = { N: 16_384, r: 8, p: 1 };
 
+/** For whom a password is worked on. */
+export interface PasswordCaller {
+  /** The user whose password it is, or who sets it; empty for nobody. */
+  readonly user: string;
+  /** What stands for the client's connection. */
+  readonly connection: unknown;
+  /** Asked when its turn comes; when it says no, no work is done. */
+  isWanted(): boolean;
+}
+
+interface Job {
+  readonly password: string;
+  readonly salt: Buffer;
+  readonly caller: PasswordCaller;
+  /** Null for a job that is not done. */
+  readonly resolve: (hash: Promise<Buffer> | null) => void;
+}
+
 export class Passwords {
-  readonly #waitingMax: number;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  readonly #waiting: FairQueue<Job>;
+  #isWorking = false;
 
-  constructor(waitingMax: number = PASSWORDS_WAITING_MAX) {
-    this.#waitingMax = waitingMax;
+  constructor(waitingMax: number = PASSWORDS_WAITING_MAX, perUserMax: number = PASSWORDS_WAITING_PER_USER_MAX) {
+    this.#waiting = new FairQueue(waitingMax, perUserMax);
   }
 
-  /** Whether no more work is taken. To be asked before each call of the other methods. */
-  get isBusy(): boolean {
-    return this.#waiting >= this.#waitingMax;
-  }
-
-  /**
-   * What to keep of a password. Two hashes of the same password differ.
-   *
-   * @param isWanted asked when its turn comes; when it says no, null is given and no work is done
-   */
-  async hash(password: string, isWanted: () => boolean): Promise<string | null> {
+  /** What to keep of a password, or null when too many wait, or nobody wants it any more. Two hashes of one differ. */
+  async hash(password: string, caller: PasswordCaller): Promise<string | null> {
     const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#inTurn(password, salt, isWanted);
+    const hash = await this.#inTurn(password, salt, caller);
     return hash === null ? null : [SCHEME, salt.toString("base64"), hash.toString("base64")].join("$");
   }
 
-  /** Whether `hash` was made of that password, and the answer still wanted. */
-  async matches(password: string, hash: string, isWanted: () => boolean): Promise<boolean> {
+  /** Whether `hash` was made of that password; null as above. */
+  async matches(password: string, hash: string, caller: PasswordCaller): Promise<boolean | null> {
     const [scheme, salt, expected] = hash.split("$");
     if (scheme !== SCHEME) return false;
-    const actual = await this.#inTurn(password, Buffer.from(salt, "base64"), isWanted);
-    return actual !== null && timingSafeEqual(actual, Buffer.from(expected, "base64"));
+    const actual = await this.#inTurn(password, Buffer.from(salt, "base64"), caller);
+    return actual === null ? null : timingSafeEqual(actual, Buffer.from(expected, "base64"));
   }
 
-  #inTurn(password: string, salt: Buffer, isWanted: () => boolean): Promise<Buffer | null> {
-    this.#waiting++;
-    const hashed = this.#last.then(() => (isWanted() ? derive(password, salt) : null));
-    this.#last = hashed.catch(() => {}).finally(() => this.#waiting--);
-    return hashed;
+  #inTurn(password: string, salt: Buffer, caller: PasswordCaller): Promise<Buffer | null> {
+    return new Promise((resolve) => {
+      const displaced = this.#waiting.add(caller.user, caller.connection, { password, salt, caller, resolve });
+      displaced?.resolve(null);
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    while (!this.#isWorking) {
+      const job = this.#waiting.take();
+      if (job === null) return;
+      if (job.caller.isWanted()) this.#work(job);
+      else job.resolve(null);
+    }
+  }
+
+  #work({ password, salt, resolve }: Job): void {
+    this.#isWorking = true;
+    const hash = derive(password, salt);
+    const ended = (): void => {
+      this.#isWorking = false;
+      this.#next();
+    };
+    hash.then(ended, ended);
+    resolve(hash);
   }
 }
 

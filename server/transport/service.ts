@@ -31,6 +31,8 @@ export type MessageParts = readonly (Uint8Array | readonly Uint8Array[])[];
 /** One unary call. It is answered exactly once; an answer after the client went away is dropped silently. */
 export interface UnaryCall {
   readonly metadata: CallMetadata;
+  /** Stands for the client's connection: the same for all its calls. */
+  readonly connection: unknown;
   /** True once the client cancelled, its deadline passed or its connection closed. */
   readonly closed: boolean;
   /** Answers OK with one message. The bytes are copied or written before this returns, so the caller may reuse them. */

@@ -118,6 +118,10 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     return this.head.metadata;
   }
 
+  get connection(): unknown {
+    return this.host;
+  }
+
   get queuedBytes(): number {
     return this.queue === null ? 0 : this.queue.bytes;
   }

@@ -76,6 +76,8 @@ function implementation(method: Method) {
 function mountUnary(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): UnaryCall {
   return {
     metadata: metadataOf(call.metadata),
+    // Its address and port.
+    connection: call.getPeer(),
     get closed() {
       return call.cancelled;
     },
