@@ -1,7 +1,7 @@
 /**
  * What starts first, whichever Node runs it: plain JavaScript that an old one can read, so that it can say what is wrong.
  * `main.ts` is a link to this file, as a Node that cannot read TypeScript looks at the name behind a link. Everything
- * else is in `process.ts`, which is loaded with what an earlier start has compiled.
+ * else is behind `commands.ts`, which is loaded with what an earlier start has compiled.
  */
 import fs from "node:fs";
 import module from "node:module";
@@ -20,7 +20,8 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
 } else {
   const folder = compiledFolder();
   if (folder !== null) module.enableCompileCache(folder);
-  await import("./process.ts");
+  const { runCommand } = await import("./commands.ts");
+  await runCommand(process.argv.slice(2));
   // Now and not at the end, which a crash would take away.
   module.flushCompileCache();
 }

@@ -1,4 +1,4 @@
-/** The process: command line in, exit code out. Everything else is in `plinth.ts`. Loaded by `launcher.js`. */
+/** The process: command line in, exit code out. Everything else is in `plinth.ts`. */
 import process from "node:process";
 import { JournalError } from "../journal/journal.ts";
 import { parseConfig } from "./config/config.ts";
@@ -13,8 +13,9 @@ import { PLINTH_VERSION } from "./version.ts";
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-async function main(): Promise<void> {
-  const parsed = parseConfig(process.argv.slice(2), process.env);
+/** The command `serve`: starts the server with etcd's flags and returns when it serves, or cannot. */
+export async function serve(args: readonly string[]): Promise<void> {
+  const parsed = parseConfig(args, process.env);
   switch (parsed.kind) {
     case "help":
     case "version":
@@ -100,5 +101,3 @@ function isOperational(error: unknown): boolean {
     error instanceof DataDirError || error instanceof JournalError || (error instanceof Error && "syscall" in error)
   );
 }
-
-await main();

@@ -1,0 +1,80 @@
+/** The ways a person starts the server, as real processes. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "../../bench/peers/peer-process.ts";
+import { startPlinth } from "../support/plinth-process.ts";
+
+const root = path.join(import.meta.dirname, "..", "..");
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "plinth-command-line-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Starts it in the clone and waits until it serves. */
+async function start(command: string, args: readonly string[]): Promise<ChildProcess> {
+  // A group of its own: whatever it started ends with the test.
+  const child = spawn(command, args, { cwd: root, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${command} cannot be started`);
+  onTestFinished(() => {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // They have all ended.
+    }
+  });
+  for await (const line of createInterface({ input: child.stderr! })) {
+    if (line.includes("ready to serve client requests")) return child;
+  }
+  throw new Error(`${command} ended before it served`);
+}
+
+async function childOf(pid: number): Promise<number> {
+  return Number.parseInt(await readFile(`/proc/${pid}/task/${pid}/children`, "utf8"), 10);
+}
+
+test.each(["npm", "the process that npm started"])(
+  "SIGTERM to %s ends a server that npm start runs, and its port and its directory are free",
+  async (target) => {
+    const dataDir = path.join(await temporaryFolder(), "data");
+    const port = await freePort();
+    const flags = [`--data-dir=${dataDir}`, `--listen-client-urls=http://127.0.0.1:${port}`];
+    const npm = await start("npm", ["start", "--", ...flags]);
+    const ended = once(npm, "exit");
+    process.kill(target === "npm" ? npm.pid! : await childOf(npm.pid!), "SIGTERM");
+    await ended;
+    const next = await startPlinth({ dataDir, port });
+    await next.stop();
+  },
+);
+
+test("the command plinth serves from wherever a link to it lies, and SIGTERM to it ends the server", async () => {
+  const folder = await temporaryFolder();
+  const link = path.join(folder, "plinth");
+  await symlink(path.join(root, "bin", "plinth"), link);
+  const flags = [`--data-dir=${folder}/data`, `--listen-client-urls=http://127.0.0.1:${await freePort()}`];
+  const plinth = await start(link, ["serve", ...flags]);
+  const ended = once(plinth, "exit");
+  plinth.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+});
+
+test.each([
+  ["npx", ".", "--version"],
+  ["node", "server/main.ts", "serve", "--version"],
+])("%s %s does the same", (command, ...args) => {
+  const { status, stdout } = spawnSync(command, args, { cwd: root, encoding: "utf8" });
+  expect([status, stdout]).toEqual([0, expect.stringContaining("Plinth Version")]);
+});
+
+test("an unknown command is refused with 2 and the names of those that there are", () => {
+  const { status, stderr } = spawnSync(path.join(root, "bin", "plinth"), ["sevre"], { encoding: "utf8" });
+  expect([status, stderr.trimEnd().split("\n")]).toEqual([2, [expect.stringMatching(/"sevre".*serve/)]]);
+});
