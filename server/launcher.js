@@ -11,6 +11,9 @@ import process from "node:process";
 /** As `engines` in package.json. */
 const NODE_MAJOR_MIN = 24;
 
+// Without a listener Node opens its debugger at this signal, to whoever reaches the machine's loopback.
+process.on("SIGUSR1", () => {});
+
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   process.stderr.write(
     `Plinth needs Node.js ${NODE_MAJOR_MIN} or later, and this is ${process.version}. ` +

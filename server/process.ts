@@ -43,7 +43,10 @@ export async function serve(args: readonly string[]): Promise<void> {
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
   let plinth: Plinth | null = null;
-  stopOnSignal(() => plinth, log);
+  // There this signal says that the terminal was closed.
+  const isOnTerminal = process.stderr.isTTY;
+  stopOnSignals(isOnTerminal ? ["SIGTERM", "SIGINT", "SIGHUP"] : ["SIGTERM", "SIGINT"], () => plinth, log);
+  if (!isOnTerminal) reopenOnHangup(log);
   logger.info({ version: PLINTH_VERSION, "data-dir": config.dataDir }, "starting Plinth");
   if (noEffect.length > 0) logger.info({ flags: noEffect }, "these flags have no effect on Plinth");
   for (const warning of warnings) logger.warn(warning);
@@ -67,7 +70,7 @@ function tryOpenLog(config: Config): OpenLog | null {
 }
 
 /** The first signal ends the server cleanly, the second one at once; so does the first one while the server starts. */
-function stopOnSignal(started: () => Plinth | null, log: OpenLog): void {
+function stopOnSignals(signals: readonly NodeJS.Signals[], started: () => Plinth | null, log: OpenLog): void {
   const { logger } = log;
   let stopping = false;
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
@@ -86,8 +89,15 @@ function stopOnSignal(started: () => Plinth | null, log: OpenLog): void {
     await log.drain();
     exit(log, 0);
   };
-  process.on("SIGTERM", (signal) => void stop(signal));
-  process.on("SIGINT", (signal) => void stop(signal));
+  for (const signal of signals) process.on(signal, () => void stop(signal));
+}
+
+/** For who rotates logs. */
+function reopenOnHangup(log: OpenLog): void {
+  process.on("SIGHUP", (signal) => {
+    log.reopen();
+    log.logger.info({ signal }, "received signal; the log was opened again");
+  });
 }
 
 function exit(log: OpenLog, code: number): never {

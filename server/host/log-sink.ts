@@ -2,7 +2,7 @@
  * Where log lines go: a descriptor that may be slow, full or gone. The server neither waits for it nor ends because of
  * it: a line that cannot be written is dropped and counted, and the count is told when lines can be written again.
  */
-import { write, writeSync } from "node:fs";
+import { close, write, writeSync } from "node:fs";
 import { systemClock, systemTurns } from "../clock.ts";
 
 /** Takes lines. The same shape as a pino destination, so that tests can pass an array's push. */
@@ -32,7 +32,9 @@ const NEWLINE = Buffer.from("\n");
 
 /** Writes line by line, one write at a time, in the thread pool. */
 export class DescriptorSink implements LogSink {
-  readonly #descriptor: number;
+  #descriptor: number;
+  /** Those in whose place others came while a line was under way. */
+  #replaced: number[] = [];
   readonly #onRecovered: (droppedTotal: number) => void;
   /** In order; of the first one what remains of it. */
   readonly #lines: Buffer[] = [];
@@ -101,6 +103,18 @@ export class DescriptorSink implements LogSink {
     });
   }
 
+  /** Goes on with another descriptor. The one before is closed when the line under way has been written to it. */
+  replace(descriptor: number): void {
+    this.#replaced.push(this.#descriptor);
+    this.#descriptor = descriptor;
+    if (!this.#underWay) this.#closeReplaced();
+  }
+
+  #closeReplaced(): void {
+    for (const descriptor of this.#replaced) close(descriptor, () => {});
+    this.#replaced = [];
+  }
+
   readonly #writeNext = (): void => {
     if (this.#lines.length === 0) {
       this.#active = false;
@@ -118,6 +132,7 @@ export class DescriptorSink implements LogSink {
 
   readonly #onWritten = (error: NodeJS.ErrnoException | null, count: number): void => {
     this.#underWay = false;
+    this.#closeReplaced();
     if (error === null && count > 0) {
       this.#written(0, count);
       if (this.#lines.length === 0 && this.#droppedTotal > this.#reportedTotal) {

@@ -25,6 +25,8 @@ export interface LoggerOptions {
 /** A logger and what ends it. */
 export interface OpenLog {
   readonly logger: Logger;
+  /** Opens its files anew by their names, for who has moved them away. */
+  reopen(): void;
   /** Tries once to write out what is still held, before this returns: for a process that must not go on. */
   flush(): void;
   /** Resolves when all is written that somebody takes. Call it last before the process exits. */
@@ -37,12 +39,14 @@ export interface OpenLog {
  * @throws when a file cannot be opened
  */
 export function openLog(options: LoggerOptions): OpenLog {
-  const sinks = options.outputs.map((output) => {
-    return new DescriptorSink(openDescriptor(output), (total) => {
+  const outputs = options.outputs.map((output) => {
+    const sink = new DescriptorSink(openDescriptor(output), (total) => {
       // An error, as any line may have been among them.
       logger.error({ output, "dropped-total": total }, "log lines were dropped, as they could not be written");
     });
+    return { output, sink };
   });
+  const sinks = outputs.map(({ sink }) => sink);
   const sink: LogSink = {
     write: (line) => {
       for (const each of sinks) {
@@ -56,13 +60,28 @@ export function openLog(options: LoggerOptions): OpenLog {
     },
   };
   const logger = createLogger(options, sink);
+  const reopen = (): void => {
+    for (const each of outputs) {
+      if (isStandard(each.output)) continue;
+      try {
+        each.sink.replace(openDescriptor(each.output));
+      } catch (error) {
+        logger.error({ output: each.output, error }, "the log could not be opened again; it goes on where it was");
+      }
+    }
+  };
   return {
     logger,
+    reopen,
     flush: () => sink.flushSync(),
     drain: async () => {
       await Promise.all(sinks.map((each) => each.drain()));
     },
   };
+}
+
+function isStandard(output: string): boolean {
+  return output === "stderr" || output === "stdout";
 }
 
 /** A logger that writes to the sink given. */
