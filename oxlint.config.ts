@@ -53,7 +53,7 @@ const ROOMS: readonly Room[] = [
   ["server/config/**", ["../limits.ts", "../version.ts", "../../journal/limits.ts"], "Flags are read before all else."],
   [
     "server/host/**",
-    ["../clock.ts", "../limits.ts", "../config/**", "../../journal/replica/disk.ts"],
+    ["../clock.ts", "../limits.ts", "../config/**", "../../journal/replica/{disk,file-lock}.ts"],
     "The host knows no keys.",
   ],
   [

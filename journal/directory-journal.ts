@@ -31,8 +31,10 @@ import { RoomReserve } from "./replica/room-reserve.ts";
 import { SEGMENT_HEADER_BYTES } from "./replica/segment.ts";
 
 export interface DirectoryJournalOptions {
-  /** Made when it is missing. Who opens it holds its lock: two writers in one directory destroy the journal. */
+  /** Made when it is missing. It is locked while it is open: two writers in one directory destroy the journal. */
   readonly directory: string;
+  /** A journal was made here once, so none is made; false unless given. */
+  readonly mustExist?: boolean;
   readonly listener: JournalListener;
   /** 32 hex digits. A new journal is made for it (for a random one without), an existing one must belong to it. */
   readonly clusterId?: string;
@@ -316,17 +318,19 @@ export class DirectoryJournal implements Journal {
  * epoch durably. All records found are committed then; the listener hears only of those appended later.
  *
  * @throws JournalError `ERR_JOURNAL_CORRUPT` for damage no crash explains, `ERR_JOURNAL_FORMAT` for files of another
- *   format version, `ERR_JOURNAL_CLUSTER` for files of another cluster, `ERR_JOURNAL_IO` when the disk fails
+ *   format version, `ERR_JOURNAL_CLUSTER` for files of another cluster, `ERR_JOURNAL_INCOMPLETE` when a file that was made
+ *   is missing, `ERR_JOURNAL_LOCKED` when another owner has it open, `ERR_JOURNAL_IO` when the disk fails
  */
 export async function openDirectoryJournal(options: DirectoryJournalOptions): Promise<DirectoryJournal> {
   const { disk = nodeDisk, clock, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
+  const { mustExist = false } = options;
   assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
   const newClusterId = clusterId ?? randomBytes(16).toString("hex");
   const reserve = new RoomReserve(disk, directory, segmentBytes);
   const open = (): Promise<DirectoryLog> =>
-    openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, reserve });
+    openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, mustExist, reserve });
   if (options.isAgain === true) {
     await reserve.take().catch((error: unknown) => {
       throw ioError(directory, "setting room aside", error);

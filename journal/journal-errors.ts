@@ -24,6 +24,17 @@ export function corrupt(path: string, offset: number, what: string): JournalErro
   return new JournalError("ERR_JOURNAL_CORRUPT", `${path}: corrupt at offset ${offset}: ${what}`);
 }
 
+/** A part that was once made is not there: what is left is another history than the one that was served. */
+export function incomplete(path: string, what: string): JournalError {
+  return new JournalError("ERR_JOURNAL_INCOMPLETE", `${path}: ${what}`);
+}
+
+/** Another owner has the journal open; the process that does, where that is known. */
+export function locked(path: string, holder: number | null): JournalError {
+  const who = holder === null ? "another process" : `process ${holder}`;
+  return new JournalError("ERR_JOURNAL_LOCKED", `${path}: the journal is in use by ${who}`);
+}
+
 /** Wraps what the file system threw; a journal's own error says enough already. A broken invariant is no failure of a disk. */
 export function ioError(path: string, act: string, error: unknown): JournalError {
   if (error instanceof AssertionError) throw error;

@@ -102,7 +102,8 @@ const CAUSES_MAX = 8;
  * - of calls: `ERR_JOURNAL_FAILED`, `ERR_JOURNAL_CLOSED`, `ERR_RECORD_TOO_LARGE`, `ERR_TRIMMED`
  * - of the disk, at open or through `onFailed`: `ERR_JOURNAL_IO`
  * - of what an open or a read finds: `ERR_JOURNAL_CORRUPT` (with file and offset), `ERR_JOURNAL_FORMAT` (another version
- *   of the format), `ERR_JOURNAL_CLUSTER` (another cluster's files)
+ *   of the format), `ERR_JOURNAL_CLUSTER` (another cluster's files), `ERR_JOURNAL_INCOMPLETE` (a file that was made is
+ *   missing), `ERR_JOURNAL_LOCKED` (another owner has it open)
  */
 export class JournalError extends Error {
   readonly code: string;

@@ -40,3 +40,8 @@ export const STALL_RETRY_MAX_MS = 1_000;
 
 /** Room that is set aside on the disk for when there is none, as far as a segment is not smaller. */
 export const RESERVE_BYTES = 1024 * 1024;
+/**
+ * What the log holds is written into its mark this long after a frame, at the latest; how long before a crash a loss of
+ * whole frames at the log's end may stay unnoticed.
+ */
+export const MARK_LAG_MS = 200;

@@ -110,10 +110,12 @@ async function open(opened: Opened, config: Config, logger: Logger, journalOptio
       directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
       listener,
       clusterId: clusterId.toString(16).padStart(32, "0"),
+      mustExist: dataDir.journalMade,
       onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
     });
     opened.add(() => journal.close());
     opened.add(() => engine.stop());
+    await dataDir.noteJournal();
     return journal;
   });
   const { revision } = engine.keyspace;

@@ -111,6 +111,7 @@ function hastyDisk(): Disk {
     create: async (path) => hasten(await nodeDisk.create(path)),
     openForWriting: async (path) => hasten(await nodeDisk.openForWriting(path)),
     openForReading: (path) => nodeDisk.openForReading(path),
+    openLocked: (path) => nodeDisk.openLocked(path),
     rename: (from, to) => nodeDisk.rename(from, to),
     remove: (path) => nodeDisk.remove(path),
     syncDirectory: (path) => nodeDisk.syncDirectory(path),

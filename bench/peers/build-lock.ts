@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { lockFile, type FileLock } from "../../server/host/file-lock.ts";
+import { lockFile, type FileLock } from "../../journal/replica/file-lock.ts";
 
 // The longest that one process waits for another one's builds; a first build of all peers takes a fraction of it.
 const WAIT_MILLISECONDS_MAX = 60 * 60 * 1000;

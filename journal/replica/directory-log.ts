@@ -12,6 +12,8 @@ import { RECORD_HEADER_BYTES, writeFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import type { Clock } from "../time.ts";
 import { ioError } from "../journal-errors.ts";
+import type { Mark } from "./mark.ts";
+import { openMark } from "./mark.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
@@ -29,6 +31,8 @@ export interface DirectoryLogOptions {
   /** The cluster a new log is made for. */
   readonly newClusterId: string;
   readonly reserve: RoomReserve;
+  /** A log was made here once: an empty or missing directory is refused. */
+  readonly mustExist: boolean;
 }
 
 export class DirectoryLog {
@@ -48,6 +52,7 @@ export class DirectoryLog {
   readonly #stall: Stall;
   /** The next segment's file, header and all, while its name is not durable yet. */
   #next: DiskFile | null = null;
+  readonly #mark: Mark;
   /** The last segment's file and size. */
   #file: DiskFile;
   #fileBytes: number;
@@ -58,7 +63,14 @@ export class DirectoryLog {
   #frameLastPosition = 0;
   #frameEpoch = 0;
 
-  constructor(options: DirectoryLogOptions, segments: Segment[], file: DiskFile, fileBytes: number, lastEpoch: number) {
+  constructor(
+    options: DirectoryLogOptions,
+    mark: Mark,
+    segments: Segment[],
+    file: DiskFile,
+    fileBytes: number,
+    lastEpoch: number,
+  ) {
     const last = segments.at(-1);
     assert(last !== undefined, "a log has a segment to write to");
     this.segments = segments;
@@ -72,6 +84,7 @@ export class DirectoryLog {
     this.#reserve = options.reserve;
     this.#preparer = preparerFor(options);
     this.#stall = new Stall(options.clock);
+    this.#mark = mark;
     this.#file = file;
     this.#fileBytes = fileBytes;
     this.verify();
@@ -111,6 +124,12 @@ export class DirectoryLog {
     this.#frameLength = header.length;
     this.#frameLastPosition = header.lastPosition;
     this.#frameEpoch = header.epoch;
+    const { failure } = this.#mark;
+    if (failure !== null) {
+      // A loss at the log's end would not be noticed any more.
+      void Promise.resolve().then(() => this.#end(failure));
+      return;
+    }
     const active = this.#active;
     // A segment's name is its first record, so one that holds no record cannot have a successor: it grows instead.
     const holdsRecords = active.lastPosition >= active.firstPosition;
@@ -124,13 +143,18 @@ export class DirectoryLog {
   }
 
   /**
-   * Removes the segments whose records all lie before `position`, oldest first; never the one written to. Each name is
-   * gone durably before the next goes, so a crash cannot leave a hole.
+   * Removes the segments whose records all lie before `position`, oldest first; never the one written to. The mark tells of
+   * it before, and each name is gone durably before the next goes, so a crash cannot leave a hole.
    */
   async trim(position: number): Promise<void> {
     assert(position <= this.lastPosition + 1, "what is not durable is not trimmed");
     const { segments } = this;
-    while (segments.length > 1 && segments[1].firstPosition <= position) {
+    const kept = segments.findLast((segment, index) => index === 0 || segment.firstPosition <= position);
+    assert(kept !== undefined, "a log has a segment to write to");
+    if (kept === segments[0]) return;
+    // First, so that an open never misses what was trimmed.
+    await this.#mark.set(this, kept);
+    while (segments[0] !== kept) {
       const [oldest] = segments.splice(0, 1);
       assert(oldest.lastPosition < position, "trimming takes only records before the position");
       assert(oldest.lastPosition + 1 === this.firstPosition, "trimming leaves no hole");
@@ -171,14 +195,22 @@ export class DirectoryLog {
     return this.segments.find((other) => other.number > segment.number) ?? null;
   }
 
+  /** Makes durable in the mark what the log holds. */
+  mark(): Promise<void> {
+    return this.#mark.set(this, this.segments[0]);
+  }
+
   /** Releases the files. Nothing may be at the disk. */
   async close(): Promise<void> {
     assert(this.#onDurable === null, "the last append has ended");
     try {
       await this.#preparer.close();
       await this.#next?.close();
-    } finally {
       await this.#file.close();
+      // What it does not tell of then is durable all the same.
+      await this.mark().catch(() => undefined);
+    } finally {
+      await this.#mark.close();
     }
   }
 
@@ -208,6 +240,7 @@ export class DirectoryLog {
       this.lastEpoch = this.#frameEpoch;
       this.#fileBytes = Math.max(this.#fileBytes, active.end);
       this.#preparer.advance(active.end);
+      this.#mark.follow(this);
     }
     this.#end(failure);
   };
@@ -257,33 +290,58 @@ export class DirectoryLog {
 
 /** Opens the log in a directory, which is made when it is missing, and brings its end in order. */
 export async function openDirectoryLog(options: DirectoryLogOptions): Promise<DirectoryLog> {
-  const { disk, directory, segmentBytes } = options;
-  await disk.makeDirectory(directory);
-  const { segments, lastEpoch } = await recoverLog(disk, directory, options.clusterId);
-  const last = segments.at(-1);
-  if (last === undefined) {
-    const header = {
-      salt: randomInt(1, 0x1_0000_0000),
-      clusterId: options.newClusterId,
-      number: 1,
-      firstPosition: 1,
-      previousEpoch: 0,
-    };
-    const file = await beginSegment(await preparerFor(options).take(), header);
-    try {
-      segments.push(await nameSegment(disk, directory, file, header));
-      return new DirectoryLog(options, segments, file, segmentBytes, lastEpoch);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
+  const { disk, directory } = options;
+  const mark = await openMark(disk, options.clock, directory, options.mustExist);
+  let log: DirectoryLog;
+  try {
+    const { segments, lastEpoch } = await recoverLog(disk, directory, options.clusterId, mark.found);
+    log = await (segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, segments, lastEpoch));
+  } catch (error) {
+    await mark.close();
+    throw error;
   }
+  try {
+    await log.mark();
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  return log;
+}
+
+async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<DirectoryLog> {
+  const { disk, directory, segmentBytes } = options;
+  const header = {
+    salt: randomInt(1, 0x1_0000_0000),
+    clusterId: options.newClusterId,
+    number: 1,
+    firstPosition: 1,
+    previousEpoch: 0,
+  };
+  const file = await beginSegment(await preparerFor(options).take(), header);
+  try {
+    const segment = await nameSegment(disk, directory, file, header);
+    return new DirectoryLog(options, mark, [segment], file, segmentBytes, 0);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function continueLog(
+  options: DirectoryLogOptions,
+  mark: Mark,
+  segments: Segment[],
+  lastEpoch: number,
+): Promise<DirectoryLog> {
+  const { disk, segmentBytes } = options;
+  const last = segments[segments.length - 1];
   const file = await disk.openForWriting(last.path);
   try {
     const { bytes } = await file.size();
     assert(last.end <= bytes, "frames lie within their file");
     if (bytes < segmentBytes) await file.resize(segmentBytes);
-    return new DirectoryLog(options, segments, file, Math.max(bytes, segmentBytes), lastEpoch);
+    return new DirectoryLog(options, mark, segments, file, Math.max(bytes, segmentBytes), lastEpoch);
   } catch (error) {
     await file.close();
     throw error;

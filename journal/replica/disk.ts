@@ -24,6 +24,9 @@ import {
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { JournalError } from "../journal.ts";
+import { corrupt, locked } from "../journal-errors.ts";
+import type { FileLock } from "./file-lock.ts";
+import { isNoDatabase, lockExistingFile, lockHolder } from "./file-lock.ts";
 
 export interface Disk {
   /** Makes the directory and its parents where they are missing. Its name is durable then, whoever made it. */
@@ -33,6 +36,13 @@ export interface Disk {
   create(path: string): Promise<DiskFile>;
   openForWriting(path: string): Promise<DiskFile>;
   openForReading(path: string): Promise<DiskFile>;
+  /**
+   * Opens a file that begins as an empty SQLite database does, for writing, and holds the kernel's lock on it until it is
+   * closed. Nothing else in the process may open it meanwhile: the first close of it ends the lock.
+   *
+   * @throws JournalError `ERR_JOURNAL_LOCKED` when another owner has it, `ERR_JOURNAL_CORRUPT` when it begins otherwise
+   */
+  openLocked(path: string): Promise<DiskFile>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
@@ -72,10 +82,12 @@ const makePath = promisify(mkdir);
 class NodeFile implements DiskFile {
   path: string;
   readonly #fd: number;
+  readonly #lock: FileLock | null;
 
-  constructor(path: string, fd: number) {
+  constructor(path: string, fd: number, lock: FileLock | null) {
     this.path = path;
     this.#fd = fd;
+    this.#lock = lock;
   }
 
   // One trip to the thread pool: the descriptor is O_DSYNC, so the write returns when its bytes are durable.
@@ -100,8 +112,12 @@ class NodeFile implements DiskFile {
     return resizeFile(this.#fd, bytes);
   }
 
-  close(): Promise<void> {
-    return closeFile(this.#fd);
+  async close(): Promise<void> {
+    try {
+      await closeFile(this.#fd);
+    } finally {
+      this.#lock?.release();
+    }
   }
 }
 
@@ -137,6 +153,17 @@ class NodeDisk implements Disk {
     return this.#open(path, constants.O_RDONLY);
   }
 
+  async openLocked(path: string): Promise<DiskFile> {
+    const lock = lockMade(path);
+    if (lock === null) throw locked(path, lockHolder(path));
+    try {
+      return await this.#open(path, constants.O_RDWR | durableWrites(), lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
   async syncDirectory(path: string): Promise<void> {
     const fd = await openFile(path, constants.O_RDONLY);
     try {
@@ -146,8 +173,17 @@ class NodeDisk implements Disk {
     }
   }
 
-  async #open(path: string, flags: number): Promise<DiskFile> {
-    return new NodeFile(path, await openFile(path, flags, 0o600));
+  async #open(path: string, flags: number, lock: FileLock | null = null): Promise<DiskFile> {
+    return new NodeFile(path, await openFile(path, flags, 0o600), lock);
+  }
+}
+
+function lockMade(path: string): FileLock | null {
+  try {
+    return lockExistingFile(path);
+  } catch (error) {
+    if (isNoDatabase(error)) throw corrupt(path, 0, "it does not begin as it was written");
+    throw error;
   }
 }
 

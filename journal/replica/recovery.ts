@@ -4,7 +4,7 @@
  * A writer has one frame at the disk at a time, so a crash leaves intact frames, then at most one torn frame, then
  * zeros. The torn frame was never acknowledged; it is cut. Whatever cannot have come about that way is damage to
  * committed records, and is refused: a segment that does not continue the one before, a frame that does not reach the
- * next segment's beginning, a frame that is not intact though a later one is.
+ * next segment's beginning, a frame that is not intact though a later one is, an end or a beginning short of the mark.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -12,12 +12,15 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { FRAME_BYTES_MAX, FrameHeader, readFrame } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
+import type { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
+import type { Extent } from "./mark.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
+import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
 
 export interface RecoveredLog {
   /** Oldest first; empty in a new directory. */
@@ -31,19 +34,32 @@ export interface RecoveredLog {
 /** File systems give room in units of this, or of more. */
 const BLOCK_BYTES = 4096;
 
-/** Reads and checks all segments of `directory`, and cuts the torn tail of the last one. */
-export async function recoverLog(disk: Disk, directory: string, clusterId: string | null): Promise<RecoveredLog> {
+/**
+ * Reads and checks all segments of `directory`, and cuts the torn tail of the last one.
+ *
+ * @param clusterId - the cluster they must belong to, or null to take any
+ * @param marked - what they must hold at least
+ */
+export async function recoverLog(
+  disk: Disk,
+  directory: string,
+  clusterId: string | null,
+  marked: Extent,
+): Promise<RecoveredLog> {
   const segments: Segment[] = [];
   let lastPosition = 0;
   let lastEpoch = 0;
   let committed = 0;
   const paths = await segmentPaths(disk, directory);
+  if (paths.length === 0) refuse(missingBeginning(directory, undefined, marked));
   for (const [index, path] of paths.entries()) {
     const isLast = index === paths.length - 1;
     const file = isLast ? await disk.openForWriting(path) : await disk.openForReading(path);
     try {
       const segment = await readSegmentHeader(file, path);
       checkPlace(segment, segments.at(-1), { lastPosition, lastEpoch }, clusterId);
+      if (index === 0) refuse(missingBeginning(directory, segment, marked));
+      if (isLast) refuse(missingSegment(directory, segment, marked));
       const size = await file.size();
       const scanner = new FrameScanner(file, segment, size.bytes, RECOVERY_READ_BYTES);
       let lastFrameStart = SEGMENT_HEADER_BYTES;
@@ -59,7 +75,7 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
       assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
       ({ lastPosition, lastEpoch } = scanner);
       segments.push(segment);
-      if (isLast) await makeEndClean(file, segment, lastFrameStart, size);
+      if (isLast) await makeEndClean(file, segment, lastFrameStart, size, marked);
     } finally {
       await file.close();
     }
@@ -67,6 +83,10 @@ export async function recoverLog(disk: Disk, directory: string, clusterId: strin
   assert(committed <= lastPosition, "frames carry the commits of earlier records only");
   assert(lastPosition === (segments.at(-1)?.lastPosition ?? 0), "a log ends where its last segment does");
   return { segments, lastPosition, lastEpoch, committed };
+}
+
+function refuse(error: JournalError | null): void {
+  if (error !== null) throw error;
 }
 
 /** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */
@@ -98,6 +118,7 @@ async function makeEndClean(
   segment: Segment,
   lastFrameStart: number,
   { bytes: size, allocated }: { readonly bytes: number; readonly allocated: number },
+  marked: Extent,
 ): Promise<void> {
   const { end } = segment;
   assert(lastFrameStart >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
@@ -105,8 +126,9 @@ async function makeEndClean(
   // its frames is spared it, as it would read 64 MiB of nothing at each start of a small server.
   const isSparse = allocated <= Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
   const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + FRAME_BYTES_MAX) : size);
+  if (garbageEnd > end) await refuseLaterFrame(file, segment, garbageEnd, size);
+  refuse(missingEnd(segment, marked));
   if (garbageEnd > end) {
-    await refuseLaterFrame(file, segment, garbageEnd, size);
     const zeros = Buffer.alloc(Math.min(garbageEnd - end, RECOVERY_READ_BYTES));
     // Backwards, so that the damage still begins at the same place if this is cut short.
     for (let to = garbageEnd; to > end; to -= zeros.length) {

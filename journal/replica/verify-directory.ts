@@ -11,12 +11,16 @@ import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import { readFully } from "./disk.ts";
 import { FrameHeader, readFrame } from "../frame.ts";
+import type { JournalError } from "../journal.ts";
 import { corrupt, ioError } from "../journal-errors.ts";
 import { FRAME_BYTES_SOFT } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
+import type { Extent } from "./mark.ts";
+import { readMark } from "./mark.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
+import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
 
 export interface DirectoryContents {
   /** Oldest first; empty in a new directory. */
@@ -41,7 +45,8 @@ export interface DirectoryContents {
 export async function verifyDirectory(disk: Disk, directory: string): Promise<DirectoryContents> {
   try {
     const names = (await disk.list(directory)).filter(isSegmentName).toSorted();
-    const walk = new Walk();
+    const walk = new Walk(directory, await readMark(disk, directory));
+    if (names.length === 0) walk.takeNone();
     for (const name of names) {
       const path = join(directory, name);
       walk.takeSegment(path, await readFile(disk, path), name === names.at(-1));
@@ -65,6 +70,8 @@ async function readFile(disk: Disk, path: string): Promise<Buffer> {
 
 /** What the segments taken so far hold. */
 class Walk {
+  readonly #directory: string;
+  readonly #marked: Extent;
   readonly #segments: Segment[] = [];
   readonly #frame = new FrameHeader();
   #lastPosition = 0;
@@ -75,6 +82,11 @@ class Walk {
   #committed = 0;
   #frames = 0;
   #tornBytes = 0;
+
+  constructor(directory: string, marked: Extent) {
+    this.#directory = directory;
+    this.#marked = marked;
+  }
 
   get contents(): DirectoryContents {
     const segments = this.#segments;
@@ -92,11 +104,17 @@ class Walk {
     };
   }
 
+  takeNone(): void {
+    refuse(missingBeginning(this.#directory, undefined, this.#marked));
+  }
+
   takeSegment(path: string, bytes: Buffer, isLast: boolean): void {
     const header = decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES), path);
     const segment = { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
     const before = this.#segments.at(-1);
     checkPlace(segment, before, { lastPosition: this.#lastPosition, lastEpoch: this.#lastEpoch }, null);
+    if (before === undefined) refuse(missingBeginning(this.#directory, segment, this.#marked));
+    if (isLast) refuse(missingSegment(this.#directory, segment, this.#marked));
     if (before === undefined) {
       this.#lastPosition = segment.lastPosition;
       this.#lastEpoch = segment.previousEpoch;
@@ -106,6 +124,7 @@ class Walk {
     this.#segments.push(segment);
     while (this.#takeFrame(bytes, segment));
     this.#checkRest(bytes.subarray(segment.end), segment, isLast);
+    if (isLast) refuse(missingEnd(segment, this.#marked));
   }
 
   /** Moves behind the next frame; false when the bytes there are not the frame that must follow. */
@@ -147,4 +166,8 @@ class Walk {
     if (refusal !== null) throw refusal;
     this.#tornBytes = length;
   }
+}
+
+function refuse(error: JournalError | null): void {
+  if (error !== null) throw error;
 }

@@ -2,7 +2,10 @@
  * The data directory: made, locked against a second process, checked to be ours, and given an identity that stays.
  *
  *     LOCK            empty; holds the kernel's lock while a process owns the directory
- *     identity.json   {"format":1,"clusterId":"<16 hex digits>","memberId":"<16 hex digits>"}
+ *     identity.json   {"format":1,"clusterId":"<16 hex digits>","memberId":"<16 hex digits>","journalMade":true}
+ *
+ * `journalMade` is there as soon as a journal is: from then on a directory without one has lost it. Who removes LOCK gains
+ * nothing, as the journal's own lock is on a file that the journal does not open without.
  *
  * Everything else in it belongs to others, who put it there after `openDataDir` has returned.
  */
@@ -11,7 +14,7 @@ import { open, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 
 import { nodeDisk } from "../../journal/replica/disk.ts";
-import { lockFile, lockHolder, type FileLock } from "./file-lock.ts";
+import { lockFile, lockHolder, type FileLock } from "../../journal/replica/file-lock.ts";
 
 /** The layout of the directory that this version writes and reads. */
 export const DATA_DIR_FORMAT = 1;
@@ -28,6 +31,10 @@ export interface DataDir {
   readonly identity: Identity;
   /** True when this call made the identity, so the directory held no data before. */
   readonly created: boolean;
+  /** A journal was made for it, which must be there. */
+  readonly journalMade: boolean;
+  /** Notes durably that a journal was made. Call it when that is durable. */
+  noteJournal(): Promise<void>;
   /** Gives the directory up. Call it after everything in it is closed. */
   close(): void;
 }
@@ -73,10 +80,23 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
   const lock = takeLock(directory);
   try {
     const existing = await readIdentity(directory);
-    const identity = existing ?? (await createIdentity(directory));
+    const { identity, journalMade } = existing ?? (await createIdentity(directory));
+    let isNoted = journalMade;
     // Also of one that was found: who wrote it may have been killed before its name was durable.
     await nodeDisk.syncDirectory(directory);
-    return { path: directory, identity, created: existing === null, close: () => lock.release() };
+    return {
+      path: directory,
+      identity,
+      created: existing === null,
+      journalMade,
+      async noteJournal() {
+        if (isNoted) return;
+        await writeIdentity(directory, { identity, journalMade: true });
+        await nodeDisk.syncDirectory(directory);
+        isNoted = true;
+      },
+      close: () => lock.release(),
+    };
   } catch (error) {
     lock.release();
     throw error;
@@ -124,8 +144,14 @@ async function checkUnused(directory: string): Promise<void> {
   }
 }
 
+/** What identity.json holds. */
+interface IdentityFile {
+  readonly identity: Identity;
+  readonly journalMade: boolean;
+}
+
 /** Reads the identity, or null when there is none yet. */
-async function readIdentity(directory: string): Promise<Identity | null> {
+async function readIdentity(directory: string): Promise<IdentityFile | null> {
   const file = path.join(directory, IDENTITY_NAME);
   let text: string;
   try {
@@ -153,7 +179,8 @@ async function readIdentity(directory: string): Promise<Identity | null> {
   if (clusterId === null || memberId === null) {
     throw new DataDirError("ERR_DATA_DIR_CORRUPT", `${file} names no valid ids`);
   }
-  return { clusterId, memberId };
+  // Not there: a version that did not note it yet, or a first start that was killed.
+  return { identity: { clusterId, memberId }, journalMade: fields["journalMade"] === true };
 }
 
 function parseFields(text: string): Record<string, unknown> {
@@ -175,19 +202,20 @@ function parseId(field: unknown): bigint | null {
   return id === 0n ? null : id;
 }
 
-async function createIdentity(directory: string): Promise<Identity> {
+async function createIdentity(directory: string): Promise<IdentityFile> {
   await checkUnused(directory);
-  const identity: Identity = { clusterId: randomId(), memberId: randomId() };
-  await writeIdentity(directory, identity);
-  return identity;
+  const file = { identity: { clusterId: randomId(), memberId: randomId() }, journalMade: false };
+  await writeIdentity(directory, file);
+  return file;
 }
 
 /** Writes all of it or nothing: after a crash the file is complete or absent. Its name is not durable yet. */
-async function writeIdentity(directory: string, identity: Identity): Promise<void> {
+async function writeIdentity(directory: string, { identity, journalMade }: IdentityFile): Promise<void> {
   const fields = {
     format: DATA_DIR_FORMAT,
     clusterId: formatId(identity.clusterId),
     memberId: formatId(identity.memberId),
+    ...(journalMade ? { journalMade } : {}),
   };
   const draft = path.join(directory, IDENTITY_DRAFT_NAME);
   const handle = await open(draft, "w", 0o600);

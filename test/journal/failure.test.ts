@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalListener } from "../../journal/journal.ts";
-import { UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
+import { isSegmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
@@ -54,7 +54,8 @@ async function expectRecovered(disk: SimulatedDisk, committed: number): Promise<
 /** Lets the nth write of frames to a segment meet the fault. */
 function faultAtFrame(nth: number, fault: Fault): (operation: DiskOperation) => Fault | null {
   let count = 0;
-  return ({ kind, at }) => (kind === "write" && at >= 4096 && ++count === nth ? fault : null);
+  return ({ kind, name, at }) =>
+    kind === "write" && isSegmentName(name) && at >= 4096 && ++count === nth ? fault : null;
 }
 
 describe("a directory journal on a failing disk", () => {
@@ -108,7 +109,7 @@ describe("a directory journal on a failing disk", () => {
       return outcome;
     };
     await appendUntilFailure(disk);
-    expect(after.filter(({ kind }) => kind === "write")).toEqual([]);
+    expect(after.filter(({ kind, name }) => kind === "write" && isSegmentName(name))).toEqual([]);
   });
 
   test("a failure while the next segment is prepared harms nothing", async () => {
@@ -139,7 +140,7 @@ describe("a directory journal on a failing disk", () => {
       const disk = new SimulatedDisk(seededRandom(7));
       let opened = false;
       disk.inject = (operation) => {
-        opened ||= operation.kind === "write" && operation.at === 4096;
+        opened ||= operation.kind === "write" && isSegmentName(operation.name) && operation.at === 4096;
         return opened && operation.kind === kind ? { code: "EIO" } : null;
       };
       const { error, committed } = await appendUntilFailure(disk);

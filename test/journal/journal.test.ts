@@ -60,6 +60,7 @@ async function directoryHarness(): Promise<JournalHarness> {
     create: async (path) => guarded(await nodeDisk.create(path)),
     openForWriting: async (path) => guarded(await nodeDisk.openForWriting(path)),
     openForReading: (path) => nodeDisk.openForReading(path),
+    openLocked: (path) => nodeDisk.openLocked(path),
     rename: (from, to) => nodeDisk.rename(from, to),
     remove: (path) => nodeDisk.remove(path),
     syncDirectory: (path) => nodeDisk.syncDirectory(path),

@@ -63,7 +63,7 @@ describe("opening a directory journal", () => {
 
   test("makes the directory and its parents when they are missing", async () => {
     await (await open()).close();
-    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), RESERVE_NAME]);
+    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), "MARK", RESERVE_NAME]);
   });
 
   test("each open begins a greater epoch, which no record carries", async () => {
@@ -93,7 +93,7 @@ describe("opening a directory journal", () => {
     expect(size).toBe(64 * 1024 * 1024);
     expect(blocks * 512).toBeLessThan(64 * 1024);
     await journal.close();
-    expect(await readdir(directory)).toEqual([segmentName(1)]);
+    expect(await readdir(directory)).toEqual([segmentName(1), "MARK"]);
   });
 
   test("a new journal belongs to the cluster it was made for, or to a random one", async () => {
@@ -188,7 +188,7 @@ describe("opening a directory journal", () => {
     const journal = await open();
     expect(journal.committed).toBe(2);
     await journal.close();
-    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), "LOCK", "lost+found", RESERVE_NAME]);
+    expect((await readdir(directory)).toSorted()).toEqual([segmentName(1), "LOCK", "MARK", "lost+found", RESERVE_NAME]);
   });
 
   test("a directory that is none is refused with ERR_JOURNAL_IO", async () => {

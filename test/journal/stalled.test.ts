@@ -135,13 +135,13 @@ describe("a directory journal that cannot make its next segment for now", () => 
     let now = 0;
     const manual = { ...clock, nowMs: () => now };
     let refused = 0;
+    const listener = new RecordingListener();
+    const journal = await open(disk, listener, { clock: manual });
     disk.inject = ({ kind, name }) => {
-      if (kind !== "create" || name !== UNNAMED_SEGMENT || disk.steps < 20 || refused === 1) return null;
+      if (kind !== "create" || name !== UNNAMED_SEGMENT || refused === 1) return null;
       refused++;
       return { code: "EMFILE" };
     };
-    const listener = new RecordingListener();
-    const journal = await open(disk, listener, { clock: manual });
     const creates: string[] = [];
     for (let i = 1; i <= 20; i++) {
       await listener.untilCommitted(journal.append(record(i)));

@@ -1,5 +1,6 @@
 /** A disk in memory that loses at a crash what a disk may lose, and fails where it is told to. */
 import { basename, dirname } from "node:path";
+import { locked } from "../../journal/journal-errors.ts";
 import type { Disk, DiskFile, OnWritten } from "../../journal/replica/disk.ts";
 
 /**
@@ -51,6 +52,8 @@ export class SimulatedDisk implements Disk {
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
+  /** By this process: the locks of one that ended are gone. */
+  readonly #locked = new Set<Inode>();
   readonly #writes = new Set<WriteUnderWay>();
   #crashAt = Infinity;
   #hasCrashed = false;
@@ -124,6 +127,17 @@ export class SimulatedDisk implements Disk {
 
   openForReading(path: string): Promise<DiskFile> {
     return this.openForWriting(path);
+  }
+
+  openLocked(path: string): Promise<DiskFile> {
+    return this.#turn("open", path, () => {
+      const inode = this.#inode(path);
+      if (this.#locked.has(inode)) throw locked(path, null);
+      this.#locked.add(inode);
+      const file = this.#handle(path, inode);
+      file.close = () => Promise.resolve(void this.#locked.delete(inode));
+      return file;
+    });
   }
 
   rename(from: string, to: string): Promise<void> {

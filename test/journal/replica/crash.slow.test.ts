@@ -37,7 +37,15 @@ class History {
     const contents = await this.#verify(disk);
     disk.crashAfter(crashAfter);
     const listener = new RecordingListener();
-    const opening = openDirectoryJournal({ ...systemTime, directory: "/journal", listener, segmentBytes: 8192, disk });
+    const opening = openDirectoryJournal({
+      ...systemTime,
+      directory: "/journal",
+      listener,
+      segmentBytes: 8192,
+      disk,
+      // Once an open has ended it is noted that there is a journal; a first one may be stopped anywhere.
+      mustExist: this.#writer > 0,
+    });
     const journal = await orCrash(disk, opening);
     if (journal === null) return;
     this.#writer++;

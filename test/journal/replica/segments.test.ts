@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import { ZERO_STEP_BYTES } from "../../../journal/limits.ts";
-import { RESERVE_NAME } from "../../../journal/replica/room-reserve.ts";
 import { isSegmentName, UNNAMED_SEGMENT } from "../../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { nodeDisk } from "../../../journal/replica/disk.ts";
@@ -87,7 +86,7 @@ describe("the segments of a directory journal", () => {
       if (operation.kind === "write" && operation.name === UNNAMED_SEGMENT && operation.length === ZERO_STEP_BYTES) {
         zeroSteps.push(operation);
         if (zeroSteps.length === 4) filled.resolve();
-      } else if ((operation.kind === "create" || operation.kind === "rename") && operation.name !== RESERVE_NAME) {
+      } else if ((operation.kind === "create" || operation.kind === "rename") && operation.name === UNNAMED_SEGMENT) {
         operations.push(operation.kind);
       }
       return null;

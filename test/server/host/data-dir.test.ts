@@ -130,6 +130,26 @@ describe("the identity", () => {
     expect((await openForTest()).identity).toEqual({ clusterId: 0xffn, memberId: 0xfedcba9876543210n });
   });
 
+  test("it tells from then on that a journal was made, once that was noted", async () => {
+    const first = await openDataDir(directory);
+    expect(first.journalMade).toBe(false);
+    first.close();
+    const second = await openDataDir(directory);
+    expect(second.journalMade).toBe(false);
+    await second.noteJournal();
+    second.close();
+    const third = await openForTest();
+    expect([third.journalMade, third.created, third.identity]).toEqual([true, false, first.identity]);
+    await third.noteJournal();
+    const ids = Object.entries(first.identity).map(([name, id]) => [name, id.toString(16).padStart(16, "0")]);
+    expect(JSON.parse(await readFile(path.join(directory, "identity.json"), "utf8"))).toEqual({
+      format: 1,
+      ...Object.fromEntries(ids),
+      journalMade: true,
+    });
+    expect((await readdir(directory)).toSorted()).toEqual(["LOCK", "identity.json"]);
+  });
+
   test("a newer format is refused by name, whatever else the file holds", async () => {
     await writeIdentityFile(`{"format":${DATA_DIR_FORMAT + 1},"somethingNew":true}`);
     await expect(openDataDir(directory)).rejects.toMatchObject({

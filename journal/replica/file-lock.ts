@@ -4,12 +4,14 @@
  * Node offers no file locks. A pid file outlives a killed owner and means nothing in another pid namespace; an abstract
  * socket does not reach across network namespaces; and two containers that mount one volume are just the case to guard
  * against. SQLite, which is part of Node, takes the kernel's own record locks (fcntl) and also tells apart two owners
- * within one process. So the lock is an open exclusive transaction on an empty database that is never written.
+ * within one process. So the lock is an open exclusive transaction on a database that is never written: an empty file, or
+ * one that begins as an empty database does.
  *
- * Record locks belong to the process: nothing else in it may open and close the file, or the lock is gone.
+ * Record locks belong to the process: when anything in it closes the file, the lock is gone.
  */
 import { chmodSync, readFileSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 
 export interface FileLock {
   /** Gives the lock up; a second call does nothing. */
@@ -17,24 +19,39 @@ export interface FileLock {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
 
 /**
  * Takes the lock on the file, which is made when missing. Does not wait.
  *
  * @returns null when another owner has it, in this process or another
- * @throws when the file cannot be opened or is not empty
+ * @throws when the file cannot be opened or is no database
  */
 export function lockFile(file: string): FileLock | null {
   const database = new DatabaseSync(file, { timeout: 0 });
+  return lock(database, () => chmodSync(file, 0o600));
+}
+
+/** The same for a file that must be there: none is made. */
+export function lockExistingFile(file: string): FileLock | null {
+  const url = pathToFileURL(file);
+  url.search = "?mode=rw";
+  return lock(new DatabaseSync(url, { timeout: 0 }));
+}
+
+/** Whether a lock was not given because the file does not begin as a database does. */
+export function isNoDatabase(error: unknown): boolean {
+  return hasCode(error, SQLITE_NOTADB);
+}
+
+function lock(database: DatabaseSync, prepare: () => void = () => undefined): FileLock | null {
   try {
-    chmodSync(file, 0o600);
+    prepare();
     // No rollback journal on disk: nothing is written, and nothing but the file itself shall appear beside it.
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
-      return null;
-    }
+    if (hasCode(error, SQLITE_BUSY)) return null;
     throw error;
   }
   return {
@@ -62,4 +79,8 @@ export function lockHolder(file: string): number | null {
     // Not on Linux, or not to be read: the message goes without.
   }
   return null;
+}
+
+function hasCode(error: unknown, code: number): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === code;
 }

@@ -1,0 +1,322 @@
+/**
+ * What a log is known to hold, written beside its segments: where it begins, and how far it was durable a moment ago. An
+ * open holds what it finds against that, as frames alone cannot tell a log that has lost its ends from a shorter one.
+ * The mark lags behind the log by `MARK_LAG_MS`, so that no frame waits for it: it never tells of more than is durable.
+ *
+ * The file is also what the writer's lock is on: without it the log does not open, so nobody takes it for a stale lock.
+ * It begins as an empty SQLite database, as SQLite has the kernel's locks and asks for that; this part never changes.
+ * Two slots follow, in blocks of their own. The next state is written over the older one, so that one is always whole.
+ *
+ *   offset   size   field
+ *        0   4096   an SQLite database of one empty page
+ *     4096   4096   first slot
+ *     8192   4096   second slot; the one with the greater sequence counts
+ *
+ * A slot, little-endian. All zero is none.
+ *
+ *   offset  size  field
+ *        0     8  magic            "plinth-m"
+ *        8     4  version          1
+ *       12     4  salt             of the log, 0 when nothing is known of it
+ *       16     8  sequence         1, 2, 3 …
+ *       24     8  oldestNumber     of the first segment that trimming has left, 0 when nothing is known
+ *       32     8  oldestPosition   of its first record; its name
+ *       40     8  newestNumber     of the segment written to, 0 when nothing is known
+ *       48     8  newestPosition   of its first record; its name
+ *       56     8  end              offset in it behind the last frame that was durable
+ *       64     8  lastPosition     of the last record that was durable
+ *       72     4  zero
+ *       76     4  crc              zlib.crc32 of bytes 0 … 76
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import type { Disk, DiskFile } from "./disk.ts";
+import { readFully, writeDurably } from "./disk.ts";
+import { readUint64, writeUint64 } from "../frame.ts";
+import { JournalError } from "../journal.ts";
+import { corrupt, incomplete, ioError } from "../journal-errors.ts";
+import { MARK_LAG_MS } from "../limits.ts";
+import type { Clock, Timer } from "../time.ts";
+import type { Segment } from "./segment.ts";
+import { isSegmentName } from "./segment.ts";
+
+export const MARK_NAME = "MARK";
+/** While the file is made. What a crash leaves of it is made anew. */
+const UNNAMED_MARK = "MARK.tmp";
+
+const VERSION = 1;
+const MAGIC = Buffer.from("plinth-m", "latin1");
+const PAGE_BYTES = 4096;
+const SLOT_OFFSETS = [PAGE_BYTES, 2 * PAGE_BYTES] as const;
+const FILE_BYTES = 3 * PAGE_BYTES;
+/** What of a slot is written: a sector, which is written as a whole or not at all by most disks. */
+const SLOT_BYTES = 512;
+const CRC_OFFSET = 76;
+
+/** What a log was known to hold. */
+export interface Extent {
+  readonly salt: number;
+  readonly oldestNumber: number;
+  readonly oldestPosition: number;
+  readonly newestNumber: number;
+  readonly newestPosition: number;
+  readonly end: number;
+  readonly lastPosition: number;
+}
+
+/** Of a log of which nothing is known: it was never made, or by a program without marks. */
+export const UNKNOWN_EXTENT: Extent = {
+  salt: 0,
+  oldestNumber: 0,
+  oldestPosition: 0,
+  newestNumber: 0,
+  newestPosition: 0,
+  end: 0,
+  lastPosition: 0,
+};
+
+/** The log as far as the mark tells of it. */
+export interface MarkedLog {
+  readonly segments: readonly Segment[];
+  readonly salt: number;
+  readonly lastPosition: number;
+}
+
+export class Mark {
+  /** What the last writer left. */
+  readonly found: Extent;
+  /** A write of it failed for good: it takes no more until it is opened again. What may pass is tried again. */
+  failure: JournalError | null = null;
+
+  readonly #file: DiskFile;
+  readonly #clock: Clock;
+  readonly #slot = Buffer.alloc(SLOT_BYTES);
+  /** Of the last slot that is whole. */
+  #sequence: number;
+  #oldestNumber: number;
+  #oldestPosition: number;
+  #timer: Timer | null = null;
+  #isClosed = false;
+  /** The write at the disk, one at a time; it does not reject. */
+  #writing: Promise<JournalError | null> | null = null;
+
+  constructor(file: DiskFile, clock: Clock, slot: Slot) {
+    this.#file = file;
+    this.#clock = clock;
+    this.#sequence = slot.sequence;
+    this.found = slot.extent;
+    this.#oldestNumber = slot.extent.oldestNumber;
+    this.#oldestPosition = slot.extent.oldestPosition;
+  }
+
+  /** The log has grown by a durable frame: the mark tells of it soon. */
+  follow(log: MarkedLog): void {
+    this.#timer ??= this.#clock.after(MARK_LAG_MS, () => {
+      this.#timer = null;
+      // A disk that is slower than the lag is not given more to do.
+      if (this.#writing !== null) this.follow(log);
+      else if (this.failure === null) void this.#writeOrFollow(log);
+    });
+  }
+
+  /**
+   * Makes durable what the log holds now.
+   *
+   * @param oldest - the first segment that it will still hold from now on: those before it may go
+   */
+  async set(log: MarkedLog, oldest: Segment): Promise<void> {
+    if (oldest.number > this.#oldestNumber) {
+      this.#oldestNumber = oldest.number;
+      this.#oldestPosition = oldest.firstPosition;
+    }
+    while (this.#writing !== null) await this.#writing;
+    const failure = this.failure ?? (await this.#write(log));
+    if (failure !== null) throw failure;
+  }
+
+  /** Releases the file and its lock. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#writing;
+    await this.#file.close();
+  }
+
+  async #writeOrFollow(log: MarkedLog): Promise<void> {
+    if ((await this.#write(log)) !== null && !this.#isClosed) this.follow(log);
+  }
+
+  #write(log: MarkedLog): Promise<JournalError | null> {
+    assert(this.#writing === null, "one write of the mark at a time");
+    const newest = log.segments.at(-1);
+    assert(newest !== undefined, "a log has a segment to write to");
+    assert(newest.lastPosition === log.lastPosition, "a log ends where its last segment does");
+    assert(this.#oldestNumber <= newest.number, "trimming leaves a segment");
+    const sequence = this.#sequence + 1;
+    encodeSlot(this.#slot, sequence, {
+      salt: log.salt,
+      oldestNumber: this.#oldestNumber,
+      oldestPosition: this.#oldestPosition,
+      newestNumber: newest.number,
+      newestPosition: newest.firstPosition,
+      end: newest.end,
+      lastPosition: log.lastPosition,
+    });
+    this.#writing = this.#writeSlot(sequence);
+    return this.#writing;
+  }
+
+  async #writeSlot(sequence: number): Promise<JournalError | null> {
+    let failure: JournalError | null = null;
+    try {
+      await writeDurably(this.#file, this.#slot, SLOT_BYTES, SLOT_OFFSETS[sequence % 2]);
+      this.#sequence = sequence;
+    } catch (error) {
+      // The slot may be torn. So it is the next to be written again, and the other one stays.
+      failure = ioError(this.#file.path, "writing the mark", error);
+      if (!failure.isPassing) this.failure = failure;
+    }
+    this.#writing = null;
+    return failure;
+  }
+}
+
+/**
+ * Opens the mark of the log in a directory, with its lock. Directory and mark are made where they are missing.
+ *
+ * @param mustExist - a log was made here, so they are not made
+ * @throws JournalError `ERR_JOURNAL_INCOMPLETE` when it must exist and does not, `ERR_JOURNAL_LOCKED` when another owner
+ *   has it, `ERR_JOURNAL_CORRUPT` when no slot of it is intact, `ERR_JOURNAL_FORMAT` when another version wrote it
+ */
+export async function openMark(disk: Disk, clock: Clock, directory: string, mustExist: boolean): Promise<Mark> {
+  if (mustExist) await checkMade(disk, directory);
+  await disk.makeDirectory(directory);
+  const path = join(directory, MARK_NAME);
+  if (!(await disk.list(directory)).includes(MARK_NAME)) await makeMark(disk, directory);
+  const file = await disk.openLocked(path);
+  try {
+    return new Mark(file, clock, await readSlot(file));
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** What the mark in a directory that no process has open tells; nothing when there is none. */
+export async function readMark(disk: Disk, directory: string): Promise<Extent> {
+  if (!(await disk.list(directory)).includes(MARK_NAME)) return UNKNOWN_EXTENT;
+  const file = await disk.openForReading(join(directory, MARK_NAME));
+  try {
+    return (await readSlot(file)).extent;
+  } finally {
+    await file.close();
+  }
+}
+
+async function checkMade(disk: Disk, directory: string): Promise<void> {
+  const names = await namesIn(disk, directory);
+  if (names.includes(MARK_NAME)) return;
+  if (names.some(isSegmentName)) throw incomplete(join(directory, MARK_NAME), "the journal's mark is missing");
+  throw incomplete(directory, "the journal that was made here is missing; is its volume mounted?");
+}
+
+/** None when there is no such directory. */
+async function namesIn(disk: Disk, directory: string): Promise<string[]> {
+  try {
+    return await disk.list(directory);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function makeMark(disk: Disk, directory: string): Promise<void> {
+  const bytes = Buffer.alloc(FILE_BYTES);
+  encodeEmptyDatabase(bytes);
+  encodeSlot(bytes.subarray(SLOT_OFFSETS[1]), 1, UNKNOWN_EXTENT);
+  const file = await disk.create(join(directory, UNNAMED_MARK));
+  try {
+    await writeDurably(file, bytes, FILE_BYTES, 0);
+  } finally {
+    await file.close();
+  }
+  await disk.rename(join(directory, UNNAMED_MARK), join(directory, MARK_NAME));
+  await disk.syncDirectory(directory);
+}
+
+interface Slot {
+  readonly sequence: number;
+  readonly extent: Extent;
+}
+
+/** The newest slot that is whole. */
+async function readSlot(file: DiskFile): Promise<Slot> {
+  const bytes = Buffer.alloc(FILE_BYTES);
+  await readFully(file, bytes, FILE_BYTES, 0);
+  let newest: Slot | null = null;
+  for (const offset of SLOT_OFFSETS) {
+    const slot = decodeSlot(bytes.subarray(offset, offset + SLOT_BYTES), file.path);
+    if (slot !== null && (newest === null || slot.sequence > newest.sequence)) newest = slot;
+  }
+  if (newest === null) throw corrupt(file.path, SLOT_OFFSETS[0], "neither slot of the mark is intact");
+  return newest;
+}
+
+function encodeSlot(bytes: Buffer, sequence: number, extent: Extent): void {
+  assert(extent.oldestNumber <= extent.newestNumber, "segments are numbered in order");
+  assert(extent.oldestPosition <= extent.newestPosition, "positions grow with the segments");
+  MAGIC.copy(bytes, 0);
+  bytes.writeUInt32LE(VERSION, 8);
+  bytes.writeUInt32LE(extent.salt, 12);
+  writeUint64(bytes, sequence, 16);
+  writeUint64(bytes, extent.oldestNumber, 24);
+  writeUint64(bytes, extent.oldestPosition, 32);
+  writeUint64(bytes, extent.newestNumber, 40);
+  writeUint64(bytes, extent.newestPosition, 48);
+  writeUint64(bytes, extent.end, 56);
+  writeUint64(bytes, extent.lastPosition, 64);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_OFFSET)), CRC_OFFSET);
+}
+
+function decodeSlot(bytes: Buffer, path: string): Slot | null {
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return null;
+  const version = bytes.readUInt32LE(8);
+  if (version !== VERSION) {
+    const text = `${path}: mark of version ${version}, this program supports version ${VERSION}`;
+    throw new JournalError("ERR_JOURNAL_FORMAT", text);
+  }
+  if (crc32(bytes.subarray(0, CRC_OFFSET)) !== bytes.readUInt32LE(CRC_OFFSET)) return null;
+  return {
+    sequence: readUint64(bytes, 16),
+    extent: {
+      salt: bytes.readUInt32LE(12),
+      oldestNumber: readUint64(bytes, 24),
+      oldestPosition: readUint64(bytes, 32),
+      newestNumber: readUint64(bytes, 40),
+      newestPosition: readUint64(bytes, 48),
+      end: readUint64(bytes, 56),
+      lastPosition: readUint64(bytes, 64),
+    },
+  };
+}
+
+/** What SQLite writes for a database without a table: https://sqlite.org/fileformat2.html, "The Database Header". */
+function encodeEmptyDatabase(page: Buffer): void {
+  page.write("SQLite format 3\0", 0, "latin1");
+  page.writeUInt16BE(PAGE_BYTES, 16);
+  // Format versions 1 (no write-ahead log), no reserved space, and the payload fractions that are always these.
+  page.set([1, 1, 0, 64, 32, 32], 18);
+  // One page, as of the first change of the file: SQLite looks at nothing behind it.
+  page.writeUInt32BE(1, 24);
+  page.writeUInt32BE(1, 28);
+  page.writeUInt32BE(1, 92);
+  // Schema format 4, text in UTF-8, then who wrote it: "plin", and an SQLite version that has all this.
+  page.writeUInt32BE(4, 44);
+  page.writeUInt32BE(1, 56);
+  page.write("plin", 68, "latin1");
+  page.writeUInt32BE(3_045_000, 96);
+  // An empty leaf of the schema's table, whose cells would begin at the page's end.
+  page.writeUInt8(13, 100);
+  page.writeUInt16BE(PAGE_BYTES, 105);
+}
