@@ -24,9 +24,12 @@ export function corrupt(path: string, offset: number, what: string): JournalErro
   return new JournalError("ERR_JOURNAL_CORRUPT", `${path}: corrupt at offset ${offset}: ${what}`);
 }
 
+/** What can be done about a part that is missing. */
+export const REMEDY = "put back what is missing, or a copy of the whole data directory";
+
 /** A part that was once made is not there: what is left is another history than the one that was served. */
 export function incomplete(path: string, what: string): JournalError {
-  return new JournalError("ERR_JOURNAL_INCOMPLETE", `${path}: ${what}`);
+  return new JournalError("ERR_JOURNAL_INCOMPLETE", `${path}: ${what}; ${REMEDY}`);
 }
 
 /** Another owner has the journal open; the process that does, where that is known. */

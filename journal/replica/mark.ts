@@ -35,7 +35,7 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { readUint64, writeUint64 } from "../frame.ts";
 import { JournalError } from "../journal.ts";
-import { corrupt, incomplete, ioError } from "../journal-errors.ts";
+import { corrupt, incomplete, ioError, REMEDY } from "../journal-errors.ts";
 import { MARK_LAG_MS } from "../limits.ts";
 import type { Clock, Timer } from "../time.ts";
 import type { Segment } from "./segment.ts";
@@ -218,7 +218,7 @@ async function checkMade(disk: Disk, directory: string): Promise<void> {
   const names = await namesIn(disk, directory);
   if (names.includes(MARK_NAME)) return;
   if (names.some(isSegmentName)) throw incomplete(join(directory, MARK_NAME), "the journal's mark is missing");
-  throw incomplete(directory, "the journal that was made here is missing; is its volume mounted?");
+  throw incomplete(directory, "the journal that was made here is missing: is its volume mounted?");
 }
 
 /** None when there is no such directory. */
@@ -259,7 +259,7 @@ async function readSlot(file: DiskFile): Promise<Slot> {
     const slot = decodeSlot(bytes.subarray(offset, offset + SLOT_BYTES), file.path);
     if (slot !== null && (newest === null || slot.sequence > newest.sequence)) newest = slot;
   }
-  if (newest === null) throw corrupt(file.path, SLOT_OFFSETS[0], "neither slot of the mark is intact");
+  if (newest === null) throw corrupt(file.path, SLOT_OFFSETS[0], `neither slot of the mark is intact; ${REMEDY}`);
   return newest;
 }
 

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { JournalError } from "../journal.ts";
-import { corrupt, incomplete } from "../journal-errors.ts";
+import { corrupt, incomplete, REMEDY } from "../journal-errors.ts";
 import type { Extent } from "./mark.ts";
 import type { Segment } from "./segment.ts";
 import { segmentName } from "./segment.ts";
@@ -35,7 +35,7 @@ export function missingSegment(directory: string, last: Segment, marked: Extent)
 /** @returns why the last segment, whose intact frames were found, does not hold all that it did; or null */
 export function missingEnd(last: Segment, marked: Extent): JournalError | null {
   if (last.number !== marked.newestNumber || last.end >= marked.end) return null;
-  const text = `the intact frames end here with record ${last.lastPosition}, but ${told(marked)}`;
+  const text = `the intact frames end here with record ${last.lastPosition}, but ${told(marked)}; ${REMEDY}`;
   return corrupt(last.path, last.end, text);
 }
 

@@ -1,0 +1,140 @@
+/** Real servers on data directories that somebody has laid hands on: none serves less than it did, and no two serve. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { prefixEnd, putRequest, rangeRequest } from "../../bench/client/requests.ts";
+import { freePort } from "../../bench/peers/peer-process.ts";
+import { nodeDisk } from "../../journal/replica/disk.ts";
+import { readMark } from "../../journal/replica/mark.ts";
+import { isSegmentName } from "../../journal/replica/segment.ts";
+import { EtcdClient } from "../support/etcd-client.ts";
+import { startPlinth, type PlinthProcess } from "../support/plinth-process.ts";
+
+const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
+const smallSegmentsMainFile = path.join(import.meta.dirname, "..", "guarantees", "traffic", "small-segments-main.ts");
+/** More than two of the small segments. */
+const keys = 200;
+const value = "x".repeat(4096);
+
+let plinth: PlinthProcess;
+
+beforeEach(async () => {
+  plinth = await startPlinth({ mainFile: smallSegmentsMainFile });
+});
+
+afterEach(() => plinth.remove());
+
+/** Runs another server on the same directory, which is expected to end by itself; gives its exit code and what it said. */
+async function runSecond(): Promise<{ code: number | null; said: string }> {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const args = [mainFile, `--data-dir=${plinth.dataDir}`, `--listen-client-urls=${url}`];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let said = "";
+  child.stderr.on("data", (chunk) => (said += String(chunk)));
+  await once(child, "close");
+  return { code: child.exitCode, said };
+}
+
+function journalPath(...names: string[]): string {
+  return path.join(plinth.dataDir, "journal", ...names);
+}
+
+/** The segments, oldest first, of a server that has acknowledged some keys and was stopped or killed. */
+async function written(ending: "stopped" | "killed"): Promise<string[]> {
+  const client = await EtcdClient.connect(plinth.url);
+  for (let i = 0; i < keys; i++) await client.put(putRequest(`key/${i}`, value));
+  await client.close();
+  if (ending === "stopped") await plinth.stop();
+  else {
+    await expect.poll(async () => (await readMark(nodeDisk, journalPath())).lastPosition).toBe(keys);
+    await plinth.kill();
+  }
+  const names = (await readdir(journalPath())).filter(isSegmentName).toSorted();
+  expect(names.length).toBeGreaterThan(2);
+  return names;
+}
+
+async function expectRefused(...texts: string[]): Promise<void> {
+  const { code, said } = await runSecond();
+  expect(said).not.toContain("ready to serve");
+  for (const text of texts) expect(said).toContain(text);
+  expect(code).toBe(1);
+}
+
+/** All is there again. */
+async function expectServed(): Promise<void> {
+  await plinth.start();
+  const client = await EtcdClient.connect(plinth.url);
+  expect((await client.range(rangeRequest("key/", { rangeEnd: prefixEnd("key/"), countOnly: true }))).count).toBe(keys);
+  await client.close();
+}
+
+describe.each(["stopped", "killed"] as const)("a server that was %s, and", (ending) => {
+  test("whose oldest segment is removed does not start, and starts when it is back", async () => {
+    const [oldest] = await written(ending);
+    await rename(journalPath(oldest), path.join(plinth.dataDir, oldest));
+    await expectRefused(journalPath(oldest), "missing");
+    await rename(path.join(plinth.dataDir, oldest), journalPath(oldest));
+    await expectServed();
+  });
+
+  test("whose newest segment is removed, or is zeros for more than a frame, does not start", async () => {
+    const newest = (await written(ending)).at(-1)!;
+    const bytes = await readFile(journalPath(newest));
+    await rm(journalPath(newest));
+    await expectRefused(journalPath(newest), "missing");
+    // Behind the header lies what this segment began with.
+    await writeFile(journalPath(newest), Buffer.from(bytes).fill(0, 4096));
+    await expectRefused(`${journalPath(newest)}: corrupt at offset 4096`, `up to record ${keys}`);
+    await writeFile(journalPath(newest), bytes.subarray(0, 4096));
+    await expectRefused(`${journalPath(newest)}: corrupt at offset 4096`);
+    await writeFile(journalPath(newest), bytes);
+    await expectServed();
+  });
+
+  test("whose journal is empty or missing, as without its volume, does not start, and leaves it so", async () => {
+    await written(ending);
+    await rename(journalPath(), path.join(plinth.dataDir, "elsewhere"));
+    await expectRefused(journalPath(), "is its volume mounted?");
+    await mkdir(journalPath());
+    await expectRefused(journalPath(), "is its volume mounted?");
+    expect(await readdir(journalPath())).toEqual([]);
+    await rm(journalPath(), { recursive: true });
+    await rename(path.join(plinth.dataDir, "elsewhere"), journalPath());
+    await expectServed();
+  });
+});
+
+describe("while a server serves", () => {
+  test("no other starts, whatever is removed that looks like a lock; and it goes on", async () => {
+    const client = await EtcdClient.connect(plinth.url);
+    await client.put(putRequest("a", "1"));
+    await rm(path.join(plinth.dataDir, "LOCK"));
+    const inUse = process.platform === "linux" ? `in use by process ${plinth.pid}` : "in use by another process";
+    await expectRefused(journalPath("MARK"), inUse);
+    await expectRefused(journalPath("MARK"), inUse);
+    const mark = await readFile(journalPath("MARK"));
+    await rm(path.join(plinth.dataDir, "LOCK"), { force: true });
+    await rm(journalPath("MARK"));
+    await expectRefused(journalPath("MARK"), "the journal's mark is missing");
+    await client.put(putRequest("a", "2"));
+    expect((await client.range(rangeRequest("a"))).count).toBe(1);
+    await client.close();
+    await plinth.kill();
+    await writeFile(journalPath("MARK"), mark);
+    await plinth.start();
+    const again = await EtcdClient.connect(plinth.url);
+    expect((await again.range(rangeRequest("a"))).header?.revision).toBe(3);
+    await again.close();
+  });
+
+  test("a kill lets the next one in at once", async () => {
+    for (let i = 0; i < 2; i++) {
+      await plinth.kill();
+      await expect(plinth.start()).resolves.toBeUndefined();
+    }
+  });
+});
