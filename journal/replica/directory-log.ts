@@ -136,7 +136,7 @@ export class DirectoryLog {
     if (active.end + header.length > this.#fileBytes && holdsRecords) {
       void this.#stall
         .untilDone(() => this.#roll())
-        .then((failure) => (failure === null ? this.#write(bytes) : this.#end(failure)));
+        .then((reason) => (reason === null ? this.#write(bytes) : this.#end(reason)));
     } else {
       this.#write(bytes);
     }
