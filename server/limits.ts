@@ -12,6 +12,10 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** A proposal that has not committed after this long is answered `request timed out`; it may still take effect. */
 export const PROPOSAL_TIMEOUT_MS = 7_000;
 
+/** A journal that failed of what may pass is opened again after the first, then after twice as long each time. */
+export const REOPEN_RETRY_MIN_MS = 100;
+export const REOPEN_RETRY_MAX_MS = 2_000;
+
 /**
  * How many bytes the envelope of a request of 16 KiB to 2 MiB adds in etcd before its size is compared with
  * --max-request-bytes. Half of all member ids make it 17 there.

@@ -12,6 +12,7 @@ import { systemClock, systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { Engine } from "./engine/engine.ts";
+import { Reigns } from "./engine/reigns.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -30,11 +31,14 @@ const JOURNAL_DIRECTORY = "journal";
 export type JournalOptions = Pick<DirectoryJournalOptions, "segmentBytes">;
 
 export class Plinth {
+  /** Resolves to the reason when the journal cannot be written by this process any more: it should end, and be started again. */
+  readonly journalLost: Promise<Error>;
   readonly #opened: Opened;
   #stopped: Promise<void> | null = null;
 
-  private constructor(opened: Opened) {
+  private constructor(opened: Opened, journalLost: Promise<Error>) {
     this.#opened = opened;
+    this.journalLost = journalLost;
   }
 
   /**
@@ -45,9 +49,10 @@ export class Plinth {
    */
   static async start(config: Config, logger: Logger, journalOptions: JournalOptions = {}): Promise<Plinth> {
     const opened = new Opened();
+    const lost = Promise.withResolvers<Error>();
     try {
-      await open(opened, config, logger, journalOptions);
-      return new Plinth(opened);
+      await open(opened, config, logger, journalOptions, lost.resolve);
+      return new Plinth(opened, lost.promise);
     } catch (error) {
       await opened.close().catch((closeError: unknown) => {
         logger.error({ error: closeError }, "not all that was opened could be closed");
@@ -84,7 +89,13 @@ class Opened {
 }
 
 /** Opens everything from the bottom up. What it has opened when it throws is in `opened`. */
-async function open(opened: Opened, config: Config, logger: Logger, journalOptions: JournalOptions): Promise<void> {
+async function open(
+  opened: Opened,
+  config: Config,
+  logger: Logger,
+  journalOptions: JournalOptions,
+  onLost: (error: Error) => void,
+): Promise<void> {
   const clock = systemClock;
   const startedMs = clock.nowMs();
   const dataDir = await openDataDir(config.dataDir);
@@ -101,23 +112,35 @@ async function open(opened: Opened, config: Config, logger: Logger, journalOptio
       logger.warn({ ...expected, records, "applied-index": applied }, "apply request took too long");
     },
     flush: () => server?.flush(),
-    onJournalFailed: (error) => logger.error({ error }, "the journal failed; writes are refused, reads are served"),
+    onJournalFailed: (error) => {
+      logger.error({ error }, "the journal failed; writes are refused, reads are served");
+      reigns.onFailed(error);
+    },
+    onJournalStalled: (reason) => {
+      if (reason === null) logger.info("the journal writes again");
+      else logger.warn({ error: reason }, "the journal cannot write for now; writes wait, reads are served");
+    },
   });
-  const records = await engine.takeOver(async (listener) => {
-    const journal = await openDirectoryJournal({
-      ...systemTime,
-      ...journalOptions,
-      directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
-      listener,
-      clusterId: clusterId.toString(16).padStart(32, "0"),
-      mustExist: dataDir.journalMade,
-      onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
-    });
-    opened.add(() => journal.close());
-    opened.add(() => engine.stop());
-    await dataDir.noteJournal();
-    return journal;
+  const reigns: Reigns = new Reigns({
+    engine,
+    clock,
+    logger,
+    onLost,
+    open: (listener, isAgain) =>
+      openDirectoryJournal({
+        ...systemTime,
+        ...journalOptions,
+        directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
+        listener,
+        isAgain,
+        mustExist: isAgain || dataDir.journalMade,
+        clusterId: clusterId.toString(16).padStart(32, "0"),
+        onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
+      }),
   });
+  opened.add(() => reigns.close());
+  const records = await reigns.begin();
+  await dataDir.noteJournal();
   const { revision } = engine.keyspace;
   logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
 

@@ -12,6 +12,8 @@ import { PLINTH_VERSION } from "./version.ts";
 /** Exit codes as etcd's: 2 for a command line that cannot be used, 1 for anything that failed. */
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+/** EX_IOERR of sysexits.h: the disk failed in a way that this process cannot repair. Another one may. */
+const EXIT_JOURNAL_LOST = 74;
 
 /** The command `serve`: starts the server with etcd's flags and returns when it serves, or cannot. */
 export async function serve(args: readonly string[]): Promise<void> {
@@ -52,6 +54,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   for (const warning of warnings) logger.warn(warning);
   try {
     plinth = await Plinth.start(config, logger);
+    void plinth.journalLost.then((error) => endLost(log, error));
   } catch (error) {
     // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
     logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
@@ -98,6 +101,12 @@ function reopenOnHangup(log: OpenLog): void {
     log.reopen();
     log.logger.info({ signal }, "received signal; the log was opened again");
   });
+}
+
+/** What it had in hand has been answered; reads that it could still serve are no reason to keep its writers waiting. */
+function endLost(log: OpenLog, error: Error): never {
+  log.logger.fatal({ error: describeError(error) }, "the journal cannot be written any more; the server ends");
+  exit(log, EXIT_JOURNAL_LOST);
 }
 
 function exit(log: OpenLog, code: number): never {

@@ -98,11 +98,11 @@ export class MaintenanceService {
         header: headers.at(keyspace.revision),
         version: ETCD_VERSION,
         dbSize: keyspace.bytes,
-        leader: headers.memberId,
+        leader: proposer.isWritable ? headers.memberId : NO_LEADER,
         raftIndex: proposer.appended + 1,
         raftTerm: headers.raftTerm,
         raftAppliedIndex: applier.applied + 1,
-        errors: keyspace.alarms().map(alarmText),
+        errors: [...(proposer.isWritable ? [] : [NO_LEADER_TEXT]), ...keyspace.alarms().map(alarmText)],
         // Nothing lies free for reuse: what compaction removes is gone, and history until then is in use, as in etcd.
         dbSizeInUse: keyspace.bytes,
         isLearner: false,
@@ -174,6 +174,10 @@ export class MaintenanceService {
 
 /** The cluster's version as Downgrade says it: without the patch. */
 const CLUSTER_MINOR = CLUSTER_VERSION.split(".", 2).join(".");
+
+/** What etcd says when nobody leads, which is so here while the journal cannot be written. */
+const NO_LEADER = 0n;
+const NO_LEADER_TEXT = "etcdserver: no leader";
 
 /** etcd repeats the flag, of which any negative number means that there is no quota. */
 const NO_QUOTA = -1;

@@ -18,10 +18,24 @@ import type { CommandKind } from "./command.ts";
 import { Proposal } from "./proposal.ts";
 import type { Waiter } from "./proposal.ts";
 import { withIdentity } from "./record.ts";
-import { journalFailed, REQUEST_TIMED_OUT, REQUEST_TOO_LARGE, SERVER_STOPPED, TOO_MANY_REQUESTS } from "./refusals.ts";
+import {
+  journalFailed,
+  reasonOf,
+  REQUEST_TIMED_OUT,
+  REQUEST_TOO_LARGE,
+  SERVER_STOPPED,
+  TOO_MANY_REQUESTS,
+} from "./refusals.ts";
 
 /** How often waiting proposals are looked at. */
 const EXPIRY_CHECK_MS = 1_000;
+
+/** The journal's own trouble, in words that name no file. */
+export interface Trouble {
+  /** Writes wait until it has passed, or are refused until the next reign. */
+  readonly state: "stalled" | "failed";
+  readonly reason: string;
+}
 
 export interface CommitterOptions {
   readonly keyspace: Keyspace;
@@ -30,6 +44,8 @@ export interface CommitterOptions {
   readonly counters: Counters;
   /** The journal failed and took the reign with it. */
   readonly onFailed: (error: Error) => void;
+  /** The journal cannot write for now, or with null: it writes again. */
+  readonly onStalled: (reason: Error | null) => void;
 }
 
 export class Committer implements JournalListener {
@@ -38,9 +54,11 @@ export class Committer implements JournalListener {
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #onFailed: (error: Error) => void;
+  readonly #onStalled: (reason: Error | null) => void;
   readonly #run = new OwnRun();
   #journal: Journal | null = null;
   #failure: Refusal | null = null;
+  #trouble: Trouble | null = null;
   #timer: Timer | null = null;
 
   constructor(options: CommitterOptions) {
@@ -49,6 +67,7 @@ export class Committer implements JournalListener {
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#onFailed = options.onFailed;
+    this.#onStalled = options.onStalled;
   }
 
   /** Begins to take proposals. All committed records of the journal, whose listener this is, have been executed. */
@@ -75,9 +94,14 @@ export class Committer implements JournalListener {
     return this.#journal === null ? 0 : this.#journal.committed;
   }
 
-  /** Why writes are refused for good, or null while they are taken. */
+  /** Why this reign refuses writes for good, or null while they are taken. */
   get failure(): Refusal | null {
     return this.#failure;
+  }
+
+  /** What keeps the journal from being written, or null when nothing does. */
+  get trouble(): Trouble | null {
+    return this.#trouble;
   }
 
   /** As `Proposer.propose`. */
@@ -130,9 +154,15 @@ export class Committer implements JournalListener {
 
   onFailed(error: Error): void {
     this.#failure = journalFailed(error);
+    this.#trouble = { state: "failed", reason: reasonOf(error) };
     this.#cancelTimer();
     this.#onFailed(error);
     this.#applier.abandonAll(this.#failure);
+  }
+
+  onStalled(reason: Error | null): void {
+    this.#trouble = reason === null ? null : { state: "stalled", reason: reasonOf(reason) };
+    this.#onStalled(reason);
   }
 
   /** Refuses further writes. Those in the journal's hands are answered when it is closed. */

@@ -37,6 +37,8 @@ export interface EngineOptions {
   readonly flush: () => void;
   /** The journal failed: writes are refused until the next `takeOver`, reads go on. */
   readonly onJournalFailed: (error: Error) => void;
+  /** The journal cannot write for now, and writes wait; with null: it writes again. */
+  readonly onJournalStalled: (reason: Error | null) => void;
 }
 
 export class Engine {
@@ -82,13 +84,13 @@ export class Engine {
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
     const { keyspace, applier, compactor, counters, lessor, proposer } = this;
-    const { clock, onJournalFailed } = this.#options;
+    const { clock, onJournalFailed, onJournalStalled: onStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
       lessor.demote();
       onJournalFailed(error);
     };
-    const committer = new Committer({ keyspace, applier, clock, counters, onFailed });
+    const committer = new Committer({ keyspace, applier, clock, counters, onFailed, onStalled });
     const journal = await open(committer);
     const before = applier.applied;
     for await (const run of journal.read(before + 1)) {

@@ -5,7 +5,7 @@
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { CommandKind } from "./command.ts";
-import type { Committer } from "./committer.ts";
+import type { Committer, Trouble } from "./committer.ts";
 import type { Waiter } from "./proposal.ts";
 import { SERVER_STOPPED } from "./refusals.ts";
 
@@ -20,6 +20,16 @@ export class Proposer {
   /** Why writes are refused, or null while they are taken. */
   get failure(): Refusal | null {
     return this.#committer === null ? SERVER_STOPPED : this.#committer.failure;
+  }
+
+  /** What keeps the journal from being written, or null when nothing does. */
+  get trouble(): Trouble | null {
+    return this.#committer === null ? null : this.#committer.trouble;
+  }
+
+  /** Whether what is proposed now can be committed now. */
+  get isWritable(): boolean {
+    return this.failure === null && this.trouble === null;
   }
 
   /** The number of the present reign, or of the last one; 0 before the first. */

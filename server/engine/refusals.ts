@@ -29,7 +29,7 @@ export function journalFailed(error: Error): Refusal {
  *
  *     ENOSPC: no space left on device, open '/var/lib/plinth/journal/…'   →   ENOSPC: no space left on device
  */
-function reasonOf(error: Error): string {
+export function reasonOf(error: Error): string {
   const innermost = causesOf(error).at(-1) ?? error;
   return innermost instanceof JournalError ? innermost.code : innermost.message.split(",", 1)[0];
 }

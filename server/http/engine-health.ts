@@ -14,14 +14,19 @@ export class EngineHealth implements HealthSource {
     return this.#engine.keyspace.alarms().map(({ alarm }) => (alarm === ALARM_NOSPACE ? "NOSPACE" : "CORRUPT"));
   }
 
-  /** A server whose journal has failed can commit nothing, which is what having no leader means to a prober. */
+  /** A server whose journal is not written commits nothing, which is what having no leader means to a prober. */
   hasLeader(): boolean {
-    return this.#engine.proposer.failure === null;
+    return this.#engine.proposer.isWritable;
+  }
+
+  trouble(): string | null {
+    const { trouble } = this.#engine.proposer;
+    return trouble === null ? null : `JOURNAL ${trouble.state.toUpperCase()}: ${trouble.reason}`;
   }
 
   /** Reads are answered from memory; a linearizable one says something about writes, too. */
   read(linearizable: boolean): Promise<string | null> {
     const { failure } = this.#engine.proposer;
-    return Promise.resolve(linearizable && failure !== null ? failure.message : null);
+    return Promise.resolve(linearizable ? (failure?.message ?? this.trouble()) : null);
   }
 }

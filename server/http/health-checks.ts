@@ -11,6 +11,8 @@ export interface HealthSource {
   alarms(): readonly string[];
   /** Whether writes can be committed at present. */
   hasLeader(): boolean;
+  /** Why not, as far as the disk or the machine is the reason. */
+  trouble(): string | null;
   /**
    * Reads like a client that asks for one key: a linearizable read waits for what was acknowledged before it.
    *
@@ -110,7 +112,7 @@ export class HealthChecks {
       return `ALARM ${alarm}`;
     }
     if (!serializable && !this.#source.hasLeader()) {
-      return "RAFT NO LEADER";
+      return this.#source.trouble() ?? "RAFT NO LEADER";
     }
     const fault = await this.#read(!serializable);
     return fault === null ? null : `RANGE ERROR:${fault}`;

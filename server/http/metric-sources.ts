@@ -26,7 +26,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     counters,
     calls,
     journal: () => ({
-      writable: proposer.failure === null,
+      writable: proposer.isWritable,
       pending: applier.pending,
       committed: proposer.committed,
       applied: applier.applied,

@@ -4,6 +4,7 @@ import type { HealthSource } from "../../server/http/health-checks.ts";
 export class FakeHealth implements HealthSource {
   activeAlarms: string[] = [];
   leader = true;
+  journalTrouble: string | null = null;
   /** Answers of reads, by kind. A promise may stay open. */
   serializable: Promise<string | null> = Promise.resolve(null);
   linearizable: Promise<string | null> = Promise.resolve(null);
@@ -14,6 +15,10 @@ export class FakeHealth implements HealthSource {
 
   hasLeader(): boolean {
     return this.leader;
+  }
+
+  trouble(): string | null {
+    return this.journalTrouble;
   }
 
   read(linearizable: boolean): Promise<string | null> {

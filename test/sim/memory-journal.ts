@@ -62,6 +62,17 @@ export class MemoryJournal implements Journal {
     this.#schedule();
   }
 
+  /** Nothing commits until `resume`, and the listener is told so. */
+  stall(reason: JournalError): void {
+    this.#held = true;
+    this.#listener.onStalled?.(reason);
+  }
+
+  resume(): void {
+    this.#listener.onStalled?.(null);
+    this.release();
+  }
+
   /** The next commit fails instead; that many of its records are there all the same when it is opened again. */
   failNext(error: Error, survivors = 0): void {
     this.#nextFailure = { error, survivors };

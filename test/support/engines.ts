@@ -22,6 +22,7 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     onSlowApply: () => {},
     flush: () => {},
     onJournalFailed: () => {},
+    onJournalStalled: () => {},
     ...options,
   });
 }

@@ -112,6 +112,16 @@ export class PlinthProcess {
     if (ending !== "SIGKILL") throw this.#failure(`was gone before it was killed: ${ending}`);
   }
 
+  /** Waits until the server has ended by itself, and gives how, as `exit code N`. It may be started again. */
+  async untilEnded(): Promise<string> {
+    const run = this.#run;
+    assert(run !== null, "the server runs");
+    const ending = await Promise.race([run.ended, elapsed(stopMillisecondsMax)]);
+    if (ending === tooLate) throw this.#failure("did not end by itself");
+    this.#run = null;
+    return ending;
+  }
+
   /** Ends the server if it runs, whatever its state, and removes the data unless that is the caller's. */
   async remove(): Promise<void> {
     if (this.#run !== null) await this.#end("SIGKILL");

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { ioError } from "../../../journal/journal-errors.ts";
 import { RECORD_BYTES_MAX } from "../../../journal/limits.ts";
 import { MemoryJournal, MemoryStore } from "../../sim/memory-journal.ts";
 import type { PutResponse } from "../../../proto/messages.ts";
@@ -32,6 +33,10 @@ import { recordOf } from "../../../server/engine/record.ts";
 import { MEMBER_ID, newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { putRequest, rangeRequest } from "../../../bench/client/requests.ts";
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: too many open files, open '/data/journal/next'`), { code });
+}
 
 let clock: ManualClock;
 let store: MemoryStore;
@@ -174,6 +179,47 @@ describe("the journal fails", () => {
     expect(valueOf("survivor")).toBe(1);
     expect(valueOf("gone")).toBe(0);
     expect(engine.keyspace.revision).toBe(3);
+  });
+});
+
+describe("the journal cannot write for now", () => {
+  const reason = ioError("/data/journal", "making the next segment", systemError("EMFILE"));
+
+  test("writes wait and are executed when it can, reads go on, and leases that are kept alive stay", async () => {
+    propose("before", "", 0n);
+    engine.keyspace.leaseGrant(5n, 10);
+    engine.lessor.add(5n, 10);
+    await committed();
+    journal.stall(reason);
+    const { proposer } = engine;
+    expect(proposer.trouble).toEqual({ state: "stalled", reason: "EMFILE: too many open files" });
+    expect([proposer.failure, proposer.isWritable]).toEqual([null, false]);
+    const waiting = propose("waiting");
+    expect(waiting.refused).toBeNull();
+    for (let seconds = 0; seconds < 6; seconds += 3) {
+      await clock.advance(3_000);
+      expect(engine.lessor.renew(5n)).toBe(true);
+    }
+    expect([valueOf("before"), valueOf("waiting")]).toEqual([1, 0]);
+    journal.resume();
+    await committed();
+    expect([proposer.trouble, proposer.isWritable]).toEqual([null, true]);
+    expect(waiting.outcomes).toHaveLength(1);
+    expect(waiting.losses).toEqual([]);
+    await clock.advance(9_000);
+    await committed();
+    expect(engine.keyspace.lease(5n)).not.toBeNull();
+  });
+
+  test("the intake stays bounded, and a journal that fails after all refuses what waited", async () => {
+    journal.stall(reason);
+    const waiting = Array.from({ length: PROPOSALS_MAX }, (_, i) => propose(`k${i}`));
+    expect(propose("one too many").refused).toBe(TOO_MANY_REQUESTS);
+    journal.failNext(new Error("disk on fire"));
+    journal.release();
+    await committed();
+    expect(waiting.every(({ losses }) => losses.length === 1)).toBe(true);
+    expect(engine.proposer.trouble).toEqual({ state: "failed", reason: "disk on fire" });
   });
 });
 

@@ -85,6 +85,16 @@ describe("/health", () => {
     expect((await ask("/health?serializable=true")).status).toBe(200);
   });
 
+  test("a journal that cannot be written says why, in place of the leader that is missing", async () => {
+    health.leader = false;
+    health.journalTrouble = "JOURNAL FAILED: ENOSPC: no space left on device";
+    expect(await ask("/health")).toMatchObject({
+      status: 503,
+      body: '{"health":"false","reason":"JOURNAL FAILED: ENOSPC: no space left on device"}\n',
+    });
+    expect((await ask("/health?serializable=true")).status).toBe(200);
+  });
+
   test("a read that fails is the reason", async () => {
     health.linearizable = Promise.resolve("etcdserver: request timed out");
     expect(await ask("/health")).toMatchObject({

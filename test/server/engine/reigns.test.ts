@@ -1,0 +1,157 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { ioError } from "../../../journal/journal-errors.ts";
+import type { Journal, JournalListener } from "../../../journal/journal.ts";
+import { JournalError } from "../../../journal/journal.ts";
+import { putRequest, rangeRequest } from "../../../bench/client/requests.ts";
+import { Refusal } from "../../../partitions/refusals.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import { PUT } from "../../../server/engine/kv-commands.ts";
+import { Reigns } from "../../../server/engine/reigns.ts";
+import { createLogger } from "../../../server/host/logger.ts";
+import { REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../../../server/limits.ts";
+import { LogLines } from "../../sim/log-lines.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
+import { MemoryJournal, MemoryStore } from "../../sim/memory-journal.ts";
+import { execute, newEngine } from "../../support/engines.ts";
+
+let clock: ManualClock;
+let store: MemoryStore;
+let engine: Engine;
+let reigns: Reigns;
+let journal: MemoryJournal;
+let lost: Error[];
+/** When the journal was opened, and what opening it meets from the first on. */
+let openings: number[];
+let refusals: Error[];
+let log: LogLines;
+
+function trouble(code: string): JournalError {
+  return ioError("/data/journal", "writing", Object.assign(new Error(`${code}: trouble, write`), { code }));
+}
+
+async function open(listener: JournalListener, isAgain: boolean): Promise<Journal> {
+  expect(isAgain).toBe(openings.length > 0);
+  openings.push(clock.nowMs());
+  await Promise.resolve();
+  const refusal = refusals.shift();
+  if (refusal !== undefined) throw refusal;
+  journal = new MemoryJournal(listener, store);
+  return journal;
+}
+
+function valueOf(key: string): number {
+  const response = engine.keyspace.range(rangeRequest(key));
+  if (response instanceof Refusal) throw new Error(response.message);
+  return response.count;
+}
+
+/** Writes two keys, the first of which outlives the failure of the journal that this write meets. */
+async function failReign(error: Error): Promise<void> {
+  journal.failNext(error, 1);
+  const writes = ["survivor", "gone"].map((key) => execute(engine, PUT, putRequest(key)));
+  for (const write of writes) await expect(write).rejects.toMatchObject({ code: 14 });
+}
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  store = new MemoryStore();
+  log = new LogLines();
+  [lost, openings, refusals] = [[], [], []];
+  engine = newEngine({ clock, onJournalFailed: (error) => reigns.onFailed(error) });
+  const logger = createLogger({ level: "info", format: "json" }, log);
+  reigns = new Reigns({ engine, clock, logger, open, onLost: (error) => lost.push(error) });
+  expect(await reigns.begin()).toBe(0);
+  await execute(engine, PUT, putRequest("before"));
+});
+
+describe("a journal that failed of what may pass", () => {
+  test("is opened again with pauses that grow, until the next reign begins with what was durable", async () => {
+    const { epoch } = engine.proposer;
+    refusals = [...Array.from({ length: 10 }, () => trouble("ENOSPC")), trouble("EMFILE")];
+    await failReign(trouble("ENOSPC"));
+    expect(engine.proposer.failure).not.toBeNull();
+    await clock.advance(20 * REOPEN_RETRY_MAX_MS);
+    expect(openings).toHaveLength(13);
+    const pauses = openings.slice(1).map((at, i) => at - openings[i]);
+    expect(pauses.slice(0, 2)).toEqual([REOPEN_RETRY_MIN_MS, 2 * REOPEN_RETRY_MIN_MS]);
+    expect(Math.max(...pauses)).toBe(REOPEN_RETRY_MAX_MS);
+    expect(engine.proposer.isWritable).toBe(true);
+    expect(engine.proposer.epoch).toBeGreaterThan(epoch);
+    await execute(engine, PUT, putRequest("after"));
+    expect(["before", "survivor", "gone", "after"].map(valueOf)).toEqual([1, 1, 0, 1]);
+    expect(lost).toEqual([]);
+    expect(log.records.map(({ msg }) => msg)).toEqual(["the journal was opened again; writes are taken"]);
+    await reigns.close();
+  });
+
+  test("may fail again and again, and no lease runs out over it", async () => {
+    engine.keyspace.leaseGrant(5n, 3);
+    engine.lessor.add(5n, 3);
+    for (let i = 0; i < 5; i++) {
+      refusals = Array.from({ length: 4 }, () => trouble("EDQUOT"));
+      await failReign(trouble("ENOSPC"));
+      await clock.advance(3_900);
+      expect(engine.proposer.isWritable).toBe(true);
+      expect(engine.keyspace.lease(5n)).not.toBeNull();
+      expect(engine.lessor.renew(5n)).toBe(true);
+    }
+    await reigns.close();
+  });
+
+  test("may fail while it is taken up, and is opened once more", async () => {
+    await failReign(trouble("ENOSPC"));
+    const openAgain = open;
+    let failedEarly = 0;
+    const early = new Reigns({
+      engine,
+      clock,
+      logger: createLogger({ level: "fatal", format: "json" }, log),
+      onLost: (error) => lost.push(error),
+      open: async (listener, isAgain) => {
+        const opened = await openAgain(listener, isAgain || openings.length > 0);
+        if (failedEarly++ < 2) listener.onFailed(trouble("ENOSPC"));
+        return opened;
+      },
+    });
+    await reigns.close();
+    reigns = early;
+    await early.begin();
+    expect(engine.proposer.failure).not.toBeNull();
+    await clock.advance(10 * REOPEN_RETRY_MAX_MS);
+    expect(failedEarly).toBe(3);
+    expect(engine.proposer.isWritable).toBe(true);
+    await early.close();
+  });
+
+  test("is left alone once the server stops, which does not wait for it", async () => {
+    refusals = Array.from({ length: 100 }, () => trouble("ENOSPC"));
+    await failReign(trouble("ENOSPC"));
+    await clock.advance(REOPEN_RETRY_MAX_MS);
+    const { length } = openings;
+    await reigns.close();
+    await clock.advance(20 * REOPEN_RETRY_MAX_MS);
+    expect(openings).toHaveLength(length);
+    expect(clock.pending).toBe(0);
+    expect(lost).toEqual([]);
+  });
+});
+
+describe("a journal that failed of what does not pass", () => {
+  test.each(["EIO", "ENODEV", "EROFS", "ENOENT"])("as %s is lost, at once and once", async (code) => {
+    await failReign(trouble(code));
+    await clock.advance(20 * REOPEN_RETRY_MAX_MS);
+    expect(lost).toEqual([expect.objectContaining({ cause: expect.objectContaining({ errno: code }) })]);
+    expect(openings).toHaveLength(1);
+    expect(engine.proposer.isWritable).toBe(false);
+    await reigns.close();
+  });
+
+  test("when it is opened again is lost, too", async () => {
+    refusals = [trouble("ENOSPC"), new JournalError("ERR_JOURNAL_CORRUPT", "a frame is gone")];
+    await failReign(trouble("ENOSPC"));
+    await clock.advance(20 * REOPEN_RETRY_MAX_MS);
+    expect(lost).toEqual([expect.objectContaining({ code: "ERR_JOURNAL_CORRUPT" })]);
+    expect(openings).toHaveLength(3);
+    await reigns.close();
+  });
+});

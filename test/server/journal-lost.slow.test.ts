@@ -1,0 +1,72 @@
+/** The real process on a disk whose trouble does not pass, and on one whose trouble does. */
+import { readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { GrpcError } from "../../bench/client/lean-client.ts";
+import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
+import { EtcdClient } from "../support/etcd-client.ts";
+import type { PlinthProcess } from "../support/plinth-process.ts";
+import { startPlinth } from "../support/plinth-process.ts";
+
+const mainFile = path.join(import.meta.dirname, "..", "support", "failing-disk-main.ts");
+
+async function start(): Promise<{ plinth: PlinthProcess; client: EtcdClient; fault: string }> {
+  const plinth = await startPlinth({ mainFile });
+  const fault = `${plinth.dataDir}.fault`;
+  onTestFinished(async () => {
+    await rm(fault, { force: true });
+    await plinth.remove();
+  });
+  const client = await EtcdClient.connect(plinth.url);
+  await client.put(putRequest("before", "1"));
+  return { plinth, client, fault };
+}
+
+test("an error that no reopening repairs ends the process with a line and an exit code, and the next one serves", async () => {
+  const { plinth, client, fault } = await start();
+  await writeFile(fault, "EIO");
+  await expect(client.put(putRequest("lost"))).rejects.toBeInstanceOf(Error);
+  expect(await plinth.untilEnded()).toBe("exit code 74");
+  const line = JSON.parse(plinth.logLines.at(-1) ?? "") as Record<string, unknown>;
+  expect(line).toMatchObject({
+    level: "fatal",
+    error: expect.stringMatching(/\.seg: writing \d+ bytes at offset \d+ failed: EIO/),
+    msg: "the journal cannot be written any more; the server ends",
+  });
+  expect(line).not.toHaveProperty("stacktrace");
+  await rm(fault);
+  await plinth.start();
+  const again = await EtcdClient.connect(plinth.url);
+  expect((await again.range(rangeRequest("before"))).count).toBe(1);
+  await again.put(putRequest("after"));
+  await again.close();
+});
+
+test.each(["ENOSPC", "EDQUOT"])("an %s that passes ends nothing: writes go on in the same process", async (code) => {
+  const { plinth, client, fault } = await start();
+  await writeFile(fault, code);
+  const refusal: unknown = await client.put(putRequest("lost")).catch((error: unknown) => error);
+  expect(refusal).toBeInstanceOf(GrpcError);
+  expect(refusal).toMatchObject({ code: 14, message: expect.stringContaining(code) });
+  expect(await (await fetch(`${plinth.url}/health`)).json()).toMatchObject({
+    reason: expect.stringContaining(`JOURNAL FAILED: ${code}`),
+  });
+  expect(await readFile(fault, "utf8")).toBe(code);
+  await rm(fault);
+  await expect
+    .poll(() =>
+      client
+        .put(putRequest("after"))
+        .then(() => true)
+        .catch(() => false),
+    )
+    .toBe(true);
+  expect((await client.range(rangeRequest("before"))).count).toBe(1);
+  await client.close();
+  await plinth.stop();
+  const texts = plinth.logLines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+  expect(texts.filter((text) => text.startsWith("the journal "))).toEqual([
+    "the journal failed; writes are refused, reads are served",
+    "the journal was opened again; writes are taken",
+  ]);
+});
