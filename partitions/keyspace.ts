@@ -33,6 +33,8 @@ import type { RangeCursor } from "./range/range-cursor.ts";
 import { openRange, range } from "./range/range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
 import { hasPut, isReadOnly, txn } from "./txn/txn.ts";
+import { looksOf } from "./txn/txn-looks.ts";
+import { TxnReader } from "./txn/txn-reader.ts";
 import { Watchers } from "./watch/watchers.ts";
 
 export interface KeyspaceOptions {
@@ -143,6 +145,16 @@ export class Keyspace {
     const response = txn(this.#state, request, isAnswered);
     this.#state.commit();
     return response;
+  }
+
+  /** Begins to read a txn without writes in steps. No alarm refuses it. */
+  openTxn(request: TxnRequest): TxnReader {
+    return new TxnReader(this.#state, request);
+  }
+
+  /** How many keys a txn looks at, at most, as things are. What it deletes does not count. */
+  looksOf(request: TxnRequest): number {
+    return looksOf(this.#state, request);
   }
 
   /** Sets the compact revision (contract §6). What is no longer readable is removed by `compactStep`. */

@@ -116,13 +116,42 @@ export function slicedRangeResponseParts(response: SlicedRangeResponse): Message
 
 /** The same bytes as `writeRangeStreamResponse`, in pieces. */
 export function rangeStreamResponseParts(response: RangeResponse): MessageParts {
-  const { parts, length } = rangeResponseParts(response);
+  return nestedParts(0x0a, rangeResponseParts(response));
+}
+
+/** The same bytes as `writeTxnResponse`, in pieces. */
+export function txnResponseParts(response: TxnResponse): MessageParts {
+  scratch.reset();
+  scratch.boolField(0x10, response.succeeded);
+  writeHeader(scratch, response.header);
+  const start = scratch.copy();
+  const parts: MessageParts["parts"] = start.length > 0 ? [start] : [];
+  let { length } = start;
+  for (const op of response.responses) {
+    const inner = nestedParts(0x1a, responseOpParts(op));
+    for (const part of inner.parts) parts.push(part);
+    length += inner.length;
+  }
+  return { parts, length };
+}
+
+/** Only what may be long is in pieces. */
+function responseOpParts(op: ResponseOp): MessageParts {
+  if (op.case === "range") return nestedParts(0x0a, rangeResponseParts(op.response));
+  if (op.case === "txn") return nestedParts(0x22, txnResponseParts(op.response));
+  scratch.reset();
+  writeResponseOp(scratch, op);
+  const bytes = scratch.copy();
+  return { parts: bytes.length > 0 ? [bytes] : [], length: bytes.length };
+}
+
+/** A message as the content of a field. */
+function nestedParts(tag: number, { parts, length }: MessageParts): MessageParts {
   scratch.reset();
   scratch.uint32(length);
-  scratch.uint32(0x0a);
+  scratch.uint32(tag);
   const start = scratch.copy();
-  parts.unshift(start);
-  return { parts, length: start.length + length };
+  return { parts: [start, ...parts], length: start.length + length };
 }
 
 /** The same bytes as `writeWatchResponse`, in pieces. */

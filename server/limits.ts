@@ -77,6 +77,21 @@ export const HASHES_WAITING_MAX = 100;
  */
 export const TXN_TREE_OPS_FACTOR = 8;
 
+/**
+ * A txn with writes is executed in one go, and again in every replay. Therefore it is refused when it would look at more
+ * keys than so many, as far as it does not delete them. etcd has no such bound.
+ */
+export const TXN_LOOKS_MAX = 100_000;
+
+/** A txn without writes that looks at more keys than so many is read in slices of so many, and not many more bytes. */
+export const SHORT_TXN_LOOKS = 5_000;
+export const TXN_SLICE_LOOKS = 1_000;
+export const TXN_SLICE_BYTES = 4 * 1024 * 1024;
+
+/** How many such txns are read at a time, and how many wait for their turn; one more is refused. */
+export const LONG_TXNS_RUNNING_MAX = 2;
+export const LONG_TXNS_WAITING_MAX = 1_000;
+
 /** One RangeStream message holds at most so many keys, and no further one beyond so many bytes. */
 export const RANGE_STREAM_CHUNK_BYTES = 256 * 1024;
 export const RANGE_STREAM_CHUNK_KEYS = 1_000;

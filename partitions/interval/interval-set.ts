@@ -1,4 +1,6 @@
 /** A set of half-open key intervals that answers what of the keys is covered. Keys are latin1 strings: their order is byte order. */
+import type { Interval } from "./interval.ts";
+
 export class IntervalSet {
   /** Sorted, disjoint and not touching, so both arrays ascend together. */
   readonly #starts: string[] = [];
@@ -22,6 +24,11 @@ export class IntervalSet {
 
   addAll(other: IntervalSet): void {
     for (let i = 0; i < other.#starts.length; i++) this.add(other.#starts[i], other.#ends[i]);
+  }
+
+  /** Those of the set, in order. */
+  *intervals(): Generator<Interval> {
+    for (let i = 0; i < this.#starts.length; i++) yield { start: this.#starts[i], end: this.#ends[i] };
   }
 
   has(key: string): boolean {

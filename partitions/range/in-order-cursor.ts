@@ -60,7 +60,7 @@ export class InOrderCursor implements RangeCursor {
 
   isLongerThan(keys: number): boolean {
     if (this.#next === null) return !this.finished && this.#openCount().left > keys;
-    if (this.#limit > keys) return this.#state.historyCount(this.#interval) > keys;
+    if (this.#limit > keys) return this.#state.walkLooks(this.#interval) > keys;
     return this.hold.revision < this.#state.newestRevision && this.#openCount().left > keys;
   }
 

@@ -37,7 +37,9 @@ export function openRangeAt(state: KeyspaceState, request: RangeRequest, revisio
 
 /** The answer to a range request in one go; its header is left null. */
 export function range(state: KeyspaceState, request: RangeRequest): RangeResponse | Refusal {
-  if (isSingleKey(request.rangeEnd) && !hasFilter(request)) return rangeOfKey(state, request);
+  if (isSingleKey(request.rangeEnd) && !hasFilter(request)) {
+    return checkRevision(state, request.revision) ?? rangeOfKey(state, request, readRevision(state, request.revision));
+  }
   const cursor = openRange(state, request);
   if (cursor instanceof Refusal) return cursor;
   const response = drain(cursor, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
@@ -64,11 +66,13 @@ function drain(cursor: RangeCursor, maxKeys: number, maxSteps: number): RangeRes
   return { header: null, kvs, more: cursor.more, count: cursor.count };
 }
 
-/** The most frequent read, a key alone, without a walk: 0.6 µs instead of the 1.7 µs that it takes through a cursor. */
-function rangeOfKey(state: KeyspaceState, request: RangeRequest): RangeResponse | Refusal {
-  const refusal = checkRevision(state, request.revision);
-  if (refusal !== null) return refusal;
-  const change = state.find(keyString(request.key))?.liveAt(readRevision(state, request.revision)) ?? null;
+/**
+ * The most frequent read, a key alone, without a walk: 0.6 µs instead of the 1.7 µs that it takes through a cursor.
+ *
+ * @param request one without a filter, for a single key
+ */
+export function rangeOfKey(state: KeyspaceState, request: RangeRequest, revision: number): RangeResponse {
+  const change = state.find(keyString(request.key))?.liveAt(revision) ?? null;
   if (change === null) return { header: null, kvs: [], more: false, count: 0 };
   const kvs = request.countOnly ? [] : [request.keysOnly ? kvWithoutValue(change.kv) : change.kv];
   return { header: null, kvs, more: false, count: 1 };

@@ -66,7 +66,7 @@ export class SortedCursor implements RangeCursor {
     const isCountedApart = isOfLast || Number.isFinite(this.#wanted);
     this.#counting = isCountedApart ? state.openCount(interval, revision) : null;
     const most = isOfLast ? request.limit : this.#filter === null ? this.#wanted : Number.POSITIVE_INFINITY;
-    this.#size = Math.min(state.historyCount(interval), most) + (this.#counting?.left ?? 0);
+    this.#size = Math.min(state.walkLooks(interval), most) + (this.#counting?.left ?? 0);
   }
 
   get finished(): boolean {

@@ -87,12 +87,13 @@ export class KeyspaceState {
     return new HistoryWalk(this.partitionMap, interval);
   }
 
-  /** How many keys of an interval are kept, deleted ones included: so many does a walk look at. */
-  historyCount(interval: Interval): number {
-    let count = 0;
-    for (const { start, end, partition } of this.partitionMap.spans(interval))
-      count += partition.historyCountIn(start, end);
-    return count;
+  /** How many looks a walk over an interval takes: at all keys that are kept, deleted ones included, and into each next span. */
+  walkLooks(interval: Interval): number {
+    let looks = this.partitionMap.crossings(interval);
+    for (const { start, end, partition } of this.partitionMap.owners(interval)) {
+      looks += partition.historyCountIn(start, end);
+    }
+    return looks;
   }
 
   /** How many keys of an interval existed at a revision that is not compacted. */
@@ -109,7 +110,7 @@ export class KeyspaceState {
     const parts: PartCounting[] = [];
     if (remembered !== null) parts.push(new Counted(remembered));
     else {
-      for (const { start, end, partition } of this.partitionMap.spans(interval)) {
+      for (const { start, end, partition } of this.partitionMap.owners(interval)) {
         parts.push(isNewest ? new Counted(partition.count(start, end)) : partition.openCount(start, end, revision));
       }
     }

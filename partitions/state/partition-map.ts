@@ -75,6 +75,23 @@ export class PartitionMap {
     }
   }
 
+  /** How often a walk over an interval goes from one span to the next, at most. */
+  crossings({ start, end }: Interval): number {
+    return end <= start ? 0 : this.#search(end) - this.#search(start);
+  }
+
+  /** The partitions that have keys of an interval, each once and in no particular order, with where those keys lie. */
+  *owners(interval: Interval): Generator<Span> {
+    const { start, end } = interval;
+    if (end <= start) return;
+    // What lies in spans of others it does not have.
+    yield { start, end, partition: this.rest };
+    for (let i = this.#search(start); i < this.#spans.length && this.#spans[i].start < end; i++) {
+      const { partition } = this.#spans[i];
+      if (partition !== this.rest) yield { start, end, partition };
+    }
+  }
+
   verify(): void {
     let start = "";
     for (const span of this.#spans) {

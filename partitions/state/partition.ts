@@ -3,6 +3,7 @@
  * accounts of the versions and bytes they take. It knows nothing of its neighbours.
  */
 import assert from "node:assert/strict";
+import { prefixEnd } from "../interval/interval.ts";
 import { CountingBack, CountingUp } from "./counting.ts";
 import type { PartCounting } from "./counting.ts";
 import type { Change, KeyHistory } from "./key-history.ts";
@@ -29,6 +30,8 @@ function bytesOfKey(history: KeyHistory): number {
 export class Partition {
   /** The prefix of all its keys, or "" for the partition of the keys that no other one owns. */
   readonly prefix: string;
+  /** Lies behind all its keys. */
+  readonly #end: string;
   readonly #table = new KeyTable();
   readonly #index = new KeyIndex();
   /** The creations and deletions among the changes since the compact revision. */
@@ -38,6 +41,7 @@ export class Partition {
 
   constructor(prefix: string) {
     this.prefix = prefix;
+    this.#end = prefixEnd(prefix);
   }
 
   /** How many keys exist now. */
@@ -71,7 +75,7 @@ export class Partition {
 
   /** How many keys exist now in an interval. */
   count(start: string, end: string): number {
-    return Math.max(0, this.#index.rank(end) - this.#index.rank(start));
+    return this.#isWithin(start, end) ? this.keyCount : Math.max(0, this.#index.rank(end) - this.#index.rank(start));
   }
 
   /** The `n`-th last of the keys below `end` that exist now. There are as many. */
@@ -81,7 +85,7 @@ export class Partition {
 
   /** How many keys of an interval are kept, those included that are deleted and not forgotten yet. */
   historyCountIn(start: string, end: string): number {
-    return this.#index.sizeOf(start, end);
+    return this.#isWithin(start, end) ? this.historyCount : this.#index.sizeOf(start, end);
   }
 
   /** Begins to count the keys of an interval that existed at a revision that is not compacted. */
@@ -141,6 +145,11 @@ export class Partition {
     this.#bytes -= bytesOfKey(history);
     this.#index.remove(history.key);
     this.#table.remove(history.key);
+  }
+
+  /** Whether all its keys lie in an interval. */
+  #isWithin(start: string, end: string): boolean {
+    return start <= this.prefix && end >= this.#end;
   }
 
   #add(change: Change): void {

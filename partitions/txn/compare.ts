@@ -29,7 +29,8 @@ export function holds(state: KeyspaceState, compare: Compare): boolean {
   return true;
 }
 
-function holdsFor(compare: Compare, stored: Change | null): boolean {
+/** Whether a comparison is true for what is stored, null for nothing. */
+export function holdsFor(compare: Compare, stored: Change | null): boolean {
   // CP-02: a missing key has no value, not even an unequal one.
   if (stored === null && compare.target === TARGET_VALUE) return false;
   const order = orderOf(compare, stored);

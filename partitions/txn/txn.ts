@@ -24,11 +24,11 @@ import type { Interval } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { checkPut, needsKey, put } from "./put.ts";
 import { range } from "../range/range.ts";
-import { checkRevision, readRevision } from "../range/read-revision.ts";
-import { COMPACTED, KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "../refusals.ts";
+import { checkTxnRevision, readRevision } from "../range/read-revision.ts";
+import { KEY_NOT_FOUND, Refusal, TOO_MANY_KEYS } from "../refusals.ts";
 
 /** The branch that a txn takes, and those of the txns inside that branch in the order of their operations. */
-interface Branch {
+export interface Branch {
   readonly succeeded: boolean;
   readonly operations: readonly RequestOp[];
   readonly inner: readonly Branch[];
@@ -37,7 +37,7 @@ interface Branch {
 /** The ranges of one txn may give so many keys together; a single one is not bounded. */
 export const TXN_RANGE_KEYS_MAX = 1_000_000;
 
-const NO_BRANCHES: readonly Branch[] = [];
+export const NO_BRANCHES: readonly Branch[] = [];
 
 /**
  * Executes a whole txn as uncommitted changes, or refuses it without any. The top header is left null.
@@ -55,9 +55,18 @@ export function hasPut(request: TxnRequest): boolean {
   return operationsHavePut(request.success) || operationsHavePut(request.failure);
 }
 
+/** Whether a txn has a put or a delete anywhere in its tree, taken or not. One without changes nothing, whatever it does. */
+export function hasWrite({ success, failure }: TxnRequest): boolean {
+  return success.some(isWrite) || failure.some(isWrite);
+}
+
 /** TX-17: whether every operation is a range. A txn inside a txn counts as a write, whatever it does. */
 export function isReadOnly(request: TxnRequest): boolean {
   return request.success.every(isRange) && request.failure.every(isRange);
+}
+
+function isWrite(operation: RequestOp): boolean {
+  return operation.case === "txn" ? hasWrite(operation.request) : operation.case !== "range";
 }
 
 function isRange(operation: RequestOp): boolean {
@@ -113,12 +122,8 @@ class PathCheck {
 
   #checkOperation(operation: RequestOp): Refusal | null {
     switch (operation.case) {
-      case "range": {
-        // Unlike in a range of its own, a negative revision is one like others here, below the compact revision.
-        const { revision } = operation.request;
-        if (revision < 0 && revision < this.#state.compactRevision) return COMPACTED;
-        return checkRevision(this.#state, revision) ?? this.#checkSize(operation.request);
-      }
+      case "range":
+        return checkTxnRevision(this.#state, operation.request.revision) ?? this.#checkSize(operation.request);
       case "put": {
         const refusal = checkPut(this.#state, operation.request) ?? this.#checkKeyIsLeft(operation.request);
         if (this.#deletes.length > 0) this.#puts.set(keyString(operation.request.key), this.#order++);
@@ -212,6 +217,6 @@ function isResponse(result: RangeResponse | Refusal): result is RangeResponse {
 }
 
 /** Inside a txn only the revision of a header is told. */
-function headerAt(revision: number): ResponseHeader {
+export function headerAt(revision: number): ResponseHeader {
   return { clusterId: 0n, memberId: 0n, revision, raftTerm: 0 };
 }

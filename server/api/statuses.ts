@@ -28,6 +28,11 @@ export const EMPTY_REQUEST_OP = status(INVALID_ARGUMENT, "etcdserver: key not fo
 export const VALUE_PROVIDED = status(INVALID_ARGUMENT, "etcdserver: value is provided");
 export const LEASE_PROVIDED = status(INVALID_ARGUMENT, "etcdserver: lease is provided");
 export const TOO_MANY_OPS = status(INVALID_ARGUMENT, "etcdserver: too many operations in txn request");
+/** A txn with writes beyond TXN_LOOKS_MAX. etcd has no such bound. */
+export const TOO_MANY_LOOKS = status(
+  RESOURCE_EXHAUSTED,
+  "etcdserver: too many keys are looked at in one txn with writes",
+);
 export const DUPLICATE_KEY = status(INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request");
 export const INVALID_SORT_OPTION = status(INVALID_ARGUMENT, "etcdserver: invalid sort option");
 export const INVALID_CLIENT_API_VERSION = status(INVALID_ARGUMENT, "etcdserver: invalid client api version");

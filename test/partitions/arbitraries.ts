@@ -128,6 +128,17 @@ const { txn } = fc.letrec<{ txn: TxnStep; op: OpStep; list: OpStep[] }>((tie) =>
   txn: fc.record({ compare: fc.array(compare, { maxLength: 2 }), success: tie("list"), failure: tie("list") }),
 }));
 
+/** The same without writes. */
+const { txn: readTxn } = fc.letrec<{ txn: TxnStep; op: OpStep; list: OpStep[] }>((tie) => ({
+  op: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    { weight: 3, arbitrary: range.map(({ request, back }) => ({ op: { case: "range" as const, request }, back })) },
+    { weight: 1, arbitrary: tie("txn").map((inner) => ({ txn: inner })) },
+  ),
+  list: fc.array(tie("op"), { maxLength: 4 }),
+  txn: fc.record({ compare: fc.array(compare, { maxLength: 3 }), success: tie("list"), failure: tie("list") }),
+}));
+
 export type { TxnStep, OpStep };
 
 const kv = {
@@ -146,6 +157,9 @@ const kv = {
       const { key: start, rangeEnd: end } = isWide === 0 ? request : rangeRequest(FROM_KEY, FROM_KEY);
       return { step: "heldRead" as const, request: { ...request, key: start, rangeEnd: end }, back, ...most };
     }),
+  heldTxn: fc
+    .record({ request: readTxn, maxLooks: fc.integer({ min: 1, max: 6 }), maxBytes: fc.integer({ min: 1, max: 200 }) })
+    .map((fields) => ({ step: "heldTxn" as const, ...fields })),
   heldHash: fc
     .record({
       back: fc.option(revisionsBack, { nil: null }),
@@ -211,6 +225,7 @@ export const readSteps = fc
         { weight: 1, arbitrary: kv.txn },
         { weight: 6, arbitrary: kv.heldRead },
         { weight: 3, arbitrary: kv.heldHash },
+        { weight: 6, arbitrary: kv.heldTxn },
         { weight: 15, arbitrary: kv.readOn },
         { weight: 2, arbitrary: kv.compact },
         { weight: 3, arbitrary: kv.compactStep },

@@ -12,6 +12,7 @@ import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
 import { HeldHash } from "./walk/held-hash.ts";
 import { HeldRead } from "./range/held-read.ts";
+import { HeldTxn } from "./txn/held-txn.ts";
 import { isRefused, Model } from "./model.ts";
 import type { ModelWatch } from "./model.ts";
 import { deleteOutcome, eventOutcome, plainKv, putOutcome, rangeOutcome, refusalOf, txnOutcome } from "./outcome.ts";
@@ -75,7 +76,7 @@ export class Run {
     partitionMap: new PartitionMap({ prefixes: ["/registry/pods/a", "a"], resourceRoot: "/reg" }),
   });
   readonly #probes: Probe[] = [];
-  readonly #heldReads: (HeldRead | HeldHash)[] = [];
+  readonly #heldReads: (HeldRead | HeldHash | HeldTxn)[] = [];
 
   take(step: Step): void {
     const { keyspace, model } = this;
@@ -105,6 +106,13 @@ export class Run {
       case "heldRead": {
         const read = this.#holdRange(step);
         if (read !== null) this.#heldReads.push(read);
+        break;
+      }
+      case "heldTxn": {
+        const request = this.#txnRequest(step.request);
+        const expected = model.txn(request);
+        expect(txnOutcome(keyspace.txn(request))).toEqual(expected);
+        this.#heldReads.push(new HeldTxn(keyspace.openTxn(request), step.maxLooks, step.maxBytes, expected));
         break;
       }
       case "heldHash":

@@ -19,6 +19,7 @@ import {
   rangeResponseParts,
   rangeStreamResponseParts,
   slicedRangeResponseParts,
+  txnResponseParts,
   watchResponseParts,
   writeDeleteRangeResponse,
   writeRangeResponse,
@@ -72,6 +73,24 @@ describe("a message in parts", () => {
         expect(whole(rangeStreamResponseParts(response))).toEqual(written(writeRangeStreamResponse, response));
       }),
     );
+  });
+
+  test("is the same TxnResponse as in one piece", () => {
+    const put: ResponseOp = { case: "put", response: { header: NO_HEADER, prevKv: ENCODED } };
+    const deleted: ResponseOp = {
+      case: "deleteRange",
+      response: { header: HEADER, deleted: 2, prevKvs: [ENCODED, ENCODED] },
+    };
+    fc.assert(
+      fc.property(fc.array(rangeResponse, { maxLength: 4 }), fc.boolean(), (ranges, succeeded) => {
+        const responses = ranges.map((response): ResponseOp => ({ case: "range", response }));
+        const inner: ResponseOp = { case: "txn", response: { header: NO_HEADER, succeeded, responses } };
+        const empty: ResponseOp = { case: "none" };
+        const all = { header: HEADER, succeeded, responses: [put, ...responses, inner, empty, deleted, inner] };
+        expect(whole(txnResponseParts(all))).toEqual(written(writeTxnResponse, all));
+      }),
+    );
+    expect(whole(txnResponseParts({ header: null, succeeded: false, responses: [] }))).toHaveLength(0);
   });
 
   test("is the same WatchResponse as in one piece", () => {

@@ -6,6 +6,7 @@ import { decodeRangeRequest, decodeTxnRequest } from "../../../proto/requests.ts
 import {
   rangeResponseParts,
   slicedRangeResponseParts,
+  txnResponseParts,
   writeCompactionResponse,
   writeDeleteRangeResponse,
   writePutResponse,
@@ -27,7 +28,7 @@ import { Writer } from "../../../proto/writer.ts";
 import { isSingleKey } from "../../../partitions/interval/interval.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
-import { isReadOnly } from "../../../partitions/txn/txn.ts";
+import { hasWrite, isReadOnly } from "../../../partitions/txn/txn.ts";
 import type { Turns } from "../../clock.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { SpaceGuard } from "../../engine/space-guard.ts";
@@ -43,6 +44,7 @@ import {
   RECORD_KIND_BYTES,
   REQUEST_ENVELOPE_BYTES,
   TXN_TREE_OPS_FACTOR,
+  TXN_LOOKS_MAX,
 } from "../../limits.ts";
 import type { Method, UnaryCall } from "../../transport/service.ts";
 import { deleteRangeBytes, kvBytes, txnBytes } from "./answer-size.ts";
@@ -52,10 +54,11 @@ import type { Callers } from "../callers.ts";
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from "./checks.ts";
 import type { Headers } from "../header.ts";
 import { LongRanges } from "./long-range.ts";
+import { LongTxns } from "./long-txn.ts";
 import { commandMethod, readMethod } from "../method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { SlicedRange } from "./sliced-range.ts";
-import { ANSWER_TOO_LARGE } from "../statuses.ts";
+import { ANSWER_TOO_LARGE, TOO_MANY_LOOKS } from "../statuses.ts";
 
 export interface KvContext {
   readonly keyspace: Keyspace;
@@ -76,12 +79,14 @@ export class KvService {
   readonly methods: readonly Method[];
   readonly #context: KvContext;
   readonly #longRanges: LongRanges;
+  readonly #longTxns: LongTxns;
   readonly #writer = new Writer();
 
   constructor(context: KvContext) {
     this.#context = context;
     const { txnOpsMax } = context;
     this.#longRanges = new LongRanges(context.keyspace, context.turns);
+    this.#longTxns = new LongTxns(context.keyspace, context.turns);
     this.methods = [
       readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
       rangeStreamMethod(context),
@@ -161,30 +166,51 @@ export class KvService {
   };
 
   #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
-    const { guard, callers, txnOpsMax, keyspace } = this.#context;
+    const { guard, txnOpsMax, keyspace } = this.#context;
     const cost = txnCost(request);
     if (guard.refuseOverQuota(call, cost)) return;
     const refused = checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
-    if (!isReadOnly(request)) {
-      this.#propose(TXN, request, record, cost, call, this.#replyTxn);
-      return;
-    }
-    const denied = callers.refuse(call, (authorization, identity) => authorization.refuseTxn(identity, request));
-    if (denied !== null) return call.fail(denied);
-    // TX-17: a txn of ranges is a read.
-    const response = keyspace.txn(request);
-    if (response instanceof Refusal) return call.fail(response);
-    TXN.count(this.#context.counters, request, response);
-    this.#replyTxn(call, response);
+    if (!hasWrite(request)) return this.#readTxn(call, request, record);
+    if (keyspace.looksOf(request) > TXN_LOOKS_MAX) return call.fail(TOO_MANY_LOOKS);
+    this.#propose(TXN, request, record, cost, call, this.#replyTxn);
+  }
+
+  /**
+   * TX-17: a txn of ranges is a read. So is one whose inner txns have no writes either; but to etcd that goes the way of
+   * writes, and is refused what they are refused.
+   */
+  #readTxn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
+    const { callers, counters } = this.#context;
+    const refused =
+      callers.refuse(call, (authorization, identity) => authorization.refuseTxn(identity, request)) ??
+      (isReadOnly(request) ? null : this.#refuseWrite(record, 0));
+    if (refused !== null) return call.fail(refused);
+    const refuseNow = callers.beginRead();
+    this.#longTxns.read(call, request, (outcome, revision) => {
+      const response = refuseNow() ?? outcome;
+      if (response instanceof Refusal) return call.fail(response);
+      TXN.count(counters, request, response);
+      this.#replyTxnAt(call, response, revision);
+    });
   }
 
   readonly #replyTxn = (call: UnaryCall, response: TxnResponse): void => {
-    if (txnBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
-    response.header = this.#context.headers.at(this.#context.keyspace.revision);
-    writeTxnResponse(this.#cleared(), response);
-    call.reply(this.#writer.bytes());
+    this.#replyTxnAt(call, response, this.#context.keyspace.revision);
   };
+
+  #replyTxnAt(call: UnaryCall, response: TxnResponse, revision: number): void {
+    const bytes = txnBytes(response);
+    if (bytes > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
+    response.header = this.#context.headers.at(revision);
+    if (bytes > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = txnResponseParts(response);
+      call.replyParts(parts, length);
+    } else {
+      writeTxnResponse(this.#cleared(), response);
+      call.reply(this.#writer.bytes());
+    }
+  }
 
   #compact(call: UnaryCall, request: CompactionRequest, record: Buffer): void {
     const refused = this.#context.callers.refuseAdmin(call);
@@ -212,15 +238,19 @@ export class KvService {
     call: UnaryCall,
     reply: Reply<Response>,
   ): void {
-    const { callers, proposer, guard, requestBytesMax } = this.#context;
+    const { callers, proposer } = this.#context;
     const identity = callers.identify(call);
     if (identity instanceof Refusal) return call.fail(identity);
-    // A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08).
-    const tooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > requestBytesMax;
     const refused =
-      (tooLarge ? REQUEST_TOO_LARGE : guard.refuseByAlarm(cost)) ??
-      proposer.propose(kind, request, record, new CallWaiter(call, reply), identity);
+      this.#refuseWrite(record, cost) ?? proposer.propose(kind, request, record, new CallWaiter(call, reply), identity);
     if (refused !== null) call.fail(refused);
+  }
+
+  /** A record may not grow beyond what etcd would put into its log, which is the request in an envelope (PT-08). */
+  #refuseWrite(record: Buffer, cost: number): Refusal | null {
+    const { guard, requestBytesMax } = this.#context;
+    const isTooLarge = record.length - RECORD_KIND_BYTES + REQUEST_ENVELOPE_BYTES > requestBytesMax;
+    return isTooLarge ? REQUEST_TOO_LARGE : guard.refuseByAlarm(cost);
   }
 
   #cleared(): Writer {
