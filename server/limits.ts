@@ -135,3 +135,25 @@ export const AUTH_NAME_BYTES_MAX = 32_768;
  */
 export const PASSWORDS_WAITING_MAX = 1_000;
 export const PASSWORDS_WAITING_PER_USER_MAX = 100;
+
+/**
+ * Descriptors that clients' connections leave alone: those open at a start (about 25), the journal's, those of the metrics'
+ * connections, and of what is opened for a moment.
+ */
+export const DESCRIPTORS_RESERVED = 64;
+
+/** Connections that clients may have however few descriptors there are. */
+export const CLIENT_CONNECTIONS_MIN = 16;
+
+/** Connections of one address of --listen-metrics-urls; one more is closed at once. */
+export const METRICS_CONNECTIONS_MAX = 16;
+
+/** How often the journal's disk is looked at. */
+export const DISK_CHECK_MS = 5_000;
+
+/** There is little room on it below this share of its size, or this many bytes, whichever is less. */
+export const DISK_LOW_SHARE = 0.1;
+export const DISK_LOW_BYTES = 10_000_000_000;
+
+/** And there is room again above so many times as much. */
+export const DISK_ROOM_AGAIN_FACTOR = 1.2;

@@ -11,6 +11,7 @@ import { AutoCompactor } from "./engine/auto-compactor.ts";
 import { systemClock, systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { openDataDir } from "./host/data-dir.ts";
+import { HostResources } from "./host/host-resources.ts";
 import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
 import { EngineHealth } from "./http/engine-health.ts";
@@ -24,6 +25,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import { CallCounters } from "./metrics/call-counters.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
+import { DEFAULT_LIMITS } from "./transport/limits.ts";
 
 /** Where the journal lies inside the data directory. */
 const JOURNAL_DIRECTORY = "journal";
@@ -101,6 +103,7 @@ async function open(
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { clusterId, memberId } = dataDir.identity;
+  const directory = path.join(dataDir.path, JOURNAL_DIRECTORY);
   let server: GrpcServer | null = null;
   const engine = new Engine({
     ...systemTime,
@@ -130,7 +133,7 @@ async function open(
       openDirectoryJournal({
         ...systemTime,
         ...journalOptions,
-        directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
+        directory,
         listener,
         isAgain,
         mustExist: isAgain || dataDir.journalMade,
@@ -139,15 +142,20 @@ async function open(
       }),
   });
   opened.add(() => reigns.close());
+  const resources = new HostResources({ directory, clock, logger, onGone: onLost });
+  opened.add(() => resources.stop());
   const records = await reigns.begin();
   await dataDir.noteJournal();
+  await resources.begin();
   const { revision } = engine.keyspace;
   logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
 
   const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
-  const metrics = new Metrics(engineMetricSources({ engine, services, calls, checks, memberId, config }));
+  const metrics = new Metrics(
+    engineMetricSources({ engine, services, calls, checks, memberId, config, host: resources }),
+  );
   const http = createHttpHandler({
     checks,
     metrics: () => metrics.text(),
@@ -155,15 +163,19 @@ async function open(
     logger,
   });
   for (const address of config.listenMetricsAddresses) {
-    const listener = await listenHttp(address, http);
+    const listener = await listenHttp(address, http, (max) => resources.refuse(max));
     opened.add(() => listener.close());
   }
   const front = new GrpcServer({
     methods: services.methods,
     http,
     observer: calls,
-    limits: { receiveMessageBytesMax: config.maxRequestBytes + RECEIVE_OVERHEAD_BYTES },
+    limits: {
+      receiveMessageBytesMax: config.maxRequestBytes + RECEIVE_OVERHEAD_BYTES,
+      connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax),
+    },
     log: logger,
+    onRefused: (max) => resources.refuse(max),
   });
   server = front;
   opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import type { ListenAddress } from "../config/config.ts";
+import { METRICS_CONNECTIONS_MAX } from "../limits.ts";
 import { removeStaleSocket } from "../host/stale-socket.ts";
 import type { HttpHandler } from "./http-handler.ts";
 
@@ -24,14 +25,21 @@ const STALL_TIMEOUT_MS = 60_000;
 /**
  * Starts to listen.
  *
+ * @param onRefused is told of each connection that is closed at once, as so many are open
  * @throws the error of the socket when the address cannot be bound
  */
-export async function listenHttp(address: ListenAddress, handler: HttpHandler): Promise<HttpListener> {
+export async function listenHttp(
+  address: ListenAddress,
+  handler: HttpHandler,
+  onRefused: (connectionsMax: number) => void,
+): Promise<HttpListener> {
   if ("path" in address) {
     await removeStaleSocket(address.path);
   }
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
   server.timeout = STALL_TIMEOUT_MS;
+  server.maxConnections = METRICS_CONNECTIONS_MAX;
+  server.on("drop", () => onRefused(METRICS_CONNECTIONS_MAX));
   server.listen(address);
   await once(server, "listening");
   const bound = server.address();

@@ -6,6 +6,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import type { CallCounters } from "../metrics/call-counters.ts";
 import type { MetricSources } from "../metrics/etcd-metrics.ts";
+import type { HostNumbers } from "../metrics/host-metrics.ts";
 
 export interface MetricParts {
   readonly engine: Engine;
@@ -14,10 +15,11 @@ export interface MetricParts {
   readonly checks: HealthChecks;
   readonly memberId: bigint;
   readonly config: Config;
+  readonly host: HostNumbers;
 }
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
-  const { engine, services, calls, checks, memberId, config } = parts;
+  const { engine, services, calls, checks, memberId, config, host } = parts;
   const { applier, proposer, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
@@ -46,5 +48,6 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     }),
     alarms: () => health.alarms(),
     healthChecks: () => checks.counts(),
+    host,
   };
 }

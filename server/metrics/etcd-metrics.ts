@@ -8,6 +8,7 @@ import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
 import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 import type { CallCounters } from "./call-counters.ts";
 import type { Counters } from "./counters.ts";
+import type { HostNumbers } from "./host-metrics.ts";
 import type { MetricSet } from "./metric-set.ts";
 
 /** Where the values come from. Functions are called at each scrape, several times; they only look up numbers. */
@@ -23,6 +24,7 @@ export interface MetricSources {
   /** Names of active alarms: `NOSPACE`, `CORRUPT`. */
   readonly alarms: () => readonly string[];
   readonly healthChecks: () => Iterable<HealthCheckNumbers>;
+  readonly host: HostNumbers;
 }
 
 export interface JournalNumbers {

@@ -3,6 +3,7 @@
  * named `plinth_…`). Values are read when scraped.
  */
 import { registerEtcdMetrics, type MetricSources } from "./etcd-metrics.ts";
+import { registerHostMetrics } from "./host-metrics.ts";
 import { MetricSet } from "./metric-set.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 
@@ -13,7 +14,8 @@ export class Metrics {
   constructor(sources: MetricSources) {
     this.set = new MetricSet();
     registerEtcdMetrics(this.set, sources);
-    registerProcessMetrics(this.set);
+    registerHostMetrics(this.set, sources.host);
+    registerProcessMetrics(this.set, sources.host.descriptorLimit);
   }
 
   /** The `Content-Type` of `text()`. */

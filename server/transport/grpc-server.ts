@@ -34,6 +34,8 @@ export interface GrpcServerOptions {
   readonly observer?: CallObserver;
   readonly limits?: Partial<TransportLimits>;
   readonly log?: TransportLog;
+  /** A connection was closed at once, as `connectionsMax` were open. */
+  readonly onRefused?: (connectionsMax: number) => void;
   /** For tests: overwrites what was read as soon as it is parsed, so that a handler that keeps a view is found out. */
   readonly poisonReads?: boolean;
   /** For tests and unknown versions of Node: does not read through one shared buffer. */
@@ -59,6 +61,7 @@ export class GrpcServer implements ConnectionHost {
   readonly sendTotals: SendTotals = { owedBytes: 0, queuedBytes: 0 };
 
   readonly #log: TransportLog | null;
+  readonly #onRefused: (connectionsMax: number) => void;
   readonly #poisonReads: boolean;
   readonly #privateReads: boolean;
   readonly #listeners = new Set<Server>();
@@ -77,6 +80,7 @@ export class GrpcServer implements ConnectionHost {
     this.methods = new MethodTable(options.methods);
     this.observer = options.observer ?? null;
     this.#log = options.log ?? null;
+    this.#onRefused = options.onRefused ?? (() => {});
     this.#poisonReads = options.poisonReads ?? false;
     this.#privateReads = options.privateReads ?? false;
     this.http = createHttpServer((request, response) => {
@@ -178,9 +182,12 @@ export class GrpcServer implements ConnectionHost {
 
   /** Keeps account of a socket; false when there are too many. */
   #admit(socket: Socket): boolean {
-    if (this.#sockets.size >= this.limits.connectionsMax || this.#shutdown !== null) {
+    const { connectionsMax } = this.limits;
+    const isRoom = this.#sockets.size < connectionsMax;
+    if (!isRoom || this.#shutdown !== null) {
       socket.on("error", () => socket.destroy());
       socket.destroy();
+      if (!isRoom) this.#onRefused(connectionsMax);
       return false;
     }
     this.#track(socket);

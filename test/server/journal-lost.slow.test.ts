@@ -1,5 +1,5 @@
 /** The real process on a disk whose trouble does not pass, and on one whose trouble does. */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { GrpcError } from "../../bench/client/lean-client.ts";
@@ -40,6 +40,14 @@ test("an error that no reopening repairs ends the process with a line and an exi
   expect((await again.range(rangeRequest("before"))).count).toBe(1);
   await again.put(putRequest("after"));
   await again.close();
+});
+
+test("a journal whose directory is gone ends the process, though nothing has failed", async () => {
+  const { plinth, client } = await start();
+  await rename(path.join(plinth.dataDir, "journal"), `${plinth.dataDir}.journal`);
+  expect(await plinth.untilEnded()).toBe("exit code 74");
+  expect(plinth.logLines.at(-1)).toContain("journal is gone: ENOENT");
+  await client.close();
 });
 
 test.each(["ENOSPC", "EDQUOT"])("an %s that passes ends nothing: writes go on in the same process", async (code) => {

@@ -11,6 +11,7 @@ export class FakeMetricSources {
   keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0 };
   watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
   alarms: string[] = [];
+  host = { descriptorLimit: 1_024, connectionsRefused: 0, diskFreeBytes: 0, diskTotalBytes: 0 };
   checks = [
     { type: "health", name: "health", succeeded: 0, failed: 0, lastSucceeded: true },
     { type: "readyz", name: "linearizable_read", succeeded: 0, failed: 0, lastSucceeded: true },
@@ -31,6 +32,7 @@ export class FakeMetricSources {
       watchers: () => this.watchers,
       alarms: () => this.alarms,
       healthChecks: () => this.checks,
+      host: this.host,
     };
   }
 }

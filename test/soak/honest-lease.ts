@@ -51,18 +51,22 @@ export class HonestLease {
       this.#isGranted = true;
     }
     const stream = client.keepAlive();
-    while (!signal.aborted) {
-      stream.send({ ID });
-      while (!(await stream.arrives(EVERY_MS))) stream.send({ ID });
-      const { TTL } = await stream.next();
-      this.keepalives++;
-      const { count } = await client.range(rangeRequest(KEY));
-      if (TTL <= 0 || count !== 1) {
+    stream.send({ ID });
+    // Whatever becomes of the answers.
+    const sending = setInterval(() => stream.send({ ID }), EVERY_MS);
+    try {
+      while (!signal.aborted) {
+        if (!(await stream.arrives(EVERY_MS))) continue;
+        const { TTL } = await stream.next();
+        this.keepalives++;
+        const { count } = await client.range(rangeRequest(KEY));
+        if (TTL > 0 && count === 1) continue;
         this.#ledger.violate(`the lease that is kept alive has ${TTL} s and ${count} keys`);
         this.#isGranted = false;
         return;
       }
-      await pause(EVERY_MS);
+    } finally {
+      clearInterval(sending);
     }
   }
 }

@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
 
 const HONEST_CLIENTS = 8;
 const DISK_BYTES = 6 * 1024 ** 3;
-const DESCRIPTORS_MAX = 512;
+const OPEN_FILES_MAX = 512;
 const IDLE_CONNECTIONS = 600;
 /** So long after the disk has room again a write must be acknowledged. */
 const RECOVERY_MS_MAX = 60_000;
@@ -61,7 +61,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "plinth-soak-"));
 const disk = mountDisk();
 const plinth = await startPlinth({
   dataDir: path.join(disk?.path ?? folder, "data"),
-  descriptorsMax: DESCRIPTORS_MAX,
+  openFilesMax: OPEN_FILES_MAX,
   flags: ["--quota-backend-bytes=8589934592"],
 });
 const server = new TestedServer(plinth);

@@ -20,8 +20,8 @@ export interface PlinthOptions {
   readonly flags?: readonly string[];
   /** Another main file than the server's own. */
   readonly mainFile?: string;
-  /** How many files it may have open; what the tester may have if not said. */
-  readonly descriptorsMax?: number;
+  /** How many files and sockets it may have open; as many as its parent unless said. */
+  readonly openFilesMax?: number;
 }
 
 const serverMainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
@@ -141,9 +141,9 @@ export class PlinthProcess {
 
   #command(): readonly string[] {
     const command = [process.execPath, ...this.#arguments()];
-    const { descriptorsMax } = this.#options;
-    if (descriptorsMax === undefined) return command;
-    return ["sh", "-c", `ulimit -n ${descriptorsMax} && exec "$@"`, "sh", ...command];
+    const { openFilesMax } = this.#options;
+    if (openFilesMax === undefined) return command;
+    return ["sh", "-c", `ulimit -n ${openFilesMax} && exec "$@"`, "sh", ...command];
   }
 
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<string> {

@@ -101,12 +101,14 @@ test("a step of a txn that is read looks at no more than it may, give or take wh
   const reader = harness.keyspace.openTxn(request);
   reader.hold.take();
   let most = 0;
-  for (let finished = false; !finished;) {
-    most = Math.max(
-      most,
-      looks.of(() => (finished = reader.step(200, Number.POSITIVE_INFINITY))),
-    );
-  }
+  let isFinished: boolean;
+  const step = (): void => {
+    isFinished = reader.step(200, Number.POSITIVE_INFINITY);
+  };
+  do {
+    isFinished = true;
+    most = Math.max(most, looks.of(step));
+  } while (!isFinished);
   reader.end();
   expect(reader.outcome).toEqual(harness.keyspace.txn(request));
   expect(most).toBeLessThan(3 * 200 + 100);

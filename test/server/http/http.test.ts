@@ -10,6 +10,7 @@ import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { createHttpHandler, type HttpHandler } from "../../../server/http/http-handler.ts";
 import { type HttpListener, listenHttp } from "../../../server/http/http-listener.ts";
 import { createLogger } from "../../../server/host/logger.ts";
+import { METRICS_CONNECTIONS_MAX } from "../../../server/limits.ts";
 import { FakeHealth } from "../../sim/fake-health.ts";
 import { LogLines } from "../../sim/log-lines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
@@ -43,7 +44,7 @@ beforeEach(async () => {
     logger,
     clock,
   });
-  listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler);
+  listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, () => {});
   url = urlOf(listener);
 });
 
@@ -253,9 +254,9 @@ describe("a listener of its own", () => {
     const socketPath = path.join(directory, "http.sock");
     await leaveStaleSocket(socketPath);
 
-    const first = await listenHttp({ path: socketPath }, handler);
+    const first = await listenHttp({ path: socketPath }, handler, () => {});
     expect(await askSocket(socketPath, "/livez")).toContain("200 OK");
-    await expect(listenHttp({ path: socketPath }, handler)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await expect(listenHttp({ path: socketPath }, handler, () => {})).rejects.toMatchObject({ code: "EADDRINUSE" });
     expect(await askSocket(socketPath, "/livez")).toContain("200 OK");
     await first.close();
   });
@@ -265,12 +266,30 @@ describe("a listener of its own", () => {
     onTestFinished(() => rm(directory, { recursive: true }));
     const file = path.join(directory, "precious");
     await writeFile(file, "data");
-    await expect(listenHttp({ path: file }, handler)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await expect(listenHttp({ path: file }, handler, () => {})).rejects.toMatchObject({ code: "EADDRINUSE" });
     expect((await stat(file)).size).toBe(4);
   });
 
+  test("connections beyond its limit are closed at once, and told of", async () => {
+    const refused: number[] = [];
+    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, (max) => refused.push(max));
+    const port = Number(new URL(urlOf(other)).port);
+    const sockets: Socket[] = [];
+    for (let i = 0; i < METRICS_CONNECTIONS_MAX + 1; i++) {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.resume();
+      sockets.push(socket);
+      await once(socket, "connect");
+    }
+    await once(sockets[METRICS_CONNECTIONS_MAX], "close");
+    expect(refused).toEqual([METRICS_CONNECTIONS_MAX]);
+    expect(sockets.filter(({ closed }) => closed)).toHaveLength(1);
+    await other.close();
+  });
+
   test("closing ends open connections", async () => {
-    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler);
+    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, () => {});
     const socket = connect(Number(new URL(urlOf(other)).port), "127.0.0.1");
     await once(socket, "connect");
     socket.resume();

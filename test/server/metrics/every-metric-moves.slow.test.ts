@@ -174,8 +174,11 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   );
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const calls = new CallCounters(services.methods);
-  const metrics = new Metrics(engineMetricSources({ engine, services, calls, checks, memberId: MEMBER_ID, config }));
+  const host = { descriptorLimit: 1_024, connectionsRefused: 0, diskFreeBytes: 0, diskTotalBytes: 0 };
+  const sources = engineMetricSources({ engine, services, calls, checks, memberId: MEMBER_ID, config, host });
+  const metrics = new Metrics(sources);
   const made = [await metrics.text()];
+  Object.assign(host, { connectionsRefused: 1, diskFreeBytes: 1, diskTotalBytes: 2 });
   const journal = await takeOver(engine);
   journal.hold();
   const lost = execute(engine, PUT, putRequest("lost")).catch((reason: unknown) => reason);

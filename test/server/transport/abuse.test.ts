@@ -442,12 +442,14 @@ describe("connections that do not get going", () => {
   });
 
   test("above the number of connections are closed at once", async () => {
-    const { port, server } = await startServer({ connectionsMax: 2 });
+    const refused: number[] = [];
+    const { port, server } = await startServer({ connectionsMax: 2 }, { onRefused: (max) => refused.push(max) });
     const first = await RawClient.open({ port });
     const second = await RawClient.open({ port });
     const third = await RawClient.connect({ port });
     await third.closed;
     expect(server.connectionCount).toBe(2);
+    expect(refused).toEqual([2]);
     first.destroy();
     await expect.poll(() => server.connectionCount).toBe(1);
     await RawClient.open({ port });

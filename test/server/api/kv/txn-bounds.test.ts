@@ -29,6 +29,7 @@ const EXIST: Compare = compare("k", { ...ALL, result: 1, number: 0 });
 
 class HeldUnaryCall implements UnaryCall {
   readonly metadata: CallMetadata = { clientApiVersion: null, hasLeader: false, token: null };
+  readonly connection: unknown = null;
   closed = false;
   answer: TxnResponse | Status | null = null;
 
@@ -56,7 +57,12 @@ beforeEach(async () => {
   for (let i = 0; i < KEYS; i++) engine.keyspace.put(putRequest(`k${String(i).padStart(4, "0")}`, "v"));
   const { keyspace, proposer, compactor, guard, counters } = engine;
   const service = new KvService({
-    ...{ keyspace, proposer, compactor, guard, counters, turns },
+    keyspace,
+    proposer,
+    compactor,
+    guard,
+    counters,
+    turns,
     callers: callersOf(keyspace),
     headers: new Headers(1n, 7n, proposer),
     txnOpsMax: 128,
