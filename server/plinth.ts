@@ -26,6 +26,7 @@ import { CallCounters } from "./metrics/call-counters.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
 import { DEFAULT_LIMITS } from "./transport/limits.ts";
+import type { TransportLimits } from "./transport/limits.ts";
 
 /** Where the journal lies inside the data directory. */
 const JOURNAL_DIRECTORY = "journal";
@@ -170,10 +171,7 @@ async function open(
     methods: services.methods,
     http,
     observer: calls,
-    limits: {
-      receiveMessageBytesMax: config.maxRequestBytes + RECEIVE_OVERHEAD_BYTES,
-      connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax),
-    },
+    limits: { ...transportLimits(config), connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
     log: logger,
     onRefused: (max) => resources.refuse(max),
   });
@@ -193,4 +191,16 @@ async function open(
   });
   opened.add(() => autoCompactor.stop());
   logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
+}
+
+/** What the operator may set of them. */
+function transportLimits({ maxRequestBytes, maxConcurrentStreams, keepAlive }: Config): Partial<TransportLimits> {
+  const isLimited = maxConcurrentStreams < DEFAULT_LIMITS.streamsPerConnectionMax;
+  return {
+    receiveMessageBytesMax: maxRequestBytes + RECEIVE_OVERHEAD_BYTES,
+    ...(isLimited && { streamsPerConnectionMax: maxConcurrentStreams, streamsAnnounced: maxConcurrentStreams }),
+    pingIntervalMsMin: keepAlive.minTimeMs,
+    keepAliveIntervalMs: keepAlive.intervalMs,
+    keepAliveTimeoutMs: keepAlive.timeoutMs,
+  };
 }

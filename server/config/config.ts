@@ -33,6 +33,15 @@ export type AutoCompaction =
   | { readonly mode: "periodic"; readonly retentionMs: number }
   | { readonly mode: "revision"; readonly retentionRevisions: number };
 
+/** PINGs between clients and server, in milliseconds. */
+export interface KeepAlive {
+  /** How long a client has to wait from one to the next. */
+  readonly minTimeMs: number;
+  /** How long a client may be silent before it is sent one, and how long after that. */
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
 export interface Config {
   readonly name: string;
   readonly dataDir: string;
@@ -44,6 +53,8 @@ export interface Config {
   readonly quotaBackendBytes: number | null;
   readonly maxTxnOps: number;
   readonly maxRequestBytes: number;
+  readonly maxConcurrentStreams: number;
+  readonly keepAlive: KeepAlive;
   readonly autoCompaction: AutoCompaction;
   readonly watchProgressNotifyIntervalMs: number;
   readonly authTokenTtlMs: number;
@@ -80,6 +91,14 @@ const PROGRESS_INTERVAL_MS_MIN = 100;
 const PROGRESS_INTERVAL_MS_DEFAULT = 5_000;
 
 const AUTH_TOKEN_TTL_SECONDS_DEFAULT = 300;
+
+const UINT32_MAX = 2 ** 32 - 1;
+
+/** What Go's gRPC library does unless it is told, and the shortest interval it takes. */
+const KEEP_ALIVE_MIN_TIME_MS_UNSET = 300_000;
+const KEEP_ALIVE_INTERVAL_MS_DEFAULT = 7_200_000;
+const KEEP_ALIVE_TIMEOUT_MS_DEFAULT = 20_000;
+const KEEP_ALIVE_INTERVAL_MS_MIN = 1_000;
 
 /** With the tenth that streams add to spread their ticks, what a timer can wait: 2^31 - 1 ms. */
 const PROGRESS_INTERVAL_HOURS_MAX = 500;
@@ -131,6 +150,12 @@ function buildConfig({ byName }: Settings): Config {
     quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
     maxTxnOps: readInteger(setting("max-txn-ops"), 0),
     maxRequestBytes: readInteger(setting("max-request-bytes"), 0, REQUEST_BYTES_MAX),
+    maxConcurrentStreams: readStreams(setting("max-concurrent-streams")),
+    keepAlive: readKeepAlive(
+      readDurationMs(setting("grpc-keepalive-min-time")),
+      readDurationMs(setting("grpc-keepalive-interval")),
+      readDurationMs(setting("grpc-keepalive-timeout")),
+    ),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
@@ -194,6 +219,20 @@ function readProgressInterval(setting: Setting): number {
 function readTokenTtl(setting: Setting): number {
   const seconds = readInteger(setting, 0);
   return (seconds === 0 ? AUTH_TOKEN_TTL_SECONDS_DEFAULT : seconds) * 1_000;
+}
+
+/** etcd takes 0 as no limit. */
+function readStreams(setting: Setting): number {
+  return readInteger(setting, 0, UINT32_MAX) || UINT32_MAX;
+}
+
+/** With a zero etcd leaves its gRPC library what it does unasked. */
+function readKeepAlive(minTimeMs: number, intervalMs: number, timeoutMs: number): KeepAlive {
+  const pings =
+    intervalMs > 0 && timeoutMs > 0
+      ? { intervalMs: Math.max(intervalMs, KEEP_ALIVE_INTERVAL_MS_MIN), timeoutMs }
+      : { intervalMs: KEEP_ALIVE_INTERVAL_MS_DEFAULT, timeoutMs: KEEP_ALIVE_TIMEOUT_MS_DEFAULT };
+  return { minTimeMs: minTimeMs > 0 ? minTimeMs : KEEP_ALIVE_MIN_TIME_MS_UNSET, ...pings };
 }
 
 /** A bare number is hours in periodic mode and revisions in revision mode; a duration needs periodic mode. */

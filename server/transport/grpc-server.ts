@@ -131,7 +131,8 @@ export class GrpcServer implements ConnectionHost {
     const failed = (error: Error): void => this.#log?.warn({ err: error }, "connection not accepted");
     const listener = await openListener(address, take, failed);
     this.#listeners.add(listener);
-    this.#sweepTimer ??= setInterval(() => this.#sweep(), this.limits.sweepIntervalMs).unref();
+    // Behind the reads of the same turn: after a stall of ours, what clients sent meanwhile is read before they are judged.
+    this.#sweepTimer ??= setInterval(() => setImmediate(() => this.#sweep()), this.limits.sweepIntervalMs).unref();
     if ("path" in address) return { path: address.path };
     // A TCP listener's address is never a path.
     return { port: (listener.address() as AddressInfo).port };

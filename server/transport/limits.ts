@@ -5,11 +5,13 @@ export interface TransportLimits {
   readonly receiveMessageBytesMax: number;
   /** Open connections of all listeners together. Further ones are closed at once. */
   readonly connectionsMax: number;
-  /**
-   * Open streams of one connection; further ones are answered REFUSED_STREAM, which clients retry. What is announced is
-   * 2^31 - 1: watch clients keep one stream per resource, and a small announced number would starve them silently.
-   */
+  /** Open streams of one connection; further ones are answered REFUSED_STREAM, which clients retry. */
   readonly streamsPerConnectionMax: number;
+  /**
+   * How many of them are announced. Clients keep to it without a word: a watch client has one stream per resource, and
+   * a small number would starve it silently. So it is what the operator asks for, else 2^31 - 1.
+   */
+  readonly streamsAnnounced: number;
   /** Receive window of a connection. */
   readonly connectionWindowBytes: number;
   /** Receive window of a stream. It holds the largest message, so that a request needs no window update. */
@@ -57,6 +59,14 @@ export interface TransportLimits {
   readonly resetsPerSecondMax: number;
   /** PING, SETTINGS, PRIORITY and unknown frames within a second. Go clients send a PING for every second call. */
   readonly controlFramesPerSecondMax: number;
+  /**
+   * How long a client with streams has to wait from one PING to the next, see `connection/ping-policy.ts`; 0 lets it ping
+   * as it likes.
+   */
+  readonly pingIntervalMsMin: number;
+  /** How long a client may be silent before it is sent a PING, and how long after that before its connection is closed. */
+  readonly keepAliveIntervalMs: number;
+  readonly keepAliveTimeoutMs: number;
   /** DATA frames without payload and END_STREAM since a frame that brought something. More end the connection. */
   readonly emptyDataFramesMax: number;
   /** How long a new connection may take to send the HTTP/2 preface or the first bytes of an HTTP/1.1 request. */
@@ -86,6 +96,7 @@ export const DEFAULT_LIMITS: TransportLimits = {
   receiveMessageBytesMax: 1_572_864 + 524_288,
   connectionsMax: 65_536,
   streamsPerConnectionMax: 262_144,
+  streamsAnnounced: 2 ** 31 - 1,
   connectionWindowBytes: 16 * MIB,
   streamWindowBytes: 2 * MIB + 64 * KIB,
   headerListBytesMax: 16 * KIB,
@@ -107,6 +118,9 @@ export const DEFAULT_LIMITS: TransportLimits = {
   // A client that loses patience with a slow disk cancels everything it has in flight; an attack sends far more.
   resetsPerSecondMax: 10_000,
   controlFramesPerSecondMax: 200_000,
+  pingIntervalMsMin: 5_000,
+  keepAliveIntervalMs: 7_200_000,
+  keepAliveTimeoutMs: 20_000,
   emptyDataFramesMax: 1_000,
   prefaceTimeoutMs: 10_000,
   settingsTimeoutMs: 10_000,

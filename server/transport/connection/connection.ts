@@ -18,8 +18,10 @@ import type { HeaderBlockSink } from "../headers/header-frames.ts";
 import { HpackError } from "../headers/hpack.ts";
 import type { TransportLimits } from "../limits.ts";
 import type { MethodTable } from "../method-table.ts";
+import { DEAD, Liveness, TO_PING } from "./liveness.ts";
 import { OutputBuffer } from "../sending/output-buffer.ts";
 import { PeerSettings } from "./peer-settings.ts";
+import { PingPolicy } from "./ping-policy.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { CANCELED } from "../../../proto/grpc-codes.ts";
 import type { Status } from "../service.ts";
@@ -45,6 +47,9 @@ const LONG_READ_MS = 0.5;
 /** Recognises the answer to the PING of a shutdown. */
 const SHUTDOWN_PING = Buffer.from("shutdown", "latin1");
 
+/** Whatever it is answered with is a sign of life. */
+const KEEP_ALIVE_PING = Buffer.from("are you?", "latin1");
+
 export class Connection implements FrameHandler, HeaderBlockSink, StreamsListener, WriterHost {
   readonly limits: TransportLimits;
   readonly writer: StreamWriter;
@@ -62,6 +67,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   readonly #heads: HeadCache;
   readonly #resets: RateLimit;
   readonly #controlFrames: RateLimit;
+  readonly #pings: PingPolicy;
+  readonly #liveness: Liveness;
   readonly #control: ControlWriter;
   readonly #peerSettings: PeerSettings;
   readonly #openedAt = performance.now();
@@ -73,8 +80,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #busy = false;
   /** Nothing is read until the socket has taken what it has. */
   #awaitsDrain = false;
-  /** When the current turn of the event loop began to work on this connection's input. */
-  #turnBegan = 0;
+  /** When a turn of the event loop last began to work on this connection's input. */
+  #turnBegan = performance.now();
   /** Whether `#nextTurn` is to come: what arrives until then belongs to the current turn. */
   #inTurn = false;
   /** The turn is over: nothing is read until the next one. */
@@ -108,6 +115,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     this.#heads = new HeadCache(host.methods, this.limits.headerListBytesMax);
     this.#resets = new RateLimit(this.limits.resetsPerSecondMax);
     this.#controlFrames = new RateLimit(this.limits.controlFramesPerSecondMax);
+    this.#pings = new PingPolicy(this.limits.pingIntervalMsMin);
+    this.#liveness = new Liveness(this.limits.keepAliveIntervalMs, this.limits.keepAliveTimeoutMs);
     this.#peerSettings = new PeerSettings(this.#control, this.writer, this.streams, this.#controlFrames);
     this.#receiveWindow = this.limits.connectionWindowBytes;
     assert(this.#receiveWindow > frames.DEFAULT_WINDOW, "a connection's window cannot be announced smaller");
@@ -115,7 +124,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     socket.on("error", () => this.#socket.destroy());
     socket.on("close", () => this.#onClose());
     this.#control.settings([
-      [frames.SETTINGS_MAX_CONCURRENT_STREAMS, frames.MAX_31],
+      [frames.SETTINGS_MAX_CONCURRENT_STREAMS, this.limits.streamsAnnounced],
       [frames.SETTINGS_INITIAL_WINDOW_SIZE, this.limits.streamWindowBytes],
       [frames.SETTINGS_MAX_HEADER_LIST_SIZE, this.limits.headerListBytesMax],
     ]);
@@ -442,8 +451,17 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #onPing(bytes: Buffer, flags: number, streamId: number, start: number, end: number): void {
     if (streamId !== 0) this.fail(frames.PROTOCOL_ERROR, "PING on a stream");
     else if (end - start !== 8) this.fail(frames.FRAME_SIZE_ERROR, "PING of a wrong length");
-    else if ((flags & frames.ACK) === 0) this.#control.pingAck(bytes, start);
+    else if ((flags & frames.ACK) === 0) this.#answerPing(bytes, start);
     else if (this.#shutdownBegun && SHUTDOWN_PING.equals(bytes.subarray(start, end))) this.#host.onShutdownSeen(this);
+  }
+
+  #answerPing(bytes: Buffer, start: number): void {
+    this.#control.pingAck(bytes, start);
+    const { answered } = this.writer;
+    this.writer.answered = false;
+    if (this.#pings.exceededBy(performance.now(), this.streams.length === 0, answered)) {
+      this.fail(frames.ENHANCE_YOUR_CALM, "too_many_pings");
+    }
   }
 
   streamEnded(stream: Stream, code: number): void {
@@ -509,8 +527,22 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
       this.fail(frames.SETTINGS_TIMEOUT, "SETTINGS missing or not acknowledged");
       return;
     }
+    if (this.#isDead(now)) {
+      this.#host.onConnectionError(frames.NO_ERROR, "client does not answer a PING");
+      this.#socket.destroy();
+      return;
+    }
     this.streams.sweep();
     this.flush();
+  }
+
+  /** Asks a silent client for a sign of life, and tells when it gave none. */
+  #isDead(now: number): boolean {
+    // What we do not read may be full of them.
+    const heardAt = this.#paused ? now : this.#turnBegan;
+    const found = this.#liveness.look(now, heardAt);
+    if (found === TO_PING) this.#control.ping(KEEP_ALIVE_PING);
+    return found === DEAD;
   }
 
   /** Ends the connection because of a fault of the client. */

@@ -67,6 +67,8 @@ export class StreamWriter implements StreamOutput {
   sendWindow = DEFAULT_WINDOW;
   /** The largest frame payload we send: the client's limit, but never more than a stream's quantum. */
   frameBytesMax = DEFAULT_FRAME_BYTES_MAX;
+  /** HEADERS or DATA were written since this was last cleared. */
+  answered = false;
   /** What is queued, and who waits to queue more. */
   readonly room: SendRoom;
   readonly #host: WriterHost;
@@ -113,6 +115,7 @@ export class StreamWriter implements StreamOutput {
     at = this.blocks.writeOkTrailers(bytes, at + message.length, stream.id);
     out.length = at;
     this.sendWindow -= length;
+    this.answered = true;
     stream.headersSent = true;
     this.#host.wrote();
     this.#host.streamEnded(stream, OK);
@@ -160,6 +163,7 @@ export class StreamWriter implements StreamOutput {
 
   /** Sends the headers of a plain HTTP answer; its body follows with `sendPlain`. */
   sendPlainHeaders(stream: Stream, fields: readonly (readonly [string, string])[]): void {
+    this.answered = true;
     stream.headersSent = true;
     this.#out.append(this.blocks.plainHeadersFrame(stream.id, fields));
     this.#host.wrote();
@@ -196,6 +200,7 @@ export class StreamWriter implements StreamOutput {
 
   /** Answers with headers alone. */
   refuse(stream: Stream, httpStatus: number, status: Status): void {
+    this.answered = true;
     stream.closed = true;
     stream.headersSent = true;
     this.#out.append(this.blocks.trailersOnlyFrame(stream.id, httpStatus, status));
@@ -279,6 +284,7 @@ export class StreamWriter implements StreamOutput {
       stream.headersSent = true;
       at = this.blocks.writeHeaders(out.bytes, at, stream.id);
     }
+    this.answered = true;
     this.sendWindow -= MESSAGE_PREFIX_BYTES + messageLength;
     stream.sendWindow -= MESSAGE_PREFIX_BYTES + messageLength;
     this.#host.wrote();
@@ -349,6 +355,7 @@ export class StreamWriter implements StreamOutput {
       out.length = at + length;
       left -= length;
     }
+    this.answered = true;
     this.sendWindow -= count;
     stream.sendWindow -= count;
     stream.idleSweeps = 0;
@@ -359,6 +366,7 @@ export class StreamWriter implements StreamOutput {
   /** Writes the last frame of a stream whose queue is empty. */
   #finish(stream: Stream, status: Status): void {
     const out = this.#out;
+    this.answered = true;
     if (stream.head.plainFields !== null && stream.headersSent) {
       out.reserve(FRAME_HEADER_BYTES);
       out.length = writeFrameHeader(out.bytes, out.length, 0, DATA, END_STREAM, stream.id);

@@ -19,9 +19,15 @@ export function sniffProtocol(
   decided: (isHttp2: boolean, firstBytes: Buffer) => void,
 ): void {
   let received: Buffer = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(), timeoutMs);
+  let waiting = true;
+  const expire = (): void => {
+    if (waiting) socket.destroy();
+  };
+  // Behind the reads of the same turn: after a stall of ours the bytes may be there.
+  const timer = setTimeout(() => setImmediate(expire), timeoutMs);
   timer.unref();
   const forget = (): void => {
+    waiting = false;
     clearTimeout(timer);
     socket.off("data", onData);
     socket.off("close", forget);

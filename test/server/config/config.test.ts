@@ -36,6 +36,8 @@ describe("defaults", () => {
         quotaBackendBytes: 2_147_483_648,
         maxTxnOps: 128,
         maxRequestBytes: 1_572_864,
+        maxConcurrentStreams: 4_294_967_295,
+        keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
         autoCompaction: { mode: "off" },
         watchProgressNotifyIntervalMs: 5000,
         authTokenTtlMs: 300_000,
@@ -388,4 +390,31 @@ describe("help and version", () => {
   test("an error before the question for help is reported first", () => {
     expect(errorOf(["--no-such-flag", "--help"])).toBe("flag provided but not defined: -no-such-flag");
   });
+});
+
+describe("keepalive", () => {
+  const keepAlive = (...flags: string[]): unknown =>
+    configOf(flags.map((flag) => `--grpc-keepalive-${flag}`)).keepAlive;
+
+  test("is as it is given, and an interval is one second at least", () => {
+    expect(keepAlive("min-time=1m", "interval=10s", "timeout=500ms")).toEqual({
+      minTimeMs: 60_000,
+      intervalMs: 10_000,
+      timeoutMs: 500,
+    });
+    expect(keepAlive("interval=1ms")).toMatchObject({ intervalMs: 1_000, timeoutMs: 20_000 });
+  });
+
+  test("zeros mean what Go's gRPC library does unasked", () => {
+    const unasked = { intervalMs: 7_200_000, timeoutMs: 20_000 };
+    expect(keepAlive("min-time=0")).toEqual({ minTimeMs: 300_000, ...unasked });
+    expect(keepAlive("interval=0", "timeout=3s")).toMatchObject(unasked);
+    expect(keepAlive("interval=3s", "timeout=0")).toMatchObject(unasked);
+  });
+});
+
+test("no stream at all is no limit of streams", () => {
+  expect(configOf(["--max-concurrent-streams=0"]).maxConcurrentStreams).toBe(4_294_967_295);
+  expect(configOf(["--max-concurrent-streams=7"]).maxConcurrentStreams).toBe(7);
+  expect(errorOf(["--max-concurrent-streams=4294967296"])).toContain("must be at most 4294967295");
 });

@@ -53,6 +53,7 @@ export async function startServer(
 /**
  * Makes a server that does not listen. It is shut down when the test ends. Unless the limits say otherwise, a connection
  * works on its input to the end: what a test hands it is done when it has been handed over, however slow the machine.
+ * And a client may ping as it likes, which tests do to know what has been read.
  */
 export function makeServer(
   limits: GrpcServerOptions["limits"] = {},
@@ -134,7 +135,7 @@ export function makeServer(
       });
     },
     observer,
-    limits: { turnMs: Number.POSITIVE_INFINITY, ...limits },
+    limits: { turnMs: Number.POSITIVE_INFINITY, pingIntervalMsMin: 0, ...limits },
     log: { warn: (_fields, text) => void warnings.push(text) },
     poisonReads: true,
     ...extra,
