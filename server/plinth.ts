@@ -20,6 +20,7 @@ import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { listenHttp } from "./http/http-listener.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
+import { LimitedLog } from "./host/limited-log.ts";
 import type { Logger } from "./host/logger.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { CallCounters } from "./metrics/call-counters.ts";
@@ -172,7 +173,7 @@ async function open(
     http,
     observer: calls,
     limits: { ...transportLimits(config), connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
-    log: logger,
+    log: new LimitedLog(logger, clock),
     onRefused: (max) => resources.refuse(max),
   });
   server = front;

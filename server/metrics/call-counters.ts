@@ -1,5 +1,6 @@
 /**
- * Counts gRPC calls per method and status code for `grpc_server_started_total` and `grpc_server_handled_total`.
+ * Counts gRPC calls per method and status code for `grpc_server_started_total` and `grpc_server_handled_total`, and the
+ * connections that were closed because of their clients.
  */
 import type { CallObserver, Method } from "../transport/service.ts";
 import { CODE_NAMES } from "../../proto/grpc-codes.ts";
@@ -30,6 +31,7 @@ export class MethodCounts {
 }
 
 export class CallCounters implements CallObserver {
+  connectionsClosed = 0;
   readonly #byMethod: Map<Method, MethodCounts>;
   /** Calls of paths that nobody serves. */
   readonly #unknown: MethodCounts;
@@ -47,6 +49,10 @@ export class CallCounters implements CallObserver {
   onHandled(method: Method | null, code: number): void {
     const handled = this.#counts(method).handled;
     handled[code >= 0 && code < handled.length ? code : UNKNOWN_CODE] += 1;
+  }
+
+  onConnectionClosed(): void {
+    this.connectionsClosed++;
   }
 
   /** Every method's counts; unknown paths only once there was a call to one. */

@@ -16,6 +16,11 @@ export class Metrics {
     registerEtcdMetrics(this.set, sources);
     registerHostMetrics(this.set, sources.host);
     registerProcessMetrics(this.set, sources.host.descriptorLimit);
+    this.set.counter(
+      "plinth_connections_closed_total",
+      "Connections closed because of their clients: they broke a rule or a limit, took no output or answered no ping.",
+      () => sources.calls.connectionsClosed,
+    );
   }
 
   /** The `Content-Type` of `text()`. */

@@ -17,6 +17,8 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import type { TransportLimits } from "./limits.ts";
 import { openListener } from "./socket/listener.ts";
 import { MethodTable } from "./method-table.ts";
+import { NO_ERROR } from "./frames/frames.ts";
+import { remoteOf } from "./socket/remote.ts";
 import { sniffProtocol } from "./socket/protocol-sniffer.ts";
 import { SERVER_STOPPED } from "./refusals.ts";
 import type { SendTotals } from "./stream/send-room.ts";
@@ -118,7 +120,8 @@ export class GrpcServer implements ConnectionHost {
       if (address.httpOnly === true || protocol === "http/1.1") this.#takeHttp1(socket);
       else if (protocol === "h2") this.#takeHttp2(socket, NOTHING);
       else {
-        sniffProtocol(socket, this.limits.prefaceTimeoutMs, (isHttp2, firstBytes) => {
+        const expired = (): void => this.onConnectionError(socket, NO_ERROR, "client sends nothing");
+        sniffProtocol(socket, this.limits.prefaceTimeoutMs, expired, (isHttp2, firstBytes) => {
           if (isHttp2) {
             this.#takeHttp2(socket, firstBytes);
           } else {
@@ -169,8 +172,10 @@ export class GrpcServer implements ConnectionHost {
     });
   }
 
-  onConnectionError(errorCode: number, text: string): void {
-    this.#log?.warn({ errorCode }, `connection closed: ${text}`);
+  onConnectionError(socket: Socket, errorCode: number, reason: string): void {
+    this.observer?.onConnectionClosed();
+    // Of one text a log can tell how often it has it.
+    this.#log?.warn({ remote: remoteOf(socket), reason, "error-code": errorCode }, "closed a client's connection");
   }
 
   onConnectionClosed(connection: Connection): void {

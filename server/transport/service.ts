@@ -103,10 +103,11 @@ export interface BidiMethod {
 export type Method = UnaryMethod | ServerStreamMethod | BidiMethod;
 
 /**
- * Told of every call's start and end, for metrics. `method` is null for a path that is not registered. Called on the
- * hot path: implementations only count.
+ * Told of every call's start and end, and of every connection that is closed because of its client, for metrics. `method`
+ * is null for a path that is not registered. Called on the hot path: implementations only count.
  */
 export interface CallObserver {
   onStarted(method: Method | null): void;
   onHandled(method: Method | null, code: number): void;
+  onConnectionClosed(): void;
 }

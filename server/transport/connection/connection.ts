@@ -34,8 +34,8 @@ export interface ConnectionHost extends StreamsHost {
   readonly methods: MethodTable;
   /** Notes that `connection.flush()` must be called before this turn of the event loop ends. */
   markDirty(connection: Connection): void;
-  /** A client broke a rule or a limit and loses its connection. */
-  onConnectionError(errorCode: number, text: string): void;
+  /** A client broke a rule or a limit and loses its connection. Called before the socket is closed. */
+  onConnectionError(socket: Socket, errorCode: number, reason: string): void;
   onConnectionClosed(connection: Connection): void;
   /** The client has seen that a shutdown began: streams it opened before are all here. */
   onShutdownSeen(connection: Connection): void;
@@ -514,7 +514,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
       this.#progressBytes = taken;
       this.#progressAt = now;
     } else if (now - this.#progressAt > limits.writeStallTimeoutMs) {
-      this.#host.onConnectionError(frames.NO_ERROR, "client takes no output");
+      this.#host.onConnectionError(this.#socket, frames.NO_ERROR, "client takes no output");
       this.#socket.destroy();
       return;
     }
@@ -528,7 +528,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
       return;
     }
     if (this.#isDead(now)) {
-      this.#host.onConnectionError(frames.NO_ERROR, "client does not answer a PING");
+      this.#host.onConnectionError(this.#socket, frames.NO_ERROR, "client does not answer a PING");
       this.#socket.destroy();
       return;
     }
@@ -548,7 +548,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   /** Ends the connection because of a fault of the client. */
   fail(errorCode: number, text: string): void {
     if (this.stopped) return;
-    this.#host.onConnectionError(errorCode, text);
+    this.#host.onConnectionError(this.#socket, errorCode, text);
     this.streams.removeAll(CANCELED);
     this.#control.goaway(this.streams.lastAcceptedId, errorCode, text);
     this.stopped = true;

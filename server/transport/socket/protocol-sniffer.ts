@@ -11,17 +11,21 @@ const DECISIVE_BYTES = 4;
  * Waits for the first bytes of a socket. It is then paused, and the bytes are no longer in it.
  *
  * @param timeoutMs after which the socket is destroyed
+ * @param expired called before it is
  * @param decided called once, unless the socket ends before
  */
 export function sniffProtocol(
   socket: Socket,
   timeoutMs: number,
+  expired: () => void,
   decided: (isHttp2: boolean, firstBytes: Buffer) => void,
 ): void {
   let received: Buffer = Buffer.alloc(0);
   let waiting = true;
   const expire = (): void => {
-    if (waiting) socket.destroy();
+    if (!waiting) return;
+    expired();
+    socket.destroy();
   };
   // Behind the reads of the same turn: after a stall of ours the bytes may be there.
   const timer = setTimeout(() => setImmediate(expire), timeoutMs);

@@ -33,6 +33,8 @@ import { EtcdClient } from "../../support/etcd-client.ts";
 import type { PlinthProcess } from "../../support/plinth-process.ts";
 import { startPlinth } from "../../support/plinth-process.ts";
 import type { Exposition } from "./exposition.ts";
+import { DATA, encodeFrame } from "../../../server/transport/frames/frames.ts";
+import { RawClient } from "../transport/raw-client.ts";
 import { parseExposition } from "./exposition.ts";
 import { exportedNames, movedNames, movedSeries, samplesOf } from "./movement.ts";
 
@@ -74,6 +76,7 @@ beforeAll(async () => {
   await letWatcherFallBehind();
   await useLeases();
   await failChecks();
+  await breakRules();
   scrapes.push(await freshScrape());
   engineScrapes = await scrapesOfEngine();
 });
@@ -148,6 +151,13 @@ async function useLeases(): Promise<void> {
   keepAlive.stream.cancel();
   await client.leaseRevoke(2n);
   await untilScraped("etcd_debugging_server_lease_expired_total", 1);
+}
+
+/** What a client does that loses its connection. */
+async function breakRules(): Promise<void> {
+  const hostile = await RawClient.open({ host: "127.0.0.1", port: Number(new URL(plinth.url).port) });
+  hostile.send(encodeFrame(DATA, 0, 0, Buffer.alloc(1)));
+  await hostile.closed;
 }
 
 async function failChecks(): Promise<void> {

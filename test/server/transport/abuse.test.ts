@@ -51,7 +51,7 @@ describe("streams opened and reset at once", () => {
     for (let id = 1; id < 200; id += 2) peer.send(request(id, "/test.Test/Hold", nothing), resetStream(id, 8));
     expect(goawayCode(peer)).toBe(ENHANCE_YOUR_CALM);
     expect(peer.connection.streams.length).toBe(0);
-    expect(warnings).toEqual(["connection closed: too many streams reset"]);
+    expect(warnings).toEqual(["closed a client's connection: too many streams reset"]);
     // Every call that began has ended for the metrics, too.
     expect(observed.filter((line) => line.startsWith("started"))).toHaveLength(51);
     expect(observed.filter((line) => line.startsWith("handled"))).toHaveLength(51);
@@ -278,7 +278,7 @@ describe("a client that takes no answers", () => {
     expect(peer.socket.destroyed).toBe(false);
     peer.connection.sweep(after(DEFAULT_LIMITS.writeStallTimeoutMs + 1_000));
     expect(peer.socket.destroyed).toBe(true);
-    expect(warnings).toEqual(["connection closed: client takes no output"]);
+    expect(warnings).toEqual(["closed a client's connection: client takes no output"]);
   });
 
   test("may be slow, as long as it takes something", async () => {

@@ -84,7 +84,7 @@ describe("a connection that is interrupted", () => {
     const { server, warnings } = makeServer(limits);
     const peer = openFake(server);
     peer.send(requests(5, "/test.Test/Echo"), data(0, nothing), request(21, "/test.Test/Echo", nothing));
-    await expect.poll(() => warnings).toEqual(["connection closed: DATA on stream 0"]);
+    await expect.poll(() => warnings).toEqual(["closed a client's connection: DATA on stream 0"]);
     expect(peer.socket.log.answer(9).fields["grpc-status"]).toBe("0");
     expect(peer.socket.log.answer(21).fields).toEqual({});
   });

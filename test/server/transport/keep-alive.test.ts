@@ -72,7 +72,7 @@ describe("a client that pings too often", () => {
     expect([goaway.readUInt32BE(0), goaway.readUInt32BE(4)]).toEqual([1, ENHANCE_YOUR_CALM]);
     expect(goaway.toString("utf8", 8)).toBe("too_many_pings");
     expect(peer.socket.writableEnded).toBe(true);
-    expect(warnings).toEqual(["connection closed: too_many_pings"]);
+    expect(warnings).toEqual(["closed a client's connection: too_many_pings"]);
   });
 
   test("but has answers in between is left alone", () => {
@@ -125,7 +125,7 @@ describe("a silent client", () => {
     expect(peer.socket.destroyed).toBe(false);
     peer.connection.sweep(after(82_000));
     expect(peer.socket.destroyed).toBe(true);
-    expect(warnings).toEqual(["connection closed: client does not answer a PING"]);
+    expect(warnings).toEqual(["closed a client's connection: client does not answer a PING"]);
     await expect.poll(() => streams[0].closes).toBe(1);
   });
 
@@ -158,7 +158,10 @@ describe("after a stall of the server", () => {
   test("what clients sent meanwhile is read before they are judged", async () => {
     const order: string[] = [];
     const handled = (): void => void order.push("handled");
-    const { port } = await startServer({ sweepIntervalMs: 20 }, { observer: { onStarted: handled, onHandled() {} } });
+    const { port } = await startServer(
+      { sweepIntervalMs: 20 },
+      { observer: { onStarted: handled, onHandled() {}, onConnectionClosed() {} } },
+    );
     const client = await RawClient.open({ port });
     const sweep = vi.spyOn(Connection.prototype, "sweep").mockImplementation(() => void order.push("judged"));
     await amongTimers(() => {

@@ -122,6 +122,7 @@ export function makeServer(
   const observer: CallObserver = {
     onStarted: (method) => void observed.push(`started ${method?.path ?? null}`),
     onHandled: (method, code) => void observed.push(`handled ${method?.path ?? null} ${code}`),
+    onConnectionClosed: () => {},
   };
   const server = new GrpcServer({
     methods,
@@ -136,7 +137,7 @@ export function makeServer(
     },
     observer,
     limits: { turnMs: Number.POSITIVE_INFINITY, pingIntervalMsMin: 0, ...limits },
-    log: { warn: (_fields, text) => void warnings.push(text) },
+    log: { warn: (fields, text) => void warnings.push("reason" in fields ? `${text}: ${fields.reason}` : text) },
     poisonReads: true,
     ...extra,
   });
