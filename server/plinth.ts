@@ -165,7 +165,7 @@ async function open(
     logger,
   });
   for (const address of config.listenMetricsAddresses) {
-    const listener = await listenHttp(address, http, (max) => resources.refuse(max));
+    const listener = await listenHttp(address, http, resources);
     opened.add(() => listener.close());
   }
   const front = new GrpcServer({
@@ -174,7 +174,7 @@ async function open(
     observer: calls,
     limits: { ...transportLimits(config), connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
     log: new LimitedLog(logger, clock),
-    onRefused: (max) => resources.refuse(max),
+    door: resources,
   });
   server = front;
   opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));

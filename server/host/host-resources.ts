@@ -45,6 +45,11 @@ export class HostResources {
     this.#log.warn({ "connections-max": connectionsMax }, "connection refused: too many are open");
   }
 
+  /** A connection could not be accepted, for want of descriptors or memory. */
+  fail(error: Error): void {
+    this.#log.warn({ error }, "connection not accepted");
+  }
+
   /** Watches the disk from now on. The directory exists. */
   begin(): Promise<void> {
     return this.#room.begin();

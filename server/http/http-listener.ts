@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 
 import type { ListenAddress } from "../config/config.ts";
 import { METRICS_CONNECTIONS_MAX } from "../limits.ts";
+import type { HostResources } from "../host/host-resources.ts";
 import { removeStaleSocket } from "../host/stale-socket.ts";
 import type { HttpHandler } from "./http-handler.ts";
 
@@ -25,13 +26,13 @@ const STALL_TIMEOUT_MS = 60_000;
 /**
  * Starts to listen.
  *
- * @param onRefused is told of each connection that is closed at once, as so many are open
+ * @param door is told of connections that are not taken
  * @throws the error of the socket when the address cannot be bound
  */
 export async function listenHttp(
   address: ListenAddress,
   handler: HttpHandler,
-  onRefused: (connectionsMax: number) => void,
+  door: Pick<HostResources, "refuse" | "fail">,
 ): Promise<HttpListener> {
   if ("path" in address) {
     await removeStaleSocket(address.path);
@@ -39,9 +40,11 @@ export async function listenHttp(
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
   server.timeout = STALL_TIMEOUT_MS;
   server.maxConnections = METRICS_CONNECTIONS_MAX;
-  server.on("drop", () => onRefused(METRICS_CONNECTIONS_MAX));
+  server.on("drop", () => door.refuse(METRICS_CONNECTIONS_MAX));
   server.listen(address);
   await once(server, "listening");
+  // Without a listener for it, an accept that fails would end the process.
+  server.on("error", (error) => door.fail(error));
   const bound = server.address();
   assert(bound !== null, "a listening server has an address");
   return {

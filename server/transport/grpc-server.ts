@@ -29,6 +29,14 @@ export interface TransportLog {
   warn(fields: object, text: string): void;
 }
 
+/** Is told of connections that are not taken, which clients and circumstances can bring about at any rate. */
+export interface Door {
+  /** One was closed at once, as so many are open already. */
+  refuse(connectionsMax: number): void;
+  /** The system could not give one, for want of descriptors or memory. The listener goes on. */
+  fail(error: Error): void;
+}
+
 export interface GrpcServerOptions {
   readonly methods: readonly Method[];
   /** Answers plain HTTP requests, over HTTP/1.1 and over HTTP/2. */
@@ -36,8 +44,7 @@ export interface GrpcServerOptions {
   readonly observer?: CallObserver;
   readonly limits?: Partial<TransportLimits>;
   readonly log?: TransportLog;
-  /** A connection was closed at once, as `connectionsMax` were open. */
-  readonly onRefused?: (connectionsMax: number) => void;
+  readonly door?: Door;
   /** For tests: overwrites what was read as soon as it is parsed, so that a handler that keeps a view is found out. */
   readonly poisonReads?: boolean;
   /** For tests and unknown versions of Node: does not read through one shared buffer. */
@@ -63,7 +70,7 @@ export class GrpcServer implements ConnectionHost {
   readonly sendTotals: SendTotals = { owedBytes: 0, queuedBytes: 0 };
 
   readonly #log: TransportLog | null;
-  readonly #onRefused: (connectionsMax: number) => void;
+  readonly #door: Door | null;
   readonly #poisonReads: boolean;
   readonly #privateReads: boolean;
   readonly #listeners = new Set<Server>();
@@ -82,7 +89,7 @@ export class GrpcServer implements ConnectionHost {
     this.methods = new MethodTable(options.methods);
     this.observer = options.observer ?? null;
     this.#log = options.log ?? null;
-    this.#onRefused = options.onRefused ?? (() => {});
+    this.#door = options.door ?? null;
     this.#poisonReads = options.poisonReads ?? false;
     this.#privateReads = options.privateReads ?? false;
     this.http = createHttpServer((request, response) => {
@@ -131,8 +138,7 @@ export class GrpcServer implements ConnectionHost {
         });
       }
     };
-    const failed = (error: Error): void => this.#log?.warn({ err: error }, "connection not accepted");
-    const listener = await openListener(address, take, failed);
+    const listener = await openListener(address, take, (error) => this.#door?.fail(error));
     this.#listeners.add(listener);
     // Behind the reads of the same turn: after a stall of ours, what clients sent meanwhile is read before they are judged.
     this.#sweepTimer ??= setInterval(() => setImmediate(() => this.#sweep()), this.limits.sweepIntervalMs).unref();
@@ -193,7 +199,7 @@ export class GrpcServer implements ConnectionHost {
     if (!isRoom || this.#shutdown !== null) {
       socket.on("error", () => socket.destroy());
       socket.destroy();
-      if (!isRoom) this.#onRefused(connectionsMax);
+      if (!isRoom) this.#door?.refuse(connectionsMax);
       return false;
     }
     this.#track(socket);

@@ -29,7 +29,10 @@ test.skipIf(goMissingReason() !== null)("status, text, Allow and content type ar
     logger,
     clock,
   });
-  const listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, () => {});
+  const listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, {
+    refuse: () => undefined,
+    fail: () => undefined,
+  });
   const { address } = listener;
   const url = typeof address === "string" ? address : `http://127.0.0.1:${address.port}`;
   try {

@@ -1,4 +1,5 @@
-import { once } from "node:events";
+import diagnosticsChannel from "node:diagnostics_channel";
+import { once, type EventEmitter } from "node:events";
 import { mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +21,8 @@ interface Reply {
   readonly body: string;
   readonly headers: Record<string, string>;
 }
+
+const door = { refuse: () => undefined, fail: () => undefined };
 
 let health: FakeHealth;
 let clock: ManualClock;
@@ -44,7 +47,7 @@ beforeEach(async () => {
     logger,
     clock,
   });
-  listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, () => {});
+  listener = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, door);
   url = urlOf(listener);
 });
 
@@ -254,9 +257,9 @@ describe("a listener of its own", () => {
     const socketPath = path.join(directory, "http.sock");
     await leaveStaleSocket(socketPath);
 
-    const first = await listenHttp({ path: socketPath }, handler, () => {});
+    const first = await listenHttp({ path: socketPath }, handler, door);
     expect(await askSocket(socketPath, "/livez")).toContain("200 OK");
-    await expect(listenHttp({ path: socketPath }, handler, () => {})).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await expect(listenHttp({ path: socketPath }, handler, door)).rejects.toMatchObject({ code: "EADDRINUSE" });
     expect(await askSocket(socketPath, "/livez")).toContain("200 OK");
     await first.close();
   });
@@ -266,13 +269,16 @@ describe("a listener of its own", () => {
     onTestFinished(() => rm(directory, { recursive: true }));
     const file = path.join(directory, "precious");
     await writeFile(file, "data");
-    await expect(listenHttp({ path: file }, handler, () => {})).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await expect(listenHttp({ path: file }, handler, door)).rejects.toMatchObject({ code: "EADDRINUSE" });
     expect((await stat(file)).size).toBe(4);
   });
 
   test("connections beyond its limit are closed at once, and told of", async () => {
     const refused: number[] = [];
-    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, (max) => refused.push(max));
+    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, {
+      ...door,
+      refuse: (max) => refused.push(max),
+    });
     const port = Number(new URL(urlOf(other)).port);
     const sockets: Socket[] = [];
     for (let i = 0; i < METRICS_CONNECTIONS_MAX + 1; i++) {
@@ -288,8 +294,25 @@ describe("a listener of its own", () => {
     await other.close();
   });
 
+  test("goes on when a connection cannot be accepted, and tells of it", async () => {
+    const told: Error[] = [];
+    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, { ...door, fail: (e) => told.push(e) });
+    let server: EventEmitter | null = null;
+    const onSocket = (message: unknown): void =>
+      void ({ server } = (message as { socket: { server: EventEmitter } }).socket);
+    diagnosticsChannel.subscribe("net.server.socket", onSocket);
+    onTestFinished(() => void diagnosticsChannel.unsubscribe("net.server.socket", onSocket));
+    expect((await fetch(`${urlOf(other)}/livez`)).status).toBe(200);
+    const error = Object.assign(new Error("accept ENFILE"), { code: "ENFILE" });
+    // As Node does.
+    expect((server as EventEmitter | null)?.emit("error", error)).toBe(true);
+    expect(told).toEqual([error]);
+    expect((await fetch(`${urlOf(other)}/livez`)).status).toBe(200);
+    await other.close();
+  });
+
   test("closing ends open connections", async () => {
-    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, () => {});
+    const other = await listenHttp({ host: "127.0.0.1", port: 0 }, handler, door);
     const socket = connect(Number(new URL(urlOf(other)).port), "127.0.0.1");
     await once(socket, "connect");
     socket.resume();

@@ -443,7 +443,10 @@ describe("connections that do not get going", () => {
 
   test("above the number of connections are closed at once", async () => {
     const refused: number[] = [];
-    const { port, server } = await startServer({ connectionsMax: 2 }, { onRefused: (max) => refused.push(max) });
+    const { port, server } = await startServer(
+      { connectionsMax: 2 },
+      { door: { refuse: (max) => refused.push(max), fail: () => undefined } },
+    );
     const first = await RawClient.open({ port });
     const second = await RawClient.open({ port });
     const third = await RawClient.connect({ port });
