@@ -117,6 +117,10 @@ export const LEASE_TTL_MIN_SECONDS = 2;
 /** LS-02. */
 export const LEASE_TTL_MAX_SECONDS = 9_000_000_000;
 
+/** A replay lets other work have its turn after so long; it looks at the clock after so many records. */
+export const REPLAY_TURN_MS = 5;
+export const REPLAY_PART_RECORDS = 64;
+
 /** How long running calls may finish on SIGTERM. */
 export const SHUTDOWN_GRACE_MS = 3_000;
 

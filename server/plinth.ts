@@ -1,6 +1,7 @@
 /**
  * The whole server put together: data directory, journal, engine, services, sockets. It opens from the bottom up and
- * stops from the top down, so that nothing is used before it is there or after it is gone.
+ * stops from the top down, so that nothing is used before it is there or after it is gone. Only the journal, which takes
+ * long to replay, is opened last, under sockets that tell so.
  */
 import path from "node:path";
 import type { DirectoryJournalOptions } from "../journal/directory-journal.ts";
@@ -14,6 +15,7 @@ import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
 import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
+import type { StartProgress } from "./engine/start-progress.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -32,7 +34,11 @@ import type { TransportLimits } from "./transport/limits.ts";
 /** Where the journal lies inside the data directory. */
 const JOURNAL_DIRECTORY = "journal";
 
-export type JournalOptions = Pick<DirectoryJournalOptions, "segmentBytes">;
+/** What no flag sets. */
+export interface StartOptions extends Pick<DirectoryJournalOptions, "segmentBytes"> {
+  /** Called when the server answers on every address, before it opens the journal. */
+  readonly onBound?: (progress: StartProgress) => void;
+}
 
 export class Plinth {
   /** Resolves to the reason when the journal cannot be written by this process any more: it should end, and be started again. */
@@ -48,14 +54,13 @@ export class Plinth {
   /**
    * Starts a server and returns when it serves on every address. When it throws, nothing is left open.
    *
-   * @param journalOptions what no flag sets
    * @throws DataDirError, JournalError, or the error of an address that cannot be bound
    */
-  static async start(config: Config, logger: Logger, journalOptions: JournalOptions = {}): Promise<Plinth> {
+  static async start(config: Config, logger: Logger, options: StartOptions = {}): Promise<Plinth> {
     const opened = new Opened();
     const lost = Promise.withResolvers<Error>();
     try {
-      await open(opened, config, logger, journalOptions, lost.resolve);
+      await open(opened, config, logger, options, lost.resolve);
       return new Plinth(opened, lost.promise);
     } catch (error) {
       await opened.close().catch((closeError: unknown) => {
@@ -97,9 +102,10 @@ async function open(
   opened: Opened,
   config: Config,
   logger: Logger,
-  journalOptions: JournalOptions,
+  options: StartOptions,
   onLost: (error: Error) => void,
 ): Promise<void> {
+  const { onBound, ...journalOptions } = options;
   const clock = systemClock;
   const startedMs = clock.nowMs();
   const dataDir = await openDataDir(config.dataDir);
@@ -131,8 +137,8 @@ async function open(
     clock,
     logger,
     onLost,
-    open: (listener, isAgain) =>
-      openDirectoryJournal({
+    open: async (listener, isAgain) => {
+      const journal = await openDirectoryJournal({
         ...systemTime,
         ...journalOptions,
         directory,
@@ -141,16 +147,19 @@ async function open(
         mustExist: isAgain || dataDir.journalMade,
         clusterId: clusterId.toString(16).padStart(32, "0"),
         onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
-      }),
+      });
+      try {
+        await dataDir.noteJournal();
+        return journal;
+      } catch (error) {
+        await journal.close();
+        throw error;
+      }
+    },
   });
   opened.add(() => reigns.close());
   const resources = new HostResources({ directory, clock, logger, onGone: onLost });
   opened.add(() => resources.stop());
-  const records = await reigns.begin();
-  await dataDir.noteJournal();
-  await resources.begin();
-  const { revision } = engine.keyspace;
-  logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
 
   const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config);
   const calls = new CallCounters(services.methods);
@@ -164,6 +173,7 @@ async function open(
     metricsContentType: metrics.contentType,
     logger,
   });
+  // Before the replay, which may take long: an address that cannot be had is told at once, and who asks is answered.
   for (const address of config.listenMetricsAddresses) {
     const listener = await listenHttp(address, http, resources);
     opened.add(() => listener.close());
@@ -181,8 +191,14 @@ async function open(
   for (const address of config.listenClientAddresses) {
     if ("path" in address) await removeStaleSocket(address.path);
     const bound = await front.listen(address);
-    logger.info({ ...address, ...bound }, "serving client requests");
+    logger.info({ ...address, ...bound }, "listening for client requests");
   }
+
+  onBound?.(engine.start);
+  const records = await reigns.begin();
+  await resources.begin();
+  const { revision } = engine.keyspace;
+  logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
   const autoCompactor = new AutoCompactor({
     compaction: config.autoCompaction,
     clock,

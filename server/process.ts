@@ -2,10 +2,12 @@
 import process from "node:process";
 import { JournalError } from "../journal/journal.ts";
 import { parseConfig } from "./config/config.ts";
+import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { DataDirError } from "./host/data-dir.ts";
+import type { StartProgress } from "./engine/start-progress.ts";
 import { describeError, openLog } from "./host/logger.ts";
-import type { OpenLog } from "./host/logger.ts";
+import type { Logger, OpenLog } from "./host/logger.ts";
 import { Plinth } from "./plinth.ts";
 import { PLINTH_VERSION } from "./version.ts";
 
@@ -14,6 +16,9 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 /** EX_IOERR of sysexits.h: the disk failed in a way that this process cannot repair. Another one may. */
 const EXIT_JOURNAL_LOST = 74;
+
+/** As often as that the log tells of a start that goes on. */
+const PROGRESS_LOG_MS = 5_000;
 
 /** The command `serve`: starts the server with etcd's flags and returns when it serves, or cannot. */
 export async function serve(args: readonly string[]): Promise<void> {
@@ -53,13 +58,23 @@ export async function serve(args: readonly string[]): Promise<void> {
   if (noEffect.length > 0) logger.info({ flags: noEffect }, "these flags have no effect on Plinth");
   for (const warning of warnings) logger.warn(warning);
   try {
-    plinth = await Plinth.start(config, logger);
+    plinth = await Plinth.start(config, logger, { onBound: (progress) => logProgress(progress, logger) });
     void plinth.journalLost.then((error) => endLost(log, error));
   } catch (error) {
     // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
     logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
     exit(log, EXIT_FAILED);
   }
+}
+
+/** Says now and then how far a start has come that takes long. */
+function logProgress(progress: StartProgress, logger: Logger): void {
+  systemClock.after(PROGRESS_LOG_MS, () => {
+    const text = progress.describe();
+    if (text === null) return;
+    logger.info(`the server is starting: ${text}`);
+    logProgress(progress, logger);
+  });
 }
 
 /** Null when an output cannot be opened, which is then said where a log would not be needed. */

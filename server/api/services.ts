@@ -14,6 +14,7 @@ import { healthMethods } from "./health.ts";
 import { KvService } from "./kv/kv.ts";
 import { LeaseService } from "./lease.ts";
 import { MaintenanceService } from "./maintenance.ts";
+import { refuseWhileStarting } from "./refuse-while-starting.ts";
 import { unimplementedMethods } from "./unimplemented.ts";
 import { WatchService } from "./watch.ts";
 
@@ -58,7 +59,8 @@ export function createServices(
     ...new MaintenanceService(shared).methods,
     ...clusterMethods(headers, callers, name, advertisePeerUrls, advertiseClientUrls),
     ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
-    ...healthMethods,
   ];
-  return { methods: [...served, ...unimplementedMethods(served)], watch };
+  const health = healthMethods(engine.start);
+  const others = refuseWhileStarting(served, engine.start);
+  return { methods: [...others, ...health, ...unimplementedMethods([...served, ...health])], watch };
 }

@@ -34,11 +34,6 @@ export class Compactor {
     this.#turns.later(() => this.#slice());
   }
 
-  /** Removes all at once what may be removed: so a replay needs no more memory than serving did (CO-07). */
-  finish(): void {
-    while (!this.#step());
-  }
-
   /** Calls `tell` when nothing is left to remove (a compaction with physical=true, CO-05). */
   whenRemoved(tell: () => void): void {
     this.#waiting.push(tell);
@@ -47,7 +42,7 @@ export class Compactor {
 
   #slice(): void {
     // What is held back is being read in turns of its own, and free soon.
-    if (!this.#step() || this.#keyspace.removalHeld) {
+    if (!this.step() || this.#keyspace.removalHeld) {
       this.#turns.later(() => this.#slice());
       return;
     }
@@ -57,7 +52,8 @@ export class Compactor {
     for (const tell of waiting) tell();
   }
 
-  #step(): boolean {
+  /** Removes a slice of it; true when there is no more that may be removed. */
+  step(): boolean {
     const keyspace = this.#keyspace;
     // A replay takes a step for every run, and counting goes through all partitions.
     if (!this.#isCounting) return keyspace.compactStep(SLICE_COMPACTION_ENTRIES);

@@ -17,12 +17,15 @@ import type { CommandKind } from "./command.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
+import { REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
 import { Lessor } from "./lessor.ts";
 import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
 import { recordOf } from "./record.ts";
+import { RunPart } from "./run-part.ts";
 import { SpaceGuard } from "./space-guard.ts";
+import { StartProgress } from "./start-progress.ts";
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -50,12 +53,14 @@ export class Engine {
   readonly compactor: Compactor;
   readonly catchUp: CatchUp;
   readonly guard: SpaceGuard;
+  readonly start: StartProgress;
   readonly #options: EngineOptions;
 
   constructor(options: EngineOptions) {
     const { clock, turns, quotaBytes, warningApplyMs, onSlowApply, flush } = options;
     const { keyspace, counters } = this;
     this.#options = options;
+    this.start = new StartProgress(clock);
     this.compactor = new Compactor(keyspace, turns, counters);
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
@@ -93,12 +98,10 @@ export class Engine {
     const committer = new Committer({ keyspace, applier, clock, counters, onFailed, onStalled });
     const journal = await open(committer);
     const before = applier.applied;
-    for await (const run of journal.read(before + 1)) {
-      applier.apply(run);
-      compactor.finish();
-    }
+    await this.#replay(journal);
     committer.start(journal);
     proposer.serve(committer);
+    this.start.end();
     // It may have failed before it began: then nothing is to be proposed, and the next one is to come.
     if (committer.failure !== null) return applier.applied - before;
     counters.leaderChanges++;
@@ -106,6 +109,28 @@ export class Engine {
     compactor.startCounting();
     lessor.promote();
     return applier.applied - before;
+  }
+
+  /** Executes what is committed, in turns of the event loop, so that whoever asks meanwhile is told how far it is. */
+  async #replay(journal: Journal): Promise<void> {
+    const { start, applier, compactor } = this;
+    const { clock, turns } = this.#options;
+    const replayed = applier.applied;
+    start.begin(journal.committed - replayed);
+    let endMs = clock.nowMs() + REPLAY_TURN_MS;
+    const endTurn = async (): Promise<void> => {
+      start.advance(applier.applied - replayed);
+      await new Promise<void>((resolve) => turns.later(resolve));
+      endMs = clock.nowMs() + REPLAY_TURN_MS;
+    };
+    for await (const run of journal.read(replayed + 1)) {
+      for (let i = 0; i < run.count; i += REPLAY_PART_RECORDS) {
+        applier.apply(new RunPart(run, i, REPLAY_PART_RECORDS));
+        // What a compaction left behind goes at once: so a replay needs no more memory than serving did (CO-07).
+        while (!compactor.step()) if (clock.nowMs() >= endMs) await endTurn();
+        if (clock.nowMs() >= endMs) await endTurn();
+      }
+    }
   }
 
   /** Takes no more writes. Proposals in the journal's hands are still answered when it commits them or closes. */

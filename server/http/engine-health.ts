@@ -10,6 +10,10 @@ export class EngineHealth implements HealthSource {
     this.#engine = engine;
   }
 
+  starting(): string | null {
+    return this.#engine.start.describe();
+  }
+
   alarms(): string[] {
     return this.#engine.keyspace.alarms().map(({ alarm }) => (alarm === ALARM_NOSPACE ? "NOSPACE" : "CORRUPT"));
   }
@@ -26,7 +30,7 @@ export class EngineHealth implements HealthSource {
 
   /** Reads are answered from memory; a linearizable one says something about writes, too. */
   read(linearizable: boolean): Promise<string | null> {
-    const { failure } = this.#engine.proposer;
-    return Promise.resolve(linearizable ? (failure?.message ?? this.trouble()) : null);
+    if (!linearizable) return Promise.resolve(null);
+    return Promise.resolve(this.starting() ?? this.#engine.proposer.failure?.message ?? this.trouble());
   }
 }

@@ -7,6 +7,8 @@ import type { Logger } from "../host/logger.ts";
 
 /** What the server says of itself. */
 export interface HealthSource {
+  /** How far the start has come, or null when it is over. */
+  starting(): string | null;
   /** Names of active alarms in the order raised: `NOSPACE`, `CORRUPT`. */
   alarms(): readonly string[];
   /** Whether writes can be committed at present. */
@@ -87,7 +89,7 @@ export class HealthChecks {
   }
 
   /**
-   * The check behind `/health`: no alarm but the excluded ones, a leader unless a serializable read will do, and a read
+   * The check behind `/health`: the start is over, no alarm but the excluded ones, a leader unless a serializable read will do, and a read
    * that works.
    */
   async health(serializable: boolean, excludedAlarms: ReadonlySet<string>): Promise<Health> {
@@ -107,6 +109,10 @@ export class HealthChecks {
   }
 
   async #findFault(serializable: boolean, excludedAlarms: ReadonlySet<string>): Promise<string | null> {
+    const starting = this.#source.starting();
+    if (starting !== null) {
+      return starting;
+    }
     const alarm = this.#source.alarms().find((name) => !excludedAlarms.has(name));
     if (alarm !== undefined) {
       return `ALARM ${alarm}`;

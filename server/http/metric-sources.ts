@@ -27,6 +27,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     quotaBackendBytes: config.quotaBackendBytes,
     counters,
     calls,
+    startShare: () => engine.start.share,
     journal: () => ({
       writable: proposer.isWritable,
       pending: applier.pending,

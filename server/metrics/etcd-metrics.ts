@@ -18,6 +18,8 @@ export interface MetricSources {
   readonly quotaBackendBytes: number | null;
   readonly counters: Counters;
   readonly calls: CallCounters;
+  /** What is done of the start, from 0 to 1. */
+  readonly startShare: () => number;
   readonly journal: () => JournalNumbers;
   readonly keyspace: () => KeyspaceNumbers;
   readonly watchers: () => WatcherNumbers;

@@ -21,6 +21,11 @@ export class Metrics {
       "Connections closed because of their clients: they broke a rule or a limit, took no output or answered no ping.",
       () => sources.calls.connectionsClosed,
     );
+    this.set.gauge(
+      "plinth_start_progress_ratio",
+      "The share of the journal that the start has replayed, 1 when it is over.",
+      sources.startShare,
+    );
   }
 
   /** The `Content-Type` of `text()`. */

@@ -2,12 +2,17 @@
 import type { HealthSource } from "../../server/http/health-checks.ts";
 
 export class FakeHealth implements HealthSource {
+  start: string | null = null;
   activeAlarms: string[] = [];
   leader = true;
   journalTrouble: string | null = null;
   /** Answers of reads, by kind. A promise may stay open. */
   serializable: Promise<string | null> = Promise.resolve(null);
   linearizable: Promise<string | null> = Promise.resolve(null);
+
+  starting(): string | null {
+    return this.start;
+  }
 
   alarms(): string[] {
     return this.activeAlarms;

@@ -27,6 +27,7 @@ export class FakeMetricSources {
       quotaBackendBytes: 2_147_483_648,
       counters: this.counters,
       calls: this.calls,
+      startShare: () => 1,
       journal: () => this.journal,
       keyspace: () => this.keyspace,
       watchers: () => this.watchers,

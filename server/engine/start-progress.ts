@@ -1,0 +1,76 @@
+/** How far the start has come, for all who wait for its end: probes, clients, the log. It is over once and for good. */
+import assert from "node:assert/strict";
+import type { Clock } from "../clock.ts";
+
+/** Before so much time has passed, how long the rest takes cannot be told. */
+const ESTIMATE_AFTER_MS = 1_000;
+
+export class StartProgress {
+  readonly #clock: Pick<Clock, "nowMs">;
+  /** Records that the journal held when it was opened; null before. */
+  #records: number | null = null;
+  #replayed = 0;
+  #replayingSinceMs = 0;
+  #isOver = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(clock: Pick<Clock, "nowMs">) {
+    this.#clock = clock;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** The journal is open and holds so many records. */
+  begin(records: number): void {
+    this.#records = records;
+    this.#replayed = 0;
+    this.#replayingSinceMs = this.#clock.nowMs();
+  }
+
+  /** So many of them have been executed. */
+  advance(replayed: number): void {
+    assert(this.#records !== null && replayed <= this.#records, "no more is replayed than the journal held");
+    this.#replayed = replayed;
+  }
+
+  /** The server serves. Tells those who wait. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const tell of waiting) tell();
+  }
+
+  /** Calls `tell` when it is over; what is returned takes that back. */
+  whenOver(tell: () => void): () => void {
+    assert(!this.#isOver, "what is over is not waited for");
+    this.#waiting.add(tell);
+    return () => void this.#waiting.delete(tell);
+  }
+
+  /** What is done of it, from 0 to 1. */
+  get share(): number {
+    if (this.#isOver) return 1;
+    return this.#records === null || this.#records === 0 ? 0 : this.#replayed / this.#records;
+  }
+
+  /** How long the rest takes if it goes on as it did; null while that cannot be told. */
+  get secondsLeft(): number | null {
+    if (this.#isOver) return 0;
+    const elapsedMs = this.#clock.nowMs() - this.#replayingSinceMs;
+    if (this.share === 0 || elapsedMs < ESTIMATE_AFTER_MS) return null;
+    return Math.ceil((elapsedMs * (1 / this.share - 1)) / 1_000);
+  }
+
+  /** `replaying 43 %, about 12 s left`, or null when it is over. */
+  describe(): string | null {
+    if (this.#isOver) return null;
+    if (this.#records === null) return "opening the journal";
+    const { secondsLeft } = this;
+    const left = secondsLeft === null ? "" : `, about ${secondsLeft} s left`;
+    return `replaying ${Math.floor(this.share * 100)} %${left}`;
+  }
+}
