@@ -8,6 +8,7 @@ import { DataDirError } from "./host/data-dir.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import { describeError, openLog } from "./host/logger.ts";
 import type { Logger, OpenLog } from "./host/logger.ts";
+import { ServiceManager } from "./host/service-manager.ts";
 import { Plinth } from "./plinth.ts";
 import { PLINTH_VERSION } from "./version.ts";
 
@@ -17,8 +18,8 @@ const EXIT_USAGE = 2;
 /** EX_IOERR of sysexits.h: the disk failed in a way that this process cannot repair. Another one may. */
 const EXIT_JOURNAL_LOST = 74;
 
-/** As often as that the log tells of a start that goes on. */
-const PROGRESS_LOG_MS = 5_000;
+/** How often is told of a start that goes on. */
+const PROGRESS_MS = 5_000;
 
 /** The command `serve`: starts the server with etcd's flags and returns when it serves, or cannot. */
 export async function serve(args: readonly string[]): Promise<void> {
@@ -49,17 +50,21 @@ export async function serve(args: readonly string[]): Promise<void> {
   // A broken invariant ends the process: wrong data is worse than no service.
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
+  const manager = new ServiceManager(process.env, systemClock, logger);
   let plinth: Plinth | null = null;
   // There this signal says that the terminal was closed.
   const isOnTerminal = process.stderr.isTTY;
-  stopOnSignals(isOnTerminal ? ["SIGTERM", "SIGINT", "SIGHUP"] : ["SIGTERM", "SIGINT"], () => plinth, log);
+  stopOnSignals(isOnTerminal ? ["SIGTERM", "SIGINT", "SIGHUP"] : ["SIGTERM", "SIGINT"], () => plinth, log, manager);
   if (!isOnTerminal) reopenOnHangup(log);
   logger.info({ version: PLINTH_VERSION, "data-dir": config.dataDir }, "starting Plinth");
   if (noEffect.length > 0) logger.info({ flags: noEffect }, "these flags have no effect on Plinth");
   for (const warning of warnings) logger.warn(warning);
   try {
-    plinth = await Plinth.start(config, logger, { onBound: (progress) => logProgress(progress, logger) });
+    plinth = await Plinth.start(config, logger, {
+      onBound: (progress) => tellProgress(progress, logger, manager),
+    });
     void plinth.journalLost.then((error) => endLost(log, error));
+    manager.ready();
   } catch (error) {
     // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
     logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
@@ -67,13 +72,14 @@ export async function serve(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Says now and then how far a start has come that takes long. */
-function logProgress(progress: StartProgress, logger: Logger): void {
-  systemClock.after(PROGRESS_LOG_MS, () => {
-    const text = progress.describe();
-    if (text === null) return;
-    logger.info(`the server is starting: ${text}`);
-    logProgress(progress, logger);
+/** Says how far a start has come: the service manager at once and then both now and then, for as long as it takes. */
+function tellProgress(progress: StartProgress, logger: Logger, manager: ServiceManager): void {
+  const text = progress.describe();
+  if (text === null) return;
+  manager.starting(text);
+  systemClock.after(PROGRESS_MS, () => {
+    if (!progress.isOver) logger.info(`the server is starting: ${progress.describe()}`);
+    tellProgress(progress, logger, manager);
   });
 }
 
@@ -88,12 +94,18 @@ function tryOpenLog(config: Config): OpenLog | null {
 }
 
 /** The first signal ends the server cleanly, the second one at once; so does the first one while the server starts. */
-function stopOnSignals(signals: readonly NodeJS.Signals[], started: () => Plinth | null, log: OpenLog): void {
+function stopOnSignals(
+  signals: readonly NodeJS.Signals[],
+  started: () => Plinth | null,
+  log: OpenLog,
+  manager: ServiceManager,
+): void {
   const { logger } = log;
   let stopping = false;
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     if (stopping) exit(log, EXIT_FAILED);
     stopping = true;
+    manager.stopping();
     const plinth = started();
     if (plinth === null) {
       // Nothing has to be ended first: what the start does to the data directory may be cut off anywhere.
