@@ -1,7 +1,10 @@
 /** The journal's limits. Those of the format (what a reader must accept) come first, those of this writer after them. */
 
-/** Largest record. An etcd request of 1.5 MiB with its framing, and a snapshot of limits raised to 2 MiB, fit with room. */
-export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
+/** Largest record: a request of 64 MiB, which is forty times etcd's default, and what a server puts before it. */
+export const RECORD_BYTES_MAX = 64 * 1024 * 1024 + 64 * 1024;
+
+/** Largest record of format version 1. A larger one makes its segment one of version 2. */
+export const RECORD_BYTES_MAX_V1 = 4 * 1024 * 1024;
 
 /** A frame is closed before it grows beyond this; only a single record larger than that makes a larger frame. */
 export const FRAME_BYTES_SOFT = 1024 * 1024;
@@ -15,7 +18,7 @@ export const SEGMENT_BYTES_MIN = 8 * 1024;
 /** Frame buffers kept for reuse. Two are in turn in steady state: one open, one at the disk. */
 export const SPARE_BATCHES_MAX = 4;
 
-/** One read while segments are checked at open. */
+/** One read while segments are checked at open; a larger frame is read on its own. */
 export const RECOVERY_READ_BYTES = 4 * 1024 * 1024;
 
 /** One read of a cursor: there may be several, and they are never in a hurry. */

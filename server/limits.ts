@@ -3,10 +3,13 @@
 /** How many bytes of a journal record stand before the request. */
 export const RECORD_KIND_BYTES = 1;
 
+/** How many bytes of a journal record are not the request's, at most: its kind and who asks, by a name. */
+export const RECORD_OVERHEAD_BYTES = 64 * 1024;
+
 /** Proposals that wait for their record to commit; one more is refused with `too many requests`, as etcd does. */
 export const PROPOSALS_MAX = 20_000;
 
-/** Bytes appended to the journal and not yet committed; beyond it writes are refused like above. */
+/** Bytes appended to the journal and not yet committed; from it on writes are refused like above. One may go beyond it. */
 export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** A proposal that has not committed after this long is answered `request timed out`; it may still take effect. */

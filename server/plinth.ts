@@ -28,7 +28,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import { CallCounters } from "./metrics/call-counters.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
-import { DEFAULT_LIMITS } from "./transport/limits.ts";
+import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
 import type { TransportLimits } from "./transport/limits.ts";
 
 /** Where the journal lies inside the data directory. */
@@ -214,7 +214,7 @@ async function open(
 function transportLimits({ maxRequestBytes, maxConcurrentStreams, keepAlive }: Config): Partial<TransportLimits> {
   const isLimited = maxConcurrentStreams < DEFAULT_LIMITS.streamsPerConnectionMax;
   return {
-    receiveMessageBytesMax: maxRequestBytes + RECEIVE_OVERHEAD_BYTES,
+    ...limitsForMessages(maxRequestBytes + RECEIVE_OVERHEAD_BYTES),
     ...(isLimited && { streamsPerConnectionMax: maxConcurrentStreams, streamsAnnounced: maxConcurrentStreams }),
     pingIntervalMsMin: keepAlive.minTimeMs,
     keepAliveIntervalMs: keepAlive.intervalMs,

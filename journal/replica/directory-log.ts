@@ -16,7 +16,14 @@ import type { Mark } from "./mark.ts";
 import { openMark } from "./mark.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
+import {
+  encodeSegmentHeader,
+  frameBytesMax,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_SECTOR_BYTES,
+  segmentName,
+  versionFor,
+} from "./segment.ts";
 import type { RoomReserve } from "./room-reserve.ts";
 import { SegmentPreparer } from "./segment-preparer.ts";
 import { Stall } from "./stall.ts";
@@ -133,10 +140,13 @@ export class DirectoryLog {
     const active = this.#active;
     // A segment's name is its first record, so one that holds no record cannot have a successor: it grows instead.
     const holdsRecords = active.lastPosition >= active.firstPosition;
-    if (active.end + header.length > this.#fileBytes && holdsRecords) {
-      void this.#stall
-        .untilDone(() => this.#roll())
-        .then((reason) => (reason === null ? this.#write(bytes) : this.#end(reason)));
+    const isTooLarge = header.length > frameBytesMax(active.version);
+    const begins = (act: () => Promise<JournalError | null>): void =>
+      void this.#stall.untilDone(act).then((reason) => (reason === null ? this.#write(bytes) : this.#end(reason)));
+    if ((active.end + header.length > this.#fileBytes || isTooLarge) && holdsRecords) {
+      begins(() => this.#roll());
+    } else if (isTooLarge) {
+      begins(() => this.#raiseVersion(header.length));
     } else {
       this.#write(bytes);
     }
@@ -252,6 +262,21 @@ export class DirectoryLog {
     onDurable(error);
   }
 
+  /** Lets the last segment, which holds no record yet, take a frame of this length. */
+  async #raiseVersion(frameBytes: number): Promise<JournalError | null> {
+    const active = this.#active;
+    assert(active.lastPosition < active.firstPosition, "a segment that holds records is left for the next");
+    const version = versionFor(frameBytes);
+    try {
+      // What changes lies in one sector.
+      await writeDurably(this.#file, encodeSegmentHeader({ ...active, version }), SEGMENT_SECTOR_BYTES, 0);
+    } catch (error) {
+      return ioError(active.path, "writing the segment's header", error);
+    }
+    active.version = version;
+    return null;
+  }
+
   /**
    * Makes the next segment the last, as far as the attempt before has not come. Resolves to the reason when it cannot; no
    * byte of the frame that asked for it is written by then, so it may be tried again.
@@ -260,6 +285,7 @@ export class DirectoryLog {
     const { number, clusterId, lastPosition } = this.#active;
     assert(lastPosition === this.lastPosition, "a segment is left behind its last record");
     const header = {
+      version: versionFor(this.#frameLength),
       salt: this.salt,
       clusterId,
       number: number + 1,
@@ -312,6 +338,7 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
 async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<DirectoryLog> {
   const { disk, directory, segmentBytes } = options;
   const header = {
+    version: versionFor(0),
     salt: randomInt(1, 0x1_0000_0000),
     clusterId: options.newClusterId,
     number: 1,

@@ -8,9 +8,9 @@
 import assert from "node:assert/strict";
 import type { DiskFile } from "./disk.ts";
 import { readFully } from "./disk.ts";
-import { FRAME_BYTES_MAX, FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import { FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
 import type { SegmentHeader } from "./segment.ts";
-import { SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { frameBytesMax, SEGMENT_HEADER_BYTES } from "./segment.ts";
 
 export class FrameScanner {
   /** The frame that `next` moved to. */
@@ -25,6 +25,8 @@ export class FrameScanner {
 
   readonly #file: DiskFile;
   readonly #salt: number;
+  readonly #frameBytesMax: number;
+  readonly #readBytes: number;
   #buffer: Buffer;
   /** Offset in the file of the buffer's first byte. */
   #base = SEGMENT_HEADER_BYTES;
@@ -38,9 +40,9 @@ export class FrameScanner {
     assert(end >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
     this.#file = file;
     this.#salt = header.salt;
-    this.#buffer = Buffer.allocUnsafeSlow(
-      Math.max(FRAME_HEADER_BYTES, Math.min(readBytes, end - SEGMENT_HEADER_BYTES)),
-    );
+    this.#frameBytesMax = frameBytesMax(header.version);
+    this.#readBytes = Math.max(FRAME_HEADER_BYTES, Math.min(readBytes, end - SEGMENT_HEADER_BYTES));
+    this.#buffer = Buffer.allocUnsafeSlow(this.#readBytes);
     this.end = end;
     this.lastPosition = header.firstPosition - 1;
     this.lastEpoch = header.previousEpoch;
@@ -67,7 +69,9 @@ export class FrameScanner {
     if (this.stopped || left < this.#needed) return false;
     this.#base = this.offset;
     this.#next = 0;
-    if (this.#buffer.length < this.#needed) this.#buffer = Buffer.allocUnsafeSlow(this.#needed);
+    // A buffer of a large frame's size is not kept for the small ones that follow.
+    const bytes = Math.max(this.#readBytes, this.#needed);
+    if (this.#buffer.length !== bytes) this.#buffer = Buffer.allocUnsafeSlow(bytes);
     this.#filled = Math.min(left, this.#buffer.length);
     const count = await readFully(this.#file, this.#buffer, this.#filled, this.#base);
     // A file may be shorter than its segment: what was never written reads as zeros.
@@ -80,7 +84,7 @@ export class FrameScanner {
     const available = this.#filled - this.#next;
     if (this.stopped || available < this.#needed) return false;
     const length = this.#buffer.readUInt32LE(this.#next);
-    if (length > available && length <= Math.min(FRAME_BYTES_MAX, this.end - this.offset)) {
+    if (length > available && length <= Math.min(this.#frameBytesMax, this.end - this.offset)) {
       this.#needed = length;
       return false;
     }

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
-import { FRAME_BYTES_MAX, FrameHeader, readFrame } from "../frame.ts";
+import { FrameHeader, readFrame } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
 import type { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
@@ -18,7 +18,7 @@ import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
 import type { Extent } from "./mark.ts";
 import type { Segment } from "./segment.ts";
-import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
+import { decodeSegmentHeader, frameBytesMax, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
 import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
 
@@ -125,7 +125,7 @@ async function makeEndClean(
   // A crash leaves bytes within one frame of the end. The look beyond is for greater damage; a file with no block behind
   // its frames is spared it, as it would read 64 MiB of nothing at each start of a small server.
   const isSparse = allocated <= Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
-  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + FRAME_BYTES_MAX) : size);
+  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + frameBytesMax(segment.version)) : size);
   if (garbageEnd > end) await refuseLaterFrame(file, segment, garbageEnd, size);
   refuse(missingEnd(segment, marked));
   if (garbageEnd > end) {
@@ -166,7 +166,7 @@ async function endOfData(file: DiskFile, start: number, size: number): Promise<n
 /** Refuses the segment when a later frame is intact: then the bytes behind its end were acknowledged records. */
 async function refuseLaterFrame(file: DiskFile, segment: Segment, garbageEnd: number, size: number): Promise<void> {
   // A frame may end with zeros, so it may reach beyond the last byte that is not.
-  const bytes = Buffer.alloc(Math.min(size, garbageEnd + FRAME_BYTES_MAX) - segment.end);
+  const bytes = Buffer.alloc(Math.min(size, garbageEnd + frameBytesMax(segment.version)) - segment.end);
   await readFully(file, bytes, bytes.length, segment.end);
   const refusal = laterFrame(bytes, segment);
   if (refusal !== null) throw refusal;

@@ -5,7 +5,7 @@
  *
  *   offset  size  field
  *        0     8  magic          "plinth-j"
- *        8     4  version        of the format, see `FORMAT_VERSION`
+ *        8     4  version        of the format: 2 when it may hold a frame that version 1 has not, else 1
  *       12     4  salt           seed of the frame checksums, the same in all segments of a journal
  *       16    16  clusterId
  *       32     8  number         1 for the journal's first segment, then one more each
@@ -20,12 +20,17 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { basename } from "node:path";
-import { readUint64, writeUint64 } from "../frame.ts";
+import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readUint64, RECORD_HEADER_BYTES, writeUint64 } from "../frame.ts";
 import { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
+import { RECORD_BYTES_MAX_V1 } from "../limits.ts";
 
-const FORMAT_VERSION = 1;
+/** Version 2 is version 1 with frames of up to `FRAME_BYTES_MAX`. */
+export type FormatVersion = 1 | 2;
+const VERSION_MAX: FormatVersion = 2;
 export const SEGMENT_HEADER_BYTES = 4096;
+/** All of the header that is not zero lies in the first of its sectors, which disks write as a whole or not at all. */
+export const SEGMENT_SECTOR_BYTES = 512;
 const CRC_OFFSET = 60;
 const MAGIC = Buffer.from("plinth-j", "latin1");
 const CLUSTER_ID_PATTERN = /^[0-9a-f]{32}$/;
@@ -35,6 +40,7 @@ const NAME_PATTERN = /^[0-9a-f]{16}\.seg$/;
 export const UNNAMED_SEGMENT = "next-segment.tmp";
 
 export interface SegmentHeader {
+  readonly version: FormatVersion;
   readonly salt: number;
   /** 32 lower-case hex digits. */
   readonly clusterId: string;
@@ -45,11 +51,22 @@ export interface SegmentHeader {
 
 /** A segment of an open journal. The last one's `lastPosition` and `end` grow. */
 export interface Segment extends SegmentHeader {
+  version: FormatVersion;
   readonly path: string;
   /** Position of its last durable record; firstPosition - 1 when it has none. */
   lastPosition: number;
   /** Offset behind its last durable frame. */
   end: number;
+}
+
+/** The oldest version whose segments take a frame of this length: programs that know no later one read on. */
+export function versionFor(frameBytes: number): FormatVersion {
+  return frameBytes <= frameBytesMax(1) ? 1 : VERSION_MAX;
+}
+
+/** Largest frame of a segment. */
+export function frameBytesMax(version: FormatVersion): number {
+  return version === 1 ? FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + RECORD_BYTES_MAX_V1 : FRAME_BYTES_MAX;
 }
 
 export function segmentName(firstPosition: number): string {
@@ -71,7 +88,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   assert(CLUSTER_ID_PATTERN.test(header.clusterId), "a cluster id is 32 lower-case hex digits");
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   MAGIC.copy(bytes, 0);
-  bytes.writeUInt32LE(FORMAT_VERSION, 8);
+  bytes.writeUInt32LE(header.version, 8);
   bytes.writeUInt32LE(header.salt, 12);
   bytes.write(header.clusterId, 16, 16, "hex");
   writeUint64(bytes, header.number, 32);
@@ -93,14 +110,15 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
   }
   // Before the checksum, whose place and extent belong to the version.
   const version = bytes.readUInt32LE(8);
-  if (version !== FORMAT_VERSION) {
-    const text = `${path}: journal format version ${version}, this program supports version ${FORMAT_VERSION}`;
+  if (version !== 1 && version !== VERSION_MAX) {
+    const text = `${path}: journal format version ${version}, this program supports versions up to ${VERSION_MAX}`;
     throw new JournalError("ERR_JOURNAL_FORMAT", text);
   }
   if (crc32(bytes.subarray(0, CRC_OFFSET)) !== bytes.readUInt32LE(CRC_OFFSET)) {
     throw corrupt(path, 0, "the segment header fails its checksum");
   }
   const header: SegmentHeader = {
+    version,
     salt: bytes.readUInt32LE(12),
     clusterId: bytes.toString("hex", 16, 32),
     number: readUint64(bytes, 32),

@@ -18,7 +18,7 @@ import { laterFrame } from "./later-frame.ts";
 import type { Extent } from "./mark.ts";
 import { readMark } from "./mark.ts";
 import type { Segment } from "./segment.ts";
-import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { decodeSegmentHeader, frameBytesMax, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
 import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
 
@@ -132,6 +132,7 @@ class Walk {
     const frame = this.#frame;
     if (!readFrame(bytes, segment.end, bytes.length, segment.salt, frame)) return false;
     if (frame.previousPosition !== this.#lastPosition || frame.previousEpoch !== this.#lastEpoch) return false;
+    assert(frame.length <= frameBytesMax(segment.version), "a frame is no larger than its segment's version has them");
     this.#checkReign(frame);
     segment.end += frame.length;
     segment.lastPosition = frame.lastPosition;

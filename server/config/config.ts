@@ -14,7 +14,7 @@ import {
   readInteger,
   readListenAddresses,
 } from "./values.ts";
-import { RECORD_KIND_BYTES } from "../limits.ts";
+import { RECORD_OVERHEAD_BYTES } from "../limits.ts";
 
 export type { ListenAddress };
 
@@ -81,7 +81,10 @@ export type ParsedConfig =
   | { readonly kind: "error"; readonly message: string };
 
 /** A write has to fit into a record of the journal. */
-const REQUEST_BYTES_MAX = RECORD_BYTES_MAX - RECORD_KIND_BYTES;
+const REQUEST_BYTES_MAX = RECORD_BYTES_MAX - RECORD_OVERHEAD_BYTES;
+
+/** etcd warns beyond this. */
+const REQUEST_BYTES_RECOMMENDED = 10 * 1024 * 1024;
 
 /** etcd's default quota and what 0 means. */
 const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
@@ -124,7 +127,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
       kind: "config",
       config,
       noEffect: flagsWithoutEffect(settings),
-      warnings: [...settings.warnings, ...advertisingWarnings(config)],
+      warnings: [...settings.warnings, ...advertisingWarnings(config), ...requestBytesWarnings(config)],
     };
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -185,6 +188,11 @@ function advertisingWarnings(config: Config): string[] {
   return config.advertiseClientUrls
     .filter((url) => /\/\/(?:0\.0\.0\.0|\[::\]):/.test(url))
     .map((url) => `advertised client URL ${url} cannot be reached from elsewhere; set --advertise-client-urls`);
+}
+
+function requestBytesWarnings({ maxRequestBytes }: Config): string[] {
+  if (maxRequestBytes <= REQUEST_BYTES_RECOMMENDED) return [];
+  return [`--max-request-bytes=${maxRequestBytes}: more than ${REQUEST_BYTES_RECOMMENDED} is not recommended`];
 }
 
 function readText(setting: Setting): string {

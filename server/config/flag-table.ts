@@ -77,7 +77,7 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     group: "Limits",
     value: "bytes",
     fallback: "1572864",
-    help: "Largest write request, at most 4194303: it has to fit into a record of the journal.",
+    help: "Largest write request, at most 67108864: it has to fit into a record of the journal.",
   },
   {
     name: "max-concurrent-streams",

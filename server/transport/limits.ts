@@ -91,6 +91,12 @@ export interface TransportLimits {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** The limits for messages of up to so many bytes: a connection can always hold one of them. */
+export function limitsForMessages(receiveMessageBytesMax: number): Partial<TransportLimits> {
+  const partialMessageBytesMax = Math.max(DEFAULT_LIMITS.partialMessageBytesMax, receiveMessageBytesMax + KIB);
+  return { receiveMessageBytesMax, partialMessageBytesMax };
+}
+
 export const DEFAULT_LIMITS: TransportLimits = {
   // etcd's --max-request-bytes and 512 KiB for what surrounds it.
   receiveMessageBytesMax: 1_572_864 + 524_288,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
 import type { PutRequest, RequestOp } from "../../proto/messages.ts";
 import {
   ALARM_ACTION_DEACTIVATE,
@@ -16,15 +17,25 @@ import {
   del,
   deleteRequest,
   nested,
+  prefixWatch,
   put,
   putRequest,
   range,
   rangeRequest,
   txnRequest,
 } from "../../bench/client/requests.ts";
+import { eventsOf } from "../support/etcd-client.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
-import { COMPACTED, currentRevision, expectRefused, NO_SPACE, REQUEST_TOO_LARGE, revisionOf } from "./answers.ts";
+import {
+  COMPACTED,
+  crash,
+  currentRevision,
+  expectRefused,
+  NO_SPACE,
+  REQUEST_TOO_LARGE,
+  revisionOf,
+} from "./answers.ts";
 import { encode } from "./refused-calls.ts";
 
 const REQUEST_BYTES_MAX = 1_572_864;
@@ -86,6 +97,30 @@ describeStores("limits", (start, name) => {
         8,
         "grpc: received message larger than max (2097157 vs. 2097152)",
       );
+    });
+  });
+
+  describe("with --max-request-bytes=67108864", () => {
+    const shared = new SharedStore(start, ["--max-request-bytes=67108864"]);
+
+    test("PT-08: values of 8 and 60 MiB are stored, read, told to watchers, and there after a crash", async () => {
+      const sizes = [8, 60].map((mebibytes) => mebibytes * 1024 * 1024);
+      const watch = shared.client.watch();
+      await watch.create(prefixWatch("large/"));
+      const watched: number[] = [];
+      for (const size of sizes) {
+        await shared.client.put(putRequest(`large/${size}`, Buffer.alloc(size, size / 1e6)));
+        while (watched.length < sizes.indexOf(size) + 1) {
+          watched.push(...eventsOf(await watch.next()).map(({ kv }) => kv?.value.length ?? 0));
+        }
+      }
+      expect(watched).toEqual(sizes);
+      await expectRefused(shared.client.put(putRequest("large/a", Buffer.alloc(67_108_864))), ...REQUEST_TOO_LARGE);
+      await crash(shared);
+      for (const size of sizes) {
+        const { kvs } = await shared.client.range(rangeRequest(`large/${size}`));
+        expect(decodeKeyValue(kvs[0]).value.equals(Buffer.alloc(size, size / 1e6))).toBe(true);
+      }
     });
   });
 

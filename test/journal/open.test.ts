@@ -122,7 +122,7 @@ describe("opening a directory journal", () => {
     const path = await changeFirstSegment((bytes) => bytes.writeUInt32LE(7, 8));
     await expectRefused({
       code: "ERR_JOURNAL_FORMAT",
-      message: `${path}: journal format version 7, this program supports version 1`,
+      message: `${path}: journal format version 7, this program supports versions up to 2`,
     });
   });
 

@@ -257,14 +257,17 @@ export class SimulatedDisk implements Disk {
     const { inode, bytes, at } = write;
     const share = this.random();
     const end = at + bytes.length;
+    const whole = resized(inode.durable, Math.max(inode.durable.length, end));
+    let length = inode.durable.length;
     for (let from = at; from < end;) {
       const to = Math.min(end, from - (from % sectorBytes) + sectorBytes);
       if (this.random() < share) {
-        inode.durable = resized(inode.durable, Math.max(inode.durable.length, to));
-        bytes.copy(inode.durable, from, from - at, to - at);
+        bytes.copy(whole, from, from - at, to - at);
+        length = Math.max(length, to);
       }
       from = to;
     }
+    inode.durable = whole.subarray(0, length);
   }
 }
 

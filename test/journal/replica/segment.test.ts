@@ -7,12 +7,13 @@ import {
 } from "../../../journal/replica/segment.ts";
 
 const header = {
+  version: 1,
   salt: 0x89abcdef,
   clusterId: "00112233445566778899aabbccddeeff",
   number: 3,
   firstPosition: 0x1_0000_0002,
   previousEpoch: 9,
-};
+} as const;
 
 describe("a segment's header", () => {
   test("has the bytes that the format's description says", () => {

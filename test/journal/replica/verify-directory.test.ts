@@ -48,7 +48,7 @@ describe("a walk of a journal's directory", () => {
 
   /** Puts a first segment there that holds these bytes behind its header. */
   async function store(...parts: Buffer[]): Promise<void> {
-    const header = encodeSegmentHeader({ salt, clusterId, number: 1, firstPosition: 1, previousEpoch: 0 });
+    const header = encodeSegmentHeader({ version: 1, salt, clusterId, number: 1, firstPosition: 1, previousEpoch: 0 });
     const file = await disk.create(`${directory}/${segmentName(1)}`);
     const bytes = Buffer.concat([header, ...parts, Buffer.alloc(1000)]);
     await writeDurably(file, bytes, bytes.length, 0);

@@ -206,6 +206,13 @@ describe("addresses", () => {
     expect(configOf(["--listen-client-urls=http://10.0.0.1:1"]).advertiseClientUrls).toEqual(["http://10.0.0.1:1"]);
   });
 
+  test("requests beyond what etcd recommends are worth a warning", () => {
+    expect(parse(["--max-request-bytes=10485760"]).warnings).toEqual([]);
+    expect(parse(["--max-request-bytes=67108864"]).warnings).toEqual([
+      "--max-request-bytes=67108864: more than 10485760 is not recommended",
+    ]);
+  });
+
   test("advertising a wildcard address is worth a warning", () => {
     expect(parse(["--listen-client-urls=http://0.0.0.0:2379"]).warnings).toEqual([
       "advertised client URL http://0.0.0.0:2379 cannot be reached from elsewhere; set --advertise-client-urls",
@@ -227,7 +234,7 @@ describe("values", () => {
     { flag: "max-txn-ops", text: "1e3", reason: "parse error" },
     { flag: "max-txn-ops", text: "", reason: "parse error" },
     { flag: "max-request-bytes", text: "9007199254740993", reason: "value out of range" },
-    { flag: "max-request-bytes", text: "4194304", reason: "must be at most 4194303" },
+    { flag: "max-request-bytes", text: "67108865", reason: "must be at most 67108864" },
     { flag: "quota-backend-bytes", text: "8GiB", reason: "parse error" },
     { flag: "metrics", text: "all", reason: "must be one of basic, extensive" },
     { flag: "log-format", text: "text", reason: "must be one of json, console" },
