@@ -11,6 +11,7 @@ import type { TlsOptions } from "node:tls";
 
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionHost } from "./connection/connection.ts";
+import { TurnShares } from "./connection/turn-shares.ts";
 import { DeadlineWheel } from "./stream/deadline-wheel.ts";
 import { Inflater } from "./stream/inflater.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -65,6 +66,7 @@ export class GrpcServer implements ConnectionHost {
   readonly observer: CallObserver | null;
   readonly deadlines = new DeadlineWheel();
   readonly inflater = new Inflater();
+  readonly turnShares: TurnShares;
   readonly http: HttpServer;
   heldBytes = 0;
   readonly sendTotals: SendTotals = { owedBytes: 0, queuedBytes: 0 };
@@ -86,6 +88,7 @@ export class GrpcServer implements ConnectionHost {
 
   constructor(options: GrpcServerOptions) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.turnShares = new TurnShares(this.limits.turnMs);
     this.methods = new MethodTable(options.methods);
     this.observer = options.observer ?? null;
     this.#log = options.log ?? null;

@@ -49,7 +49,8 @@ export interface TransportLimits {
   readonly pendingOutputBytesMax: number;
   /**
    * How long one connection's input is worked on before the event loop goes on. The message that is at hand is finished,
-   * and what is left of the input, and of its frame, waits for the next turn.
+   * and what is left of the input, and of its frame, waits for the next turn. Connections that wait share one turn, as far
+   * as that makes sense.
    */
   readonly turnMs: number;
   /**

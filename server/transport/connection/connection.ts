@@ -25,6 +25,7 @@ import { PingPolicy } from "./ping-policy.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { CANCELED } from "../../../proto/grpc-codes.ts";
 import type { Status } from "../service.ts";
+import type { TurnShares } from "./turn-shares.ts";
 import { StreamWriter } from "../sending/stream-writer.ts";
 import type { WriterHost } from "../sending/stream-writer.ts";
 import type { Stream } from "../stream/stream.ts";
@@ -32,6 +33,7 @@ import type { Stream } from "../stream/stream.ts";
 /** What all connections of a server share. */
 export interface ConnectionHost extends StreamsHost {
   readonly methods: MethodTable;
+  readonly turnShares: TurnShares;
   /** Notes that `connection.flush()` must be called before this turn of the event loop ends. */
   markDirty(connection: Connection): void;
   /** A client broke a rule or a limit and loses its connection. Called before the socket is closed. */
@@ -82,6 +84,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #awaitsDrain = false;
   /** When a turn of the event loop last began to work on this connection's input. */
   #turnBegan = performance.now();
+  /** How long that turn may be. */
+  #turnMs = 0;
   /** Whether `#nextTurn` is to come: what arrives until then belongs to the current turn. */
   #inTurn = false;
   /** The turn is over: nothing is read until the next one. */
@@ -146,7 +150,10 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
 
   /** @param owned whether the chunk's memory is ours; else it is valid only during the call */
   #read(chunk: Buffer, start: number, end: number, owned: boolean): void {
-    if (!this.#inTurn) this.#turnBegan = performance.now();
+    if (!this.#inTurn) {
+      this.#turnBegan = performance.now();
+      this.#turnMs = this.#host.turnShares.shareMs;
+    }
     this.#busy = true;
     const stream = this.#interrupted;
     if (stream !== null) {
@@ -163,8 +170,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     this.flush();
     if (this.stopped) return;
     const tookMs = performance.now() - this.#turnBegan;
-    if (this.#rest !== null || this.#interrupted !== null || tookMs >= this.limits.turnMs) {
-      this.#awaitsTurn = true;
+    if (this.#rest !== null || this.#interrupted !== null || tookMs >= this.#turnMs) {
+      this.#awaitTurn(true);
       this.#expectTurn();
     } else if (tookMs > LONG_READ_MS) {
       this.#expectTurn();
@@ -172,6 +179,12 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     // A client that does not take answers gets none of its further requests read.
     if (this.#out.blocked && this.#out.pendingBytes > this.limits.pendingOutputBytesMax) this.#awaitsDrain = true;
     this.#pauseOrResume();
+  }
+
+  #awaitTurn(awaits: boolean): void {
+    if (awaits === this.#awaitsTurn) return;
+    this.#awaitsTurn = awaits;
+    this.#host.turnShares.waiting += awaits ? 1 : -1;
   }
 
   #expectTurn(): void {
@@ -184,7 +197,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #nextTurn(): void {
     this.#inTurn = false;
     if (this.stopped || this.#interrupted?.isWaiting === true) return;
-    this.#awaitsTurn = false;
+    this.#awaitTurn(false);
     const rest = this.#rest;
     if (rest === null && this.#interrupted === null) {
       this.#pauseOrResume();
@@ -221,7 +234,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   // Frames.
 
   turnOver(): boolean {
-    return performance.now() - this.#turnBegan >= this.limits.turnMs;
+    return performance.now() - this.#turnBegan >= this.#turnMs;
   }
 
   interrupt(stream: Stream): void {
@@ -563,7 +576,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     if (this.#endedAt > 0) return;
     this.#endedAt = performance.now();
     this.#awaitsDrain = false;
-    this.#awaitsTurn = false;
+    this.#awaitTurn(false);
     this.#pauseOrResume();
     // Reading goes on, into nothing: closing with unread input would make the kernel drop what we wrote last.
     this.#socket.end();
@@ -578,6 +591,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
 
   #onClose(): void {
     this.stopped = true;
+    this.#awaitTurn(false);
     this.#rest = null;
     this.#interrupted = null;
     this.streams.removeAll(CANCELED);

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
+import { TurnShares } from "../../../server/transport/connection/turn-shares.ts";
 import * as frames from "../../../server/transport/frames/frames.ts";
 import { openFake } from "../../sim/fake-socket.ts";
 import { RawClient, data, grpcMessage, headers, request, requestFields, windowUpdate } from "./raw-client.ts";
@@ -176,5 +177,31 @@ describe("a frame with many messages", () => {
     for (let turns = 0; turns < 10; turns++) await turn();
     expect(streams[0].messages.length).toBeLessThan(10);
     expect(server.connectionCount).toBe(0);
+  });
+});
+
+describe("connections whose input waits for the next turn", () => {
+  test("share it, as far as that makes sense", () => {
+    const shares = new TurnShares(10);
+    const shareOf = (waiting: number): number => {
+      shares.waiting = waiting;
+      return shares.shareMs;
+    };
+    expect([0, 1, 4, 19, 1_000].map(shareOf)).toEqual([10, 5, 2, 0.5, 0.5]);
+    const least = new TurnShares(0);
+    least.waiting = 3;
+    expect(least.shareMs).toBe(0);
+  });
+
+  test("are counted until they have gone on, or are gone", async () => {
+    const { server } = makeServer({ turnMs: 0 });
+    const peers = [openFake(server), openFake(server), openFake(server)];
+    await expect.poll(() => server.turnShares.waiting).toBe(0);
+    for (const peer of peers) peer.send(requests(20, "/test.Test/Echo"));
+    expect(server.turnShares.waiting).toBe(3);
+    peers[0].connection.destroy();
+    peers[1].send(data(0, nothing));
+    await expect.poll(() => server.turnShares.waiting).toBe(0);
+    expect(peers[2].socket.log.answer(39).fields["grpc-status"]).toBe("0");
   });
 });
