@@ -11,6 +11,7 @@ import type { TlsOptions } from "node:tls";
 
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionHost } from "./connection/connection.ts";
+import { Releases } from "./connection/releases.ts";
 import { TurnShares } from "./connection/turn-shares.ts";
 import { DeadlineWheel } from "./stream/deadline-wheel.ts";
 import { Inflater } from "./stream/inflater.ts";
@@ -66,6 +67,7 @@ export class GrpcServer implements ConnectionHost {
   readonly observer: CallObserver | null;
   readonly deadlines = new DeadlineWheel();
   readonly inflater = new Inflater();
+  readonly releases = new Releases();
   readonly turnShares: TurnShares;
   readonly http: HttpServer;
   heldBytes = 0;

@@ -11,6 +11,7 @@ import { CANCEL, MAX_31, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../fra
 import type { HeaderField } from "../headers/header-field.ts";
 import type { TransportLimits } from "../limits.ts";
 import { PlainExchange } from "./plain-exchange.ts";
+import type { Releases } from "./releases.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { RequestHead } from "../headers/request-head.ts";
 import { TOO_MANY_REQUESTS } from "../refusals.ts";
@@ -35,6 +36,7 @@ export interface StreamsHost {
   /** What all connections together have to send. */
   readonly sendTotals: SendTotals;
   readonly inflater: Inflater;
+  readonly releases: Releases;
 }
 
 /** What streams ask and tell the connection that is read. */
@@ -63,6 +65,7 @@ export class ConnectionStreams implements StreamHost {
   readonly #control: ControlWriter;
   readonly #listener: StreamsListener;
   #heldBytes = 0;
+  #abandoned = false;
   /** Plain HTTP requests among the streams. */
   #plainRequests = 0;
   readonly #table = new StreamTable<Stream>();
@@ -221,8 +224,24 @@ export class ConnectionStreams implements StreamHost {
     stream.release();
   }
 
-  removeAll(code: number): void {
-    for (const stream of this.#table.all()) if (!stream.over) this.remove(stream, code);
+  /** Takes out every stream, because the connection is gone. Nothing more is sent; their handlers learn of it by and by. */
+  abandon(code: number): void {
+    if (this.#abandoned) return;
+    this.#abandoned = true;
+    const streams = this.#table.all();
+    for (const stream of streams) {
+      stream.closed = true;
+      this.writer.forget(stream);
+    }
+    const release = (count: number): void => {
+      for (const stream of streams.splice(-count)) if (!stream.over) this.remove(stream, code);
+    };
+    this.#host.releases.add({
+      get length() {
+        return streams.length;
+      },
+      release,
+    });
   }
 
   /**

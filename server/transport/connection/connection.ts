@@ -222,7 +222,8 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     this.#busy = true;
     this.writer.flush();
     this.#busy = nested;
-    if (this.#finishing && this.streams.length === 0 && !nested && this.#rest === null) this.#end();
+    const ended = this.stopped || (this.streams.length === 0 && this.#rest === null);
+    if (this.#finishing && ended && !nested) this.#end();
   }
 
   wrote(): void {
@@ -562,7 +563,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   fail(errorCode: number, text: string): void {
     if (this.stopped) return;
     this.#host.onConnectionError(this.#socket, errorCode, text);
-    this.streams.removeAll(CANCELED);
+    this.streams.abandon(CANCELED);
     this.#control.goaway(this.streams.lastAcceptedId, errorCode, text);
     this.stopped = true;
     this.#rest = null;
@@ -594,7 +595,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     this.#awaitTurn(false);
     this.#rest = null;
     this.#interrupted = null;
-    this.streams.removeAll(CANCELED);
+    this.streams.abandon(CANCELED);
     this.#host.onConnectionClosed(this);
   }
 }

@@ -1,11 +1,16 @@
-/** Connections that are closed because of their clients: each is counted, and the log says whose it was and why. */
+/**
+ * Connections that are closed. Of those that are because of their clients each is counted, and the log says whose it was
+ * and why; and what hung on a connection is let go of.
+ */
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { DATA, PROTOCOL_ERROR, encodeFrame } from "../../../server/transport/frames/frames.ts";
-import type { GrpcServerOptions } from "../../../server/transport/grpc-server.ts";
-import { RawClient } from "./raw-client.ts";
-import { startServer } from "./test-server.ts";
+import type { GrpcServer, GrpcServerOptions } from "../../../server/transport/grpc-server.ts";
+import { openFake } from "../../sim/fake-socket.ts";
+import type { FakePeer } from "../../sim/fake-socket.ts";
+import { RawClient, headers, requestFields } from "./raw-client.ts";
+import { makeServer, startServer } from "./test-server.ts";
 
 interface Seen extends Partial<GrpcServerOptions> {
   readonly lines: (object & { readonly text: string })[];
@@ -52,4 +57,49 @@ test("but not one that goes by itself", async () => {
   client.destroy();
   await expect.poll(() => server.connectionCount).toBe(0);
   expect([seen.lines, seen.closed]).toEqual([[], 0]);
+});
+
+describe("streams of a connection that is gone", () => {
+  const stream = requestFields({ ":path": "/test.Test/Stream" });
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  /** A connection with so many streams. */
+  function openStreams(server: GrpcServer, count: number): FakePeer {
+    const peer = openFake(server);
+    peer.send(...Array.from({ length: count }, (_, i) => headers(2 * i + 1, stream)));
+    return peer;
+  }
+
+  test("are let go of over several turns when they are many, and nothing is sent on them meanwhile", async () => {
+    const { server, streams, observed } = makeServer();
+    const peers = [openStreams(server, 1_200), openStreams(server, 900)];
+    const gone = (): number => streams.filter(({ closes }) => closes > 0).length;
+    expect(streams).toHaveLength(2_100);
+    // One breaks a rule, the other is lost.
+    peers[0].send(encodeFrame(DATA, 0, 0, Buffer.alloc(1)));
+    peers[1].connection.destroy();
+    expect(streams.filter(({ call }) => call.closed).length).toBeGreaterThanOrEqual(1_200);
+    const before = gone();
+    expect(before).toBeGreaterThan(0);
+    expect(before).toBeLessThan(1_200);
+    expect(peers[0].socket.writableEnded).toBe(true);
+    const written = peers[0].socket.log.frames.length;
+    let turns = 0;
+    for (let left = 2_100 - before; left > 0; left = 2_100 - gone(), turns++) {
+      for (const { call } of streams) if (call.closed) call.send(Buffer.from("to nobody"));
+      await turn();
+    }
+    expect(turns).toBeGreaterThan(2);
+    expect(streams.every(({ closes }) => closes === 1)).toBe(true);
+    expect(peers[0].socket.log.frames).toHaveLength(written);
+    expect(observed.filter((line) => line.startsWith("handled"))).toHaveLength(2_100);
+    expect([server.streamCount, server.sendTotals.queuedBytes]).toEqual([0, 0]);
+  });
+
+  test("are let go of at once when they are few", () => {
+    const { server, streams } = makeServer();
+    const peer = openStreams(server, 100);
+    peer.send(encodeFrame(DATA, 0, 0, Buffer.alloc(1)));
+    expect(streams.every(({ closes }) => closes === 1)).toBe(true);
+  });
 });
