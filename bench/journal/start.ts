@@ -112,6 +112,7 @@ function hastyDisk(): Disk {
     openForWriting: async (path) => hasten(await nodeDisk.openForWriting(path)),
     openForReading: (path) => nodeDisk.openForReading(path),
     openLocked: (path) => nodeDisk.openLocked(path),
+    isNameOf: (path, file) => nodeDisk.isNameOf(path, file),
     rename: (from, to) => nodeDisk.rename(from, to),
     remove: (path) => nodeDisk.remove(path),
     syncDirectory: (path) => nodeDisk.syncDirectory(path),

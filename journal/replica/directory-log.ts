@@ -97,6 +97,10 @@ export class DirectoryLog {
     this.verify();
   }
 
+  get isWriting(): boolean {
+    return this.#onDurable !== null;
+  }
+
   get firstPosition(): number {
     return this.segments[0].firstPosition;
   }
@@ -131,22 +135,31 @@ export class DirectoryLog {
     this.#frameLength = header.length;
     this.#frameLastPosition = header.lastPosition;
     this.#frameEpoch = header.epoch;
+    const check = this.#mark.follow(this);
+    if (check === null) this.#place(bytes);
+    else void this.#placeChecked(check, bytes);
+  }
+
+  async #placeChecked(check: Promise<void>, bytes: Buffer): Promise<void> {
+    await check;
     const { failure } = this.#mark;
-    if (failure !== null) {
-      // A loss at the log's end would not be noticed any more.
-      void Promise.resolve().then(() => this.#end(failure));
-      return;
-    }
+    if (failure === null) this.#place(bytes);
+    else this.#end(failure);
+  }
+
+  /** Writes the frame into the segment that it belongs into. */
+  #place(bytes: Buffer): void {
     const active = this.#active;
+    const length = this.#frameLength;
     // A segment's name is its first record, so one that holds no record cannot have a successor: it grows instead.
     const holdsRecords = active.lastPosition >= active.firstPosition;
-    const isTooLarge = header.length > frameBytesMax(active.version);
+    const isTooLarge = length > frameBytesMax(active.version);
     const begins = (act: () => Promise<JournalError | null>): void =>
       void this.#stall.untilDone(act).then((reason) => (reason === null ? this.#write(bytes) : this.#end(reason)));
-    if ((active.end + header.length > this.#fileBytes || isTooLarge) && holdsRecords) {
+    if ((active.end + length > this.#fileBytes || isTooLarge) && holdsRecords) {
       begins(() => this.#roll());
     } else if (isTooLarge) {
-      begins(() => this.#raiseVersion(header.length));
+      begins(() => this.#raiseVersion(length));
     } else {
       this.#write(bytes);
     }
@@ -240,7 +253,7 @@ export class DirectoryLog {
 
   readonly #onWritten = (error: Error | null, count: number): void => {
     const active = this.#active;
-    const failure = writeFailure(this.#file, this.#frameLength, active.end, error, count);
+    const failure = writeFailure(this.#file, this.#frameLength, active.end, error, count) ?? this.#mark.failure;
     if (failure === null) {
       assert(this.#frameLastPosition >= this.lastPosition, "positions only grow");
       assert(this.#frameEpoch >= this.lastEpoch, "epochs only grow");
@@ -250,7 +263,6 @@ export class DirectoryLog {
       this.lastEpoch = this.#frameEpoch;
       this.#fileBytes = Math.max(this.#fileBytes, active.end);
       this.#preparer.advance(active.end);
-      this.#mark.follow(this);
     }
     this.#end(failure);
   };

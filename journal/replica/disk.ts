@@ -21,6 +21,7 @@ import {
   unlink,
   write,
 } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { JournalError } from "../journal.ts";
@@ -43,6 +44,8 @@ export interface Disk {
    * @throws JournalError `ERR_JOURNAL_LOCKED` when another owner has it, `ERR_JOURNAL_CORRUPT` when it begins otherwise
    */
   openLocked(path: string): Promise<DiskFile>;
+  /** Whether the name is still that of the file, and not of another one or of none. */
+  isNameOf(path: string, file: DiskFile): Promise<boolean>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
@@ -81,6 +84,8 @@ const makePath = promisify(mkdir);
 
 class NodeFile implements DiskFile {
   path: string;
+  /** Device and inode, for `isNameOf`. */
+  #identity: string | null = null;
   readonly #fd: number;
   readonly #lock: FileLock | null;
 
@@ -106,6 +111,11 @@ class NodeFile implements DiskFile {
     const { size, blocks } = await statFile(this.#fd);
     // stat counts in units of 512 bytes, whatever the file system's blocks are.
     return { bytes: size, allocated: blocks * 512 };
+  }
+
+  async identity(): Promise<string> {
+    this.#identity ??= identityOf(await statFile(this.#fd, { bigint: true }));
+    return this.#identity;
   }
 
   resize(bytes: number): Promise<void> {
@@ -164,6 +174,17 @@ class NodeDisk implements Disk {
     }
   }
 
+  async isNameOf(path: string, file: DiskFile): Promise<boolean> {
+    assert(file instanceof NodeFile, "a file is of the disk that opened it");
+    const identity = await file.identity();
+    try {
+      return identityOf(await statPath(path, { bigint: true })) === identity;
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return false;
+      throw error;
+    }
+  }
+
   async syncDirectory(path: string): Promise<void> {
     const fd = await openFile(path, constants.O_RDONLY);
     try {
@@ -185,6 +206,10 @@ function lockMade(path: string): FileLock | null {
     if (isNoDatabase(error)) throw corrupt(path, 0, "it does not begin as it was written");
     throw error;
   }
+}
+
+function identityOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -3,7 +3,8 @@
  * open holds what it finds against that, as frames alone cannot tell a log that has lost its ends from a shorter one.
  * The mark lags behind the log by `MARK_LAG_MS`, so that no frame waits for it: it never tells of more than is durable.
  *
- * The file is also what the writer's lock is on: without it the log does not open, so nobody takes it for a stale lock.
+ * The file is also what the writer's lock is on: without it the log does not open, so nobody takes it for a stale lock. No
+ * frame is written unless the file had its name not longer than `MARK_LAG_MS` before.
  * It begins as an empty SQLite database, as SQLite has the kernel's locks and asks for that; this part never changes.
  * Two slots follow, in blocks of their own. The next state is written over the older one, so that one is always whole.
  *
@@ -81,6 +82,8 @@ export interface MarkedLog {
   readonly segments: readonly Segment[];
   readonly salt: number;
   readonly lastPosition: number;
+  /** A frame is at the disk. */
+  readonly isWriting: boolean;
 }
 
 export class Mark {
@@ -89,6 +92,7 @@ export class Mark {
   /** A write of it failed for good: it takes no more until it is opened again. What may pass is tried again. */
   failure: JournalError | null = null;
 
+  readonly #disk: Disk;
   readonly #file: DiskFile;
   readonly #clock: Clock;
   readonly #slot = Buffer.alloc(SLOT_BYTES);
@@ -96,12 +100,16 @@ export class Mark {
   #sequence: number;
   #oldestNumber: number;
   #oldestPosition: number;
+  /** Runs while frames are written: then the next one is not the first after a rest. */
   #timer: Timer | null = null;
-  #isClosed = false;
+  /** Where the log ended that was written down last. */
+  #number = 0;
+  #end = 0;
   /** The write at the disk, one at a time; it does not reject. */
   #writing: Promise<JournalError | null> | null = null;
 
-  constructor(file: DiskFile, clock: Clock, slot: Slot) {
+  constructor(disk: Disk, file: DiskFile, clock: Clock, slot: Slot) {
+    this.#disk = disk;
     this.#file = file;
     this.#clock = clock;
     this.#sequence = slot.sequence;
@@ -110,14 +118,17 @@ export class Mark {
     this.#oldestPosition = slot.extent.oldestPosition;
   }
 
-  /** The log has grown by a durable frame: the mark tells of it soon. */
-  follow(log: MarkedLog): void {
-    this.#timer ??= this.#clock.after(MARK_LAG_MS, () => {
-      this.#timer = null;
-      // A disk that is slower than the lag is not given more to do.
-      if (this.#writing !== null) this.follow(log);
-      else if (this.failure === null) void this.#writeOrFollow(log);
-    });
+  /**
+   * Called for each frame before it is written: from then on the mark follows the log, until that rests.
+   *
+   * @returns null when the frame may be written, or what must have ended without a failure before: for the first frame after
+   *   a rest, a look whether the lock is still that of the journal
+   */
+  follow(log: MarkedLog): Promise<void> | null {
+    if (this.failure !== null) return Promise.resolve();
+    if (this.#timer !== null) return null;
+    this.#startTimer(log);
+    return this.#checkName();
   }
 
   /**
@@ -137,14 +148,36 @@ export class Mark {
 
   /** Releases the file and its lock. */
   async close(): Promise<void> {
-    this.#isClosed = true;
     this.#timer?.cancel();
     await this.#writing;
     await this.#file.close();
   }
 
-  async #writeOrFollow(log: MarkedLog): Promise<void> {
-    if ((await this.#write(log)) !== null && !this.#isClosed) this.follow(log);
+  #isBehind({ segments }: MarkedLog): boolean {
+    const { number, end } = segments[segments.length - 1];
+    return number !== this.#number || end !== this.#end;
+  }
+
+  #startTimer(log: MarkedLog): void {
+    this.#timer = this.#clock.after(MARK_LAG_MS, () => {
+      this.#timer = null;
+      if (this.failure !== null || (!this.#isBehind(log) && !log.isWriting)) return;
+      this.#startTimer(log);
+      void this.#checkName();
+      // A disk that is slower than the lag is not given more to do.
+      if (this.#isBehind(log) && this.#writing === null) void this.#write(log);
+    });
+  }
+
+  /** Who removes the mark, or puts another one in its place, lets a second writer in. */
+  async #checkName(): Promise<void> {
+    const { path } = this.#file;
+    try {
+      if (!(await this.#disk.isNameOf(path, this.#file)))
+        throw incomplete(path, "removed or replaced while it was locked");
+    } catch (error) {
+      this.failure ??= ioError(path, "looking at the mark", error);
+    }
   }
 
   #write(log: MarkedLog): Promise<JournalError | null> {
@@ -163,15 +196,17 @@ export class Mark {
       end: newest.end,
       lastPosition: log.lastPosition,
     });
-    this.#writing = this.#writeSlot(sequence);
+    this.#writing = this.#writeSlot(sequence, newest.number, newest.end);
     return this.#writing;
   }
 
-  async #writeSlot(sequence: number): Promise<JournalError | null> {
+  async #writeSlot(sequence: number, number: number, end: number): Promise<JournalError | null> {
     let failure: JournalError | null = null;
     try {
       await writeDurably(this.#file, this.#slot, SLOT_BYTES, SLOT_OFFSETS[sequence % 2]);
       this.#sequence = sequence;
+      this.#number = number;
+      this.#end = end;
     } catch (error) {
       // The slot may be torn. So it is the next to be written again, and the other one stays.
       failure = ioError(this.#file.path, "writing the mark", error);
@@ -196,7 +231,7 @@ export async function openMark(disk: Disk, clock: Clock, directory: string, must
   if (!(await disk.list(directory)).includes(MARK_NAME)) await makeMark(disk, directory);
   const file = await disk.openLocked(path);
   try {
-    return new Mark(file, clock, await readSlot(file));
+    return new Mark(disk, file, clock, await readSlot(file));
   } catch (error) {
     await file.close();
     throw error;

@@ -252,6 +252,7 @@ describe("the mark of a journal", () => {
     await clock.advance(MARK_LAG_MS);
     // Enough for a write to end.
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(MARK_LAG_MS);
     expect(clock.pending).toBe(0);
     await clock.advance(10 * MARK_LAG_MS);
     expect(marks).toBe(2);
@@ -291,6 +292,31 @@ describe("the mark of a journal", () => {
     await journal.close();
     disk.inject = () => null;
     expect((await open({ disk, directory: "/journal" })).committed).toBeGreaterThanOrEqual(listener.committed);
+  });
+
+  test("that is removed or replaced while the journal is open fails it, before a later record is committed", async () => {
+    for (const replace of [true, false]) {
+      const listener = new RecordingListener();
+      const clock = new ManualClock();
+      const journal = await open({ clock, listener, mustExist: false });
+      await listener.untilCommitted(journal.append(Buffer.from("a")));
+      const { committed } = journal;
+      // The writer rests.
+      while (clock.pending > 0) {
+        await clock.advance(MARK_LAG_MS);
+        await journal.trim(1);
+      }
+      const path = join(directory, MARK_NAME);
+      const bytes = await readFile(path);
+      await rm(path);
+      if (replace) await writeFile(path, bytes);
+      journal.append(Buffer.from("b"));
+      const text = `${path}: removed or replaced while it was locked`;
+      expect((await listener.untilFailed()).message).toContain(text);
+      expect(listener.committed).toBe(committed);
+      await journal.close();
+      await writeFile(path, bytes);
+    }
   });
 
   test("is locked while the journal is open, for this process and for others", async () => {

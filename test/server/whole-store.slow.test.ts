@@ -9,6 +9,7 @@ import { freePort } from "../../bench/peers/peer-process.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
 import { readMark } from "../../journal/replica/mark.ts";
 import { isSegmentName } from "../../journal/replica/segment.ts";
+import { keysOf } from "../contract/answers.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinth, type PlinthProcess } from "../support/plinth-process.ts";
 
@@ -109,18 +110,19 @@ describe.each(["stopped", "killed"] as const)("a server that was %s, and", (endi
 });
 
 describe("while a server serves", () => {
-  test("no other starts, whatever is removed that looks like a lock; and it goes on", async () => {
+  test("no other starts, whatever is removed that looks like a lock; it goes on, but not without its mark", async () => {
     const client = await EtcdClient.connect(plinth.url);
     await client.put(putRequest("a", "1"));
     await rm(path.join(plinth.dataDir, "LOCK"));
     const inUse = process.platform === "linux" ? `in use by process ${plinth.pid}` : "in use by another process";
     await expectRefused(journalPath("MARK"), inUse);
     await expectRefused(journalPath("MARK"), inUse);
+    await client.put(putRequest("a", "2"));
     const mark = await readFile(journalPath("MARK"));
     await rm(path.join(plinth.dataDir, "LOCK"), { force: true });
     await rm(journalPath("MARK"));
     await expectRefused(journalPath("MARK"), "the journal's mark is missing");
-    await client.put(putRequest("a", "2"));
+    await expect(client.put(putRequest("a", "3"))).rejects.toMatchObject({ code: 14 });
     expect((await client.range(rangeRequest("a"))).count).toBe(1);
     await client.close();
     await plinth.kill();
@@ -128,6 +130,29 @@ describe("while a server serves", () => {
     await plinth.start();
     const again = await EtcdClient.connect(plinth.url);
     expect((await again.range(rangeRequest("a"))).header?.revision).toBe(3);
+    await again.close();
+  });
+
+  test("one that starts on copies of lock and mark is the only one that acknowledges and writes", async () => {
+    const client = await EtcdClient.connect(plinth.url);
+    await client.put(putRequest("a", "1"));
+    const mark = await readFile(journalPath("MARK"));
+    await rm(path.join(plinth.dataDir, "LOCK"));
+    await rm(journalPath("MARK"));
+    await writeFile(journalPath("MARK"), mark);
+    const second = await startPlinth({ mainFile: smallSegmentsMainFile, dataDir: plinth.dataDir });
+    onTestFinished(() => second.remove());
+    await expect(client.put(putRequest("a", "2"))).rejects.toMatchObject({ code: 14 });
+    await client.close();
+    const other = await EtcdClient.connect(second.url);
+    await other.put(putRequest("b", "1"));
+    await other.close();
+    await plinth.kill();
+    await second.kill();
+    await second.start();
+    const again = await EtcdClient.connect(second.url);
+    const { header, kvs } = await again.range(rangeRequest("a", { rangeEnd: Buffer.from("c") }));
+    expect([header?.revision, keysOf(kvs)]).toEqual([3, ["a", "b"]]);
     await again.close();
   });
 

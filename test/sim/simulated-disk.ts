@@ -52,6 +52,7 @@ export class SimulatedDisk implements Disk {
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
+  readonly #files = new WeakMap<DiskFile, Inode>();
   /** By this process: the locks of one that ended are gone. */
   readonly #locked = new Set<Inode>();
   readonly #writes = new Set<WriteUnderWay>();
@@ -140,6 +141,10 @@ export class SimulatedDisk implements Disk {
     });
   }
 
+  isNameOf(path: string, file: DiskFile): Promise<boolean> {
+    return Promise.resolve(this.#names.get(path) === this.#files.get(file));
+  }
+
   rename(from: string, to: string): Promise<void> {
     return this.#turn("rename", from, () => {
       const inode = this.#inode(from);
@@ -179,6 +184,7 @@ export class SimulatedDisk implements Disk {
         }),
       close: () => Promise.resolve(),
     };
+    this.#files.set(file, inode);
     return file;
   }
 

@@ -10,6 +10,9 @@ import type { CrashMode } from "../../sim/simulated-disk.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { systemTime } from "../../../server/clock.ts";
 
+/** Thousands of crashes take their time on a busy machine. What is asserted does not depend on it. */
+const TEST_MS_MAX = 180_000;
+
 /**
  * Writers that are stopped at any step of the disk, one after the other on the same disk, and what each finds of its
  * predecessors. What was once reported as committed, by a commit or by an open, must stay at its position for ever.
@@ -133,7 +136,7 @@ async function orCrash<T>(disk: SimulatedDisk, promise: Promise<T>): Promise<T |
   return Promise.race([promise, disk.crashed.then(() => null)]);
 }
 
-describe("a directory journal whose process is killed or whose power is lost", () => {
+describe("a directory journal whose process is killed or whose power is lost", { timeout: TEST_MS_MAX }, () => {
   test("at any steps, again and again: nothing acknowledged is lost, moved or changed, and the rest is a prefix", async () => {
     await fc.assert(
       fc.asyncProperty(
