@@ -100,9 +100,22 @@ export function encodeKv(
   return encoded;
 }
 
-/** Makes the encoded kv of a delete: key and mod revision, nothing else. */
-export function encodeTombstone(key: Buffer, modRevision: number): EncodedKv {
-  return encodeKv(key, 0, modRevision, 0, EMPTY_BYTES, 0n);
+/**
+ * Makes the encoded kv of a delete: key and mod revision, nothing else. Very many keys may be deleted at once.
+ *
+ * @param key one latin1 character a byte, not empty
+ */
+export function encodeTombstone(key: string, modRevision: number): EncodedKv {
+  const size = 1 + uint32Size(key.length) + key.length + 1 + int64Size(modRevision);
+  const encoded = allocateKv(1 + uint32Size(size) + size);
+  encoded[0] = ENCODED_KV_TAG;
+  let next = putUint32(encoded, 1, size);
+  encoded[next] = KEY_TAG;
+  next = putUint32(encoded, next + 1, key.length);
+  next += encoded.write(key, next, "latin1");
+  encoded[next] = MOD_REVISION_TAG;
+  putInt64(encoded, next + 1, modRevision);
+  return encoded;
 }
 
 function putKeyValue(

@@ -16,7 +16,7 @@ import type { PartCounting } from "./counting.ts";
 import { HeldRevisions } from "./held-revisions.ts";
 import type { Hold } from "./hold.ts";
 import { HistoryWalk } from "./history-walk.ts";
-import { END_OF_KEYS, keyBytes } from "../interval/interval.ts";
+import { END_OF_KEYS } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
 import { LeaseTable } from "./lease-table.ts";
@@ -156,7 +156,7 @@ export class KeyspaceState {
     const before = history.live;
     assert(before !== null, "a key that is deleted exists");
     const revision = this.#revision + 1;
-    const encoded = encodeTombstone(keyBytes(history.key), revision);
+    const encoded = encodeTombstone(history.key, revision);
     const change = new Change(history, revision, 0, 0, 0n, encoded, before);
     this.partitionMap.find(history.key).append(change);
     this.leases.move(history, before.lease, 0n);

@@ -38,6 +38,14 @@ export class Lease {
     for (const history of this.attached) yield keyBytes(history.key);
   }
 
+  /** Detaches all keys at once, and gives them in no particular order. */
+  detachAll(): KeyHistory[] {
+    const histories = [...this.attached];
+    this.attached.clear();
+    this.#version++;
+    return histories;
+  }
+
   attach(history: KeyHistory): void {
     this.attached.add(history);
     this.#version++;

@@ -88,7 +88,7 @@ describe("an encoded kv", () => {
   });
 
   test("of a delete has key and mod revision", () => {
-    expect(decodeKeyValue(encodeTombstone(KEY, 9))).toEqual({
+    expect(decodeKeyValue(encodeTombstone(KEY.toString("latin1"), 9))).toEqual({
       key: KEY,
       createRevision: 0,
       modRevision: 9,
@@ -157,7 +157,7 @@ describe("an encoded event", () => {
   });
 
   test("leaves the encoded kvs as they were", () => {
-    const kv = encodeTombstone(KEY, 9);
+    const kv = encodeTombstone(KEY.toString("latin1"), 9);
     const prevKv = encodeKv(KEY, 2, 3, 4, VALUE, 0n);
     const copies = [Buffer.from(kv), Buffer.from(prevKv)];
     encodeEvent(EVENT_DELETE, kv, prevKv);

@@ -188,7 +188,7 @@ describe("encoded kvs in a response", () => {
     const content = ENCODED.subarray(2);
     const bytes = Buffer.concat([Buffer.from("9200", "hex"), lengthField(2, content).subarray(1)]);
     expect(decodeRangeResponse(bytes).kvs).toEqual([ENCODED]);
-    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY, 9), ENCODED);
+    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY.toString("latin1"), 9), ENCODED);
     expect(decodeWatchResponse(Buffer.concat([Buffer.from("da00", "hex"), event.subarray(1)])).events).toEqual([event]);
   });
 
