@@ -113,7 +113,11 @@ const ROOMS: readonly Room[] = [
     ["../*.ts", "../api/services.ts", "../config/**", "../engine/**", "../host/**", "../metrics/**", "../../proto/**"],
     "http stands on the engine, the host and metrics.",
   ],
-  ["server/{process,plinth}.ts", ["../journal/*.ts"], "process and plinth put the server's parts together."],
+  [
+    "server/{process,plinth}.ts",
+    ["../journal/*.ts", "../proto/schema.ts"],
+    "process and plinth put the server's parts together.",
+  ],
 
   ["server/transport/*.ts", ["../../proto/grpc-codes.ts"], TRANSPORT],
   ["server/transport/frames/**", TRANSPORT_BASE, TRANSPORT],

@@ -10,11 +10,11 @@
  * Encoding takes the same objects; a field left out counts as zero.
  */
 import { Buffer } from "node:buffer";
-import protobuf from "protobufjs";
+import type protobuf from "protobufjs";
 import { DecodeError } from "./decode-error.ts";
 import { RARE_FIELDS_MAX } from "./limits.ts";
 import { Reader } from "./reader.ts";
-import { schema } from "./schema.ts";
+import { protobufjs, schema } from "./schema.ts";
 
 export interface MessageType<Message> {
   /** Full name: `etcdserverpb.LeaseGrantRequest`. */
@@ -44,19 +44,21 @@ interface Halves {
 }
 
 /**
- * @param name full name of a message in the .proto files
- * @throws Error when there is none
+ * @param name full name of a message in the .proto files; that there is none is noticed at the first use
  */
 export function messageType<Message>(name: string): MessageType<Message> {
-  const type = schema.lookupType(name);
+  let type: protobuf.Type | null = null;
+  const lookUp = (): protobuf.Type => (type ??= schema().lookupType(name));
   return {
     name,
     decode(bytes): Message {
       // The caller says by `Message` what the .proto file says by its fields; a test compares the two.
-      return fromWire(type, decodeFields(type, bytes)) as Message;
+      return fromWire(lookUp(), decodeFields(lookUp(), bytes)) as Message;
     },
     encode(message): Buffer {
-      const encoded = type.encode(toWire(type, message as Fields)).finish();
+      const encoded = lookUp()
+        .encode(toWire(lookUp(), message as Fields))
+        .finish();
       return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
     },
   };
@@ -64,14 +66,15 @@ export function messageType<Message>(name: string): MessageType<Message> {
 
 /** The same for what clients send: one with too many fields is refused before protobufjs takes it apart. */
 export function requestType<Message>(name: string): MessageType<Message> {
-  const type = schema.lookupType(name);
   const { decode, encode } = messageType<Message>(name);
   return {
     name,
     encode,
     decode(bytes): Message {
       // A field takes a byte at least.
-      if (bytes.length > RARE_FIELDS_MAX) walk(type, new Reader(asBuffer(bytes), RARE_FIELDS_MAX));
+      if (bytes.length > RARE_FIELDS_MAX) {
+        walk(schema().lookupType(name), new Reader(asBuffer(bytes), RARE_FIELDS_MAX));
+      }
       return decode(bytes);
     },
   };
@@ -82,7 +85,7 @@ function walk(type: protobuf.Type, reader: Reader): void {
   while (reader.hasMore()) {
     const tag = reader.tag();
     const embedded = (tag & 7) === WIRE_LENGTH ? type.fieldsById[tag >>> 3]?.resolvedType : null;
-    if (embedded instanceof protobuf.Type) {
+    if (embedded instanceof protobufjs().Type) {
       const outer = reader.enter();
       walk(embedded, reader);
       reader.leave(outer);
@@ -106,7 +109,7 @@ function fromWire(type: protobuf.Type, message: Fields): Fields {
     const value = message[field.name];
     if (field.repeated) {
       fields[field.name] = (value as unknown[]).map((element) => valueFromWire(field, element));
-    } else if (field instanceof protobuf.MapField) {
+    } else if (field instanceof protobufjs().MapField) {
       fields[field.name] = mapped(value as Fields, (element) => valueFromWire(field, element));
     } else if (field.partOf !== null && !Object.hasOwn(message, field.name)) {
       fields[field.name] = null;
@@ -124,7 +127,7 @@ function toWire(type: protobuf.Type, message: Fields): Fields {
     if (value === null || value === undefined) continue;
     if (field.repeated) {
       fields[field.name] = (value as unknown[]).map((element) => valueToWire(field, element));
-    } else if (field instanceof protobuf.MapField) {
+    } else if (field instanceof protobufjs().MapField) {
       fields[field.name] = mapped(value as Fields, (element) => valueToWire(field, element));
     } else {
       fields[field.name] = valueToWire(field, value);
@@ -134,7 +137,7 @@ function toWire(type: protobuf.Type, message: Fields): Fields {
 }
 
 function valueFromWire(field: protobuf.Field, value: unknown): unknown {
-  if (field.resolvedType instanceof protobuf.Type) {
+  if (field.resolvedType instanceof protobufjs().Type) {
     return value === null || value === undefined ? null : fromWire(field.resolvedType, value as Fields);
   }
   switch (field.type) {
@@ -153,7 +156,7 @@ function valueFromWire(field: protobuf.Field, value: unknown): unknown {
 }
 
 function valueToWire(field: protobuf.Field, value: unknown): unknown {
-  if (field.resolvedType instanceof protobuf.Type) return toWire(field.resolvedType, value as Fields);
+  if (field.resolvedType instanceof protobufjs().Type) return toWire(field.resolvedType, value as Fields);
   switch (field.type) {
     case "int64":
       return halvesOf(integer(value, INT64_MIN, INT64_MAX));

@@ -1,10 +1,12 @@
 /**
- * Etcd's wire interface as declared in our .proto files: read once, when this module is loaded.
+ * Etcd's wire interface as declared in our .proto files: read once, when it is first asked for. That is as much work as
+ * all the rest of a start, so it can be over before; protobufjs itself is loaded no sooner.
  *
  * Nothing else reads those files. The codecs of the hot messages do not use them; tests hold both against each other.
  */
+import { createRequire } from "node:module";
 import path from "node:path";
-import protobuf from "protobufjs";
+import type protobuf from "protobufjs";
 
 /** Paths of the files that declare services; they import the others. */
 export const PROTO_FILES: readonly string[] = [
@@ -14,9 +16,24 @@ export const PROTO_FILES: readonly string[] = [
   "grpc/health.proto",
 ].map((file) => path.join(import.meta.dirname, file));
 
+const require = createRequire(import.meta.url);
+
+let library: typeof protobuf | null = null;
+let root: protobuf.Root | null = null;
+
+export function protobufjs(): typeof protobuf {
+  // A `require` has no types; the import above says of what package they are.
+  library ??= require("protobufjs") as typeof protobuf;
+  return library;
+}
+
 /** All packages, services and messages, resolved. */
-export const schema: protobuf.Root = new protobuf.Root().loadSync([...PROTO_FILES]);
-schema.resolveAll();
+export function schema(): protobuf.Root {
+  if (root !== null) return root;
+  root = new (protobufjs().Root)().loadSync([...PROTO_FILES]);
+  root.resolveAll();
+  return root;
+}
 
 /** One method of one service, as a server has to know it before it knows what the method does. */
 export interface MethodDeclaration {
@@ -31,7 +48,7 @@ export interface MethodDeclaration {
 
 /** Every method of every service that an etcd server offers on its client port, whether we implement it or not. */
 export function allMethods(): MethodDeclaration[] {
-  return servicesIn(schema).flatMap((service) =>
+  return servicesIn(schema()).flatMap((service) =>
     service.methodsArray.map((method) => ({
       path: `/${fullName(service)}/${method.name}`,
       requestStream: method.requestStream === true,
@@ -49,8 +66,9 @@ export function fullName(object: protobuf.ReflectionObject | null): string {
 }
 
 function servicesIn(namespace: protobuf.NamespaceBase): protobuf.Service[] {
+  const { Namespace, Service } = protobufjs();
   return namespace.nestedArray.flatMap((nested) => {
-    if (nested instanceof protobuf.Service) return [nested];
-    return nested instanceof protobuf.Namespace ? servicesIn(nested) : [];
+    if (nested instanceof Service) return [nested];
+    return nested instanceof Namespace ? servicesIn(nested) : [];
   });
 }

@@ -24,15 +24,19 @@ import { listenHttp } from "./http/http-listener.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { LimitedLog } from "./host/limited-log.ts";
 import type { Logger } from "./host/logger.ts";
-import { Metrics } from "./metrics/metrics.ts";
+import { LateMetrics } from "./metrics/late-metrics.ts";
 import { CallCounters } from "./metrics/call-counters.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
+import { schema } from "../proto/schema.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
 import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
 import type { TransportLimits } from "./transport/limits.ts";
 
 /** Where the journal lies inside the data directory. */
 const JOURNAL_DIRECTORY = "journal";
+
+/** Who waited for the start goes first. */
+const LATE_LOAD_MS = 100;
 
 /** What no flag sets. */
 export interface StartOptions extends Pick<DirectoryJournalOptions, "segmentBytes"> {
@@ -164,13 +168,12 @@ async function open(
   const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
-  const metrics = new Metrics(
+  const metrics = new LateMetrics(
     engineMetricSources({ engine, services, calls, checks, memberId, config, host: resources }),
   );
   const http = createHttpHandler({
     checks,
     metrics: () => metrics.text(),
-    metricsContentType: metrics.contentType,
     logger,
   });
   // Before the replay, which may take long: an address that cannot be had is told at once, and who asks is answered.
@@ -208,6 +211,22 @@ async function open(
   });
   opened.add(() => autoCompactor.stop());
   logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
+  clock.after(LATE_LOAD_MS, () => loadTheRest(metrics, logger));
+}
+
+/**
+ * Loads what a start can do without, now that it is over. Not when it is first needed: that call would wait for it, and
+ * could meet a process that has run out of descriptors.
+ */
+function loadTheRest(metrics: LateMetrics, logger: Logger): void {
+  const failed = (error: unknown): void =>
+    logger.warn({ error }, "not all code could be loaded; the first use tries again");
+  try {
+    schema();
+  } catch (error) {
+    failed(error);
+  }
+  metrics.load().catch(failed);
 }
 
 /** What the operator may set of them. */

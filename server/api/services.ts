@@ -62,5 +62,5 @@ export function createServices(
   ];
   const health = healthMethods(engine.start);
   const others = refuseWhileStarting(served, engine.start);
-  return { methods: [...others, ...health, ...unimplementedMethods([...served, ...health])], watch };
+  return { methods: [...others, ...health, ...unimplementedMethods], watch };
 }

@@ -1,18 +1,31 @@
-/** A well-formed Unimplemented for every RPC of etcd's interface that has no implementation here. */
-import { allMethods } from "../../proto/schema.ts";
+/**
+ * A well-formed Unimplemented for every RPC of etcd's interface that has no implementation here. They are listed, as
+ * reading the .proto files for their names would be felt at each start; a test compares.
+ */
 import type { Method } from "../transport/service.ts";
 import { ended } from "./method.ts";
 import { unimplemented } from "./statuses.ts";
 
-/** The methods of etcd's interface whose path is in none of `served`. */
-export function unimplementedMethods(served: readonly Method[]): Method[] {
-  const paths = new Set(served.map((method) => method.path));
-  return allMethods()
-    .filter(({ path }) => !paths.has(path))
-    .map(({ path, requestStream, responseStream }): Method => {
-      const status = unimplemented(path.slice(path.lastIndexOf("/") + 1));
-      if (requestStream) return { kind: "bidi", path, open: (call) => ended(call, status) };
-      if (responseStream) return { kind: "server-stream", path, handle: (call) => ended(call, status) };
-      return { kind: "unary", path, handle: (call) => call.fail(status) };
-    });
+const UNARY: readonly string[] = [
+  "/v3lockpb.Lock/Lock",
+  "/v3lockpb.Lock/Unlock",
+  "/v3electionpb.Election/Campaign",
+  "/v3electionpb.Election/Proclaim",
+  "/v3electionpb.Election/Leader",
+  "/v3electionpb.Election/Resign",
+];
+
+const SERVER_STREAM: readonly string[] = ["/etcdserverpb.Maintenance/Snapshot", "/v3electionpb.Election/Observe"];
+
+export const unimplementedMethods: readonly Method[] = [
+  ...UNARY.map((path): Method => ({ kind: "unary", path, handle: (call) => call.fail(statusOf(path)) })),
+  ...SERVER_STREAM.map((path): Method => ({
+    kind: "server-stream",
+    path,
+    handle: (call) => ended(call, statusOf(path)),
+  })),
+];
+
+function statusOf(path: string): ReturnType<typeof unimplemented> {
+  return unimplemented(path.slice(path.lastIndexOf("/") + 1));
 }

@@ -13,9 +13,8 @@ import { shareScrape } from "./shared-scrape.ts";
 
 export interface HttpHandlerOptions {
   readonly checks: HealthChecks;
-  /** The metrics' text and the `Content-Type` it has. Asked for once a second at most. */
+  /** The metrics' text. Asked for once a second at most. */
   readonly metrics: () => Promise<string>;
-  readonly metricsContentType: string;
   readonly logger: Logger;
   /** By which the age of the metrics' text is told; the machine's unless given. */
   readonly clock?: Clock;
@@ -25,7 +24,6 @@ export interface HttpHandlerOptions {
 interface Sources {
   readonly checks: HealthChecks;
   readonly metrics: () => Promise<Buffer>;
-  readonly metricsContentType: string;
   readonly logger: Logger;
 }
 
@@ -93,7 +91,7 @@ function findEndpoint(sources: Sources, path: string): ((query: URLSearchParams)
     case METRICS_PATH:
       return async () => ({
         status: 200,
-        headers: { "Content-Type": sources.metricsContentType },
+        headers: METRICS_TEXT,
         body: await sources.metrics(),
       });
     default: {
@@ -138,6 +136,9 @@ function excluding(names: readonly string[], query: URLSearchParams): string[] {
   const excluded = new Set(query.getAll("exclude"));
   return names.filter((name) => !excluded.has(name));
 }
+
+/** Prometheus' text format. */
+const METRICS_TEXT = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" } as const;
 
 const PLAIN_TEXT = { "Content-Type": "text/plain; charset=utf-8" } as const;
 const PLAIN_ERROR_TEXT = { ...PLAIN_TEXT, "X-Content-Type-Options": "nosniff" } as const;

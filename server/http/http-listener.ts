@@ -1,7 +1,6 @@
 /** Serves HTTP/1.1 alone on one address: what `--listen-metrics-urls` asks for. Clients' ports are the transport's. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import type { ListenAddress } from "../config/config.ts";
@@ -9,6 +8,9 @@ import { METRICS_CONNECTIONS_MAX } from "../limits.ts";
 import type { HostResources } from "../host/host-resources.ts";
 import { removeStaleSocket } from "../host/stale-socket.ts";
 import type { HttpHandler } from "./http-handler.ts";
+
+/** Not imported: an import of this one loads Node's whole `fetch` along, which takes a start 20 ms. */
+const { createServer } = process.getBuiltinModule("node:http");
 
 export interface HttpListener {
   /** The address in use, with the real port when port 0 was asked for; the path of a Unix socket. */

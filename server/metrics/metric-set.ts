@@ -16,11 +16,6 @@ export class MetricSet {
     this.registry = new Registry();
   }
 
-  /** The `Content-Type` of `text()`. */
-  get contentType(): string {
-    return this.registry.contentType;
-  }
-
   /** All metrics in Prometheus' text format. */
   text(): Promise<string> {
     return this.registry.metrics();

@@ -28,11 +28,6 @@ export class Metrics {
     );
   }
 
-  /** The `Content-Type` of `text()`. */
-  get contentType(): string {
-    return this.set.contentType;
-  }
-
   /** All metrics in Prometheus' text format, as `/metrics` answers. */
   text(): Promise<string> {
     return this.set.text();

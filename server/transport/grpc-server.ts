@@ -4,7 +4,6 @@
  */
 
 import assert from "node:assert/strict";
-import { createServer as createHttpServer } from "node:http";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
@@ -26,6 +25,9 @@ import { SERVER_STOPPED } from "./refusals.ts";
 import type { SendTotals } from "./stream/send-room.ts";
 import { readShared } from "./socket/shared-read.ts";
 import type { CallObserver, Method } from "./service.ts";
+
+/** Not imported: an import of this one loads Node's whole `fetch` along, which takes a start 20 ms. */
+const { createServer: createHttpServer } = process.getBuiltinModule("node:http");
 
 export interface TransportLog {
   warn(fields: object, text: string): void;

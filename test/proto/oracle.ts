@@ -37,13 +37,13 @@ export type Plain = Record<string, unknown>;
 
 /** Encodes a plain object. */
 export function oracleEncode(name: string, plain: Plain): Buffer {
-  const type = schema.lookupType(name);
+  const type = schema().lookupType(name);
   return Buffer.from(type.encode(type.fromObject(plain)).finish());
 }
 
 /** Decodes into a plain object. */
 export function oracleDecode(name: string, bytes: Buffer): Plain {
-  const type = schema.lookupType(name);
+  const type = schema().lookupType(name);
   const plain = type.toObject(type.decode(bytes), { longs: BigInt, bytes: Buffer, defaults: true, arrays: true });
   return normalized(plain);
 }

@@ -93,7 +93,7 @@ export function sprinkled(typeName: string, message: Buffer, fields: readonly Bu
     }
     return Buffer.concat(out);
   }
-  return sprinkle(schema.lookupType(typeName), message);
+  return sprinkle(schema().lookupType(typeName), message);
 }
 
 /** What may happen to bytes: one is changed, put in or taken out, or the end is cut off. */

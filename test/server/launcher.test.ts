@@ -6,6 +6,7 @@ import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
+const reportFile = path.join(import.meta.dirname, "report-loaded.ts");
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "plinth-launcher-"));
@@ -37,3 +38,17 @@ test.each([{ HOME: "/proc/none" }, { HOME: "/dev/null" }, { HOME: "/proc" }, { X
     expect(execFileSync(process.execPath, [mainFile, "--version"], { env, encoding: "utf8" })).toContain("etcd");
   },
 );
+
+test("what serving does not need is not loaded before it serves", async () => {
+  const data = path.join(await temporaryFolder(), "data");
+  const flags = [`--data-dir=${data}`, "--listen-client-urls=http://127.0.0.1:0"];
+  const { stderr } = spawnSync(process.execPath, ["--import", reportFile, mainFile, ...flags], { encoding: "utf8" });
+  const report = /^loaded (.*)$/m.exec(stderr)?.[1] ?? "none";
+  const { packages, own } = JSON.parse(report) as { packages: string[]; own: string[] };
+  expect(packages).toContain("pino");
+  for (const name of ["protobufjs", "prom-client", "@opentelemetry/api", "@grpc/grpc-js"]) {
+    expect(packages).not.toContain(name);
+  }
+  expect(own).toContain("http");
+  expect(own).not.toContain("internal/deps/undici/undici");
+});

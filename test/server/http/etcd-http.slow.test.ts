@@ -25,7 +25,6 @@ test.skipIf(goMissingReason() !== null)("status, text, Allow and content type ar
   const handler = createHttpHandler({
     checks: new HealthChecks(health, clock, logger),
     metrics: () => Promise.resolve("# metrics\n"),
-    metricsContentType: "text/plain; version=0.0.4; charset=utf-8",
     logger,
     clock,
   });

@@ -43,7 +43,6 @@ beforeEach(async () => {
   handler = createHttpHandler({
     checks,
     metrics: () => metricsText(),
-    metricsContentType: "text/plain; version=0.0.4; charset=utf-8",
     logger,
     clock,
   });

@@ -30,8 +30,8 @@ describe("exported metrics", () => {
     return parseExposition(await metrics.text()).samples.get(name);
   }
 
-  test("the text format's content type is Prometheus' own", () => {
-    expect(metrics.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+  test("the text format is that of the content type that is answered", () => {
+    expect(metrics.set.registry.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
   });
 
   test("values are those at the moment of the scrape", async () => {
