@@ -10,7 +10,7 @@ import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
 import { systemClock, systemTime } from "./clock.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, ListenAddress } from "./config/config.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
 import { Engine } from "./engine/engine.ts";
@@ -38,10 +38,19 @@ const JOURNAL_DIRECTORY = "journal";
 /** Who waited for the start goes first. */
 const LATE_LOAD_MS = 100;
 
+/** A server that has its addresses, and is not ready. */
+export interface Bound {
+  readonly progress: StartProgress;
+  /** Those of clients, with the ports that were chosen. */
+  readonly urls: readonly string[];
+  /** Absolute. */
+  readonly dataDir: string;
+}
+
 /** What no flag sets. */
 export interface StartOptions extends Pick<DirectoryJournalOptions, "segmentBytes"> {
   /** Called when the server answers on every address, before it opens the journal. */
-  readonly onBound?: (progress: StartProgress) => void;
+  readonly onBound?: (bound: Bound) => void;
 }
 
 export class Plinth {
@@ -191,13 +200,15 @@ async function open(
   });
   server = front;
   opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));
+  const urls: string[] = [];
   for (const address of config.listenClientAddresses) {
     if ("path" in address) await removeStaleSocket(address.path);
     const bound = await front.listen(address);
     logger.info({ ...address, ...bound }, "listening for client requests");
+    urls.push(urlOf({ ...address, ...bound }));
   }
 
-  onBound?.(engine.start);
+  onBound?.({ progress: engine.start, urls, dataDir: dataDir.path });
   const records = await reigns.begin();
   await resources.begin();
   const { revision } = engine.keyspace;
@@ -212,6 +223,11 @@ async function open(
   opened.add(() => autoCompactor.stop());
   logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
   clock.after(LATE_LOAD_MS, () => loadTheRest(metrics, logger));
+}
+
+function urlOf(address: ListenAddress): string {
+  if ("path" in address) return `unix://${address.path}`;
+  return `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
 /**

@@ -24,6 +24,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_FORMATS = ["json", "console"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
+const LOG_FLAGS = ["log-level", "log-format", "log-outputs", "logger"] as const;
+
 const METRICS_LEVELS = ["basic", "extensive"] as const;
 type MetricsLevel = (typeof METRICS_LEVELS)[number];
 
@@ -63,6 +65,8 @@ export interface Config {
   readonly logFormat: LogFormat;
   /** `stderr`, `stdout` or file paths; at least one. */
   readonly logOutputs: readonly string[];
+  /** Somebody has said how the log shall be, or what shall be in it. */
+  readonly isLogChosen: boolean;
   readonly metrics: MetricsLevel;
 }
 
@@ -166,6 +170,7 @@ function buildConfig({ byName }: Settings): Config {
     logLevel: readChoice(inLowerCase(setting("log-level")), LOG_LEVELS),
     logFormat: readChoice(setting("log-format"), LOG_FORMATS),
     logOutputs: readSome(setting("log-outputs"), readLogOutputs),
+    isLogChosen: LOG_FLAGS.some((flag) => byName.has(flag)),
     metrics: readChoice(setting("metrics"), METRICS_LEVELS),
   };
 }

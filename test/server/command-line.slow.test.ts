@@ -78,3 +78,40 @@ test("an unknown command is refused with 2 and the names of those that there are
   const { status, stderr } = spawnSync(path.join(root, "bin", "plinth"), ["sevre"], { encoding: "utf8" });
   expect([status, stderr.trimEnd().split("\n")]).toEqual([2, [expect.stringMatching(/"sevre".*serve/)]]);
 });
+
+const hasScript = spawnSync("script", ["--version"]).status === 0;
+
+/** Runs the command on a terminal, types Ctrl+C when its output has that text, and gives all of the output. */
+async function runOnTerminal(flags: readonly string[], until: string): Promise<string> {
+  const command = [path.join(root, "bin", "plinth"), ...flags].join(" ");
+  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let text = "";
+  child.stdout.on("data", (chunk) => (text += String(chunk)));
+  const closed = once(child, "close");
+  await expect.poll(() => text).toContain(until);
+  child.stdin.write("\u0003");
+  await closed;
+  expect(child.exitCode).toBe(0);
+  return text;
+}
+
+test.skipIf(!hasScript)("on a terminal a start is short and readable, and Ctrl+C ends it", async () => {
+  const dataDir = path.join(await temporaryFolder(), "data");
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const text = await runOnTerminal([`--data-dir=${dataDir}`, `--listen-client-urls=${url}`], "Ready.");
+  for (const part of [url, dataDir, `etcdctl --endpoints=${url} put greeting hello`, "Stopped"]) {
+    expect(text).toContain(part);
+  }
+  expect(text).not.toContain('"msg"');
+});
+
+test.skipIf(!hasScript)("a log that was asked for is not replaced on a terminal", async () => {
+  const dataDir = path.join(await temporaryFolder(), "data");
+  const flags = [`--data-dir=${dataDir}`, `--listen-client-urls=http://127.0.0.1:${await freePort()}`];
+  const text = await runOnTerminal([...flags, "--log-format=json"], "ready to serve client requests");
+  expect(text).not.toContain("Try ");
+  expect(text).toContain('"msg":"the server has stopped"');
+});

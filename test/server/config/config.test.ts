@@ -45,6 +45,7 @@ describe("defaults", () => {
         logLevel: "info",
         logFormat: "json",
         logOutputs: ["stderr"],
+        isLogChosen: false,
         metrics: "basic",
       },
     });
