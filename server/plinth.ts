@@ -121,6 +121,7 @@ async function open(
   const { onBound, ...journalOptions } = options;
   const clock = systemClock;
   const startedMs = clock.nowMs();
+  const log = new LimitedLog(logger, clock);
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { clusterId, memberId } = dataDir.identity;
@@ -131,10 +132,8 @@ async function open(
     memberId,
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
     warningApplyMs: config.warningApplyMs,
-    onSlowApply: ({ applied, records, tookMs }) => {
-      const expected = { "took-ms": tookMs, "expected-ms": config.warningApplyMs };
-      logger.warn({ ...expected, records, "applied-index": applied }, "apply request took too long");
-    },
+    warningRequestMs: config.warningRequestMs,
+    log,
     flush: () => server?.flush(),
     onJournalFailed: (error) => {
       logger.error({ error }, "the journal failed; writes are refused, reads are served");
@@ -159,7 +158,7 @@ async function open(
         isAgain,
         mustExist: isAgain || dataDir.journalMade,
         clusterId: clusterId.toString(16).padStart(32, "0"),
-        onFlush: (milliseconds) => engine.counters.journalSyncSeconds.observe(milliseconds / 1_000),
+        onFlush: (milliseconds) => engine.onJournalWritten(milliseconds),
       });
       try {
         await dataDir.noteJournal();
@@ -174,7 +173,7 @@ async function open(
   const resources = new HostResources({ directory, clock, logger, onGone: onLost });
   opened.add(() => resources.stop());
 
-  const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config);
+  const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config, log);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const metrics = new LateMetrics(
@@ -195,7 +194,7 @@ async function open(
     http,
     observer: calls,
     limits: { ...transportLimits(config), connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
-    log: new LimitedLog(logger, clock),
+    log,
     door: resources,
   });
   server = front;

@@ -47,6 +47,8 @@ import {
   USER_GRANT_ROLE,
   USER_REVOKE_ROLE,
 } from "../engine/auth-commands.ts";
+import { shortName } from "../engine/event-log.ts";
+import type { EventLog } from "../engine/event-log.ts";
 import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
@@ -73,6 +75,7 @@ export interface AuthContext {
   readonly tokens: AuthTokens;
   readonly passwords: Passwords;
   readonly headers: Headers;
+  readonly log: EventLog;
   /** --max-request-bytes */
   readonly requestBytesMax: number;
 }
@@ -178,18 +181,26 @@ export class AuthService {
     while (!call.closed) {
       if (!auth.enabled) return call.fail(AUTH_NOT_ENABLED);
       const user = auth.user(name);
-      if (user === null) return call.fail(AUTH_FAILED);
-      if (user.passwordHash === null) return call.fail(NO_PASSWORD_USER);
+      if (user === null) return this.#failLogin(call, name, AUTH_FAILED);
+      if (user.passwordHash === null) return this.#failLogin(call, name, NO_PASSWORD_USER);
       // No user has such a one, so it need not wait where its size would count. bcrypt looks at its beginning only.
-      if (isTooLong(password)) return call.fail(AUTH_FAILED);
+      if (isTooLong(password)) return this.#failLogin(call, name, AUTH_FAILED);
       const { revision } = auth;
       const isRight = await passwords.matches(password, user.passwordHash, passwordCaller(call, name));
       if (isRight === null) return call.fail(TOO_MANY_REQUESTS);
-      if (!isRight) return call.fail(AUTH_FAILED);
+      if (!isRight) return this.#failLogin(call, name, AUTH_FAILED);
       if (auth.revision === revision) {
         return call.reply(authenticateResponse.encode({ header: this.#header(), token: tokens.assign(user) }));
       }
     }
+  }
+
+  /** In etcd's words, with the name that was given and no password. */
+  #failLogin(call: UnaryCall, name: string, status: Status): void {
+    // Who went away before his turn came has not been looked at.
+    if (call.closed) return;
+    this.#context.log.warn({ user: shortName(name), error: status.message }, "invalid authentication was requested");
+    call.fail(status);
   }
 
   /** Whoever asks, but not with a token that is none. */

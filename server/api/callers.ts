@@ -6,6 +6,7 @@ import type { Auth } from "../../partitions/auth/auth.ts";
 import type { Authorization, Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { AUTH_REVISION_OLD, Refusal } from "../../partitions/refusals.ts";
+import type { EventLog } from "../engine/event-log.ts";
 import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { CallMetadata } from "../transport/service.ts";
 import { INVALID_AUTH_TOKEN } from "./statuses.ts";
@@ -22,11 +23,13 @@ export class Callers {
   readonly #auth: Auth;
   readonly #authorization: Authorization;
   readonly #tokens: AuthTokens;
+  readonly #log: EventLog;
 
-  constructor({ auth, authorization }: Keyspace, tokens: AuthTokens) {
+  constructor({ auth, authorization }: Keyspace, tokens: AuthTokens, log: EventLog) {
     this.#auth = auth;
     this.#authorization = authorization;
     this.#tokens = tokens;
+    this.#log = log;
   }
 
   /** The user of a call, null for nobody, or why it has no answer: a token that is none is worse than no token. */
@@ -35,7 +38,9 @@ export class Callers {
     const { token } = call.metadata;
     if (token === null) return null;
     const name = this.#tokens.userOf(token.startsWith(BEARER) ? token.slice(BEARER.length) : token);
-    return name === null ? INVALID_AUTH_TOKEN : { name, authRevision: this.#auth.revision };
+    if (name !== null) return { name, authRevision: this.#auth.revision };
+    this.#log.warn({}, "invalid auth token");
+    return INVALID_AUTH_TOKEN;
   }
 
   /** The name of a call's user; empty for nobody, whatever the reason. */

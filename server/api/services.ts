@@ -2,7 +2,9 @@
 import { AuthTokens } from "../session/auth-tokens.ts";
 import type { Clock, Turns } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { COMMAND_KINDS } from "../engine/command-table.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { EventLog } from "../engine/event-log.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
 import { Passwords } from "../session/passwords.ts";
 import type { Method } from "../transport/service.ts";
@@ -15,6 +17,7 @@ import { KvService } from "./kv/kv.ts";
 import { LeaseService } from "./lease.ts";
 import { MaintenanceService } from "./maintenance.ts";
 import { refuseWhileStarting } from "./refuse-while-starting.ts";
+import { SlowCalls } from "./slow-calls.ts";
 import { unimplementedMethods } from "./unimplemented.ts";
 import { WatchService } from "./watch.ts";
 
@@ -28,11 +31,13 @@ export function createServices(
   headers: Headers,
   { clock, turns }: { clock: Clock; turns: Turns },
   config: Config,
+  log: EventLog,
 ): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
   const { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters } = engine;
   const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
-  const callers = new Callers(keyspace, tokens);
+  const callers = new Callers(keyspace, tokens, log);
+  const slowCalls = new SlowCalls(clock, log, config.warningRequestMs);
   const shared = {
     keyspace,
     applier,
@@ -46,6 +51,8 @@ export function createServices(
     headers,
     clock,
     turns,
+    slowCalls,
+    log,
   };
   const watch = new WatchService({
     ...shared,
@@ -61,6 +68,12 @@ export function createServices(
     ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
   ];
   const health = healthMethods(engine.start);
-  const others = refuseWhileStarting(served, engine.start);
+  const measured = served.map((method) => (isMeasured(method) ? slowCalls.measured(method) : method));
+  const others = refuseWhileStarting(measured, engine.start);
   return { methods: [...others, ...health, ...unimplementedMethods], watch };
+}
+
+/** All but KV, which tells of its slow reads itself, and what is told of when its command has been executed. */
+function isMeasured({ path }: Method): boolean {
+  return !path.startsWith("/etcdserverpb.KV/") && COMMAND_KINDS.every(({ method }) => method !== path);
 }

@@ -61,6 +61,7 @@ export interface Config {
   readonly watchProgressNotifyIntervalMs: number;
   readonly authTokenTtlMs: number;
   readonly warningApplyMs: number;
+  readonly warningRequestMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** `stderr`, `stdout` or file paths; at least one. */
@@ -167,6 +168,7 @@ function buildConfig({ byName }: Settings): Config {
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
     warningApplyMs: readDurationMs(setting("warning-apply-duration")),
+    warningRequestMs: readDurationMs(setting("warning-unary-request-duration")),
     logLevel: readChoice(inLowerCase(setting("log-level")), LOG_LEVELS),
     logFormat: readChoice(setting("log-format"), LOG_FORMATS),
     logOutputs: readSome(setting("log-outputs"), readLogOutputs),

@@ -164,6 +164,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "How long it may take to execute what was committed at once; beyond it that is logged and counted as a slow apply.",
   },
   {
+    name: "warning-unary-request-duration",
+    group: "Logging",
+    value: "duration",
+    fallback: "300ms",
+    help: "How long a call of one answer may take; beyond it that is logged with its parts.",
+  },
+  {
     name: "metrics",
     group: "Metrics",
     value: "basic|extensive",
@@ -288,7 +295,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "compaction-batch-limit",
   "compaction-sleep-interval",
   "downgrade-check-time",
-  "warning-unary-request-duration",
   "bootstrap-defrag-threshold-megabytes",
   "max-learners",
   "snapshot-catchup-entries",
@@ -297,7 +303,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "experimental-compaction-batch-limit",
   "experimental-compaction-sleep-interval",
   "experimental-downgrade-check-time",
-  "experimental-warning-unary-request-duration",
   "experimental-bootstrap-defrag-threshold-megabytes",
   "experimental-snapshot-catchup-entries",
 ];
@@ -334,4 +339,5 @@ export const BOOLEAN_FLAGS_WITHOUT_EFFECT: readonly string[] = [
 export const FLAG_ALIASES: ReadonlyMap<string, string> = new Map([
   ["experimental-watch-progress-notify-interval", "watch-progress-notify-interval"],
   ["experimental-warning-apply-duration", "warning-apply-duration"],
+  ["experimental-warning-unary-request-duration", "warning-unary-request-duration"],
 ]);

@@ -15,10 +15,12 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Clock } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
+import type { EventLog } from "./event-log.ts";
 import { refuseUser } from "./command.ts";
 import type { AnyCommandKind, EffectTargets } from "./command.ts";
 import type { Proposal } from "./proposal.ts";
 import { decodeRecord } from "./record.ts";
+import type { SlowRuns } from "./slow-runs.ts";
 
 /** The executed front of the queue is cut off when it is longer than this and outweighs the rest. */
 const EXECUTED_KEPT_MAX = 1_024;
@@ -28,20 +30,10 @@ export interface ApplierOptions {
   readonly effects: EffectTargets;
   readonly counters: Counters;
   readonly clock: Pick<Clock, "nowMs">;
-  /** A run that takes longer is slow: --warning-apply-duration. */
-  readonly warningApplyMs: number;
-  /** Called at the end of such a run, for the log. */
-  readonly onSlowApply: (slow: SlowApply) => void;
+  readonly log: EventLog;
+  readonly slowRuns: SlowRuns;
   /** After all commands of a run, when watchers have been told, before the event loop goes on. */
   readonly onRunEnd: () => void;
-}
-
-/** A run of records that kept everybody waiting. */
-export interface SlowApply {
-  /** Position of its last record. */
-  readonly applied: number;
-  readonly records: number;
-  readonly tookMs: number;
 }
 
 export class Applier {
@@ -49,8 +41,8 @@ export class Applier {
   readonly #effects: EffectTargets;
   readonly #counters: Counters;
   readonly #clock: Pick<Clock, "nowMs">;
-  readonly #warningApplyMs: number;
-  readonly #onSlowApply: (slow: SlowApply) => void;
+  readonly #log: EventLog;
+  readonly #slowRuns: SlowRuns;
   readonly #onRunEnd: () => void;
   #applied = 0;
   /** In the order of their positions. Those before `#head` have been executed. */
@@ -63,8 +55,8 @@ export class Applier {
     this.#effects = options.effects;
     this.#counters = options.counters;
     this.#clock = options.clock;
-    this.#warningApplyMs = options.warningApplyMs;
-    this.#onSlowApply = options.onSlowApply;
+    this.#log = options.log;
+    this.#slowRuns = options.slowRuns;
     this.#onRunEnd = options.onRunEnd;
   }
 
@@ -118,9 +110,9 @@ export class Applier {
         this.#applied = position;
       }
     }
-    this.#dropExecuted();
     this.#endRun();
-    if (this.#isCounting) this.#noticeSlow(this.#clock.nowMs() - startedMs, run.count);
+    if (this.#isCounting) this.#noticeSlow(run.count, startedMs, this.#clock.nowMs());
+    this.#dropExecuted();
   }
 
   /** Tells all who still wait that the outcome is unknown. What they proposed is executed if it stands in the journal. */
@@ -148,7 +140,10 @@ export class Applier {
     const outcome = kind.execute(keyspace, request, isAnswered);
     if (outcome instanceof Refusal) return outcome;
     kind.effects(this.#effects, request, outcome);
-    if (this.#isCounting) kind.count(this.#counters, request, outcome);
+    if (this.#isCounting) {
+      kind.count(this.#counters, request, outcome);
+      kind.tell(this.#log, request, outcome, identity);
+    }
     return outcome;
   }
 
@@ -160,14 +155,13 @@ export class Applier {
     waiter.onLost(reason);
   }
 
-  /**
-   * etcd measures each request; here it is the run. All in it wait for its end, where watchers are told and answers
-   * written out, and a look at the clock at each of up to 20,000 short commands would be felt.
-   */
-  #noticeSlow(tookMs: number, records: number): void {
-    if (tookMs <= this.#warningApplyMs) return;
-    this.#counters.slowApplies++;
-    this.#onSlowApply({ applied: this.#applied, records, tookMs });
+  /** Where a run has proposals of this member, all its records are theirs. */
+  #noticeSlow(records: number, startedMs: number, endedMs: number): void {
+    const first = this.#head - records;
+    const oldest = first >= 0 ? this.#expected[first] : null;
+    if (!this.#slowRuns.isSlow(oldest, startedMs, endedMs)) return;
+    const proposals = this.#expected.slice(Math.max(first, 0), this.#head);
+    this.#slowRuns.tell({ records, applied: this.#applied, startedMs, endedMs }, proposals);
   }
 
   /** Events are queued in the turn that executes, so no progress can be sent before them (WP-01). */

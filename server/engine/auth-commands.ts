@@ -23,30 +23,52 @@ import {
 import type { Auth } from "../../partitions/auth/auth.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import { commandKind } from "./command.ts";
+import { keyPrefix, shortName } from "./event-log.ts";
 
 /** A change that is decided on, but for who wants it. */
 export interface AuthChange {
   execute(auth: Auth): Refusal | null;
   /** As it stands in a record, behind the kind. */
   encode(): Buffer;
+  /** etcd's words for it once it is made, and whom it is about. */
+  readonly event: AuthEvent;
 }
 
-export class AuthChangeType<Request> {
+interface AuthEvent {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+interface AuthChangeFields<Request> {
   /** What it is called in records, for ever. */
   readonly code: number;
   readonly request: MessageType<Request>;
-  readonly #execute: (auth: Auth, request: Request) => Refusal | null;
+  readonly execute: (auth: Auth, request: Request) => Refusal | null;
+  readonly message: string;
+  /** For the log: names, and of keys the prefix. Never a password. */
+  readonly fields?: (request: Request) => Readonly<Record<string, string>>;
+}
 
-  constructor(code: number, request: MessageType<Request>, execute: (auth: Auth, request: Request) => Refusal | null) {
+export class AuthChangeType<Request> {
+  readonly code: number;
+  readonly request: MessageType<Request>;
+  readonly #execute: (auth: Auth, request: Request) => Refusal | null;
+  readonly #message: string;
+  readonly #fields: (request: Request) => Readonly<Record<string, string>>;
+
+  constructor({ code, request, execute, message, fields = () => ({}) }: AuthChangeFields<Request>) {
     this.code = code;
     this.request = request;
     this.#execute = execute;
+    this.#message = message;
+    this.#fields = fields;
   }
 
   of(request: Request): AuthChange {
     return {
       execute: (auth) => this.#execute(auth, request),
       encode: () => Buffer.concat([Buffer.from([this.code]), this.request.encode(request)]),
+      event: { message: this.#message, fields: this.#fields(request) },
     };
   }
 
@@ -55,34 +77,88 @@ export class AuthChangeType<Request> {
   }
 }
 
-export const AUTH_ENABLE = new AuthChangeType(1, authEnableRequest, (auth) => auth.enable());
-export const AUTH_DISABLE = new AuthChangeType(2, authDisableRequest, (auth) => {
-  auth.disable();
-  return null;
+export const AUTH_ENABLE = new AuthChangeType({
+  code: 1,
+  request: authEnableRequest,
+  execute: (auth) => auth.enable(),
+  message: "enabled authentication",
 });
-export const USER_ADD = new AuthChangeType(3, authUserAddRequest, (auth, { name, options, hashedPassword }) =>
-  auth.addUser(name, options?.noPassword === true ? null : hashedPassword),
-);
-export const USER_DELETE = new AuthChangeType(4, authUserDeleteRequest, (auth, { name }) => auth.deleteUser(name));
-export const USER_CHANGE_PASSWORD = new AuthChangeType(
-  5,
-  authUserChangePasswordRequest,
-  (auth, { name, hashedPassword }) => auth.changePassword(name, hashedPassword),
-);
-export const USER_GRANT_ROLE = new AuthChangeType(6, authUserGrantRoleRequest, (auth, { user, role }) =>
-  auth.grantRole(user, role),
-);
-export const USER_REVOKE_ROLE = new AuthChangeType(7, authUserRevokeRoleRequest, (auth, { name, role }) =>
-  auth.revokeRole(name, role),
-);
-export const ROLE_ADD = new AuthChangeType(8, authRoleAddRequest, (auth, { name }) => auth.addRole(name));
-export const ROLE_DELETE = new AuthChangeType(9, authRoleDeleteRequest, (auth, { role }) => auth.deleteRole(role));
-export const ROLE_GRANT_PERMISSION = new AuthChangeType(10, authRoleGrantPermissionRequest, (auth, { name, perm }) =>
-  auth.grantPermission(name, perm),
-);
-export const ROLE_REVOKE_PERMISSION = new AuthChangeType(11, authRoleRevokePermissionRequest, (auth, interval) =>
-  auth.revokePermission(interval.role, interval),
-);
+export const AUTH_DISABLE = new AuthChangeType({
+  code: 2,
+  request: authDisableRequest,
+  execute: (auth) => {
+    auth.disable();
+    return null;
+  },
+  message: "disabled authentication",
+});
+export const USER_ADD = new AuthChangeType({
+  code: 3,
+  request: authUserAddRequest,
+  execute: (auth, { name, options, hashedPassword }) =>
+    auth.addUser(name, options?.noPassword === true ? null : hashedPassword),
+  message: "added a user",
+  fields: ({ name }) => ({ "user-name": shortName(name) }),
+});
+export const USER_DELETE = new AuthChangeType({
+  code: 4,
+  request: authUserDeleteRequest,
+  execute: (auth, { name }) => auth.deleteUser(name),
+  message: "deleted a user",
+  fields: ({ name }) => ({ "user-name": shortName(name) }),
+});
+export const USER_CHANGE_PASSWORD = new AuthChangeType({
+  code: 5,
+  request: authUserChangePasswordRequest,
+  execute: (auth, { name, hashedPassword }) => auth.changePassword(name, hashedPassword),
+  message: "changed a password of a user",
+  fields: ({ name }) => ({ "user-name": shortName(name) }),
+});
+export const USER_GRANT_ROLE = new AuthChangeType({
+  code: 6,
+  request: authUserGrantRoleRequest,
+  execute: (auth, { user, role }) => auth.grantRole(user, role),
+  message: "granted a role to a user",
+  fields: ({ user, role }) => ({ "user-name": shortName(user), "added-role-name": shortName(role) }),
+});
+export const USER_REVOKE_ROLE = new AuthChangeType({
+  code: 7,
+  request: authUserRevokeRoleRequest,
+  execute: (auth, { name, role }) => auth.revokeRole(name, role),
+  message: "revoked a role from a user",
+  fields: ({ name, role }) => ({ "user-name": shortName(name), "revoked-role-name": shortName(role) }),
+});
+export const ROLE_ADD = new AuthChangeType({
+  code: 8,
+  request: authRoleAddRequest,
+  execute: (auth, { name }) => auth.addRole(name),
+  message: "created a role",
+  fields: ({ name }) => ({ "role-name": shortName(name) }),
+});
+export const ROLE_DELETE = new AuthChangeType({
+  code: 9,
+  request: authRoleDeleteRequest,
+  execute: (auth, { role }) => auth.deleteRole(role),
+  message: "deleted a role",
+  fields: ({ role }) => ({ "role-name": shortName(role) }),
+});
+export const ROLE_GRANT_PERMISSION = new AuthChangeType({
+  code: 10,
+  request: authRoleGrantPermissionRequest,
+  execute: (auth, { name, perm }) => auth.grantPermission(name, perm),
+  // etcd's line says user where it means the role.
+  message: "granted/updated a permission to a role",
+  fields: ({ name, perm }) => ({ "role-name": shortName(name), prefix: keyPrefix(perm?.key ?? NO_KEY) }),
+});
+export const ROLE_REVOKE_PERMISSION = new AuthChangeType({
+  code: 11,
+  request: authRoleRevokePermissionRequest,
+  execute: (auth, interval) => auth.revokePermission(interval.role, interval),
+  message: "revoked a permission on range",
+  fields: ({ role, key }) => ({ "role-name": shortName(role), prefix: keyPrefix(key) }),
+});
+
+const NO_KEY = new Uint8Array();
 
 const AUTH_CHANGES: ReadonlyMap<number, { decode(message: Buffer): AuthChange }> = new Map(
   [
@@ -108,6 +184,8 @@ export const AUTH = commandKind<AuthChange, null>({
   encode: (change) => change.encode(),
   refuse: ({ authorization }, _, identity) => authorization.refuseAdmin(identity),
   execute: ({ auth }, change) => change.execute(auth),
+  tell: (log, { event }, _, identity) =>
+    log.info({ ...event.fields, by: identity === null ? undefined : shortName(identity.name) }, event.message),
 });
 
 /** @param bytes what `encode` of a change of one of the types above gave */

@@ -9,6 +9,7 @@ import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { Counters } from "../metrics/counters.ts";
+import type { EventLog } from "./event-log.ts";
 
 /** What follows from executed commands besides the answer: on every member, whether it writes, follows or replays. */
 export interface EffectTargets {
@@ -31,6 +32,8 @@ export interface CommandKind<Request, Response> {
   readonly code: number;
   /** For logs and tests. */
   readonly name: string;
+  /** The gRPC method that asks for this and nothing else, or null. */
+  readonly method: string | null;
   /** @throws DecodeError */
   decode(message: Buffer): Request;
   encode(request: Request): Uint8Array;
@@ -47,6 +50,10 @@ export interface CommandKind<Request, Response> {
   effects(targets: EffectTargets, request: Request, response: Response): void;
   /** The same for metrics: not called for what was committed before this member started. */
   count(counters: Counters, request: Request, response: Response): void;
+  /** Called where `count` is: tells an operator of what does not happen all the time. */
+  tell(log: EventLog, request: Request, response: Response, identity: Identity | null): void;
+  /** The first key that the request names, or null: for the log, which shows the prefix. */
+  firstKey(request: Request): Uint8Array | null;
 }
 
 /** Of any kind: only the kind's own methods look into requests and responses. */
@@ -57,8 +64,9 @@ export function commandKind<Request, Response>(
   fields: Pick<CommandKind<Request, Response>, "code" | "name" | "decode" | "encode" | "execute"> &
     Partial<CommandKind<Request, Response>>,
 ): CommandKind<Request, Response> {
-  const { code, name, decode, encode, execute, refuse = allow, effects = nothing, count = nothing } = fields;
-  return { code, name, decode, encode, execute, refuse, effects, count };
+  const { code, name, method = null, decode, encode, execute } = fields;
+  const { refuse = none, effects = nothing, count = nothing, tell = nothing, firstKey = none } = fields;
+  return { code, name, method, decode, encode, execute, refuse, effects, count, tell, firstKey };
 }
 
 /** Why the user may not give this command at this moment, or null: everybody may while authentication is disabled. */
@@ -71,7 +79,7 @@ export function refuseUser<Request, Response>(
   return keyspace.auth.enabled ? kind.refuse(keyspace, request, identity) : null;
 }
 
-function allow(): null {
+function none(): null {
   return null;
 }
 

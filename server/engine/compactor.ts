@@ -4,33 +4,55 @@
  */
 import assert from "node:assert/strict";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import type { Turns } from "../clock.ts";
+import type { Clock, Turns } from "../clock.ts";
 import { SLICE_COMPACTION_ENTRIES } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
+import { durationText } from "./event-log.ts";
+import type { EventLog } from "./event-log.ts";
+
+export interface CompactorOptions {
+  readonly keyspace: Keyspace;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly turns: Turns;
+  readonly counters: Counters;
+  readonly log: EventLog;
+}
 
 export class Compactor {
   readonly #keyspace: Keyspace;
   readonly #turns: Turns;
+  readonly #clock: Pick<Clock, "nowMs">;
   readonly #counters: Counters;
+  readonly #log: EventLog;
   #running = false;
   #isCounting = false;
+  /** When the removal that runs began, and how many versions it has removed. */
+  #begunMs = 0;
+  #removed = 0;
+  /** What the log says to be removed. */
+  #toldRevision = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(keyspace: Keyspace, turns: Turns, counters: Counters) {
+  constructor({ keyspace, clock, turns, counters, log }: CompactorOptions) {
     this.#keyspace = keyspace;
+    this.#clock = clock;
     this.#turns = turns;
     this.#counters = counters;
+    this.#log = log;
   }
 
   /** From now on what is removed counts. What an earlier process removed, and a replay removes again, does not. */
   startCounting(): void {
     this.#isCounting = true;
+    this.#toldRevision = this.#keyspace.compactRevision;
   }
 
   /** Begins to remove what a compaction left behind. Safe to call at any time. */
   run(): void {
     if (this.#running) return;
     this.#running = true;
+    this.#begunMs = this.#clock.nowMs();
+    this.#removed = 0;
     this.#turns.later(() => this.#slice());
   }
 
@@ -47,6 +69,7 @@ export class Compactor {
       return;
     }
     this.#running = false;
+    this.#tellFinished();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const tell of waiting) tell();
@@ -62,6 +85,21 @@ export class Compactor {
     const removed = before - keyspace.versionCount;
     assert(removed >= 0, "compaction only removes");
     this.#counters.compactedVersions += removed;
+    this.#removed += removed;
     return finished;
+  }
+
+  /** Once for each compaction, or for several that one removal served. */
+  #tellFinished(): void {
+    const { compactRevision, bytes } = this.#keyspace;
+    if (!this.#isCounting || compactRevision === this.#toldRevision) return;
+    this.#toldRevision = compactRevision;
+    const fields = {
+      "compact-revision": compactRevision,
+      took: durationText(this.#clock.nowMs() - this.#begunMs),
+      "number-of-keys-compacted": this.#removed,
+      "current-db-size-bytes": bytes,
+    };
+    this.#log.info(fields, "finished scheduled compaction");
   }
 }

@@ -11,11 +11,11 @@ import type { Clock, Turns } from "../clock.ts";
 import { Counters } from "../metrics/counters.ts";
 import { ALARM_RAISE } from "./alarm-commands.ts";
 import { Applier } from "./applier.ts";
-import type { SlowApply } from "./applier.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { CommandKind } from "./command.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
+import type { EventLog } from "./event-log.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
 import { REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
@@ -24,6 +24,7 @@ import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
 import { recordOf } from "./record.ts";
 import { RunPart } from "./run-part.ts";
+import { SlowRuns } from "./slow-runs.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StartProgress } from "./start-progress.ts";
 
@@ -35,7 +36,9 @@ export interface EngineOptions {
   readonly quotaBytes: number;
   /** Executing a run of records may take so long before that counts as slow. */
   readonly warningApplyMs: number;
-  readonly onSlowApply: (slow: SlowApply) => void;
+  /** And so long a write, from its proposal to the end of its run. */
+  readonly warningRequestMs: number;
+  readonly log: EventLog;
   /** Writes out what a run of records, or a slice of background work, has queued for clients. */
   readonly flush: () => void;
   /** The journal failed: writes are refused until the next `takeOver`, reads go on. */
@@ -54,24 +57,26 @@ export class Engine {
   readonly catchUp: CatchUp;
   readonly guard: SpaceGuard;
   readonly start: StartProgress;
+  readonly #slowRuns: SlowRuns;
   readonly #options: EngineOptions;
 
   constructor(options: EngineOptions) {
-    const { clock, turns, quotaBytes, warningApplyMs, onSlowApply, flush } = options;
+    const { clock, turns, quotaBytes, warningApplyMs, warningRequestMs, log, flush } = options;
     const { keyspace, counters } = this;
     this.#options = options;
     this.start = new StartProgress(clock);
-    this.compactor = new Compactor(keyspace, turns, counters);
+    this.compactor = new Compactor({ keyspace, clock, turns, counters, log });
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
     this.guard = new SpaceGuard(keyspace, quotaBytes, () => this.#raiseNoSpace());
+    this.#slowRuns = new SlowRuns({ log, counters, warningApplyMs, warningRequestMs });
     this.applier = new Applier({
       keyspace,
       effects: { leases: this.lessor, history: this.compactor },
       counters,
       clock,
-      warningApplyMs,
-      onSlowApply,
+      log,
+      slowRuns: this.#slowRuns,
       onRunEnd: () => {
         flush();
         if (keyspace.watchers.unsyncedCount > keyspace.watchers.pausedCount) this.catchUp.run();
@@ -133,6 +138,12 @@ export class Engine {
     }
   }
 
+  /** The journal's last frame was durable after so long; what it commits is executed next. */
+  onJournalWritten(milliseconds: number): void {
+    this.counters.journalSyncSeconds.observe(milliseconds / 1_000);
+    this.#slowRuns.onWritten(milliseconds);
+  }
+
   /** Takes no more writes. Proposals in the journal's hands are still answered when it commits them or closes. */
   stop(): void {
     this.proposer.stop();
@@ -171,6 +182,8 @@ export class Engine {
   }
 
   #raiseNoSpace(): void {
+    const fields = { "quota-size-bytes": this.guard.quotaBytes, "current-db-size-bytes": this.keyspace.bytes };
+    this.#options.log.warn(fields, "message exceeded backend quota; raising alarm");
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
     const ended = (): void => this.guard.onRaised();
     if (this.#propose(ALARM_RAISE, request, { onApplied: ended, onLost: ended }) !== null) ended();

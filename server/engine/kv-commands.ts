@@ -27,16 +27,19 @@ import { commandKind } from "./command.ts";
 export const PUT = commandKind<PutRequest, PutResponse>({
   code: 1,
   name: "put",
+  method: "/etcdserverpb.KV/Put",
   decode: decodePutRequest,
   encode: encoder(writePutRequest),
   refuse: ({ authorization }, request, identity) => authorization.refusePut(identity, request),
   execute: (keyspace, request) => keyspace.put(request),
   count: countPut,
+  firstKey: ({ key }) => key,
 });
 
 export const DELETE_RANGE = commandKind<DeleteRangeRequest, DeleteRangeResponse>({
   code: 2,
   name: "delete range",
+  method: "/etcdserverpb.KV/DeleteRange",
   decode: decodeDeleteRangeRequest,
   encode: encoder(writeDeleteRangeRequest),
   refuse: ({ authorization }, request, identity) => authorization.refuseDeleteRange(identity, request),
@@ -44,11 +47,13 @@ export const DELETE_RANGE = commandKind<DeleteRangeRequest, DeleteRangeResponse>
   count(counters) {
     counters.deletes++;
   },
+  firstKey: ({ key }) => key,
 });
 
 export const TXN = commandKind<TxnRequest, TxnResponse>({
   code: 3,
   name: "txn",
+  method: "/etcdserverpb.KV/Txn",
   decode: decodeTxnRequest,
   encode: encoder(writeTxnRequest),
   refuse: ({ authorization }, request, identity) => authorization.refuseTxn(identity, request),
@@ -56,12 +61,14 @@ export const TXN = commandKind<TxnRequest, TxnResponse>({
   count(counters, request, response) {
     if (countOperations(counters, request, response) > 1) counters.txns++;
   },
+  firstKey: firstKeyOfTxn,
 });
 
 /** Asked for by a client; AUTO_COMPACTION is the server's own. */
 export const COMPACTION = commandKind<CompactionRequest, null>({
   code: 4,
   name: "compaction",
+  method: "/etcdserverpb.KV/Compact",
   decode: decodeCompactionRequest,
   encode: encoder(writeCompactionRequest),
   execute: (keyspace, request) => keyspace.compact(request.revision),
@@ -73,6 +80,7 @@ export const AUTO_COMPACTION = commandKind<CompactionRequest, null>({
   ...COMPACTION,
   code: 11,
   name: "auto compaction",
+  method: null,
 });
 
 function encoder<Request>(write: (writer: Writer, request: Request) => void): (request: Request) => Buffer {
@@ -81,6 +89,13 @@ function encoder<Request>(write: (writer: Writer, request: Request) => void): (r
     write(writer, request);
     return writer.bytes();
   };
+}
+
+function firstKeyOfTxn({ compare, success, failure }: TxnRequest): Uint8Array | null {
+  if (compare.length > 0) return compare[0].key;
+  const operation = success.at(0) ?? failure.at(0);
+  if (operation === undefined || operation.case === "none") return null;
+  return operation.case === "txn" ? firstKeyOfTxn(operation.request) : operation.request.key;
 }
 
 function countPut(counters: Counters, { key, value }: PutRequest): void {

@@ -11,6 +11,7 @@ type Revoked = { readonly deleted: number };
 export const LEASE_GRANT = commandKind<LeaseGrantRequest, null>({
   code: 5,
   name: "lease grant",
+  method: "/etcdserverpb.Lease/LeaseGrant",
   decode: leaseGrantRequest.decode,
   encode: leaseGrantRequest.encode,
   execute: (keyspace, { ID, TTL }) => keyspace.leaseGrant(ID, TTL),
@@ -25,6 +26,7 @@ export const LEASE_GRANT = commandKind<LeaseGrantRequest, null>({
 export const LEASE_REVOKE = commandKind<LeaseRevokeRequest, Revoked>({
   code: 6,
   name: "lease revoke",
+  method: "/etcdserverpb.Lease/LeaseRevoke",
   decode: leaseRevokeRequest.decode,
   encode: leaseRevokeRequest.encode,
   refuse: ({ authorization }, { ID }, identity) => authorization.refuseLeaseWrite(identity, ID),

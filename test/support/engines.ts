@@ -1,6 +1,7 @@
 /** An engine on a memory journal, as tests without a server around it need it. */
 import { Engine } from "../../server/engine/engine.ts";
 import type { CommandKind } from "../../server/engine/command.ts";
+import type { EventLog } from "../../server/engine/event-log.ts";
 import type { EngineOptions } from "../../server/engine/engine.ts";
 import { recordOf } from "../../server/engine/record.ts";
 import { Refusal } from "../../partitions/refusals.ts";
@@ -11,6 +12,9 @@ import { MemoryJournal, MemoryStore } from "../sim/memory-journal.ts";
 
 export const MEMBER_ID = 7n;
 
+/** Nobody reads it. */
+export const NO_LOG: EventLog = { info: () => {}, warn: () => {} };
+
 /** An engine that has not begun a reign. Time stands still unless the options bring a clock. */
 export function newEngine(options: Partial<EngineOptions> = {}): Engine {
   return new Engine({
@@ -19,7 +23,8 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     memberId: MEMBER_ID,
     quotaBytes: Number.POSITIVE_INFINITY,
     warningApplyMs: 100,
-    onSlowApply: () => {},
+    warningRequestMs: 300,
+    log: NO_LOG,
     flush: () => {},
     onJournalFailed: () => {},
     onJournalStalled: () => {},

@@ -2,6 +2,7 @@
  * The two servers that tests run against: Plinth, and real etcd to keep the tests themselves honest. Where Go is missing
  * only Plinth is tested.
  */
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { describe } from "vitest";
@@ -19,6 +20,8 @@ export interface Store {
   readonly pid: number;
   /** Ends it as a crash would. */
   kill(): Promise<void>;
+  /** What it has logged so far. */
+  logLines(): readonly string[];
   /** Asks it to end and waits until it has. */
   stop(): Promise<void>;
   /** Starts it again after `kill` or `stop`; resolves when it serves. */
@@ -38,6 +41,7 @@ export async function startPlinthStore(flags: readonly string[] = []): Promise<S
     get pid() {
       return plinth.pid;
     },
+    logLines: () => plinth.logLines,
     kill: () => plinth.kill(),
     stop: () => plinth.stop(),
     restart: () => plinth.start(),
@@ -59,6 +63,7 @@ export async function startEtcdStore(flags: readonly string[] = []): Promise<Sto
     get pid() {
       return etcd.pid;
     },
+    logLines: () => readFileSync(etcd.logFile, "utf8").split("\n"),
     kill: () => etcd.kill(),
     stop: () => etcd.stop(),
     restart: async () => {

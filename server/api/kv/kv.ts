@@ -34,6 +34,7 @@ import type { Counters } from "../../metrics/counters.ts";
 import type { SpaceGuard } from "../../engine/space-guard.ts";
 import { putCost, txnCost } from "../../engine/space-guard.ts";
 import type { CommandKind } from "../../engine/command.ts";
+import { keyPrefix } from "../../engine/event-log.ts";
 import { COMPACTION, DELETE_RANGE, PUT, TXN } from "../../engine/kv-commands.ts";
 import type { Proposer } from "../../engine/proposer.ts";
 import { REQUEST_TOO_LARGE } from "../../engine/refusals.ts";
@@ -58,6 +59,7 @@ import { LongTxns } from "./long-txn.ts";
 import { commandMethod, readMethod } from "../method.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { SlicedRange } from "./sliced-range.ts";
+import type { SlowCalls } from "../slow-calls.ts";
 import { ANSWER_TOO_LARGE, TOO_MANY_LOOKS } from "../statuses.ts";
 
 export interface KvContext {
@@ -69,11 +71,14 @@ export interface KvContext {
   readonly callers: Callers;
   readonly headers: Headers;
   readonly counters: Counters;
+  readonly slowCalls: SlowCalls;
   /** --max-txn-ops */
   readonly txnOpsMax: number;
   /** --max-request-bytes */
   readonly requestBytesMax: number;
 }
+
+const RANGE_PATH = "/etcdserverpb.KV/Range";
 
 export class KvService {
   readonly methods: readonly Method[];
@@ -88,7 +93,7 @@ export class KvService {
     this.#longRanges = new LongRanges(context.keyspace, context.turns);
     this.#longTxns = new LongTxns(context.keyspace, context.turns);
     this.methods = [
-      readMethod("/etcdserverpb.KV/Range", decodeRangeRequest, (call, request) => this.#range(call, request)),
+      readMethod(RANGE_PATH, decodeRangeRequest, (call, request) => this.#range(call, request)),
       rangeStreamMethod(context),
       commandMethod("/etcdserverpb.KV/Put", PUT, (call, request, record) => this.#put(call, request, record)),
       commandMethod("/etcdserverpb.KV/DeleteRange", DELETE_RANGE, (call, request, record) =>
@@ -107,15 +112,18 @@ export class KvService {
   }
 
   #range(call: UnaryCall, request: RangeRequest): void {
-    const { keyspace, callers } = this.#context;
+    const { keyspace, callers, slowCalls } = this.#context;
     const refused = checkRange(request) ?? callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
     // The most frequent call: a key alone is not long, and is asked for without ceremony.
     if (isSingleKey(request.rangeEnd)) return this.#replyRange(call, keyspace.range(request), keyspace.revision);
     const refuseNow = callers.beginRead();
-    this.#longRanges.read(call, request, (response, revision) => {
+    let onAnswered: (() => void) | null = null;
+    const isLong = this.#longRanges.read(call, request, (response, revision) => {
       this.#replyRange(call, refuseNow() ?? response, revision);
+      onAnswered?.();
     });
+    if (isLong) onAnswered = slowCalls.begin(RANGE_PATH, keyPrefix(request.key));
   }
 
   #replyRange(call: UnaryCall, response: RangeResponse | SlicedRange | Refusal, revision: number): void {

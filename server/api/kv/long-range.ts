@@ -60,14 +60,23 @@ export class LongRanges {
   /**
    * Reads a range that may be long. One that turns out to be short is answered before this returns. A long one is
    * answered in a later turn, unless the call closes before; when too many wait already the call fails.
+   *
+   * @returns whether it is a long one
    */
-  read(call: JobCall, request: RangeRequest, answer: RangeAnswer): void {
+  read(call: JobCall, request: RangeRequest, answer: RangeAnswer): boolean {
     const cursor = this.#keyspace.openRange(request);
-    if (cursor instanceof Refusal) return answer(cursor, this.#keyspace.revision);
+    if (cursor instanceof Refusal) {
+      answer(cursor, this.#keyspace.revision);
+      return false;
+    }
     const response = readShort(cursor, RANGE_SLICE_KEYS);
-    if (response !== null) return answer(response, cursor.headerRevision);
+    if (response !== null) {
+      answer(response, cursor.headerRevision);
+      return false;
+    }
     const lane = isInOrder(request) ? this.#inOrder : this.#sorted;
     lane.jobs.add(new RangeJob(this.#keyspace, call, request, answer, lane));
+    return true;
   }
 }
 

@@ -42,6 +42,7 @@ describe("defaults", () => {
         watchProgressNotifyIntervalMs: 5000,
         authTokenTtlMs: 300_000,
         warningApplyMs: 100,
+        warningRequestMs: 300,
         logLevel: "info",
         logFormat: "json",
         logOutputs: ["stderr"],
@@ -278,6 +279,8 @@ describe("values", () => {
   test("how long an apply may take without a warning is a duration, also in older manifests", () => {
     expect(configOf(["--warning-apply-duration=1.5s"]).warningApplyMs).toBe(1500);
     expect(configOf(["--experimental-warning-apply-duration=50ms"]).warningApplyMs).toBe(50);
+    expect(configOf(["--warning-unary-request-duration=2s"]).warningRequestMs).toBe(2_000);
+    expect(configOf(["--experimental-warning-unary-request-duration=50ms"]).warningRequestMs).toBe(50);
     expect(parse(["--warning-apply-duration=1s"]).noEffect).toEqual([]);
   });
 

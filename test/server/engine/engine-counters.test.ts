@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from "vitest";
 import { putRequest } from "../../../bench/client/requests.ts";
-import type { SlowApply } from "../../../server/engine/applier.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { PROPOSAL_TIMEOUT_MS } from "../../../server/limits.ts";
+import { KeptEvents } from "../../sim/kept-events.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import type { MemoryJournal } from "../../sim/memory-journal.ts";
 import { MemoryStore } from "../../sim/memory-journal.ts";
@@ -76,12 +76,12 @@ test("a run that takes longer to execute than it may is a slow apply, and a repl
   // Each look at the clock is ten milliseconds later than the one before.
   let nowMs = 0;
   clock.nowMs = () => (nowMs += 10);
-  const slow: SlowApply[] = [];
+  const log = new KeptEvents();
   for (const [warningApplyMs, slowApplies] of [
     [10, 0],
     [9, 2],
   ]) {
-    engine = newEngine({ clock, warningApplyMs, onSlowApply: (run) => slow.push(run) });
+    engine = newEngine({ clock, warningApplyMs, log });
     journal = await takeOver(engine, store);
     await put("a");
     journal.hold();
@@ -90,8 +90,9 @@ test("a run that takes longer to execute than it may is a slow apply, and a repl
     await Promise.all(together);
     expect(engine.counters.slowApplies).toBe(slowApplies);
   }
-  expect(slow).toEqual([
-    { applied: 4, records: 1, tookMs: 10 },
-    { applied: 6, records: 2, tookMs: 10 },
+  const expected = { message: "apply request took too long", took: "10ms", "expected-duration": "9ms", prefix: "" };
+  expect(log.events).toEqual([
+    { ...expected, level: "warn", request: "put 1", records: 1, "applied-index": 4 },
+    { ...expected, level: "warn", request: "put 2", records: 2, "applied-index": 6 },
   ]);
 });

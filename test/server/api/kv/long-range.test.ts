@@ -21,6 +21,8 @@ import { LONG_RANGES_RUNNING_MAX, LONG_RANGES_WAITING_MAX, RANGE_SLICE_KEYS } fr
 import { Counters } from "../../../../server/metrics/counters.ts";
 import { deleteRequest, putRequest, rangeRequest } from "../../../../bench/client/requests.ts";
 import { HeldCall } from "../../../sim/held-call.ts";
+import { ManualClock } from "../../../sim/manual-clock.ts";
+import { NO_LOG } from "../../../support/engines.ts";
 
 const KEYS = 2 * RANGE_SLICE_KEYS + 10;
 
@@ -163,7 +165,13 @@ test("compaction that overtakes a long range alters nothing of it, and removes w
     keyspace.watchers.flush();
     keyspace.compact(keyspace.revision);
     const order: string[] = [];
-    const compactor = new Compactor(keyspace, systemTurns, new Counters());
+    const compactor = new Compactor({
+      keyspace,
+      clock: new ManualClock(),
+      turns: systemTurns,
+      counters: new Counters(),
+      log: NO_LOG,
+    });
     const removed = new Promise<void>((resolve) => compactor.whenRemoved(resolve));
     await Promise.all([reading.then(() => order.push("answered")), removed.then(() => order.push("removed"))]);
     expect(order).toEqual(["answered", "removed"]);

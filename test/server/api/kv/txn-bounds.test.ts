@@ -18,8 +18,10 @@ import type {
   UnaryMethod,
 } from "../../../../server/transport/service.ts";
 import { compare, del, nested, put, putRequest, range, txnRequest } from "../../../../bench/client/requests.ts";
+import { SlowCalls } from "../../../../server/api/slow-calls.ts";
+import { systemClock } from "../../../../server/clock.ts";
 import { callersOf } from "../../../support/callers.ts";
-import { newEngine, takeOver } from "../../../support/engines.ts";
+import { newEngine, NO_LOG, takeOver } from "../../../support/engines.ts";
 import { SeededTurns } from "../../../sim/seeded-turns.ts";
 
 const KEYS = 2_000;
@@ -63,6 +65,7 @@ beforeEach(async () => {
     guard,
     counters,
     turns,
+    slowCalls: new SlowCalls(systemClock, NO_LOG, Number.POSITIVE_INFINITY),
     callers: callersOf(keyspace),
     headers: new Headers(1n, 7n, proposer),
     txnOpsMax: 128,
