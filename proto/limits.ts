@@ -12,6 +12,9 @@ export const DEPTH_MAX = 100;
  */
 export const FIELDS_MAX = 1_000_000;
 
+/** The same for answers, which clients get from a server that they trust: as good as no limit. A list may be long. */
+export const RESPONSE_FIELDS_MAX = 2 ** 30;
+
 /** The same for requests that are not hot, whose codec takes longer for each. None has more than ten fields and a list of URLs. */
 export const RARE_FIELDS_MAX = 1_000;
 

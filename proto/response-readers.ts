@@ -10,6 +10,7 @@
 import { Buffer } from "node:buffer";
 import { ENCODED_EVENT_TAG, encodedEventOf } from "./encoded-event.ts";
 import { ENCODED_KV_TAG, encodedKvOf } from "./encoded-kv.ts";
+import { RESPONSE_FIELDS_MAX } from "./limits.ts";
 import type {
   CompactionResponse,
   DeleteRangeResponse,
@@ -26,31 +27,31 @@ import { Reader } from "./reader.ts";
 
 export function decodeRangeResponse(bytes: Buffer): RangeResponse {
   const response = emptyRangeResponse();
-  mergeRangeResponse(new Reader(bytes), response);
+  mergeRangeResponse(new Reader(bytes, RESPONSE_FIELDS_MAX), response);
   return response;
 }
 
 export function decodePutResponse(bytes: Buffer): PutResponse {
   const response = emptyPutResponse();
-  mergePutResponse(new Reader(bytes), response);
+  mergePutResponse(new Reader(bytes, RESPONSE_FIELDS_MAX), response);
   return response;
 }
 
 export function decodeDeleteRangeResponse(bytes: Buffer): DeleteRangeResponse {
   const response = emptyDeleteRangeResponse();
-  mergeDeleteRangeResponse(new Reader(bytes), response);
+  mergeDeleteRangeResponse(new Reader(bytes, RESPONSE_FIELDS_MAX), response);
   return response;
 }
 
 export function decodeTxnResponse(bytes: Buffer): TxnResponse {
   const response = emptyTxnResponse();
-  mergeTxnResponse(new Reader(bytes), response);
+  mergeTxnResponse(new Reader(bytes, RESPONSE_FIELDS_MAX), response);
   return response;
 }
 
 export function decodeCompactionResponse(bytes: Buffer): CompactionResponse {
   const response: CompactionResponse = { header: null };
-  const reader = new Reader(bytes);
+  const reader = new Reader(bytes, RESPONSE_FIELDS_MAX);
   while (reader.hasMore()) {
     const tag = reader.tag();
     if (tag === 0x0a) response.header = readHeader(reader, response.header);
@@ -62,7 +63,7 @@ export function decodeCompactionResponse(bytes: Buffer): CompactionResponse {
 /** `RangeStreamResponse`; null when it holds no RangeResponse. */
 export function decodeRangeStreamResponse(bytes: Buffer): RangeResponse | null {
   let response: RangeResponse | null = null;
-  const reader = new Reader(bytes);
+  const reader = new Reader(bytes, RESPONSE_FIELDS_MAX);
   while (reader.hasMore()) {
     const tag = reader.tag();
     if (tag === 0x0a) {
@@ -88,7 +89,7 @@ export function decodeWatchResponse(bytes: Buffer): WatchResponse {
     fragment: false,
     events: [],
   };
-  const reader = new Reader(bytes);
+  const reader = new Reader(bytes, RESPONSE_FIELDS_MAX);
   while (reader.hasMore()) {
     const start = reader.offset;
     const tag = reader.tag();
@@ -316,7 +317,7 @@ function merged(before: EncodedKv | null, encoded: EncodedKv): EncodedKv {
 }
 
 function contentOf(encoded: EncodedKv): Buffer {
-  const reader = new Reader(encoded);
+  const reader = new Reader(encoded, RESPONSE_FIELDS_MAX);
   reader.tag();
   return reader.view();
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { DecodeError } from "../../proto/decode-error.ts";
 import { encodeEvent } from "../../proto/encoded-event.ts";
 import { decodeKeyValue, encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
+import { FIELDS_MAX } from "../../proto/limits.ts";
 import type { ResponseHeader, ResponseOp, TxnResponse, WatchResponse } from "../../proto/messages.ts";
 import { EVENT_DELETE } from "../../proto/messages.ts";
 import {
@@ -234,4 +235,12 @@ test("a cancel reason is UTF-8 both ways", () => {
   expect(decodeWatchResponse(written(writeWatchResponse, withReason))).toEqual(withReason);
   const invalid = Buffer.concat([tag(6, 2), Buffer.from("01ff", "hex")]);
   expect(() => decodeWatchResponse(invalid)).toThrow(DecodeError);
+});
+
+test("an answer may have more fields than a request: a list may be of any length", () => {
+  const unknown = varintField(15, 0);
+  const many = Buffer.alloc((FIELDS_MAX + 1) * unknown.length, unknown);
+  for (const decode of [decodeRangeResponse, decodeDeleteRangeResponse, decodeTxnResponse, decodeWatchResponse]) {
+    expect(decode(many)).toEqual(decode(Buffer.alloc(0)));
+  }
 });
