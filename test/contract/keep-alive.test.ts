@@ -20,7 +20,7 @@ describeStores(
     const shared = new SharedStore(start, [
       "--grpc-keepalive-min-time=1m",
       "--grpc-keepalive-interval=1s",
-      "--grpc-keepalive-timeout=1s",
+      "--grpc-keepalive-timeout=5s",
       "--max-concurrent-streams=3",
     ]);
 
@@ -71,7 +71,7 @@ describeStores(
       await stream.create(watchCreateRequest("gr09"));
       await expect.poll(watchers, { timeout: 10_000 }).toBe(1);
       client.lean.pauseReading();
-      await expect.poll(watchers, { timeout: 15_000 }).toBe(0);
+      await expect.poll(watchers, { timeout: 20_000 }).toBe(0);
       client.lean.destroy();
     });
 
@@ -79,7 +79,8 @@ describeStores(
       const client = await EtcdClient.connect(shared.store.url);
       const stream = client.watch();
       await stream.create(watchCreateRequest("gr09"));
-      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      // Longer than a client may be silent altogether, with some to spare.
+      await new Promise((resolve) => setTimeout(resolve, 9_000));
       await shared.put("gr09");
       expect((await stream.nextEvents(1)).length).toBe(1);
       await client.close();
