@@ -75,7 +75,7 @@ export class LogCursor {
     const segment = this.#segment ?? this.#segmentOf(this.#position);
     const scanner = this.#scanner ?? (await this.#open(segment));
     scanner.end = segment.end;
-    if (await scanner.fill()) return;
+    if (await this.#fill(scanner, segment)) return;
     if (scanner.offset !== segment.end) {
       throw corrupt(segment.path, scanner.offset, `an intact frame with record ${scanner.lastPosition + 1} was here`);
     }
@@ -86,6 +86,14 @@ export class LogCursor {
     await this.close();
     this.#scanner = null;
     this.#segment = successor;
+  }
+
+  async #fill(scanner: FrameScanner, segment: Segment): Promise<boolean> {
+    try {
+      return await scanner.fill();
+    } catch (error) {
+      throw ioError(segment.path, "reading the segment", error);
+    }
   }
 
   #segmentOf(position: number): Segment {

@@ -43,14 +43,14 @@ export class Reigns {
    */
   async begin(): Promise<number> {
     const records = await this.#takeOver(false);
-    if (this.#failure !== null) this.#takingUp = this.#takeUp();
+    if (this.#failure !== null) this.#takingUp ??= this.#takeUp();
     return records;
   }
 
   /** The engine says that the journal has failed. */
   onFailed(error: Error): void {
     this.#failure = error;
-    if (!this.#isTakingOver && this.#takingUp === null) this.#takingUp = this.#takeUp();
+    if (!this.#isTakingOver) this.#takingUp ??= this.#takeUp();
   }
 
   /** Refuses further writes, answers those that the journal has in hand, and gives it up. */

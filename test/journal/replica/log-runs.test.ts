@@ -50,4 +50,18 @@ describe("a read of a directory journal gives its file back", () => {
     });
     expect(filesOpen).toBe(0);
   });
+
+  test("when the disk fails, which it tells as an error of the journal that may pass or not", async () => {
+    for (const [code, isPassing] of [
+      ["EMFILE", true],
+      ["EIO", false],
+    ] as const) {
+      for (const kind of ["open", "read"]) {
+        disk.inject = (operation) => (operation.kind === kind ? { code } : null);
+        const error: unknown = await readTexts(journal.read(1), 1).catch((reason: unknown) => reason);
+        expect(error).toMatchObject({ code: "ERR_JOURNAL_IO", errno: code, isPassing });
+        expect(filesOpen).toBe(0);
+      }
+    }
+  });
 });

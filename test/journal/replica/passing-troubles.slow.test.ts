@@ -6,59 +6,13 @@ import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { systemTime } from "../../../server/clock.ts";
+import { diskTroubles, makeTroubles } from "../../sim/disk-troubles.ts";
+import { ImpatientClock } from "../../sim/impatient-clock.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
-import type { DiskOperation, Fault } from "../../sim/simulated-disk.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { readTexts } from "../journal-contract.ts";
 
-/** Its pauses take a turn or two, and time goes on with each look at it. */
-let now = 0;
-const clock = {
-  nowMs: () => (now += 100),
-  after: (_: number, act: () => void) => {
-    const immediate = setImmediate(act);
-    return { cancel: () => clearImmediate(immediate) };
-  },
-};
-
-const CODES = ["EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT", "EAGAIN"];
-const KINDS: readonly DiskOperation["kind"][] = ["create", "open", "read", "write", "resize", "rename", "remove"];
-
-interface Trouble {
-  /** It begins at that operation from the end of the one before, and lasts for so many. */
-  readonly after: number;
-  readonly lasts: number;
-  readonly code: string;
-  readonly kinds: readonly DiskOperation["kind"][];
-  /** A write is cut short instead. */
-  readonly isShort: boolean;
-}
-
-const troubles = fc.array(
-  fc.record({
-    after: fc.integer({ min: 0, max: 60 }),
-    lasts: fc.integer({ min: 1, max: 25 }),
-    code: fc.constantFrom(...CODES),
-    kinds: fc.subarray([...KINDS, "sync", "list"] as const, { minLength: 1 }),
-    isShort: fc.boolean(),
-  }),
-  { minLength: 1, maxLength: 8 },
-);
-
-/** One trouble after the other; then none any more. */
-function injecting(queue: Trouble[]): (operation: DiskOperation) => Fault | null {
-  let operations = 0;
-  return ({ kind }) => {
-    const [trouble] = queue;
-    if (trouble === undefined || operations++ < trouble.after) return null;
-    if (operations === trouble.after + trouble.lasts) {
-      queue.shift();
-      operations = 0;
-    }
-    if (!trouble.kinds.includes(kind)) return null;
-    return kind === "write" && trouble.isShort ? { shortBy: 1 + trouble.lasts * 20 } : { code: trouble.code };
-  };
-}
+const clock = new ImpatientClock(100);
 
 /** What was appended, in order, and what of it was reported as committed. */
 class History {
@@ -107,12 +61,12 @@ test("a journal takes up again after every trouble that passes; nothing acknowle
   let failures = 0;
   let stalls = 0;
   await fc.assert(
-    fc.asyncProperty(fc.integer(), troubles, fc.boolean(), async (seed, drawn, losesPower) => {
+    fc.asyncProperty(fc.integer(), diskTroubles, fc.boolean(), async (seed, drawn, losesPower) => {
       const random = seededRandom(seed);
       const history = new History();
       let disk = new SimulatedDisk(random);
       const queue = [...drawn];
-      disk.inject = injecting(queue);
+      disk.inject = makeTroubles(queue);
       for (let isCalm = false; !isCalm;) {
         const listener = new RecordingListener();
         const journal = await history.open(disk, listener);
