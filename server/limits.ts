@@ -74,6 +74,13 @@ export const HASH_SLICE_BYTES = 4 * 1024 * 1024;
 export const HASHES_RUNNING_MAX = 1;
 export const HASHES_WAITING_MAX = 100;
 
+/** An answer with more leases, or keys of a lease, is made in slices of so many. */
+export const LEASE_LIST_SLICE = 1_000;
+
+/** How many such answers are made at a time, and how many wait for their turn; one more is refused. */
+export const LEASE_LISTS_RUNNING_MAX = 2;
+export const LEASE_LISTS_WAITING_MAX = 1_000;
+
 /**
  * Operations and compares of a whole tree of nested txns, for each one that --max-txn-ops allows in a list. etcd bounds
  * only the lists, whose product is without measure.

@@ -11,15 +11,21 @@ import {
   leaseTimeToLiveRequest,
   leaseTimeToLiveResponse,
 } from "../../proto/rare.ts";
-import type { LeaseGrantRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest } from "../../proto/rare.ts";
+import type {
+  LeaseGrantRequest,
+  LeaseRevokeRequest,
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+} from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { LEASE_COST_BYTES } from "../engine/space-guard.ts";
 import { LEASE_GRANT, LEASE_REVOKE } from "../engine/lease-commands.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import type { Lessor } from "../engine/lessor.ts";
-import { KEEP_ALIVES_WAITING_MAX, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
+import { KEEP_ALIVES_WAITING_MAX, LEASE_LIST_SLICE, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
 import { recordOf } from "../engine/record.ts";
 import { SERVER_STOPPED } from "../engine/refusals.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
@@ -27,6 +33,8 @@ import { OK } from "../../proto/grpc-codes.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
+import { LeaseIds, LeaseKeys, LongLeaseLists, NO_LIST } from "./long-lease-lists.ts";
+import type { OpenList } from "./long-lease-lists.ts";
 import { bidiMethod, commandMethod, decodeOnStream, lastingMethod, readMethod, UnreadReplies } from "./method.ts";
 import { LEASE_TTL_TOO_LARGE, REPLIES_UNREAD } from "./statuses.ts";
 
@@ -37,14 +45,17 @@ export interface LeaseContext {
   readonly guard: SpaceGuard;
   readonly callers: Callers;
   readonly headers: Headers;
+  readonly turns: Turns;
 }
 
 export class LeaseService {
   readonly methods: readonly Method[];
   readonly #context: LeaseContext;
+  readonly #longLists: LongLeaseLists;
 
   constructor(context: LeaseContext) {
     this.#context = context;
+    this.#longLists = new LongLeaseLists(context.turns);
     this.methods = [
       lastingMethod("/etcdserverpb.Lease/LeaseGrant", leaseGrantRequest.decode, (call, request) =>
         this.#grant(call, request),
@@ -97,33 +108,75 @@ export class LeaseService {
   }
 
   /** LS-14. */
-  #timeToLive(call: UnaryCall, request: LeaseTimeToLiveRequest): void {
-    const { callers, headers, keyspace, lessor } = this.#context;
-    const { ID } = request;
-    const lease = keyspace.lease(ID);
-    const refused = callers.refuse(call, (authorization, identity) => {
-      return (
-        authorization.refuseNobody(identity) ?? (request.keys ? authorization.refuseLeaseRead(identity, lease) : null)
-      );
-    });
+  #timeToLive(call: UnaryCall, { ID, keys }: LeaseTimeToLiveRequest): void {
+    const { keyspace } = this.#context;
+    const refused = this.#refuseTimeToLive(call, ID, keys);
     if (refused !== null) return call.fail(refused);
+    const lease = keyspace.lease(ID);
+    if (!keys || lease === null || lease.keyCount <= LEASE_LIST_SLICE) {
+      const response = this.#timeLeft(ID);
+      return call.reply(
+        leaseTimeToLiveResponse.encode(keys && lease !== null ? { ...response, keys: [...lease.keys()] } : response),
+      );
+    }
+    this.#answerLong(call, () => {
+      const refusedNow = this.#refuseTimeToLive(call, ID, keys);
+      if (refusedNow !== null) return refusedNow;
+      const present = keyspace.lease(ID);
+      const start = leaseTimeToLiveResponse.encode(this.#timeLeft(ID));
+      return { start, list: present === null ? NO_LIST : new LeaseKeys(present) };
+    });
+  }
+
+  #refuseTimeToLive(call: UnaryCall, ID: bigint, keys: boolean): Refusal | null {
+    const { callers, keyspace } = this.#context;
+    return callers.refuse(call, (authorization, identity) => {
+      const nobody = authorization.refuseNobody(identity);
+      return nobody ?? (keys ? authorization.refuseLeaseRead(identity, keyspace.lease(ID)) : null);
+    });
+  }
+
+  /** All but the keys. */
+  #timeLeft(ID: bigint): LeaseTimeToLiveResponse {
+    const { headers, keyspace, lessor } = this.#context;
     const header = headers.at(keyspace.revision);
+    const lease = keyspace.lease(ID);
     const remaining = lessor.remainingSeconds(ID);
-    const response =
-      lease === null || remaining === null
-        ? { header, ID, TTL: -1, grantedTTL: 0, keys: [] }
-        : { header, ID, TTL: remaining, grantedTTL: lease.ttl, keys: request.keys ? [...lease.keys()] : [] };
-    call.reply(leaseTimeToLiveResponse.encode(response));
+    if (lease === null || remaining === null) return { header, ID, TTL: -1, grantedTTL: 0, keys: [] };
+    return { header, ID, TTL: remaining, grantedTTL: lease.ttl, keys: [] };
   }
 
   #leases(call: UnaryCall): void {
-    const { callers, headers, keyspace, lessor } = this.#context;
-    const refused = callers.refuse(call, (authorization, identity) => {
+    const { headers, keyspace, lessor } = this.#context;
+    const refused = this.#refuseLeases(call);
+    if (refused !== null) return call.fail(refused);
+    if (lessor.size <= LEASE_LIST_SLICE) {
+      const leases = lessor.idsByExpiry().map((ID) => ({ ID }));
+      return call.reply(leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases }));
+    }
+    this.#answerLong(call, () => {
+      const refusedNow = this.#refuseLeases(call);
+      if (refusedNow !== null) return refusedNow;
+      const start = leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases: [] });
+      return { start, list: new LeaseIds(lessor.openOrder()) };
+    });
+  }
+
+  #refuseLeases(call: UnaryCall): Refusal | null {
+    const { callers, keyspace } = this.#context;
+    return callers.refuse(call, (authorization, identity) => {
       return authorization.refuseNobody(identity) ?? authorization.refuseLeasesRead(identity, keyspace.leases());
     });
-    if (refused !== null) return call.fail(refused);
-    const leases = lessor.idsByExpiry().map((ID) => ({ ID }));
-    call.reply(leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases }));
+  }
+
+  /** @param open asks again who may: keys may have come while others were before it */
+  #answerLong(call: UnaryCall, open: OpenList): void {
+    const refuseNow = this.#context.callers.beginRead();
+    this.#longLists.answer(call, open, (parts, length) => {
+      const refused = refuseNow();
+      if (refused !== null) call.fail(refused);
+      else call.replyParts(parts, length);
+    });
   }
 
   /** LS-03: a random positive 63-bit id that is not in use. */

@@ -8,6 +8,7 @@
 import type { Clock, Timer, Turns } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "../limits.ts";
+import { LeaseOrder } from "./lease-order.ts";
 import { ServedTime } from "./served-time.ts";
 
 class Expiry {
@@ -124,9 +125,22 @@ export class Lessor {
     return Math.max(0, Math.floor((expiry.atMs - this.#time.nowMs()) / 1_000));
   }
 
-  /** All ids, the one that expires first in front (LS-15). */
+  /** How many leases there are. */
+  get size(): number {
+    return this.#expiries.size;
+  }
+
+  /** All that there are now, the one that expires first in front (LS-15). */
+  openOrder(): LeaseOrder {
+    return new LeaseOrder([...this.#expiries.values()]);
+  }
+
+  /** The ids of the same at once. */
   idsByExpiry(): bigint[] {
-    return [...this.#expiries.values()].toSorted((a, b) => a.atMs - b.atMs).map((expiry) => expiry.id);
+    const order = this.openOrder();
+    let ids: bigint[] = [];
+    while (!order.finished) ids = ids.concat(order.next(Number.POSITIVE_INFINITY));
+    return ids;
   }
 
   /** One look at the clock: proposes the revocation of at most LEASE_REVOKES_PER_CHECK expired leases (LS-10). */

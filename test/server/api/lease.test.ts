@@ -1,16 +1,27 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { MemoryJournal } from "../../sim/memory-journal.ts";
-import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../../proto/rare.ts";
+import {
+  leaseKeepAliveRequest,
+  leaseKeepAliveResponse,
+  leaseLeasesRequest,
+  leaseLeasesResponse,
+  leaseTimeToLiveRequest,
+  leaseTimeToLiveResponse,
+} from "../../../proto/rare.ts";
+import type { LeaseLeasesResponse, LeaseTimeToLiveResponse } from "../../../proto/rare.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { LeaseService } from "../../../server/api/lease.ts";
 import { REPLIES_UNREAD } from "../../../server/api/statuses.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
-import { KEEP_ALIVES_WAITING_MAX } from "../../../server/limits.ts";
-import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
+import { KEEP_ALIVES_WAITING_MAX, LEASE_LIST_SLICE, LEASE_LISTS_RUNNING_MAX } from "../../../server/limits.ts";
+import type { BidiMethod, Method, StreamListener, UnaryMethod } from "../../../server/transport/service.ts";
 import { OK, UNAVAILABLE } from "../../../proto/grpc-codes.ts";
+import { deleteRequest, putRequest } from "../../../bench/client/requests.ts";
 import { callersOf } from "../../support/callers.ts";
 import { newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
+import { HeldUnaryCall } from "../../sim/held-unary-call.ts";
+import { SeededTurns } from "../../sim/seeded-turns.ts";
 import { HeldStream } from "../../sim/held-stream.ts";
 
 const ID = 5n;
@@ -21,16 +32,21 @@ let engine: Engine;
 let journal: MemoryJournal;
 let call: HeldStream;
 let stream: StreamListener;
+let methods: readonly Method[];
+let turns: SeededTurns;
 
 beforeEach(async () => {
   clock = new ManualClock();
+  turns = new SeededTurns(() => 0);
   engine = newEngine({ clock });
   journal = await takeOver(engine);
   const service = new LeaseService({
     ...partsOf(engine),
     callers: callersOf(engine.keyspace),
     headers: new Headers(1n, 7n, engine.proposer),
+    turns,
   });
+  methods = service.methods;
   const method = service.methods.find(({ path }) => path === "/etcdserverpb.Lease/LeaseKeepAlive") as BidiMethod;
   call = new HeldStream();
   stream = method.open(call);
@@ -126,4 +142,81 @@ test("the stream ends well when the client has no more to say", () => {
   stream.onHalfClose();
   expect(leaseKeepAliveResponse.decode(call.copied[0]).TTL).toBe(10);
   expect(call.status?.code).toBe(OK);
+});
+
+describe("a list that is long", () => {
+  const ENTRIES = 5 * LEASE_LIST_SLICE + 3;
+
+  function ask(path: string, message: Uint8Array): HeldUnaryCall {
+    const made = new HeldUnaryCall();
+    const method = methods.find((each) => each.path === `/etcdserverpb.Lease/${path}`) as UnaryMethod;
+    method.handle(made, Buffer.from(message));
+    return made;
+  }
+
+  /** @returns what is answered; null while nothing is */
+  function timeToLive(): () => LeaseTimeToLiveResponse | null {
+    const made = ask("LeaseTimeToLive", leaseTimeToLiveRequest.encode({ ID, keys: true }));
+    return () => (made.message === null ? null : leaseTimeToLiveResponse.decode(made.message));
+  }
+
+  function leases(): () => LeaseLeasesResponse | null {
+    const made = ask("LeaseLeases", leaseLeasesRequest.encode({}));
+    return () => (made.message === null ? null : leaseLeasesResponse.decode(made.message));
+  }
+
+  const keyOf = (i: number): string => `k${String(i).padStart(6, "0")}`;
+
+  test("of a lease's keys is made in slices, and is of one moment", async () => {
+    for (let i = 0; i < ENTRIES; i++) engine.keyspace.put(putRequest(keyOf(i), "", { lease: ID }));
+    const { revision } = engine.keyspace;
+    const answer = timeToLive();
+    let slices = 0;
+    for (; answer() === null; slices++) {
+      engine.keyspace.deleteRange(deleteRequest(keyOf(slices)));
+      engine.keyspace.put(putRequest(`new${slices}`, "", { lease: ID }));
+      await turns.turn();
+    }
+    expect(slices).toBeGreaterThan(ENTRIES / LEASE_LIST_SLICE);
+    expect(answer()).toMatchObject({ ID, TTL: 10, grantedTTL: 10, header: { revision } });
+    const keys = answer()?.keys.map((key) => key.toString()) ?? [];
+    expect(keys.toSorted()).toEqual(Array.from({ length: ENTRIES }, (_, i) => keyOf(i)));
+  });
+
+  test("of leases is made in slices, in the order in which they run out, whatever is renewed meanwhile", async () => {
+    const ttlOf = (i: number): number => 10 + ((i * 7_919) % 100);
+    for (let i = 0; i < ENTRIES; i++) engine.lessor.add(BigInt(1_000 + i), ttlOf(i));
+    const expected = engine.lessor.idsByExpiry();
+    const answer = leases();
+    for (let i = 0; answer() === null; i++) {
+      engine.lessor.renew(expected[i]);
+      engine.lessor.remove(expected[ENTRIES - i]);
+      engine.lessor.add(BigInt(-1_000 - i), 5);
+      await clock.advance(1);
+      await turns.turn();
+    }
+    expect(answer()?.leases).toHaveLength(ENTRIES + 1);
+    expect(
+      answer()
+        ?.leases.map((lease) => lease.ID)
+        .slice(-100),
+    ).toEqual(expected.slice(-100));
+  });
+
+  test("waits while others are made, and is of its own turn then", async () => {
+    for (let i = 0; i < ENTRIES; i++) engine.keyspace.put(putRequest(keyOf(i), "", { lease: ID }));
+    const running = Array.from({ length: LEASE_LISTS_RUNNING_MAX }, timeToLive);
+    const waiting = timeToLive();
+    engine.keyspace.leaseRevoke(ID);
+    engine.lessor.remove(ID);
+    await turns.settle();
+    for (const answer of running) expect(answer()?.keys).toHaveLength(ENTRIES);
+    expect(waiting()).toMatchObject({ TTL: -1, grantedTTL: 0, keys: [] });
+  });
+
+  test("is answered at once when it is short", () => {
+    engine.keyspace.put(putRequest("k", "", { lease: ID }));
+    expect(timeToLive()()?.keys).toEqual([Buffer.from("k")]);
+    expect(leases()()?.leases).toEqual([{ ID }]);
+  });
 });

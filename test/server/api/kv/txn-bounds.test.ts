@@ -10,18 +10,13 @@ import { TOO_MANY_LOOKS } from "../../../../server/api/statuses.ts";
 import type { Engine } from "../../../../server/engine/engine.ts";
 import { TOO_MANY_REQUESTS } from "../../../../server/engine/refusals.ts";
 import { LONG_TXNS_RUNNING_MAX, LONG_TXNS_WAITING_MAX, TXN_LOOKS_MAX } from "../../../../server/limits.ts";
-import type {
-  CallMetadata,
-  MessageParts,
-  Status,
-  UnaryCall,
-  UnaryMethod,
-} from "../../../../server/transport/service.ts";
+import type { Status, UnaryMethod } from "../../../../server/transport/service.ts";
 import { compare, del, nested, put, putRequest, range, txnRequest } from "../../../../bench/client/requests.ts";
 import { SlowCalls } from "../../../../server/api/slow-calls.ts";
 import { systemClock } from "../../../../server/clock.ts";
 import { callersOf } from "../../../support/callers.ts";
 import { newEngine, NO_LOG, takeOver } from "../../../support/engines.ts";
+import { HeldUnaryCall } from "../../../sim/held-unary-call.ts";
 import { SeededTurns } from "../../../sim/seeded-turns.ts";
 
 const KEYS = 2_000;
@@ -29,22 +24,10 @@ const ALL = { rangeEnd: Buffer.from("l") };
 /** True for each of the keys, which all have to be looked at. */
 const EXIST: Compare = compare("k", { ...ALL, result: 1, number: 0 });
 
-class HeldUnaryCall implements UnaryCall {
-  readonly metadata: CallMetadata = { clientApiVersion: null, hasLeader: false, token: null };
-  readonly connection: unknown = null;
-  closed = false;
-  answer: TxnResponse | Status | null = null;
-
-  reply(message: Uint8Array): void {
-    this.answer = decodeTxnResponse(Buffer.from(message));
-  }
-
-  replyParts(parts: MessageParts): void {
-    this.reply(Buffer.concat(parts.flat()));
-  }
-
-  fail(status: Status): void {
-    this.answer = status;
+/** A call whose answer can be looked at. */
+class TxnCall extends HeldUnaryCall {
+  get answer(): TxnResponse | Status | null {
+    return this.message === null ? this.status : decodeTxnResponse(this.message);
   }
 }
 
@@ -74,8 +57,8 @@ beforeEach(async () => {
   method = service.methods.find(({ path }) => path === "/etcdserverpb.KV/Txn") as UnaryMethod;
 });
 
-function call(request: TxnRequest): HeldUnaryCall {
-  const made = new HeldUnaryCall();
+function call(request: TxnRequest): TxnCall {
+  const made = new TxnCall();
   const writer = new Writer();
   writeTxnRequest(writer, request);
   method.handle(made, writer.bytes());

@@ -1,0 +1,130 @@
+/**
+ * Answers about leases that list very many keys or ids. They list what there was at one moment, and are made in slices with
+ * a turn of the event loop between them, few at a time; the others wait in the order they came.
+ */
+import assert from "node:assert/strict";
+import type { Buffer } from "node:buffer";
+import { leaseKeysPart, leaseStatusesPart } from "../../proto/lease-lists.ts";
+import { keyBytes } from "../../partitions/interval/interval.ts";
+import { Refusal } from "../../partitions/refusals.ts";
+import type { Lease } from "../../partitions/state/lease-table.ts";
+import type { Turns } from "../clock.ts";
+import type { LeaseOrder } from "../engine/lease-order.ts";
+import { LEASE_LIST_SLICE, LEASE_LISTS_RUNNING_MAX, LEASE_LISTS_WAITING_MAX } from "../limits.ts";
+import type { UnaryCall } from "../transport/service.ts";
+import { SlicedJobs } from "./sliced-jobs.ts";
+import type { SlicedJob } from "./sliced-jobs.ts";
+
+/** A list that is given in parts, as encoded fields. */
+export interface LeaseList {
+  /** Whether all has been given. */
+  readonly finished: boolean;
+  /** Works for about so many entries and gives what that brings, which may be nothing. */
+  next(maxEntries: number): Buffer | null;
+}
+
+/** Begins an answer: all of it but the list, and the list; or says why there is none. */
+export type OpenList = () => { readonly start: Buffer; readonly list: LeaseList } | Refusal;
+
+export class LongLeaseLists {
+  readonly #jobs: SlicedJobs;
+
+  constructor(turns: Turns) {
+    this.#jobs = new SlicedJobs(turns, LEASE_LISTS_RUNNING_MAX, LEASE_LISTS_WAITING_MAX);
+  }
+
+  /**
+   * Answers the call in a later turn. When too many wait already it fails.
+   *
+   * @param open called when its turn has come, which is now unless others are before it
+   * @param answer takes the parts of the message
+   */
+  answer(call: UnaryCall, open: OpenList, answer: (parts: Buffer[], length: number) => void): void {
+    this.#jobs.add(new ListJob(call, open, answer));
+  }
+}
+
+/** Of a lease that has gone while its turn came. */
+export const NO_LIST: LeaseList = { finished: true, next: () => null };
+
+/** The keys that are attached to a lease now. */
+export class LeaseKeys implements LeaseList {
+  readonly #keys: readonly { readonly key: string }[];
+  #given = 0;
+
+  constructor({ attached }: Lease) {
+    this.#keys = [...attached];
+  }
+
+  get finished(): boolean {
+    return this.#given === this.#keys.length;
+  }
+
+  next(maxEntries: number): Buffer | null {
+    const slice = this.#keys.slice(this.#given, this.#given + maxEntries);
+    this.#given += slice.length;
+    return slice.length === 0 ? null : leaseKeysPart(slice.map(({ key }) => keyBytes(key)));
+  }
+}
+
+/** The ids of leases. */
+export class LeaseIds implements LeaseList {
+  readonly #order: LeaseOrder;
+
+  constructor(order: LeaseOrder) {
+    this.#order = order;
+  }
+
+  get finished(): boolean {
+    return this.#order.finished;
+  }
+
+  next(maxEntries: number): Buffer | null {
+    const ids = this.#order.next(maxEntries);
+    return ids.length === 0 ? null : leaseStatusesPart(ids);
+  }
+}
+
+class ListJob implements SlicedJob {
+  readonly call: UnaryCall;
+  readonly #open: OpenList;
+  readonly #answer: (parts: Buffer[], length: number) => void;
+  readonly #parts: Buffer[] = [];
+  #length = 0;
+  #list: LeaseList | null = null;
+
+  constructor(call: UnaryCall, open: OpenList, answer: (parts: Buffer[], length: number) => void) {
+    this.call = call;
+    this.#open = open;
+    this.#answer = answer;
+  }
+
+  begin(): boolean {
+    const opened = this.#open();
+    if (opened instanceof Refusal) {
+      this.call.fail(opened);
+      return false;
+    }
+    this.#list = opened.list;
+    this.#add(opened.start);
+    return true;
+  }
+
+  step(): boolean {
+    const list = this.#list;
+    assert(list !== null, "a job begins before its first slice");
+    const part = list.next(LEASE_LIST_SLICE);
+    if (part !== null) this.#add(part);
+    if (!list.finished) return false;
+    this.#answer(this.#parts, this.#length);
+    return true;
+  }
+
+  end(): void {}
+
+  #add(part: Buffer): void {
+    if (part.length === 0) return;
+    this.#parts.push(part);
+    this.#length += part.length;
+  }
+}
