@@ -1,0 +1,68 @@
+/** What README and docs tell people to type: each on a store in which nothing was written yet. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { parseConfig } from "../../server/config/config.ts";
+import { etcdctl } from "../support/etcdctl.ts";
+import { describeStores } from "../support/stores.ts";
+
+const root = path.join(import.meta.dirname, "..", "..");
+const pages = ["README.md", ...readdirSync(path.join(root, "docs")).map((name) => path.join("docs", name))].filter(
+  (page) => page.endsWith(".md"),
+);
+
+/** The lines of all blocks of commands: of those with a prompt the ones that have it. */
+const commandLines = pages.flatMap((page) => {
+  const text = readFileSync(path.join(root, page), "utf8");
+  return [...text.matchAll(/^```(sh|console)\n(.*?)^```$/gms)].flatMap(([, kind, block]) => {
+    const lines = block.trimEnd().split("\n");
+    if (kind === "sh") return lines;
+    return lines.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
+  });
+});
+
+/** The commands of each line, without comments. */
+const chains = commandLines.map((line) => line.replace(/ +#.*$/, "").split(" && "));
+
+const isEtcdctl = (chain: readonly string[]): boolean => chain[0].startsWith("etcdctl ");
+const START = /^(?:plinth|npx \.|npm start --|node server\/main\.ts)(?: serve)?(?= |$)/;
+
+/** It divides by the size of the database, which is 0 there before the first write. */
+const NOT_ON_PLINTH = "etcdctl endpoint status -w table";
+
+/** `etcdctl user add` asks for a password, twice. */
+const TYPED = "secret\nsecret\n";
+
+describeStores("documented commands", (start, name) => {
+  const typed = chains.filter(isEtcdctl).filter((chain) => name === "etcd" || !chain.includes(NOT_ON_PLINTH));
+  test.each(typed.map((chain) => chain.join(" && ")))("%s", async (line) => {
+    const store = await start([]);
+    try {
+      for (const command of line.split(" && ")) {
+        const { code } = await etcdctl(store.url, command.split(" ").slice(1), TYPED);
+        expect([command, code]).toEqual([command, 0]);
+      }
+    } finally {
+      await store.remove();
+    }
+  });
+});
+
+test("the commands were found, among them those that start the server", () => {
+  expect(chains.filter(isEtcdctl).length).toBeGreaterThan(3);
+  expect(chains.flat().filter((command) => START.test(command)).length).toBeGreaterThan(0);
+});
+
+test.each(chains.flat().filter((command) => START.test(command)))(
+  "%s: the flags are such that can be given",
+  (command) => {
+    const args = command.replace(START, "").trim().split(" ").filter(Boolean);
+    expect(parseConfig(args, {})).not.toMatchObject({ kind: "error" });
+  },
+);
+
+test("each npm script that is told of is there", () => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: object };
+  const named = chains.flat().flatMap((command) => /^npm (?:run )?(\S+)/.exec(command)?.[1] ?? []);
+  expect(named.filter((name) => name !== "install" && !Object.hasOwn(scripts, name))).toEqual([]);
+});
