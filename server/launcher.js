@@ -5,11 +5,17 @@
  */
 import fs from "node:fs";
 import module from "node:module";
+import os from "node:os";
 import path from "node:path";
 import process from "node:process";
 
 /** As `engines` in package.json. */
 const NODE_MAJOR_MIN = 24;
+
+/** Of the memory; the rest is for values and buffers, which lie outside of the heap, and for the system. */
+const HEAP_SHARE = 0.75;
+/** Underscores are as good as dashes to Node. */
+const HEAP_OPTION = /--max[-_](?:old[-_]space|heap)[-_]size/;
 
 // Without a listener Node opens its debugger at this signal, to whoever reaches the machine's loopback.
 process.on("SIGUSR1", () => {});
@@ -21,12 +27,38 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   );
   process.exitCode = 1;
 } else {
+  if (isServing()) chooseHeapLimit();
   const folder = compiledFolder();
   if (folder !== null) module.enableCompileCache(folder);
   const { runCommand } = await import("./commands.ts");
   await runCommand(process.argv.slice(2));
   // Now and not at the end, which a crash would take away.
   module.flushCompileCache();
+}
+
+/** Whether a server is asked for, and not a text or another command. */
+function isServing() {
+  const args = process.argv.slice(2);
+  if (args.some((each) => /^--?(?:help|h|version)$/.test(each))) return false;
+  return args.length === 0 || args[0] === "serve" || args[0].startsWith("-");
+}
+
+/**
+ * How large the heap may grow, Node reads when it starts and never again, and of itself takes 4 GiB on the largest machine.
+ * So this process starts itself again, the same one to whoever watches it, with a share of the machine's memory or its
+ * container's. What an operator gives stays.
+ */
+function chooseHeapLimit() {
+  const { execPath, execArgv, argv, env } = process;
+  if (process.execve === undefined || HEAP_OPTION.test([...execArgv, env.NODE_OPTIONS].join(" "))) return;
+  const limit = process.constrainedMemory();
+  const memory = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+  const heapMiB = Math.floor((memory * HEAP_SHARE) / 1024 / 1024);
+  try {
+    process.execve(execPath, [execPath, `--max-old-space-size=${heapMiB}`, ...execArgv, ...argv.slice(1)], env);
+  } catch {
+    // Where this is not allowed, Node's own limit has to do.
+  }
 }
 
 /**

@@ -1,9 +1,9 @@
 /** What starts first: it must say what is wrong to a Node that could not run the rest. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import path from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 const reportFile = path.join(import.meta.dirname, "report-loaded.ts");
@@ -38,6 +38,34 @@ test.each([{ HOME: "/proc/none" }, { HOME: "/dev/null" }, { HOME: "/proc" }, { X
     expect(execFileSync(process.execPath, [mainFile, "--version"], { env, encoding: "utf8" })).toContain("etcd");
   },
 );
+
+describe("the heap", () => {
+  /** Tells at the end with which options Node ran. */
+  const tellOptions = `data:text/javascript,process.on("exit",()=>console.log("options",process.pid,process.execArgv.join(" ").replace(/--import.*/,"--import")))`;
+
+  /** The process that was started, and the id and options of the one that ended. */
+  function run(options: string[], env: NodeJS.ProcessEnv, args = ["--data-dir=/dev/null/none"]) {
+    const { pid, stdout } = spawnSync(process.execPath, [...options, "--import", tellOptions, mainFile, ...args], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_OPTIONS: "", ...env },
+    });
+    const [, endedPid, ended] = /^options (\d+) (.*)$/m.exec(stdout) ?? [];
+    return { pid, endedPid: Number(endedPid), ended };
+  }
+
+  test("may take three quarters of the memory there is, and the process keeps its id", () => {
+    const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+    const { pid, endedPid, ended } = run([], {});
+    expect(ended).toContain(`--max-old-space-size=${Math.floor((memory * 0.75) / 1024 / 1024)} --import`);
+    expect(endedPid).toBe(pid);
+  });
+
+  test("may take what the operator says, and is nobody's concern where nothing is served", () => {
+    expect(run(["--max_old_space_size=300"], {}).ended).toMatch(/^--max_old_space_size=300 --import$/);
+    expect(run([], { NODE_OPTIONS: "--max-old-space-size=300" }).ended).toMatch(/^--import$/);
+    expect(run([], {}, ["--version"]).ended).toMatch(/^--import$/);
+  });
+});
 
 test("what serving does not need is not loaded before it serves", async () => {
   const data = path.join(await temporaryFolder(), "data");
