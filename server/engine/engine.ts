@@ -94,11 +94,16 @@ export class Engine {
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
     const { keyspace, applier, compactor, counters, lessor, proposer } = this;
-    const { clock, onJournalFailed, onJournalStalled: onStalled } = this.#options;
+    const { clock, onJournalFailed, onJournalStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
       lessor.demote();
       onJournalFailed(error);
+    };
+    const onStalled = (reason: Error | null): void => {
+      if (reason === null) lessor.goOn();
+      else lessor.hold();
+      onJournalStalled(reason);
     };
     const committer = new Committer({ keyspace, applier, clock, counters, onFailed, onStalled });
     const journal = await open(committer);

@@ -53,6 +53,7 @@ export class Lessor {
    * again (LS-16).
    */
   promote(): void {
+    this.#time.goOn();
     const now = this.#time.nowMs();
     for (const expiry of this.#expiries.values()) {
       expiry.atMs = now + expiry.ttlSeconds * 1_000;
@@ -70,6 +71,16 @@ export class Lessor {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const tells of waiting) for (const tell of tells) tell(false);
+  }
+
+  /** While nothing can be written no lease runs out: who holds one may have to write to keep what it stands for. */
+  hold(): void {
+    this.#time.hold();
+  }
+
+  /** Each has left what it had. */
+  goOn(): void {
+    this.#time.goOn();
   }
 
   /** Takes up a lease that was granted: it has its whole TTL before it. */

@@ -211,6 +211,39 @@ describe("the journal cannot write for now", () => {
     expect(engine.keyspace.lease(5n)).not.toBeNull();
   });
 
+  test("no lease runs out meanwhile, and afterwards each has left what it had", async () => {
+    engine.keyspace.leaseGrant(5n, 10);
+    engine.lessor.add(5n, 10);
+    await clock.advance(4_000);
+    journal.stall(reason);
+    await clock.advance(600_000);
+    expect([engine.lessor.remainingSeconds(5n), engine.lessor.isExpiring(5n)]).toEqual([6, false]);
+    expect(engine.applier.pending).toBe(0);
+    journal.resume();
+    await clock.advance(5_000);
+    await committed();
+    expect(engine.keyspace.lease(5n)).not.toBeNull();
+    await clock.advance(2_000);
+    await committed();
+    expect(engine.keyspace.lease(5n)).toBeNull();
+  });
+
+  test("leases run on in the next reign when the journal fails after all", async () => {
+    engine.keyspace.leaseGrant(5n, 10);
+    engine.lessor.add(5n, 10);
+    journal.stall(reason);
+    await clock.advance(60_000);
+    journal.failNext(new Error("disk on fire"));
+    propose("lost");
+    journal.release();
+    await committed();
+    journal = await takeOver(engine, store);
+    expect(engine.lessor.remainingSeconds(5n)).toBe(10);
+    await clock.advance(11_000);
+    await committed();
+    expect(engine.keyspace.lease(5n)).toBeNull();
+  });
+
   test("the intake stays bounded, and a journal that fails after all refuses what waited", async () => {
     journal.stall(reason);
     const waiting = Array.from({ length: PROPOSALS_MAX }, (_, i) => propose(`k${i}`));
