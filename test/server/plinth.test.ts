@@ -1,6 +1,6 @@
 /** The server within another process: what it opens it gives back. */
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -62,4 +62,27 @@ test("a start that fails at the journal gives the data directory back", async ()
   await expect(Plinth.start(config, logger)).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
   await rm(path.join(config.dataDir, "journal"));
   await expectToServe(config, url);
+});
+
+test("a first start that was killed at any moment before it noted the journal starts again, with the same identity", async () => {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const config = configOf(`--listen-client-urls=${url}`);
+  const identityFile = path.join(config.dataDir, "identity.json");
+  const journal = path.join(config.dataDir, "journal");
+  await expectToServe(config, url);
+  const { journalMade, ...identity } = JSON.parse(await readFile(identityFile, "utf8")) as Record<string, unknown>;
+  expect(journalMade).toBe(true);
+  const left: (() => Promise<unknown>)[] = [
+    () => rm(journal, { recursive: true }),
+    () => rm(journal, { recursive: true }).then(() => mkdir(journal)),
+    () => rm(path.join(journal, "MARK")).then(() => writeFile(path.join(journal, "MARK.tmp"), "half")),
+    () => writeFile(path.join(journal, "next-segment.tmp"), "half"),
+    () => writeFile(`${identityFile}.tmp`, "half"),
+  ];
+  for (const leave of left) {
+    await leave();
+    await writeFile(identityFile, JSON.stringify(identity));
+    await expectToServe(config, url);
+    expect(JSON.parse(await readFile(identityFile, "utf8"))).toEqual({ ...identity, journalMade: true });
+  }
 });
