@@ -6,8 +6,8 @@
 
 import { gunzip } from "node:zlib";
 
-/** How much is inflated before the pool's thread is free for others again. */
-const CHUNK_BYTES = 256 * 1024;
+/** What is inflated in one piece at least. */
+const CHUNK_BYTES = 64 * 1024;
 
 export interface InflateJob {
   /** Not to be changed until `onInflated` is called. */
@@ -39,7 +39,7 @@ export class Inflater {
       job.onInflated(inflated);
     };
     if (job.isWanted()) {
-      const options = { maxOutputLength: job.bytesMax, chunkSize: CHUNK_BYTES };
+      const options = { maxOutputLength: job.bytesMax, chunkSize: chunkBytes(job) };
       gunzip(job.message, options, (error, inflated) => ended(error ?? inflated));
     } else {
       setImmediate(ended, UNWANTED);
@@ -48,3 +48,15 @@ export class Inflater {
 }
 
 const UNWANTED = Buffer.alloc(0);
+
+/**
+ * Room for all of it, so that it is not put together from pieces on the event loop: gzip ends with the length of what was
+ * compressed. One that is wrong costs the pieces.
+ */
+function chunkBytes({ message, bytesMax }: InflateJob): number {
+  const length = message.length < LENGTH_BYTES ? 0 : message.readUInt32LE(message.length - LENGTH_BYTES);
+  // One byte more: a piece that is full is followed by another.
+  return Math.min(Math.max(length, CHUNK_BYTES), bytesMax) + 1;
+}
+
+const LENGTH_BYTES = 4;

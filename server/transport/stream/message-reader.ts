@@ -23,6 +23,14 @@ export const MESSAGE_PREFIX_BYTES = 5;
 
 const FIRST_CAPACITY = 4_096;
 
+/**
+ * How much the buffer grows. What there is has to be copied each time: of a message beyond a few megabytes that would be
+ * work for tens of milliseconds, so its last buffer is made early. What has not arrived in it takes no memory yet.
+ */
+const GROWTH = 2;
+const LONG_BYTES = 4 * 1024 * 1024;
+const LONG_GROWTH = 8;
+
 /** What is inflated at once: a fraction of a millisecond. */
 const INFLATED_AT_ONCE_BYTES_MAX = 64 * 1024;
 
@@ -152,7 +160,8 @@ export class MessageReader {
     const count = Math.min(wanted - this.#partialLength, end - start);
     const needed = this.#partialLength + count;
     if (needed > this.#partial.length) {
-      const capacity = Math.max(needed, Math.min(wanted, this.#partial.length * 2), FIRST_CAPACITY);
+      const growth = wanted > LONG_BYTES ? LONG_GROWTH : GROWTH;
+      const capacity = Math.max(needed, Math.min(wanted, this.#partial.length * growth), FIRST_CAPACITY);
       const larger = Buffer.allocUnsafeSlow(capacity);
       larger.set(this.#partial.subarray(0, this.#partialLength));
       this.#partial = larger;

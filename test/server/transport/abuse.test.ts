@@ -356,6 +356,23 @@ describe("unfinished requests", () => {
     expect(peer.connection.streams.heldBytes).toBe(0);
   });
 
+  test("of a very long message have room for all of it early, and do not copy what there is again and again", () => {
+    const long = 32 * 1024 * 1024;
+    const { server } = makeServer({ receiveMessageBytesMax: long, streamWindowBytes: 2 ** 30 });
+    const peer = openFake(server);
+    const held: number[] = [];
+    peer.send(headers(1), data(1, Buffer.concat([Buffer.of(0), uint32(long)]), false));
+    for (let sent = 0; sent < long / 2; sent += 1024 * 1024) {
+      peer.send(data(1, Buffer.alloc(1024 * 1024), false));
+      const now = peer.connection.streams.heldBytes;
+      if (now !== held.at(-1)) held.push(now);
+      expect(now).toBeLessThanOrEqual(8 * (sent + 1024 * 1024 + 5));
+    }
+    expect(held.length).toBeLessThan(5);
+    expect(held.at(-1)).toBe(long + 5);
+    peer.connection.destroy();
+  });
+
   test("may hold only so much memory together", () => {
     const { server } = makeServer({ partialMessageBytesMax: 110_000 });
     const peer = openFake(server);

@@ -139,3 +139,30 @@ test("messages are inflated one at a time, and not when nobody wants them any mo
   await promise;
   expect(wanted).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
+
+describe("what is inflated elsewhere", () => {
+  const inflated = (message: Buffer, bytesMax = 1_000_000): Promise<Buffer | Error> =>
+    new Promise((resolve) => {
+      new Inflater().add({ message, bytesMax, isWanted: () => true, onInflated: resolve });
+    });
+
+  test("is not put together from pieces", async () => {
+    const content = randomBytes(300_000);
+    const result = await inflated(gzipSync(content));
+    expect(result).toEqual(content);
+    expect((result as Buffer).buffer.byteLength).toBe(content.length + 1);
+  });
+
+  test("is whole also where the last length is not that of all", async () => {
+    const parts = [randomBytes(200_000), randomBytes(100)];
+    expect(await inflated(Buffer.concat(parts.map((part) => gzipSync(part))))).toEqual(Buffer.concat(parts));
+  });
+
+  test("is bounded whatever length it announces", async () => {
+    const message = gzipSync(Buffer.alloc(5_000));
+    expect(await inflated(message, 4_999)).toBeInstanceOf(RangeError);
+    message.writeUInt32LE(2 ** 32 - 1, message.length - 4);
+    expect(await inflated(message)).toBeInstanceOf(Error);
+    expect(await inflated(Buffer.alloc(3))).toBeInstanceOf(Error);
+  });
+});
