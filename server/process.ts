@@ -24,6 +24,9 @@ const EXIT_JOURNAL_LOST = 74;
 const PROGRESS_MS = 5_000;
 const PROGRESS_SEEN_MS = 200;
 
+/** How often a server that npx started looks whether that is still there. */
+const PARENT_LOOK_MS = 500;
+
 /** Who hears of the process. */
 interface Audience {
   readonly log: OpenLog;
@@ -118,6 +121,17 @@ function handleSignals(started: () => Plinth | null, audience: Audience): void {
   // On a terminal it says that this was closed, elsewhere that log files were moved away.
   if (process.stderr.isTTY) process.on("SIGHUP", stop);
   else process.on("SIGHUP", (signal) => reopenLog(signal, audience.log));
+  // As npm says of what it runs: other programs that npx started may start a server that outlives them.
+  const { npm_lifecycle_event: event, npm_lifecycle_script: script = "" } = process.env;
+  if (event === "npx" && /^'?plinth\b/.test(script)) stopWithParent(process.ppid, () => stop("SIGTERM"));
+}
+
+/** npx puts a shell before the server that passes no signal on. It ends by it, and that is seen. */
+function stopWithParent(parent: number, stop: () => void): void {
+  systemClock.after(PARENT_LOOK_MS, () => {
+    if (process.ppid === parent) stopWithParent(parent, stop);
+    else stop();
+  });
 }
 
 /** The first signal ends the server cleanly, the second one at once; so does the first one while the server starts. */

@@ -55,6 +55,24 @@ test.each(["npm", "the process that npm started"])(
   },
 );
 
+test("SIGTERM to npx ends the server that it runs", async () => {
+  const dataDir = path.join(await temporaryFolder(), "data");
+  const port = await freePort();
+  const npx = await start("npx", [".", `--data-dir=${dataDir}`, `--listen-client-urls=http://127.0.0.1:${port}`]);
+  const server = await childOf(await childOf(npx.pid!));
+  npx.kill("SIGTERM");
+  const isRunning = (): boolean => {
+    try {
+      return process.kill(server, 0);
+    } catch {
+      return false;
+    }
+  };
+  await expect.poll(isRunning).toBe(false);
+  const next = await startPlinth({ dataDir, port });
+  await next.stop();
+});
+
 test("the command plinth serves from wherever a link to it lies, and SIGTERM to it ends the server", async () => {
   const folder = await temporaryFolder();
   const link = path.join(folder, "plinth");
