@@ -12,6 +12,7 @@ export class StartProgress {
   #replayed = 0;
   #replayingSinceMs = 0;
   #isOver = false;
+  /** One for each method and each stream that watches the health: the transport bounds them. */
   readonly #waiting = new Set<() => void>();
 
   constructor(clock: Pick<Clock, "nowMs">) {
