@@ -14,7 +14,7 @@ import { nodeDisk } from "./replica/disk.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
 import { FrameHeader, FRAME_HEADER_BYTES } from "./frame.ts";
-import type { Journal, JournalListener, RecordRun } from "./journal.ts";
+import type { AcceptLoss, Journal, JournalListener, RecordRun } from "./journal.ts";
 import { JournalError } from "./journal.ts";
 import type { Clock, Turns } from "./time.ts";
 import { checkPosition, closed, failed, ioError, tooLarge } from "./journal-errors.ts";
@@ -35,6 +35,8 @@ export interface DirectoryJournalOptions {
   readonly directory: string;
   /** A journal was made here once, so none is made; false unless given. */
   readonly mustExist?: boolean;
+  /** Every loss is refused unless given. */
+  readonly acceptLoss?: AcceptLoss;
   readonly listener: JournalListener;
   /** 32 hex digits. A new journal is made for it (for a random one without), an existing one must belong to it. */
   readonly clusterId?: string;
@@ -323,14 +325,14 @@ export class DirectoryJournal implements Journal {
  */
 export async function openDirectoryJournal(options: DirectoryJournalOptions): Promise<DirectoryJournal> {
   const { disk = nodeDisk, clock, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
-  const { mustExist = false } = options;
+  const { mustExist = false, acceptLoss = null } = options;
   assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
   const newClusterId = clusterId ?? randomBytes(16).toString("hex");
   const reserve = new RoomReserve(disk, directory, segmentBytes);
   const open = (): Promise<DirectoryLog> =>
-    openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, mustExist, reserve });
+    openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, mustExist, acceptLoss, reserve });
   if (options.isAgain === true) {
     await reserve.take().catch((error: unknown) => {
       throw ioError(directory, "setting room aside", error);

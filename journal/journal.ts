@@ -97,6 +97,13 @@ const PASSING: ReadonlySet<string> = new Set([
 const CAUSES_MAX = 8;
 
 /**
+ * Is told of a loss that an open has found, before anything is written; resolves when the journal is to go on with what is
+ * left, and rejects when not. It is asked about a mark that is missing, and about what the mark tells of at the journal's
+ * end. A loss of its beginning, or in its midst, is refused without asking.
+ */
+export type AcceptLoss = (loss: JournalError) => Promise<void>;
+
+/**
  * An operational failure of the journal: what happened and where, with a stable code.
  *
  * - of calls: `ERR_JOURNAL_FAILED`, `ERR_JOURNAL_CLOSED`, `ERR_RECORD_TOO_LARGE`, `ERR_TRIMMED`

@@ -6,11 +6,13 @@
 import path from "node:path";
 import type { DirectoryJournalOptions } from "../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../journal/directory-journal.ts";
+import { JournalError } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
 import { systemClock, systemTime } from "./clock.ts";
 import type { Config, ListenAddress } from "./config/config.ts";
+import type { DataDir } from "./host/data-dir.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
 import { Engine } from "./engine/engine.ts";
@@ -110,6 +112,21 @@ class Opened {
   }
 }
 
+/** Goes on without what the journal has lost when the operator has decided so, naming the cluster; then it is another one. */
+async function acceptLoss(loss: JournalError, config: Config, dataDir: DataDir, logger: Logger): Promise<void> {
+  const { clusterId } = dataDir.identity;
+  const id = clusterId.toString(16);
+  if (config.forceIncompleteJournal !== clusterId) {
+    const text = `${loss.message}; or go on without it, under a new cluster id: --force-incomplete-journal=${id}`;
+    throw new JournalError(loss.code, text, { cause: loss });
+  }
+  await dataDir.beginNewCluster();
+  logger.warn(
+    { loss: loss.message, "cluster-id": id, "new-cluster-id": dataDir.identity.clusterId.toString(16) },
+    "going on without a part of the journal: revisions that clients may have seen are given to other changes",
+  );
+}
+
 /** Opens everything from the bottom up. What it has opened when it throws is in `opened`. */
 async function open(
   opened: Opened,
@@ -124,7 +141,7 @@ async function open(
   const log = new LimitedLog(logger, clock);
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
-  const { clusterId, memberId } = dataDir.identity;
+  const { memberId } = dataDir.identity;
   const directory = path.join(dataDir.path, JOURNAL_DIRECTORY);
   let server: GrpcServer | null = null;
   const engine = new Engine({
@@ -144,6 +161,7 @@ async function open(
       else logger.warn({ error: reason }, "the journal cannot write for now; writes wait, reads are served");
     },
   });
+  const headers = new Headers(dataDir.identity.clusterId, memberId, engine.proposer);
   const reigns: Reigns = new Reigns({
     engine,
     clock,
@@ -157,11 +175,13 @@ async function open(
         listener,
         isAgain,
         mustExist: isAgain || dataDir.journalMade,
-        clusterId: clusterId.toString(16).padStart(32, "0"),
+        acceptLoss: (loss) => acceptLoss(loss, config, dataDir, logger),
+        clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
         onFlush: (milliseconds) => engine.onJournalWritten(milliseconds),
       });
       try {
         await dataDir.noteJournal();
+        headers.clusterId = dataDir.identity.clusterId;
         return journal;
       } catch (error) {
         await journal.close();
@@ -173,7 +193,7 @@ async function open(
   const resources = new HostResources({ directory, clock, logger, onGone: onLost });
   opened.add(() => resources.stop());
 
-  const services = createServices(engine, new Headers(clusterId, memberId, engine.proposer), systemTime, config, log);
+  const services = createServices(engine, headers, systemTime, config, log);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const metrics = new LateMetrics(

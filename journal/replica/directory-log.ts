@@ -9,7 +9,7 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { writeDurably, writeFailure } from "./disk.ts";
 import type { FrameHeader } from "../frame.ts";
 import { RECORD_HEADER_BYTES, writeFrameHeader } from "../frame.ts";
-import type { JournalError } from "../journal.ts";
+import type { AcceptLoss, JournalError } from "../journal.ts";
 import type { Clock } from "../time.ts";
 import { ioError } from "../journal-errors.ts";
 import type { Mark } from "./mark.ts";
@@ -40,6 +40,8 @@ export interface DirectoryLogOptions {
   readonly reserve: RoomReserve;
   /** A log was made here once: an empty or missing directory is refused. */
   readonly mustExist: boolean;
+  /** Null to refuse a loss. */
+  readonly acceptLoss: AcceptLoss | null;
 }
 
 export class DirectoryLog {
@@ -328,11 +330,10 @@ export class DirectoryLog {
 
 /** Opens the log in a directory, which is made when it is missing, and brings its end in order. */
 export async function openDirectoryLog(options: DirectoryLogOptions): Promise<DirectoryLog> {
-  const { disk, directory } = options;
-  const mark = await openMark(disk, options.clock, directory, options.mustExist);
+  const mark = await openMark(options);
   let log: DirectoryLog;
   try {
-    const { segments, lastEpoch } = await recoverLog(disk, directory, options.clusterId, mark.found);
+    const { segments, lastEpoch } = await recoverLog(options, mark.found);
     log = await (segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, segments, lastEpoch));
   } catch (error) {
     await mark.close();

@@ -35,6 +35,7 @@ import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { readUint64, writeUint64 } from "../frame.ts";
+import type { AcceptLoss } from "../journal.ts";
 import { JournalError } from "../journal.ts";
 import { corrupt, incomplete, ioError, REMEDY } from "../journal-errors.ts";
 import { MARK_LAG_MS } from "../limits.ts";
@@ -217,15 +218,23 @@ export class Mark {
   }
 }
 
+export interface MarkOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly directory: string;
+  /** A log was made here: directory and mark are not made. */
+  readonly mustExist: boolean;
+  readonly acceptLoss: AcceptLoss | null;
+}
+
 /**
  * Opens the mark of the log in a directory, with its lock. Directory and mark are made where they are missing.
  *
- * @param mustExist - a log was made here, so they are not made
  * @throws JournalError `ERR_JOURNAL_INCOMPLETE` when it must exist and does not, `ERR_JOURNAL_LOCKED` when another owner
  *   has it, `ERR_JOURNAL_CORRUPT` when no slot of it is intact, `ERR_JOURNAL_FORMAT` when another version wrote it
  */
-export async function openMark(disk: Disk, clock: Clock, directory: string, mustExist: boolean): Promise<Mark> {
-  if (mustExist) await checkMade(disk, directory);
+export async function openMark({ disk, clock, directory, mustExist, acceptLoss }: MarkOptions): Promise<Mark> {
+  if (mustExist) await checkMade(disk, directory, acceptLoss);
   await disk.makeDirectory(directory);
   const path = join(directory, MARK_NAME);
   if (!(await disk.list(directory)).includes(MARK_NAME)) await makeMark(disk, directory);
@@ -249,11 +258,15 @@ export async function readMark(disk: Disk, directory: string): Promise<Extent> {
   }
 }
 
-async function checkMade(disk: Disk, directory: string): Promise<void> {
+async function checkMade(disk: Disk, directory: string, acceptLoss: AcceptLoss | null): Promise<void> {
   const names = await namesIn(disk, directory);
   if (names.includes(MARK_NAME)) return;
-  if (names.some(isSegmentName)) throw incomplete(join(directory, MARK_NAME), "the journal's mark is missing");
-  throw incomplete(directory, "the journal that was made here is missing: is its volume mounted?");
+  if (!names.some(isSegmentName)) {
+    throw incomplete(directory, "the journal that was made here is missing: is its volume mounted?");
+  }
+  const loss = incomplete(join(directory, MARK_NAME), "the journal's mark is missing");
+  if (acceptLoss === null) throw loss;
+  await acceptLoss(loss);
 }
 
 /** None when there is no such directory. */

@@ -12,7 +12,7 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { FrameHeader, readFrame } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
-import type { JournalError } from "../journal.ts";
+import type { AcceptLoss, JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
@@ -34,18 +34,17 @@ export interface RecoveredLog {
 /** File systems give room in units of this, or of more. */
 const BLOCK_BYTES = 4096;
 
-/**
- * Reads and checks all segments of `directory`, and cuts the torn tail of the last one.
- *
- * @param clusterId - the cluster they must belong to, or null to take any
- * @param marked - what they must hold at least
- */
-export async function recoverLog(
-  disk: Disk,
-  directory: string,
-  clusterId: string | null,
-  marked: Extent,
-): Promise<RecoveredLog> {
+export interface RecoveryOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  /** The cluster the segments must belong to, or null to take any. */
+  readonly clusterId: string | null;
+  readonly acceptLoss: AcceptLoss | null;
+}
+
+/** Reads and checks all segments of a directory, which hold at least what is marked, and cuts the torn tail of the last. */
+export async function recoverLog(options: RecoveryOptions, marked: Extent): Promise<RecoveredLog> {
+  const { disk, directory, clusterId, acceptLoss } = options;
   const segments: Segment[] = [];
   let lastPosition = 0;
   let lastEpoch = 0;
@@ -59,7 +58,9 @@ export async function recoverLog(
       const segment = await readSegmentHeader(file, path);
       checkPlace(segment, segments.at(-1), { lastPosition, lastEpoch }, clusterId);
       if (index === 0) refuse(missingBeginning(directory, segment, marked));
-      if (isLast) refuse(missingSegment(directory, segment, marked));
+      // Where all is missing that trimming had left, there is nothing to go on with.
+      const acceptMissing = segment.number < marked.oldestNumber ? null : acceptLoss;
+      if (isLast) await meetLoss(missingSegment(directory, segment, marked), acceptMissing);
       const size = await file.size();
       const scanner = new FrameScanner(file, segment, size.bytes, RECOVERY_READ_BYTES);
       let lastFrameStart = SEGMENT_HEADER_BYTES;
@@ -75,7 +76,10 @@ export async function recoverLog(
       assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
       ({ lastPosition, lastEpoch } = scanner);
       segments.push(segment);
-      if (isLast) await makeEndClean(file, segment, lastFrameStart, size, marked);
+      if (isLast)
+        await makeEndClean(file, segment, lastFrameStart, size, () =>
+          meetLoss(missingEnd(segment, marked), acceptLoss),
+        );
     } finally {
       await file.close();
     }
@@ -87,6 +91,12 @@ export async function recoverLog(
 
 function refuse(error: JournalError | null): void {
   if (error !== null) throw error;
+}
+
+async function meetLoss(loss: JournalError | null, acceptLoss: AcceptLoss | null): Promise<void> {
+  if (loss === null) return;
+  if (acceptLoss === null) throw loss;
+  await acceptLoss(loss);
 }
 
 /** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */
@@ -118,7 +128,7 @@ async function makeEndClean(
   segment: Segment,
   lastFrameStart: number,
   { bytes: size, allocated }: { readonly bytes: number; readonly allocated: number },
-  marked: Extent,
+  meetMissingEnd: () => Promise<void>,
 ): Promise<void> {
   const { end } = segment;
   assert(lastFrameStart >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
@@ -127,7 +137,7 @@ async function makeEndClean(
   const isSparse = allocated <= Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
   const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + frameBytesMax(segment.version)) : size);
   if (garbageEnd > end) await refuseLaterFrame(file, segment, garbageEnd, size);
-  refuse(missingEnd(segment, marked));
+  await meetMissingEnd();
   if (garbageEnd > end) {
     const zeros = Buffer.alloc(Math.min(garbageEnd - end, RECOVERY_READ_BYTES));
     // Backwards, so that the damage still begins at the same place if this is cut short.

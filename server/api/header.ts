@@ -7,7 +7,8 @@ export interface Term {
 }
 
 export class Headers {
-  readonly clusterId: bigint;
+  /** May be set before the first reply: who goes on without a part of the journal begins a new cluster. */
+  clusterId: bigint;
   readonly memberId: bigint;
   readonly #term: Term;
 

@@ -57,6 +57,8 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly maxConcurrentStreams: number;
   readonly keepAlive: KeepAlive;
+  /** The cluster that goes on without what its journal has lost at its end, or null. */
+  readonly forceIncompleteJournal: bigint | null;
   readonly autoCompaction: AutoCompaction;
   readonly watchProgressNotifyIntervalMs: number;
   readonly authTokenTtlMs: number;
@@ -164,6 +166,7 @@ function buildConfig({ byName }: Settings): Config {
       readDurationMs(setting("grpc-keepalive-interval")),
       readDurationMs(setting("grpc-keepalive-timeout")),
     ),
+    forceIncompleteJournal: readClusterId(setting("force-incomplete-journal")),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
@@ -207,6 +210,12 @@ function readText(setting: Setting): string {
     throw ConfigError.invalid(setting, "must not be empty");
   }
   return setting.text;
+}
+
+function readClusterId(setting: Setting): bigint | null {
+  if (setting.text === "") return null;
+  if (!/^[0-9a-f]{1,16}$/.test(setting.text)) throw ConfigError.invalid(setting, "must be a cluster id in hex");
+  return BigInt(`0x${setting.text}`);
 }
 
 function readSome<Item>(setting: Setting, read: (setting: Setting) => Item[]): Item[] {

@@ -31,6 +31,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Directory that holds everything this server keeps. Made when missing.",
   },
   {
+    name: "force-incomplete-journal",
+    group: "Member",
+    value: "cluster id",
+    fallback: "",
+    help: "Go on with what is left of a journal that has lost its end or its mark, under a new cluster id. Revisions of what was lost are given again to other changes: no client may have seen them. For the cluster of this id only, so it holds once.",
+  },
+  {
     name: "listen-client-urls",
     group: "Member",
     value: "urls",

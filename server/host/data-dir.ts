@@ -3,6 +3,7 @@
  *
  *     LOCK            empty; holds the kernel's lock while a process owns the directory
  *     identity.json   {"format":1,"clusterId":"<16 hex digits>","memberId":"<16 hex digits>","journalMade":true}
+ *                     and "journalClusterId" when the journal began under another cluster id
  *
  * `journalMade` is there as soon as a journal is: from then on a directory without one has lost it. Who removes LOCK gains
  * nothing, as the journal's own lock is on a file that the journal does not open without.
@@ -29,12 +30,16 @@ export interface DataDir {
   /** Absolute. */
   readonly path: string;
   readonly identity: Identity;
+  /** That of the journal: the cluster id, unless the directory has begun a new cluster. */
+  readonly journalClusterId: bigint;
   /** True when this call made the identity, so the directory held no data before. */
   readonly created: boolean;
   /** A journal was made for it, which must be there. */
   readonly journalMade: boolean;
   /** Notes durably that a journal was made. Call it when that is durable. */
   noteJournal(): Promise<void>;
+  /** Gives the directory another cluster id, durably: what it holds is not what clients have seen under the one before. */
+  beginNewCluster(): Promise<void>;
   /** Gives the directory up. Call it after everything in it is closed. */
   close(): void;
 }
@@ -80,21 +85,26 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
   const lock = takeLock(directory);
   try {
     const existing = await readIdentity(directory);
-    const { identity, journalMade } = existing ?? (await createIdentity(directory));
-    let isNoted = journalMade;
+    let file = existing ?? (await createIdentity(directory));
+    const rewrite = async (changed: Partial<IdentityFile>): Promise<void> => {
+      file = { ...file, ...changed };
+      await writeIdentity(directory, file);
+      await nodeDisk.syncDirectory(directory);
+    };
     // Also of one that was found: who wrote it may have been killed before its name was durable.
     await nodeDisk.syncDirectory(directory);
     return {
       path: directory,
-      identity,
-      created: existing === null,
-      journalMade,
-      async noteJournal() {
-        if (isNoted) return;
-        await writeIdentity(directory, { identity, journalMade: true });
-        await nodeDisk.syncDirectory(directory);
-        isNoted = true;
+      get identity() {
+        return file.identity;
       },
+      journalClusterId: file.journalClusterId,
+      created: existing === null,
+      journalMade: file.journalMade,
+      async noteJournal() {
+        if (!file.journalMade) await rewrite({ journalMade: true });
+      },
+      beginNewCluster: () => rewrite({ identity: { ...file.identity, clusterId: randomId() } }),
       close: () => lock.release(),
     };
   } catch (error) {
@@ -147,6 +157,7 @@ async function checkUnused(directory: string): Promise<void> {
 /** What identity.json holds. */
 interface IdentityFile {
   readonly identity: Identity;
+  readonly journalClusterId: bigint;
   readonly journalMade: boolean;
 }
 
@@ -179,8 +190,12 @@ async function readIdentity(directory: string): Promise<IdentityFile | null> {
   if (clusterId === null || memberId === null) {
     throw new DataDirError("ERR_DATA_DIR_CORRUPT", `${file} names no valid ids`);
   }
+  const journalClusterId = "journalClusterId" in fields ? parseId(fields["journalClusterId"]) : clusterId;
+  if (journalClusterId === null) {
+    throw new DataDirError("ERR_DATA_DIR_CORRUPT", `${file} names no valid journalClusterId`);
+  }
   // Not there: a version that did not note it yet, or a first start that was killed.
-  return { identity: { clusterId, memberId }, journalMade: fields["journalMade"] === true };
+  return { identity: { clusterId, memberId }, journalClusterId, journalMade: fields["journalMade"] === true };
 }
 
 function parseFields(text: string): Record<string, unknown> {
@@ -204,17 +219,20 @@ function parseId(field: unknown): bigint | null {
 
 async function createIdentity(directory: string): Promise<IdentityFile> {
   await checkUnused(directory);
-  const file = { identity: { clusterId: randomId(), memberId: randomId() }, journalMade: false };
+  const identity = { clusterId: randomId(), memberId: randomId() };
+  const file = { identity, journalClusterId: identity.clusterId, journalMade: false };
   await writeIdentity(directory, file);
   return file;
 }
 
 /** Writes all of it or nothing: after a crash the file is complete or absent. Its name is not durable yet. */
-async function writeIdentity(directory: string, { identity, journalMade }: IdentityFile): Promise<void> {
+async function writeIdentity(directory: string, file: IdentityFile): Promise<void> {
+  const { identity, journalClusterId, journalMade } = file;
   const fields = {
     format: DATA_DIR_FORMAT,
     clusterId: formatId(identity.clusterId),
     memberId: formatId(identity.memberId),
+    ...(journalClusterId === identity.clusterId ? {} : { journalClusterId: formatId(journalClusterId) }),
     ...(journalMade ? { journalMade } : {}),
   };
   const draft = path.join(directory, IDENTITY_DRAFT_NAME);

@@ -17,6 +17,8 @@ const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts")
 const smallSegmentsMainFile = path.join(import.meta.dirname, "..", "guarantees", "traffic", "small-segments-main.ts");
 /** More than two of the small segments. */
 const keys = 200;
+/** A test starts up to six servers, one behind the other. */
+const timeout = 120_000;
 const value = "x".repeat(4096);
 
 let plinth: PlinthProcess;
@@ -28,9 +30,9 @@ beforeEach(async () => {
 afterEach(() => plinth.remove());
 
 /** Runs another server on the same directory, which is expected to end by itself; gives its exit code and what it said. */
-async function runSecond(): Promise<{ code: number | null; said: string }> {
+async function runSecond(flags: readonly string[]): Promise<{ code: number | null; said: string }> {
   const url = `http://127.0.0.1:${await freePort()}`;
-  const args = [mainFile, `--data-dir=${plinth.dataDir}`, `--listen-client-urls=${url}`];
+  const args = [mainFile, `--data-dir=${plinth.dataDir}`, `--listen-client-urls=${url}`, ...flags];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   let said = "";
@@ -53,13 +55,21 @@ async function written(ending: "stopped" | "killed"): Promise<string[]> {
     await expect.poll(async () => (await readMark(nodeDisk, journalPath())).lastPosition).toBe(keys);
     await plinth.kill();
   }
-  const names = (await readdir(journalPath())).filter(isSegmentName).toSorted();
+  const names = await segments();
   expect(names.length).toBeGreaterThan(2);
   return names;
 }
 
+async function segments(): Promise<string[]> {
+  return (await readdir(journalPath())).filter(isSegmentName).toSorted();
+}
+
 async function expectRefused(...texts: string[]): Promise<void> {
-  const { code, said } = await runSecond();
+  await expectRefusedWith([], ...texts);
+}
+
+async function expectRefusedWith(flags: readonly string[], ...texts: string[]): Promise<void> {
+  const { code, said } = await runSecond(flags);
   expect(said).not.toContain("ready to serve");
   for (const text of texts) expect(said).toContain(text);
   expect(code).toBe(1);
@@ -73,7 +83,7 @@ async function expectServed(): Promise<void> {
   await client.close();
 }
 
-describe.each(["stopped", "killed"] as const)("a server that was %s, and", (ending) => {
+describe.each(["stopped", "killed"] as const)("a server that was %s, and", { timeout }, (ending) => {
   test("whose oldest segment is removed does not start, and starts when it is back", async () => {
     const [oldest] = await written(ending);
     await rename(journalPath(oldest), path.join(plinth.dataDir, oldest));
@@ -109,7 +119,59 @@ describe.each(["stopped", "killed"] as const)("a server that was %s, and", (endi
   });
 });
 
-describe("while a server serves", () => {
+describe("an operator who names the cluster", { timeout }, () => {
+  /** The cluster's id in hex, and the one of its journal. */
+  async function ids(): Promise<Record<string, string>> {
+    return JSON.parse(await readFile(path.join(plinth.dataDir, "identity.json"), "utf8")) as Record<string, string>;
+  }
+
+  /** The count of keys that is served with the flag, and how it is said in the log. */
+  async function forced(clusterId: string): Promise<number> {
+    const flags = [`--force-incomplete-journal=${clusterId}`];
+    const other = await startPlinth({ mainFile: smallSegmentsMainFile, dataDir: plinth.dataDir, flags });
+    onTestFinished(() => other.remove());
+    expect(other.logLines.join("\n")).toContain("going on without a part of the journal");
+    const client = await EtcdClient.connect(other.url);
+    const { count, header } = await client.range(
+      rangeRequest("key/", { rangeEnd: prefixEnd("key/"), countOnly: true }),
+    );
+    expect(header?.clusterId.toString(16).padStart(16, "0")).toBe((await ids())["clusterId"]);
+    await client.close();
+    await other.stop();
+    return count;
+  }
+
+  test("goes on with what is left, as another cluster, and once only", async () => {
+    const names = await written("stopped");
+    const { clusterId } = await ids();
+    await rm(journalPath(names.at(-1)!));
+    await expectRefused(`or go on without it, under a new cluster id: --force-incomplete-journal=${clusterId}`);
+    const left = await forced(clusterId);
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThan(keys);
+    const after = await ids();
+    expect(after["clusterId"]).not.toBe(clusterId);
+    expect(after["journalClusterId"]).toBe(clusterId);
+    // It is whole again without the flag, and a later loss is refused with the flag as it was.
+    await plinth.start();
+    await plinth.stop();
+    await rm(journalPath((await segments()).at(-1)!));
+    const flag = (id: string): string => `--force-incomplete-journal=${id}`;
+    await expectRefusedWith([flag(clusterId)], "missing", flag(after["clusterId"]));
+  });
+
+  test("has a lost mark made anew, and no oldest segment", async () => {
+    const names = await written("stopped");
+    const { clusterId } = await ids();
+    await rm(journalPath("MARK"));
+    expect(await forced(clusterId)).toBe(keys);
+    const { clusterId: next } = await ids();
+    await rm(journalPath(names[0]));
+    await expectRefusedWith([`--force-incomplete-journal=${next}`], `${journalPath(names[0])}: missing`);
+  });
+});
+
+describe("while a server serves", { timeout }, () => {
   test("no other starts, whatever is removed that looks like a lock; it goes on, but not without its mark", async () => {
     const client = await EtcdClient.connect(plinth.url);
     await client.put(putRequest("a", "1"));

@@ -38,6 +38,7 @@ describe("defaults", () => {
         maxRequestBytes: 1_572_864,
         maxConcurrentStreams: 4_294_967_295,
         keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
+        forceIncompleteJournal: null,
         autoCompaction: { mode: "off" },
         watchProgressNotifyIntervalMs: 5000,
         authTokenTtlMs: 300_000,
@@ -206,6 +207,13 @@ describe("addresses", () => {
       "https://db.example:443",
     ]);
     expect(configOf(["--listen-client-urls=http://10.0.0.1:1"]).advertiseClientUrls).toEqual(["http://10.0.0.1:1"]);
+  });
+
+  test("a cluster is named in hex, as etcdctl shows it", () => {
+    expect(configOf(["--force-incomplete-journal=39a638f69c0276d7"]).forceIncompleteJournal).toBe(0x39a638f69c0276d7n);
+    expect(errorOf(["--force-incomplete-journal=yes"])).toBe(
+      'invalid value "yes" for flag -force-incomplete-journal: must be a cluster id in hex',
+    );
   });
 
   test("requests beyond what etcd recommends are worth a warning", () => {

@@ -150,6 +150,18 @@ describe("the identity", () => {
     expect((await readdir(directory)).toSorted()).toEqual(["LOCK", "identity.json"]);
   });
 
+  test("a new cluster has another id, and the journal keeps its own", async () => {
+    const first = await openDataDir(directory);
+    const { clusterId, memberId } = first.identity;
+    await first.beginNewCluster();
+    expect(first.identity.clusterId).not.toBe(clusterId);
+    await first.beginNewCluster();
+    first.close();
+    const second = await openForTest();
+    expect(second.identity).toEqual({ clusterId: first.identity.clusterId, memberId });
+    expect(second.journalClusterId).toBe(clusterId);
+  });
+
   test("a newer format is refused by name, whatever else the file holds", async () => {
     await writeIdentityFile(`{"format":${DATA_DIR_FORMAT + 1},"somethingNew":true}`);
     await expect(openDataDir(directory)).rejects.toMatchObject({
