@@ -38,6 +38,8 @@ beforeAll(async () => {
     methods: service.methods,
     http: (_, response) => void response.writeHead(404).end(),
     poisonReads: true,
+    // The witness waits by pinging.
+    limits: { pingIntervalMsMin: 0 },
   });
   port = (await server.listen({ host: "127.0.0.1", port: 0 })).port ?? 0;
   witness = await LeanClient.connect(`http://127.0.0.1:${port}`);
