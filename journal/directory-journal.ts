@@ -45,8 +45,8 @@ export interface DirectoryJournalOptions {
   /** For metrics: one durable write took so long, from the call to its end, and carried so much. */
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
   /**
-   * The journal has failed before: it is opened only when there is room on the disk to set aside, so that it does not fail
-   * at once of what it failed of before.
+   * The journal has failed before: it is opened only when there is room on the disk beyond what is set aside, so that it
+   * does not fail at once of what it failed of before.
    */
   readonly isAgain?: boolean;
   readonly disk?: Disk;
@@ -334,8 +334,8 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
   const open = (): Promise<DirectoryLog> =>
     openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, mustExist, acceptLoss, reserve });
   if (options.isAgain === true) {
-    await reserve.take().catch((error: unknown) => {
-      throw ioError(directory, "setting room aside", error);
+    await reserve.prove().catch((error: unknown) => {
+      throw ioError(directory, "looking for room", error);
     });
   }
   const log = await open().catch(async (error: unknown) => {

@@ -19,6 +19,9 @@ export const PROPOSAL_TIMEOUT_MS = 7_000;
 export const REOPEN_RETRY_MIN_MS = 100;
 export const REOPEN_RETRY_MAX_MS = 2_000;
 
+/** A reign that lasted so long was not short: the pauses begin anew after it. */
+export const REIGN_STEADY_MS = 10_000;
+
 /**
  * How many bytes the envelope of a request of 16 KiB to 2 MiB adds in etcd before its size is compared with
  * --max-request-bytes. Half of all member ids make it 17 there.

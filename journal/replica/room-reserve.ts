@@ -43,6 +43,25 @@ export class RoomReserve {
     }
   }
 
+  /**
+   * Sets the room aside, if it is not yet, and makes sure that there is as much once more: a journal that failed for want
+   * of room would fail again if it were opened for the reserve's sake alone.
+   *
+   * @throws what the disk says when there is not
+   */
+  async prove(): Promise<void> {
+    await this.take();
+    const file = await this.#disk.openForWriting(this.#path);
+    try {
+      // A try that was cut short may have left it longer.
+      await file.resize(this.#bytes);
+      await writeDurably(file, randomBytes(this.#bytes), this.#bytes, this.#bytes);
+    } finally {
+      await file.resize(this.#bytes).catch(() => undefined);
+      await file.close();
+    }
+  }
+
   /** Gives the room back; false when there was none. */
   async release(): Promise<boolean> {
     try {

@@ -7,7 +7,7 @@ import type { Journal, JournalListener } from "../../journal/journal.ts";
 import { JournalError } from "../../journal/journal.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Logger } from "../host/logger.ts";
-import { REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../limits.ts";
+import { REIGN_STEADY_MS, REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../limits.ts";
 import type { Engine } from "./engine.ts";
 
 export interface ReignsOptions {
@@ -25,6 +25,9 @@ export class Reigns {
   #journal: Journal | null = null;
   /** Why the last reign, or the last attempt to begin one, has ended. */
   #failure: Error | null = null;
+  /** The pause before the next attempt, which a reign that was short does not make shorter. */
+  #pauseMs = REOPEN_RETRY_MIN_MS;
+  #begunAtMs = 0;
   #isTakingOver = false;
   #takingUp: Promise<void> | null = null;
   #isClosed = false;
@@ -69,18 +72,18 @@ export class Reigns {
   async #takeUp(): Promise<void> {
     const { engine, clock, logger, onLost } = this.#options;
     const failedAtMs = clock.nowMs();
-    let pauseMs = REOPEN_RETRY_MIN_MS;
+    if (failedAtMs - this.#begunAtMs >= REIGN_STEADY_MS) this.#pauseMs = REOPEN_RETRY_MIN_MS;
     while (this.#failure !== null) {
       const error = this.#failure;
       if (!(error instanceof JournalError)) throw error;
       if (!error.isPassing) return onLost(error);
-      await this.#pause(pauseMs);
+      await this.#pause();
       if (this.#isClosed) return;
-      pauseMs = Math.min(2 * pauseMs, REOPEN_RETRY_MAX_MS);
       await this.#attempt();
     }
     this.#takingUp = null;
-    const tookMs = clock.nowMs() - failedAtMs;
+    this.#begunAtMs = clock.nowMs();
+    const tookMs = this.#begunAtMs - failedAtMs;
     logger.info({ epoch: engine.proposer.epoch, "took-ms": tookMs }, "the journal was opened again; writes are taken");
   }
 
@@ -109,10 +112,12 @@ export class Reigns {
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  #pause(): Promise<void> {
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(2 * pauseMs, REOPEN_RETRY_MAX_MS);
     return new Promise((resolve) => {
       this.#goOn = resolve;
-      this.#timer = this.#options.clock.after(ms, resolve);
+      this.#timer = this.#options.clock.after(pauseMs, resolve);
     });
   }
 }

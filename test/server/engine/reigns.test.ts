@@ -8,7 +8,7 @@ import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { Reigns } from "../../../server/engine/reigns.ts";
 import { createLogger } from "../../../server/host/logger.ts";
-import { REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../../../server/limits.ts";
+import { REIGN_STEADY_MS, REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../../../server/limits.ts";
 import { LogLines } from "../../sim/log-lines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { MemoryJournal, MemoryStore } from "../../sim/memory-journal.ts";
@@ -52,6 +52,10 @@ async function failReign(error: Error): Promise<void> {
   for (const write of writes) await expect(write).rejects.toMatchObject({ code: 14 });
 }
 
+async function untilWritable(): Promise<void> {
+  while (!engine.proposer.isWritable) await clock.advance(100);
+}
+
 beforeEach(async () => {
   clock = new ManualClock();
   store = new MemoryStore();
@@ -90,11 +94,26 @@ describe("a journal that failed of what may pass", () => {
     for (let i = 0; i < 5; i++) {
       refusals = Array.from({ length: 4 }, () => trouble("EDQUOT"));
       await failReign(trouble("ENOSPC"));
-      await clock.advance(3_900);
-      expect(engine.proposer.isWritable).toBe(true);
+      await clock.advance(3_000);
+      await untilWritable();
       expect(engine.keyspace.lease(5n)).not.toBeNull();
       expect(engine.lessor.renew(5n)).toBe(true);
     }
+    await reigns.close();
+  });
+
+  test("at once again is not opened faster for it, until a reign has lasted", async () => {
+    for (let i = 0; i < 20; i++) {
+      await failReign(trouble("ENOMEM"));
+      await untilWritable();
+    }
+    const pauses = openings.slice(1).map((at, i) => at - openings[i]);
+    expect(pauses.slice(-5)).toEqual(Array.from({ length: 5 }, () => REOPEN_RETRY_MAX_MS));
+    await clock.advance(REIGN_STEADY_MS);
+    const failedAtMs = clock.nowMs();
+    await failReign(trouble("ENOMEM"));
+    await untilWritable();
+    expect(openings.at(-1)).toBe(failedAtMs + REOPEN_RETRY_MIN_MS);
     await reigns.close();
   });
 
