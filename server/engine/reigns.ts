@@ -53,7 +53,7 @@ export class Reigns {
   /** The engine says that the journal has failed. */
   onFailed(error: Error): void {
     this.#failure = error;
-    if (!this.#isTakingOver) this.#takingUp ??= this.#takeUp();
+    if (!this.#isTakingOver && !this.#isClosed) this.#takingUp ??= this.#takeUp();
   }
 
   /** Refuses further writes, answers those that the journal has in hand, and gives it up. */

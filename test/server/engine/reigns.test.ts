@@ -155,6 +155,16 @@ describe("a journal that failed of what may pass", () => {
   });
 });
 
+test.each(["ENOSPC", "EIO"])("a journal that fails by %s while the server stops is left at that", async (code) => {
+  journal.failNext(trouble(code));
+  const write = execute(engine, PUT, putRequest("last")).catch((reason: unknown) => reason);
+  await reigns.close();
+  expect(await write).toMatchObject({ code: 14 });
+  expect(clock.pending).toBe(0);
+  await clock.advance(20 * REOPEN_RETRY_MAX_MS);
+  expect([openings.length, lost]).toEqual([1, []]);
+});
+
 describe("a journal that failed of what does not pass", () => {
   test.each(["EIO", "ENODEV", "EROFS", "ENOENT"])("as %s is lost, at once and once", async (code) => {
     await failReign(trouble(code));
