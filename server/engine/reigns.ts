@@ -9,9 +9,10 @@ import type { Clock, Timer } from "../clock.ts";
 import type { Logger } from "../host/logger.ts";
 import { REIGN_STEADY_MS, REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../limits.ts";
 import type { Engine } from "./engine.ts";
+import { reasonOf } from "./refusals.ts";
 
 export interface ReignsOptions {
-  readonly engine: Pick<Engine, "takeOver" | "stop" | "proposer">;
+  readonly engine: Pick<Engine, "takeOver" | "stop" | "proposer" | "start">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Opens the journal; `isAgain` when it has failed in this process before. */
@@ -39,13 +40,25 @@ export class Reigns {
   }
 
   /**
-   * Begins the first reign.
+   * Begins the first reign, as soon as what keeps the journal from being opened has passed.
    *
    * @returns how many records were executed
-   * @throws as `Engine.takeOver`; what was opened is given back by `close`
+   * @throws as `Engine.takeOver` what does not pass; what was opened is given back by `close`
    */
   async begin(): Promise<number> {
-    const records = await this.#takeOver(false);
+    const { engine, logger } = this.#options;
+    let records: number | null = null;
+    for (let isTold = false; records === null; isTold = true) {
+      try {
+        records = await this.#takeOver(false);
+      } catch (error) {
+        if (!(error instanceof JournalError) || !error.isPassing || this.#isClosed) throw error;
+        if (!isTold) logger.error({ error }, "the journal cannot be opened for now; it is tried again");
+        engine.start.waitFor(reasonOf(error));
+        await this.#pause();
+        if (this.#isClosed) throw error;
+      }
+    }
     if (this.#failure !== null) this.#takingUp ??= this.#takeUp();
     return records;
   }

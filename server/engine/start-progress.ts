@@ -9,6 +9,8 @@ export class StartProgress {
   readonly #clock: Pick<Clock, "nowMs">;
   /** Records that the journal held when it was opened; null before. */
   #records: number | null = null;
+  /** Why it cannot be opened for now, or null. */
+  #obstacle: string | null = null;
   #replayed = 0;
   #replayingSinceMs = 0;
   #isOver = false;
@@ -23,8 +25,14 @@ export class StartProgress {
     return this.#isOver;
   }
 
+  /** The journal cannot be opened before this has passed. */
+  waitFor(obstacle: string): void {
+    this.#obstacle = obstacle;
+  }
+
   /** The journal is open and holds so many records. */
   begin(records: number): void {
+    this.#obstacle = null;
     this.#records = records;
     this.#replayed = 0;
     this.#replayingSinceMs = this.#clock.nowMs();
@@ -69,6 +77,7 @@ export class StartProgress {
   /** `replaying 43 %, about 12 s left`, or null when it is over. */
   describe(): string | null {
     if (this.#isOver) return null;
+    if (this.#obstacle !== null) return `the journal cannot be opened for now: ${this.#obstacle}`;
     if (this.#records === null) return "opening the journal";
     const { secondsLeft } = this;
     const left = secondsLeft === null ? "" : `, about ${secondsLeft} s left`;

@@ -165,6 +165,51 @@ test.each(["ENOSPC", "EIO"])("a journal that fails by %s while the server stops 
   expect([openings.length, lost]).toEqual([1, []]);
 });
 
+describe("a journal that cannot be opened at the start", () => {
+  let fresh: Engine;
+  let first: Reigns;
+
+  beforeEach(async () => {
+    await reigns.close();
+    openings = [];
+    fresh = newEngine({ clock, onJournalFailed: (error) => first.onFailed(error) });
+    const logger = createLogger({ level: "info", format: "json" }, log);
+    const openFirst = (listener: JournalListener): Promise<Journal> => open(listener, openings.length > 0);
+    first = new Reigns({ engine: fresh, clock, logger, open: openFirst, onLost: (error) => lost.push(error) });
+  });
+
+  test("for what may pass is opened when it has, which is told once, and meanwhile to whoever asks", async () => {
+    refusals = Array.from({ length: 8 }, () => trouble("ENOSPC"));
+    const beginning = first.begin();
+    await clock.advance(2 * REOPEN_RETRY_MAX_MS);
+    expect(fresh.start.describe()).toBe("the journal cannot be opened for now: ENOSPC: trouble");
+    expect(fresh.proposer.isWritable).toBe(false);
+    await clock.advance(20 * REOPEN_RETRY_MAX_MS);
+    expect(await beginning).toBe(1);
+    expect(openings).toHaveLength(9);
+    expect([fresh.start.describe(), fresh.proposer.isWritable]).toEqual([null, true]);
+    const texts = log.records.map(({ msg }) => msg);
+    expect(texts).toEqual(["the journal cannot be opened for now; it is tried again"]);
+    await first.close();
+  });
+
+  test("for what does not pass fails the start at once", async () => {
+    refusals = [trouble("EIO")];
+    await expect(first.begin()).rejects.toMatchObject({ errno: "EIO" });
+    expect(openings).toHaveLength(1);
+    await first.close();
+  });
+
+  test("is not waited for by a server that is told to stop", async () => {
+    refusals = Array.from({ length: 100 }, () => trouble("EMFILE"));
+    const beginning = first.begin().catch((error: unknown) => error);
+    await clock.advance(REOPEN_RETRY_MAX_MS);
+    await first.close();
+    expect(await beginning).toMatchObject({ errno: "EMFILE" });
+    expect(clock.pending).toBe(0);
+  });
+});
+
 describe("a journal that failed of what does not pass", () => {
   test.each(["EIO", "ENODEV", "EROFS", "ENOENT"])("as %s is lost, at once and once", async (code) => {
     await failReign(trouble(code));
