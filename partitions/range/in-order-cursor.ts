@@ -28,9 +28,9 @@ export class InOrderCursor implements RangeCursor {
   /** The key that was given last. */
   #last: string | null = null;
   /** Null before it had to be known: a range that is read to its end in one piece is counted by that. */
-  #counting: Counting | null = null;
-  /** Null before it is known. */
   #count: number | null = null;
+  /** Null where it is known without. */
+  #counting: Counting | null = null;
 
   /** @param request one that neither sorts nor filters, or only counts */
   constructor(state: KeyspaceState, request: RangeRequest, revision: number) {
@@ -59,9 +59,11 @@ export class InOrderCursor implements RangeCursor {
   }
 
   isLongerThan(keys: number): boolean {
-    if (this.#next === null) return !this.finished && this.#openCount().left > keys;
-    if (this.#limit > keys) return this.#state.walkLooks(this.#interval) > keys;
-    return this.hold.revision < this.#state.newestRevision && this.#openCount().left > keys;
+    if (this.#next !== null && this.#limit > keys) return this.#state.walkLooks(this.#interval) > keys;
+    const isNewest = this.hold.revision === this.#state.newestRevision;
+    if (isNewest || this.finished) return false;
+    this.#beginCount();
+    return this.#counting !== null && this.#counting.left > keys;
   }
 
   next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal {
@@ -69,7 +71,7 @@ export class InOrderCursor implements RangeCursor {
     if (this.finished) return [];
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
     if (this.#next !== null) return this.#give(this.#next, maxKeys, maxBytes);
-    this.#openCount().step(COUNTED_FOR_ONE_READ * maxKeys);
+    this.#counting?.step(COUNTED_FOR_ONE_READ * maxKeys);
     this.#settleCount();
     return [];
   }
@@ -82,6 +84,7 @@ export class InOrderCursor implements RangeCursor {
     const isMeasured = Number.isFinite(maxBytes);
     let bytes = 0;
     let looks = 0;
+    let last: KeyHistory | null = null;
     const walk = this.#state.walk({ start: from, end: this.#interval.end });
     let history = walk.next();
     while (history !== null && kvs.length < most && looks < maxKeys && bytes < maxBytes) {
@@ -90,19 +93,21 @@ export class InOrderCursor implements RangeCursor {
       if (change !== null) {
         const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
         kvs.push(encoded);
-        this.#last = history.key;
+        last = history;
         if (isMeasured) bytes += encoded.length;
       }
       history = walk.next();
     }
     this.#given += kvs.length;
+    if (last !== null) this.#last = last.key;
     history = firstLive(walk, history, revision, maxKeys);
     if (history === null) {
       this.#next = null;
+      assert(this.#count === null || this.#count === this.#given, "the keys counted at a revision can be found at it");
       this.#count = this.#given;
     } else {
       // Now, while it is cheap: what has come and gone since the revision is taken back from the present count.
-      this.#openCount();
+      this.#beginCount();
       this.#next = history.key;
       if (this.#given === this.#limit) this.#endGiving();
     }
@@ -112,24 +117,26 @@ export class InOrderCursor implements RangeCursor {
   /** What is not given is counted. */
   #endGiving(): void {
     this.#next = null;
-    this.#openCount();
+    this.#beginCount();
     this.#settleCount();
   }
 
-  #openCount(): Counting {
-    this.#counting ??= this.#state.openCount(this.#interval, this.hold.revision);
-    return this.#counting;
+  #beginCount(): void {
+    if (this.#count !== null || this.#counting !== null) return;
+    const { revision } = this.hold;
+    if (revision === this.#state.newestRevision) this.#count = this.#state.countNewest(this.#interval);
+    else this.#counting = this.#state.openCount(this.#interval, revision);
   }
 
-  /** Takes the count when it is known, and leaves to the next page what that will ask for. */
+  /** Takes the count when it has been found, and leaves to the next page what that will ask for. */
   #settleCount(): void {
-    const counting = this.#openCount();
-    if (!counting.finished) return;
+    const counting = this.#counting;
+    if (counting === null || !counting.finished) return;
     this.#count = counting.count;
-    const { revision } = this.hold;
-    if (this.#last === null || revision > this.#state.revision) return;
+    if (this.#last === null) return;
     const rest = this.#count - this.#given;
-    this.#state.counts.remember({ start: `${this.#last}\0`, end: this.#interval.end }, revision, rest, rest);
+    const interval = { start: `${this.#last}\0`, end: this.#interval.end };
+    this.#state.counts.remember(interval, this.hold.revision, rest, rest);
   }
 }
 

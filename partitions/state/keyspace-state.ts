@@ -96,8 +96,16 @@ export class KeyspaceState {
     return looks;
   }
 
+  /** How many keys of an interval exist, as uncommitted changes left it. */
+  countNewest(interval: Interval): number {
+    let count = 0;
+    for (const { start, end, partition } of this.partitionMap.owners(interval)) count += partition.count(start, end);
+    return count;
+  }
+
   /** How many keys of an interval existed at a revision that is not compacted. */
   count(interval: Interval, revision: number): number {
+    if (revision === this.newestRevision) return this.countNewest(interval);
     const counting = this.openCount(interval, revision);
     if (!counting.finished) counting.step(Number.POSITIVE_INFINITY);
     return counting.count;
@@ -105,14 +113,12 @@ export class KeyspaceState {
 
   /** Begins to count the same in steps. At the newest revision, and where it is remembered, it is known at once. */
   openCount(interval: Interval, revision: number): Counting {
-    const isNewest = revision === this.newestRevision;
-    const remembered = isNewest ? null : this.counts.get(interval, revision);
+    if (revision === this.newestRevision) return known(this.countNewest(interval));
+    const remembered = this.counts.get(interval, revision);
+    if (remembered !== null) return known(remembered);
     const parts: PartCounting[] = [];
-    if (remembered !== null) parts.push(new Counted(remembered));
-    else {
-      for (const { start, end, partition } of this.partitionMap.owners(interval)) {
-        parts.push(isNewest ? new Counted(partition.count(start, end)) : partition.openCount(start, end, revision));
-      }
+    for (const { start, end, partition } of this.partitionMap.owners(interval)) {
+      parts.push(partition.openCount(start, end, revision));
     }
     return new Counting(parts, (count, looks) => this.counts.remember(interval, revision, count, looks));
   }
@@ -206,4 +212,9 @@ export class KeyspaceState {
     }
     assert(attached === leased, "every key with a lease is attached to it");
   }
+}
+
+/** Nothing is to be looked at. */
+function known(count: number): Counting {
+  return new Counting([new Counted(count)], () => {});
 }

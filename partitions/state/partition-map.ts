@@ -84,12 +84,14 @@ export class PartitionMap {
   *owners(interval: Interval): Generator<Span> {
     const { start, end } = interval;
     if (end <= start) return;
-    // What lies in spans of others it does not have.
-    yield { start, end, partition: this.rest };
+    let touchesRest = false;
     for (let i = this.#search(start); i < this.#spans.length && this.#spans[i].start < end; i++) {
       const { partition } = this.#spans[i];
-      if (partition !== this.rest) yield { start, end, partition };
+      if (partition === this.rest) touchesRest = true;
+      else yield { start, end, partition };
     }
+    // What lies in spans of others it does not have.
+    if (touchesRest) yield { start, end, partition: this.rest };
   }
 
   verify(): void {

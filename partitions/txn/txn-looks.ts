@@ -4,6 +4,7 @@
  * What it deletes does not count: a delete may be as long as it likes, as it may alone. But a key that several deletes of
  * one txn look at counts for each of them but one.
  */
+import { TARGET_VALUE } from "../../proto/messages.ts";
 import type { Compare, DeleteRangeRequest, RangeRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import { IntervalSet } from "../interval/interval-set.ts";
@@ -13,8 +14,11 @@ import type { KeyspaceState } from "../state/keyspace-state.ts";
 /** So many bytes of a value are compared in the time of a look at a key. */
 const VALUE_BYTES_PER_LOOK = 1_024;
 
-/** How many looks it takes to bring a key into another order. */
-const LOOKS_FOR_ORDER = 2;
+/** How many looks it takes to read a key and bring it into another order: 0.8 µs, where a look takes 0.13 µs. */
+const LOOKS_FOR_ORDER = 6;
+
+/** How many looks it takes to cut out a value and compare it. */
+const LOOKS_FOR_VALUE = 3;
 
 /** Compares and operations on single keys are a look each. */
 export function looksOf(state: KeyspaceState, { compare, success, failure }: TxnRequest): number {
@@ -68,8 +72,8 @@ function looksOfCompare(state: KeyspaceState, compare: Compare): number {
 }
 
 /** How many looks it takes to compare one key. */
-export function looksOfKey({ value }: Compare): number {
-  return 1 + Math.floor(value.length / VALUE_BYTES_PER_LOOK);
+export function looksOfKey({ target, value }: Compare): number {
+  return target === TARGET_VALUE ? LOOKS_FOR_VALUE + Math.floor(value.length / VALUE_BYTES_PER_LOOK) : 1;
 }
 
 function looksOfRange(state: KeyspaceState, request: RangeRequest): number {

@@ -56,17 +56,6 @@ describe("pages of a list at an older revision", () => {
     for (const { looked } of pages.slice(1, -3)) expect(looked).toBeLessThan(STEP_LOOKS_MAX);
   });
 
-  test("begin with the newest revision, which is then left behind, and need no count at all", () => {
-    const first = harness.all({ limit: 100 });
-    const { revision } = harness.keyspace;
-    churn();
-    let page = first;
-    const looked = looks.of(() => {
-      page = harness.range(`${keysOf(first).at(-1)}\0`, "\0", { limit: 100, revision });
-    });
-    expect([page.count, page.more, looked < STEP_LOOKS_MAX]).toEqual([KEYS - 100, true, true]);
-  });
-
   test("count what a plain look at all keys counts, whatever is written and compacted between them", () => {
     const step = fc.record({
       at: fc.nat(KEYS),
