@@ -15,6 +15,8 @@ import type { Config, ListenAddress } from "./config/config.ts";
 import type { DataDir } from "./host/data-dir.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
+import { readMemoryUse } from "./host/memory.ts";
+import { isBeyondMemory, MemoryGuard } from "./engine/memory-guard.ts";
 import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
@@ -139,6 +141,15 @@ async function open(
   const clock = systemClock;
   const startedMs = clock.nowMs();
   const log = new LimitedLog(logger, clock);
+  const memory = new MemoryGuard({
+    clock,
+    read: readMemoryUse,
+    onChange: (isShort, use) => {
+      if (isShort) log.warn({ ...use }, "memory runs short; what adds bytes is refused");
+      else log.info({ ...use }, "memory is enough again");
+    },
+  });
+  warnOfQuota(config, logger);
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { memberId } = dataDir.identity;
@@ -148,6 +159,7 @@ async function open(
     ...systemTime,
     memberId,
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
+    memory,
     warningApplyMs: config.warningApplyMs,
     warningRequestMs: config.warningRequestMs,
     log,
@@ -230,6 +242,8 @@ async function open(
   onBound?.({ progress: engine.start, urls, dataDir: dataDir.path });
   const records = await reigns.begin();
   await resources.begin();
+  memory.start();
+  opened.add(() => memory.stop());
   const { revision } = engine.keyspace;
   logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
   const autoCompactor = new AutoCompactor({
@@ -274,4 +288,17 @@ function transportLimits({ maxRequestBytes, maxConcurrentStreams, keepAlive }: C
     keepAliveIntervalMs: keepAlive.intervalMs,
     keepAliveTimeoutMs: keepAlive.timeoutMs,
   };
+}
+
+/** Memory ends the growth as well, and some operator counts on the quota. */
+function warnOfQuota({ quotaBackendBytes }: Config, logger: Logger): void {
+  const use = readMemoryUse();
+  if (quotaBackendBytes === null || !isBeyondMemory(quotaBackendBytes, use)) return;
+  const { heapLimitBytes, totalLimitBytes } = use;
+  const fields = {
+    "quota-size-bytes": quotaBackendBytes,
+    "heap-limit-bytes": heapLimitBytes,
+    "memory-limit-bytes": totalLimitBytes,
+  };
+  logger.warn(fields, "memory will run short before the quota is reached");
 }

@@ -5,6 +5,7 @@ import { parseConfig } from "./config/config.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { DataDirError } from "./host/data-dir.ts";
+import { OutOfMemoryError } from "./engine/memory-guard.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import { describeError, openLog } from "./host/logger.ts";
 import type { LoggerOptions, OpenLog } from "./host/logger.ts";
@@ -17,6 +18,8 @@ import { ETCD_VERSION, PLINTH_VERSION } from "./version.ts";
 /** Exit codes as etcd's: 2 for a command line that cannot be used, 1 for anything that failed. */
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+/** What the journal holds does not fit into memory: started again as it is, it ends again. */
+const EXIT_OUT_OF_MEMORY = 3;
 /** EX_IOERR of sysexits.h: the disk failed in a way that this process cannot repair. Another one may. */
 const EXIT_JOURNAL_LOST = 74;
 
@@ -79,7 +82,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   } catch (error) {
     // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
     logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
-    exit(log, EXIT_FAILED);
+    exit(log, error instanceof OutOfMemoryError ? EXIT_OUT_OF_MEMORY : EXIT_FAILED);
   }
 }
 
@@ -179,6 +182,9 @@ function exit(log: OpenLog, code: number): never {
 /** A failure of the data directory, the disk or the network, as opposed to one of the code. */
 function isOperational(error: unknown): boolean {
   return (
-    error instanceof DataDirError || error instanceof JournalError || (error instanceof Error && "syscall" in error)
+    error instanceof DataDirError ||
+    error instanceof JournalError ||
+    error instanceof OutOfMemoryError ||
+    (error instanceof Error && "syscall" in error)
   );
 }

@@ -19,6 +19,8 @@ import type { EventLog } from "./event-log.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
 import { REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
+import { OutOfMemoryError } from "./memory-guard.ts";
+import type { Memory } from "./memory-guard.ts";
 import { Lessor } from "./lessor.ts";
 import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
@@ -34,6 +36,7 @@ export interface EngineOptions {
   readonly memberId: bigint;
   /** Infinity when there is no quota. */
   readonly quotaBytes: number;
+  readonly memory: Memory;
   /** Executing a run of records may take so long before that counts as slow. */
   readonly warningApplyMs: number;
   /** And so long a write, from its proposal to the end of its run. */
@@ -61,14 +64,14 @@ export class Engine {
   readonly #options: EngineOptions;
 
   constructor(options: EngineOptions) {
-    const { clock, turns, quotaBytes, warningApplyMs, warningRequestMs, log, flush } = options;
+    const { clock, turns, quotaBytes, memory, warningApplyMs, warningRequestMs, log, flush } = options;
     const { keyspace, counters } = this;
     this.#options = options;
     this.start = new StartProgress(clock);
     this.compactor = new Compactor({ keyspace, clock, turns, counters, log });
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
-    this.guard = new SpaceGuard(keyspace, quotaBytes, () => this.#raiseNoSpace());
+    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, () => this.#raiseNoSpace());
     this.#slowRuns = new SlowRuns({ log, counters, warningApplyMs, warningRequestMs });
     this.applier = new Applier({
       keyspace,
@@ -90,6 +93,7 @@ export class Engine {
    *
    * @param open opens the journal, whose listener is the one it is given
    * @returns how many records were executed
+   * @throws OutOfMemoryError when that does not fit into memory
    * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
@@ -124,12 +128,14 @@ export class Engine {
   /** Executes what is committed, in turns of the event loop, so that whoever asks meanwhile is told how far it is. */
   async #replay(journal: Journal): Promise<void> {
     const { start, applier, compactor } = this;
-    const { clock, turns } = this.#options;
+    const { clock, turns, memory } = this.#options;
     const replayed = applier.applied;
     start.begin(journal.committed - replayed);
     let endMs = clock.nowMs() + REPLAY_TURN_MS;
     const endTurn = async (): Promise<void> => {
       start.advance(applier.applied - replayed);
+      const full = memory.fullWith();
+      if (full !== null) throw new OutOfMemoryError(full, start.share);
       await new Promise<void>((resolve) => turns.later(resolve));
       endMs = clock.nowMs() + REPLAY_TURN_MS;
     };
@@ -188,7 +194,9 @@ export class Engine {
 
   #raiseNoSpace(): void {
     const fields = { "quota-size-bytes": this.guard.quotaBytes, "current-db-size-bytes": this.keyspace.bytes };
-    this.#options.log.warn(fields, "message exceeded backend quota; raising alarm");
+    const { memory, log } = this.#options;
+    const why = memory.isShort ? "memory runs short" : "message exceeded backend quota";
+    log.warn(fields, `${why}; raising alarm`);
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
     const ended = (): void => this.guard.onRaised();
     if (this.#propose(ALARM_RAISE, request, { onApplied: ended, onLost: ended }) !== null) ended();

@@ -3,7 +3,7 @@
  *
  * Requests that add bytes are refused when the keyspace would outgrow --quota-backend-bytes. The first such refusal
  * raises the NOSPACE alarm, which refuses them all until an operator disarms it; deletes, compaction and reads go on,
- * because they are the way out. CORRUPT refuses every change. Alarms are part of the keyspace: they survive a restart.
+ * because they are the way out. Memory that runs short counts as a quota that is reached. CORRUPT refuses every change. Alarms are part of the keyspace: they survive a restart.
  */
 import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import type { PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
@@ -11,6 +11,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import { NO_SPACE } from "../../partitions/refusals.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import { PROPOSALS_MAX } from "../limits.ts";
+import type { Memory } from "./memory-guard.ts";
 
 const PUT_OVERHEAD_BYTES = 256;
 export const LEASE_COST_BYTES = 64;
@@ -23,6 +24,7 @@ export interface RefusableCall {
 export class SpaceGuard {
   readonly quotaBytes: number;
   readonly #keyspace: Keyspace;
+  readonly #memory: Pick<Memory, "isShort">;
   readonly #raiseNoSpace: () => void;
   #raising = false;
   /** Who waits for the alarm to be raised. */
@@ -32,8 +34,9 @@ export class SpaceGuard {
    * @param quotaBytes Infinity when there is no quota
    * @param raiseNoSpace proposes the alarm, and calls `onRaised` when that has come to an end
    */
-  constructor(keyspace: Keyspace, quotaBytes: number, raiseNoSpace: () => void) {
+  constructor(keyspace: Keyspace, quotaBytes: number, memory: Pick<Memory, "isShort">, raiseNoSpace: () => void) {
     this.#keyspace = keyspace;
+    this.#memory = memory;
     this.quotaBytes = quotaBytes;
     this.#raiseNoSpace = raiseNoSpace;
   }
@@ -46,7 +49,8 @@ export class SpaceGuard {
    * @returns true when the call is refused: it has failed, or will
    */
   refuseOverQuota(call: RefusableCall, costBytes: number): boolean {
-    if (costBytes === 0 || this.#keyspace.bytes + costBytes <= this.quotaBytes) return false;
+    if (costBytes === 0) return false;
+    if (this.#keyspace.bytes + costBytes <= this.quotaBytes && !this.#memory.isShort) return false;
     if (!this.#raising && !this.#isAlarmActive) {
       this.#raising = true;
       this.#raiseNoSpace();

@@ -22,6 +22,7 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     turns: systemTurns,
     memberId: MEMBER_ID,
     quotaBytes: Number.POSITIVE_INFINITY,
+    memory: { isShort: false, fullWith: () => null },
     warningApplyMs: 100,
     warningRequestMs: 300,
     log: NO_LOG,

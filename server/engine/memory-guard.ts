@@ -1,0 +1,137 @@
+/**
+ * Looks at how full memory is, since a heap that is full ends the process, whatever the quota says. While it is short,
+ * requests that add bytes are refused (`space-guard.ts`); deletes, compaction and reads go on, as they are the way out.
+ *
+ * What counts is what a full collection leaves. What is used besides may be garbage, which V8 lets grow until it is near
+ * the limit; only there it counts as well, less a share for that.
+ */
+import type { Clock, Timer } from "../clock.ts";
+
+/** What is used of memory, and what may be, each in bytes. */
+export interface MemoryUse {
+  readonly heapBytes: number;
+  /** What the last full collection left of it; 0 when none was seen. */
+  readonly heapCollectedBytes: number;
+  readonly heapLimitBytes: number;
+  /** The heap and what lies outside of it: values, buffers. */
+  readonly totalBytes: number;
+  readonly totalLimitBytes: number;
+}
+
+/** How full memory is, for who asks. */
+export interface Memory {
+  /** Whether what adds bytes is to be refused. */
+  readonly isShort: boolean;
+  /** What is used when nothing more fits, for a start that must not go on; else null. */
+  fullWith(): MemoryUse | null;
+}
+
+/** What the journal holds does not fit into memory. */
+export class OutOfMemoryError extends Error {
+  readonly code = "ERR_OUT_OF_MEMORY";
+
+  /** @param share of the journal that has been executed, from 0 to 1 */
+  constructor(use: MemoryUse, share: number) {
+    const { heapBytes, heapLimitBytes, totalBytes, totalLimitBytes } = use;
+    const isHeap = heapShareOf(use) >= totalBytes / totalLimitBytes;
+    const [used, limit] = isHeap ? [heapBytes, heapLimitBytes] : [totalBytes, totalLimitBytes];
+    const needed = mebibytes((limit / SHORT_FROM_SHARE) * Math.max(1 / share, 1));
+    const advice = isHeap
+      ? `start with NODE_OPTIONS=--max-old-space-size=${needed}, or on a machine with more memory`
+      : `start on a machine with ${needed} MiB for this process`;
+    super(
+      `what the journal holds does not fit into memory: ${Math.floor(share * 100)} % of it take ${mebibytes(used)} MiB of ` +
+        `${mebibytes(limit)} MiB ${isHeap ? "of heap" : "of memory"}; ${advice}`,
+    );
+    this.name = "OutOfMemoryError";
+  }
+}
+
+/** Memory is short from here on, until it is less full than that. */
+const SHORT_FROM_SHARE = 0.85;
+const SHORT_UNTIL_SHARE = 0.75;
+
+/** A start goes on up to here: further than serving, so that what was served can be started again. */
+const FULL_FROM_SHARE = 0.92;
+
+/** Of what is used so much may be garbage. */
+const GARBAGE_SHARE = 0.1;
+
+/** How often it is looked at, and how often where it fills. */
+const LOOK_MS = 1_000;
+const LOOK_OFTEN_MS = 100;
+const LOOK_OFTEN_FROM_SHARE = 0.5;
+
+export interface MemoryGuardOptions {
+  readonly clock: Clock;
+  readonly read: () => MemoryUse;
+  /** Memory became short, or is enough again. */
+  readonly onChange: (isShort: boolean, use: MemoryUse) => void;
+}
+
+export class MemoryGuard implements Memory {
+  readonly #options: MemoryGuardOptions;
+  #timer: Timer | null = null;
+  #isShort = false;
+
+  constructor(options: MemoryGuardOptions) {
+    this.#options = options;
+  }
+
+  get isShort(): boolean {
+    return this.#isShort;
+  }
+
+  /** Begins to look. */
+  start(): void {
+    const share = this.#look();
+    this.#timer = this.#options.clock.after(share >= LOOK_OFTEN_FROM_SHARE ? LOOK_OFTEN_MS : LOOK_MS, () =>
+      this.start(),
+    );
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  fullWith(): MemoryUse | null {
+    const use = this.#options.read();
+    return shareOf(use) >= FULL_FROM_SHARE ? use : null;
+  }
+
+  #look(): number {
+    const use = this.#options.read();
+    const share = shareOf(use);
+    const isShort = share >= (this.#isShort ? SHORT_UNTIL_SHARE : SHORT_FROM_SHARE);
+    if (isShort !== this.#isShort) {
+      this.#isShort = isShort;
+      this.#options.onChange(isShort, use);
+    }
+    return share;
+  }
+}
+
+/** What a version of a key takes of the heap, and how large one is of those that the quota counts: an object of Kubernetes. */
+const VERSION_HEAP_BYTES = 370;
+const VERSION_BYTES = 1_024;
+
+/** Whether memory ends before so many bytes of keys and values are kept. Small ones need more for each byte. */
+export function isBeyondMemory(quotaBytes: number, { heapLimitBytes, totalLimitBytes }: MemoryUse): boolean {
+  if (!Number.isFinite(quotaBytes)) return false;
+  const heapBytes = (quotaBytes / VERSION_BYTES) * VERSION_HEAP_BYTES;
+  return heapBytes > heapLimitBytes * SHORT_FROM_SHARE || quotaBytes + heapBytes > totalLimitBytes * SHORT_FROM_SHARE;
+}
+
+/** Of the scarcer of the two. */
+function shareOf(use: MemoryUse): number {
+  return Math.max(heapShareOf(use), use.totalBytes / use.totalLimitBytes);
+}
+
+function heapShareOf({ heapBytes, heapCollectedBytes, heapLimitBytes }: MemoryUse): number {
+  return Math.max(heapCollectedBytes / heapLimitBytes, heapBytes / heapLimitBytes - GARBAGE_SHARE);
+}
+
+function mebibytes(bytes: number): number {
+  return Math.ceil(bytes / 1024 / 1024);
+}

@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import { isBeyondMemory, MemoryGuard, OutOfMemoryError } from "../../../server/engine/memory-guard.ts";
+import type { MemoryUse } from "../../../server/engine/memory-guard.ts";
+import { PUT } from "../../../server/engine/kv-commands.ts";
+import { putRequest } from "../../../bench/client/requests.ts";
+import { NO_SPACE } from "../../../partitions/refusals.ts";
+import { KeptEvents } from "../../sim/kept-events.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
+import { MemoryStore } from "../../sim/memory-journal.ts";
+import { execute, newEngine, takeOver } from "../../support/engines.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const EMPTY: MemoryUse = {
+  heapBytes: 0,
+  heapCollectedBytes: 0,
+  heapLimitBytes: 100 * MEBIBYTE,
+  totalBytes: 0,
+  totalLimitBytes: 1_000 * MEBIBYTE,
+};
+
+/** A heap of 100 MiB of which so many are used, and so many were left by the last collection. */
+const heap = (used: number, collected: number): MemoryUse => ({
+  ...EMPTY,
+  heapBytes: used * MEBIBYTE,
+  heapCollectedBytes: collected * MEBIBYTE,
+});
+
+test("memory is short from 85 % on until it is below 75 %, of what a collection leaves and not of garbage", async () => {
+  const clock = new ManualClock();
+  let use = EMPTY;
+  const changes: boolean[] = [];
+  const guard = new MemoryGuard({ clock, read: () => use, onChange: (isShort) => changes.push(isShort) });
+  guard.start();
+  const isShortWith = async (next: MemoryUse): Promise<boolean> => {
+    use = next;
+    await clock.advance(1_000);
+    return guard.isShort;
+  };
+  expect(await isShortWith(heap(94, 0))).toBe(false);
+  expect(await isShortWith(heap(94, 84))).toBe(false);
+  expect(await isShortWith(heap(86, 85))).toBe(true);
+  expect(await isShortWith(heap(80, 75))).toBe(true);
+  expect(await isShortWith(heap(80, 74))).toBe(false);
+  expect(await isShortWith(heap(95, 0))).toBe(true);
+  expect(await isShortWith(EMPTY)).toBe(false);
+  expect(await isShortWith({ ...EMPTY, totalBytes: 850 * MEBIBYTE })).toBe(true);
+  expect(changes).toEqual([true, false, true, false, true]);
+  guard.stop();
+  expect(clock.pending).toBe(0);
+});
+
+test("it is looked at more often where it fills", async () => {
+  const clock = new ManualClock();
+  let looks = 0;
+  let use = EMPTY;
+  const read = (): MemoryUse => {
+    looks++;
+    return use;
+  };
+  const guard = new MemoryGuard({ clock, read, onChange: () => {} });
+  guard.start();
+  await clock.advance(10_000);
+  const seldom = looks;
+  use = heap(70, 60);
+  await clock.advance(10_000);
+  expect(looks - seldom).toBeGreaterThan(5 * seldom);
+});
+
+test("a start goes on beyond what serving allows, and then says what would do", () => {
+  let use = heap(91, 91);
+  const guard = new MemoryGuard({ clock: new ManualClock(), read: () => use, onChange: () => {} });
+  expect(guard.fullWith()).toBeNull();
+  use = heap(95, 92);
+  expect(guard.fullWith()).toBe(use);
+  expect(new OutOfMemoryError(use, 0.5).message).toBe(
+    "what the journal holds does not fit into memory: 50 % of it take 95 MiB of 100 MiB of heap; " +
+      "start with NODE_OPTIONS=--max-old-space-size=236, or on a machine with more memory",
+  );
+});
+
+test("short memory raises the alarm as a quota that is reached does, and the journal keeps it", async () => {
+  const log = new KeptEvents();
+  const memory = { isShort: false, fullWith: () => null };
+  const store = new MemoryStore();
+  const engine = newEngine({ log, memory });
+  const journal = await takeOver(engine, store);
+  const refused: unknown[] = [];
+  const call = { fail: (refusal: unknown) => refused.push(refusal) };
+  expect(engine.guard.refuseOverQuota(call, 1)).toBe(false);
+  memory.isShort = true;
+  expect(engine.guard.refuseOverQuota(call, 0)).toBe(false);
+  expect(engine.guard.refuseOverQuota(call, 1)).toBe(true);
+  await expect.poll(() => refused).toEqual([NO_SPACE]);
+  expect(log.events).toEqual([expect.objectContaining({ message: "memory runs short; raising alarm" })]);
+  expect(engine.guard.refuseByAlarm(1)).toBe(NO_SPACE);
+  expect(engine.guard.refuseByAlarm(0)).toBeNull();
+  await journal.close();
+  const again = newEngine();
+  await takeOver(again, store);
+  expect(again.guard.refuseByAlarm(1)).toBe(NO_SPACE);
+});
+
+test("a start that does not fit into memory ends in the middle of the replay", async () => {
+  const store = new MemoryStore();
+  const written = newEngine();
+  const journal = await takeOver(written, store);
+  await execute(written, PUT, putRequest("a"));
+  await journal.close();
+  // Every look at the clock is the end of a turn.
+  let nowMs = 0;
+  const clock = Object.assign(new ManualClock(), { nowMs: () => (nowMs += 1_000) });
+  const engine = newEngine({ clock, memory: { isShort: false, fullWith: () => heap(99, 99) } });
+  await expect(takeOver(engine, store)).rejects.toThrow(OutOfMemoryError);
+});
+
+test("a quota is beyond memory when objects of a kilobyte fill that before", () => {
+  expect(isBeyondMemory(500 * MEBIBYTE, { ...EMPTY, heapLimitBytes: 750 * MEBIBYTE })).toBe(false);
+  expect(isBeyondMemory(700 * MEBIBYTE, { ...EMPTY, heapLimitBytes: 750 * MEBIBYTE })).toBe(true);
+  expect(isBeyondMemory(500 * MEBIBYTE, EMPTY)).toBe(true);
+  expect(isBeyondMemory(Number.POSITIVE_INFINITY, EMPTY)).toBe(false);
+});
