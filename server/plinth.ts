@@ -15,6 +15,8 @@ import type { Config, ListenAddress } from "./config/config.ts";
 import type { DataDir } from "./host/data-dir.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
+import { measureTurns, StallWatch, STALL_WARNING_MS } from "./host/stall-watch.ts";
+import { durationText } from "./engine/event-log.ts";
 import { readMemoryUse } from "./host/memory.ts";
 import { isBeyondMemory, MemoryGuard } from "./engine/memory-guard.ts";
 import { Engine } from "./engine/engine.ts";
@@ -242,6 +244,16 @@ async function open(
   onBound?.({ progress: engine.start, urls, dataDir: dataDir.path });
   const records = await reigns.begin();
   await resources.begin();
+  const stalls = new StallWatch({
+    clock,
+    turns: measureTurns(),
+    onStall: (milliseconds) => {
+      const fields = { took: durationText(milliseconds), "expected-duration": durationText(STALL_WARNING_MS) };
+      log.warn(fields, "the event loop stood still; all clients waited");
+    },
+  });
+  stalls.start();
+  opened.add(() => stalls.stop());
   memory.start();
   opened.add(() => memory.stop());
   const { revision } = engine.keyspace;
