@@ -96,6 +96,11 @@ export class KeyspaceState {
     return looks;
   }
 
+  /** How many changes of any key came after a revision: at most so many are passed over to find what keys were at it. */
+  changesSince(revision: number): number {
+    return this.log.end - this.log.search(revision + 1);
+  }
+
   /** How many keys of an interval exist, as uncommitted changes left it. */
   countNewest(interval: Interval): number {
     let count = 0;

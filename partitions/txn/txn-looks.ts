@@ -77,16 +77,18 @@ export function looksOfKey({ target, value }: Compare): number {
 }
 
 function looksOfRange(state: KeyspaceState, request: RangeRequest): number {
-  if (isSingleKey(request.rangeEnd)) return 1;
-  const interval = intervalOf(request.key, request.rangeEnd);
-  const isOlder = request.revision > 0 && request.revision < state.revision;
-  const looksToCount = isOlder ? state.openCount(interval, request.revision).left : 1;
+  const { revision, rangeEnd, limit } = request;
+  const isOlder = revision > 0 && revision < state.revision;
+  const newer = isOlder ? state.changesSince(revision) : 0;
+  if (isSingleKey(rangeEnd)) return 1 + newer;
+  const interval = intervalOf(request.key, rangeEnd);
+  const looksToCount = newer + (isOlder ? state.openCount(interval, revision).left : 1);
   if (request.countOnly) return looksToCount;
   const kept = state.walkLooks(interval);
   if (!isInOrder(request)) return looksToCount + LOOKS_FOR_ORDER * kept;
+  if (limit <= 0 || isOlder) return looksToCount + kept;
   // Keys that are passed over lie in front of those that are wanted, at worst.
-  const existing = isOlder ? 0 : state.count(interval, state.revision);
-  return looksToCount + (request.limit > 0 ? Math.min(kept, request.limit + kept - existing) : kept);
+  return looksToCount + Math.min(kept, limit + kept - state.countNewest(interval));
 }
 
 /** How many keys are looked at by deletes that come behind another delete of them. */
