@@ -1,7 +1,7 @@
-/** The real process on a disk whose trouble does not pass, and on one whose trouble does. */
+/** The real process on a disk whose trouble passes, and on one whose trouble does not. */
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { GrpcError } from "../../bench/client/lean-client.ts";
 import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
@@ -77,4 +77,58 @@ test.each(["ENOSPC", "EDQUOT"])("an %s that passes ends nothing: writes go on in
     "the journal failed; writes are refused, reads are served",
     "the journal was opened again; writes are taken",
   ]);
+});
+
+describe("a journal that finds no descriptor at a roll", () => {
+  const VALUE = Buffer.alloc(1024 * 1024, 0x76);
+
+  /** Fills the first segment but for a little, and lets writes wait for the second. */
+  async function stall(): Promise<{
+    plinth: PlinthProcess;
+    client: EtcdClient;
+    fault: string;
+    waiting: Promise<unknown>[];
+  }> {
+    const { plinth, client } = await start();
+    const fault = `${plinth.dataDir}.open-fault`;
+    onTestFinished(() => rm(fault, { force: true }));
+    for (let i = 0; i < 62; i++) await client.put(putRequest(`key-${i}`, VALUE));
+    await writeFile(fault, "EMFILE");
+    const waiting = [0, 1, 2, 3].map((i) =>
+      client.put(putRequest(`waiting-${i}`, VALUE)).catch((error: unknown) => error),
+    );
+    const reason = async (): Promise<unknown> =>
+      ((await (await fetch(`${plinth.url}/health`)).json()) as { reason: unknown }).reason;
+    await expect.poll(reason).toBe("JOURNAL STALLED: EMFILE: injected");
+    return { plinth, client, fault, waiting };
+  }
+
+  test("lets them wait, serves reads, and goes on when there is one", async () => {
+    const { plinth, client, fault, waiting } = await stall();
+    expect((await client.range(rangeRequest("key-0", { countOnly: true }))).count).toBe(1);
+    expect((await fetch(`${plinth.url}/livez`)).status).toBe(200);
+    expect((await client.status()).errors).toEqual(["etcdserver: no leader"]);
+    await rm(fault);
+    await Promise.all(waiting);
+    await client.put(putRequest("after"));
+    expect(
+      (await client.range(rangeRequest("waiting-", { rangeEnd: Buffer.from("waiting."), countOnly: true }))).count,
+    ).toBe(4);
+    expect((await client.status()).errors).toEqual([]);
+    await client.close();
+    await plinth.stop();
+    const texts = plinth.logLines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+    expect(texts.filter((text) => /^the journal (?:cannot|writes|failed|was)/.test(text))).toEqual([
+      "the journal cannot write for now; writes wait, reads are served",
+      "the journal writes again",
+    ]);
+  }, 60_000);
+
+  test("ends in order when it is told to, and tells those who wait", async () => {
+    const { plinth, client, waiting } = await stall();
+    await plinth.stop();
+    const outcomes = await Promise.all(waiting);
+    expect(outcomes.some((outcome) => outcome instanceof Error)).toBe(true);
+    await client.close();
+  }, 60_000);
 });
