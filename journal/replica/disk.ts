@@ -7,6 +7,7 @@
  */
 import assert from "node:assert/strict";
 import {
+  accessSync,
   close,
   constants,
   fsync,
@@ -27,7 +28,7 @@ import { promisify } from "node:util";
 import { JournalError } from "../journal.ts";
 import { corrupt, locked } from "../journal-errors.ts";
 import type { FileLock } from "./file-lock.ts";
-import { isNoDatabase, lockExistingFile, lockHolder } from "./file-lock.ts";
+import { isNoDatabase, isNotOpened, lockExistingFile, lockHolder } from "./file-lock.ts";
 
 export interface Disk {
   /** Makes the directory and its parents where they are missing. Its name is durable then, whoever made it. */
@@ -204,8 +205,19 @@ function lockMade(path: string): FileLock | null {
     return lockExistingFile(path);
   } catch (error) {
     if (isNoDatabase(error)) throw corrupt(path, 0, "it does not begin as it was written");
+    if (isNotOpened(error)) throw whyNotOpened(path);
     throw error;
   }
+}
+
+/** Why a file cannot be opened, found out without a descriptor: who may open it, and could not, has none left. */
+function whyNotOpened(path: string): unknown {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    return error;
+  }
+  return Object.assign(new Error(`EMFILE: too many open files, open '${path}'`), { code: "EMFILE" });
 }
 
 function identityOf({ dev, ino }: BigIntStats): string {

@@ -19,6 +19,7 @@ export interface FileLock {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 /**
@@ -42,6 +43,11 @@ export function lockExistingFile(file: string): FileLock | null {
 /** Whether a lock was not given because the file does not begin as a database does. */
 export function isNoDatabase(error: unknown): boolean {
   return hasCode(error, SQLITE_NOTADB);
+}
+
+/** Whether a lock was not given because the file could not be opened. SQLite does not say why. */
+export function isNotOpened(error: unknown): boolean {
+  return hasCode(error, SQLITE_CANTOPEN);
 }
 
 function lock(database: DatabaseSync, prepare: () => void = () => undefined): FileLock | null {

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
@@ -11,6 +13,8 @@ import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { readTexts } from "./journal-contract.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { systemTime } from "../../server/clock.ts";
+
+const execute = promisify(execFile);
 
 const segmentBytes = 16 * 1024;
 const cluster = "0123456789abcdef0123456789abcdef";
@@ -199,4 +203,16 @@ describe("opening a directory journal", () => {
       message: expect.stringContaining(directory),
     });
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "with too few descriptors fails of that alone, whichever of its files finds none, and succeeds with enough",
+    async () => {
+      const program = join(import.meta.dirname, "open-without-descriptors.ts");
+      const script = 'ulimit -n 64 && exec "$@"';
+      const { stdout } = await execute("sh", ["-c", script, "sh", process.execPath, program, directory]);
+      const codes = stdout.split(",");
+      expect(codes.length).toBeGreaterThan(1);
+      expect(new Set(codes)).toEqual(new Set(["EMFILE"]));
+    },
+  );
 });
