@@ -1,17 +1,13 @@
 /**
  * Looks at how full memory is, since a heap that is full ends the process, whatever the quota says. While it is short,
  * requests that add bytes are refused (`space-guard.ts`); deletes, compaction and reads go on, as they are the way out.
- *
- * What counts is what a full collection leaves. What is used besides may be garbage, which V8 lets grow until it is near
- * the limit; only there it counts as well, less a share for that.
  */
 import type { Clock, Timer } from "../clock.ts";
 
 /** What is used of memory, and what may be, each in bytes. */
 export interface MemoryUse {
+  /** Of the heap, without garbage as far as that is known. */
   readonly heapBytes: number;
-  /** What the last full collection left of it; 0 when none was seen. */
-  readonly heapCollectedBytes: number;
   readonly heapLimitBytes: number;
   /** The heap and what lies outside of it: values, buffers. */
   readonly totalBytes: number;
@@ -31,9 +27,8 @@ export class OutOfMemoryError extends Error {
   readonly code = "ERR_OUT_OF_MEMORY";
 
   /** @param share of the journal that has been executed, from 0 to 1 */
-  constructor(use: MemoryUse, share: number) {
-    const { heapBytes, heapLimitBytes, totalBytes, totalLimitBytes } = use;
-    const isHeap = heapShareOf(use) >= totalBytes / totalLimitBytes;
+  constructor({ heapBytes, heapLimitBytes, totalBytes, totalLimitBytes }: MemoryUse, share: number) {
+    const isHeap = heapBytes / heapLimitBytes >= totalBytes / totalLimitBytes;
     const [used, limit] = isHeap ? [heapBytes, heapLimitBytes] : [totalBytes, totalLimitBytes];
     const needed = mebibytes((limit / SHORT_FROM_SHARE) * Math.max(1 / share, 1));
     const advice = isHeap
@@ -53,9 +48,6 @@ const SHORT_UNTIL_SHARE = 0.75;
 
 /** A start goes on up to here: further than serving, so that what was served can be started again. */
 const FULL_FROM_SHARE = 0.92;
-
-/** Of what is used so much may be garbage. */
-const GARBAGE_SHARE = 0.1;
 
 /** How often it is looked at, and how often where it fills. */
 const LOOK_MS = 1_000;
@@ -124,12 +116,8 @@ export function isBeyondMemory(quotaBytes: number, { heapLimitBytes, totalLimitB
 }
 
 /** Of the scarcer of the two. */
-function shareOf(use: MemoryUse): number {
-  return Math.max(heapShareOf(use), use.totalBytes / use.totalLimitBytes);
-}
-
-function heapShareOf({ heapBytes, heapCollectedBytes, heapLimitBytes }: MemoryUse): number {
-  return Math.max(heapCollectedBytes / heapLimitBytes, heapBytes / heapLimitBytes - GARBAGE_SHARE);
+function shareOf({ heapBytes, heapLimitBytes, totalBytes, totalLimitBytes }: MemoryUse): number {
+  return Math.max(heapBytes / heapLimitBytes, totalBytes / totalLimitBytes);
 }
 
 function mebibytes(bytes: number): number {

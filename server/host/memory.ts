@@ -3,12 +3,15 @@ import { totalmem } from "node:os";
 import { constants, PerformanceObserver } from "node:perf_hooks";
 import process from "node:process";
 import v8 from "node:v8";
+import { runInNewContext } from "node:vm";
 
 /** Of the memory that there is; the rest is for code, sockets and the system. */
 const USABLE_SHARE = 0.9;
 
+const MEBIBYTE = 1024 * 1024;
+
 /** The limit that V8 tells is that of old objects and this much for new ones, unless Node is told otherwise. */
-const YOUNG_BYTES = 192 * 1024 * 1024;
+const YOUNG_BYTES = 192 * MEBIBYTE;
 
 /** Memory of the machine, or what its container may use of it. */
 function memoryBytes(): number {
@@ -16,32 +19,62 @@ function memoryBytes(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
+/** The limit of old objects: as the launcher or an operator has given it, the last word on the command line. */
+function oldLimitBytes(): number {
+  const options = [process.env["NODE_OPTIONS"], ...process.execArgv].join(" ");
+  const given = [...options.matchAll(/--max[-_]old[-_]space[-_]size[= ](\d+)/g)].at(-1);
+  if (given !== undefined) return Number(given[1]) * MEBIBYTE;
+  const { heap_size_limit: bytes } = v8.getHeapStatistics();
+  return bytes > YOUNG_BYTES ? bytes - YOUNG_BYTES : bytes / 2;
+}
+
+const HEAP_LIMIT_BYTES = oldLimitBytes();
 const TOTAL_LIMIT_BYTES = memoryBytes() * USABLE_SHARE;
 
 /** Full collections are observed once this share of the heap is used: before, each collection would cost for nothing. */
 const OBSERVED_FROM_SHARE = 0.5;
 
+/** Here V8 is about to collect, and to end the process if too little is freed: better to know before. */
+const COLLECTED_FROM_SHARE = 0.95;
+/** Not if there can be no more garbage than this share. */
+const COLLECTED_FOR_SHARE = 0.05;
+
 let observer: PerformanceObserver | null = null;
+let collect: (() => void) | null = null;
+/** What the last full collection that was seen has left. */
 let collectedBytes = 0;
 
-/** The heap as far as it holds old objects, which is what fills, and all that is used. */
+/** The heap as far as it holds old objects that live, which is what fills, and all that is used. */
 export function readMemoryUse() {
-  const {
-    heap_size_limit: limitBytes,
-    used_heap_size: usedBytes,
-    external_memory: externalBytes,
-  } = v8.getHeapStatistics();
-  const heapBytes = oldBytes();
-  const heapLimitBytes = limitBytes > YOUNG_BYTES ? limitBytes - YOUNG_BYTES : limitBytes / 2;
-  if (heapBytes >= OBSERVED_FROM_SHARE * heapLimitBytes) observer ??= observeCollections();
+  const { external_memory: externalBytes } = v8.getHeapStatistics();
+  const heapBytes = livingBytes();
   return {
     heapBytes,
-    // What lives is never more than what is used.
-    heapCollectedBytes: Math.min(collectedBytes, heapBytes),
-    heapLimitBytes,
-    totalBytes: usedBytes + externalBytes,
+    heapLimitBytes: HEAP_LIMIT_BYTES,
+    totalBytes: heapBytes + externalBytes,
     totalLimitBytes: TOTAL_LIMIT_BYTES,
   };
+}
+
+/** What is used has garbage in it, so from a share on what collections leave counts. */
+function livingBytes(): number {
+  const usedBytes = oldBytes();
+  const observedFromBytes = OBSERVED_FROM_SHARE * HEAP_LIMIT_BYTES;
+  if (usedBytes < observedFromBytes) return usedBytes;
+  observer ??= observeCollections();
+  const isNearEnd = usedBytes >= COLLECTED_FROM_SHARE * HEAP_LIMIT_BYTES;
+  if (isNearEnd && usedBytes - collectedBytes > COLLECTED_FOR_SHARE * HEAP_LIMIT_BYTES) {
+    collect ??= collector();
+    collect();
+    collectedBytes = oldBytes();
+  }
+  return Math.max(observedFromBytes, Math.min(collectedBytes, usedBytes));
+}
+
+/** Node gives it to those who ask before it starts; this is how to ask later. */
+function collector(): () => void {
+  v8.setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void; // The flag's function, in a context that is made after it was set.
 }
 
 function oldBytes(): number {
