@@ -19,6 +19,9 @@ function memoryBytes(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
+/** Kept back of the heap, however small: to end in order needs memory as well. */
+const RESERVED_BYTES = 4 * MEBIBYTE;
+
 /** The limit of old objects: as the launcher or an operator has given it, the last word on the command line. */
 function oldLimitBytes(): number {
   const options = [process.env["NODE_OPTIONS"], ...process.execArgv].join(" ");
@@ -28,7 +31,7 @@ function oldLimitBytes(): number {
   return bytes > YOUNG_BYTES ? bytes - YOUNG_BYTES : bytes / 2;
 }
 
-const HEAP_LIMIT_BYTES = oldLimitBytes();
+const HEAP_LIMIT_BYTES = oldLimitBytes() - RESERVED_BYTES;
 const TOTAL_LIMIT_BYTES = memoryBytes() * USABLE_SHARE;
 
 /** Full collections are observed once this share of the heap is used: before, each collection would cost for nothing. */
