@@ -83,6 +83,8 @@ class RangeStream implements StreamListener {
   readonly #writer: Writer;
   readonly #onClosed: () => void;
   #scheduled = false;
+  /** What was read last: whether it is the last shows when the next is there, or the count behind it. */
+  #kvs: EncodedKv[] = [];
 
   constructor(
     call: StreamCall,
@@ -130,13 +132,16 @@ class RangeStream implements StreamListener {
     if (this.#call.closed || !this.#call.writable) return;
     const kvs = this.#refuseNow() ?? this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
     if (kvs instanceof Refusal) return this.#call.end(kvs);
-    const { finished } = this.#cursor;
-    if (kvs.length > 0 || finished) this.#send(kvs, finished);
-    if (finished) this.#call.end({ code: OK, message: "" });
-    else this.#sendLater();
+    if (kvs.length > 0) {
+      if (this.#kvs.length > 0) this.#send(this.#kvs, false);
+      this.#kvs = kvs;
+    }
+    if (!this.#cursor.finished) return this.#sendLater();
+    this.#send(this.#kvs, true);
+    this.#call.end({ code: OK, message: "" });
   }
 
-  /** RS-03: header, more and count come with the last message only. */
+  /** RS-03: header, more and count come with the last message only, which is that of the last keys. */
   #send(kvs: EncodedKv[], isLast: boolean): void {
     const { more, count } = isLast ? this.#cursor : NOT_LAST;
     const response = { header: isLast ? this.#header : null, kvs, more, count };

@@ -77,6 +77,16 @@ test("a stream that drains while a message is due is sent nothing twice", async 
   expect(call.status?.code).toBe(OK);
 });
 
+test("a count that takes turns comes with the last keys, and not behind them", async () => {
+  const { revision } = keyspace;
+  // So much has come since that the keys of then are counted one by one.
+  for (let i = 0; i < 2 * KEYS; i++) keyspace.put(putRequest(`k/new-${i}`, "v"));
+  open({ limit: 100, revision });
+  await turns();
+  const messages = call.copied.map((message) => decodeRangeStreamResponse(message));
+  expect(messages.map((message) => [message?.kvs.length, message?.more, message?.count])).toEqual([[100, true, KEYS]]);
+});
+
 test("messages of streams that are read by turns do not mix", async () => {
   open();
   const first = call;
