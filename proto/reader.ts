@@ -56,6 +56,11 @@ export class Reader {
     return this.offset < this.limit;
   }
 
+  /** Reads nothing more of the entered message. */
+  toEnd(): void {
+    this.offset = this.limit;
+  }
+
   /**
    * Reads a tag: field number times 8 plus wire type, as an int32 (so that `tag >>> 3` is the field number). A field
    * with an unexpected wire type thus has a tag that no decoder knows and is skipped as unknown, as in Go.

@@ -58,9 +58,10 @@ export function decodeDeleteRangeRequest(bytes: Buffer): DeleteRangeRequest {
 }
 
 /**
- * @param opsMax how many compares or operations one list may have
+ * @param opsMax how many compares or operations one list may have; of a longer one the first too many is the last that is
+ *   read of its txn, so that who checks finds it too long, after what comes before it
  * @param treeOpsMax how many of both all lists may have together, those of nested txns included
- * @throws TooManyOpsError where the first one too many begins: what is behind it is not read
+ * @throws TooManyOpsError where the first beyond `treeOpsMax` begins
  */
 export function decodeTxnRequest(
   bytes: Buffer,
@@ -297,10 +298,12 @@ function mergeDeleteRangeRequest(reader: Reader, request: DeleteRangeRequest): v
 let listOpsMax = 0;
 let treeOpsLeft = 0;
 
-/** Counts one more of a list. */
-function countOp(list: readonly unknown[]): void {
+/** Counts one more of a list; false when that has one too many already. */
+function countOp(list: readonly unknown[]): boolean {
+  if (list.length > listOpsMax) return false;
   treeOpsLeft--;
-  if (list.length >= listOpsMax || treeOpsLeft < 0) throw new TooManyOpsError();
+  if (treeOpsLeft < 0) throw new TooManyOpsError();
+  return true;
 }
 
 function mergeTxnRequest(reader: Reader, request: TxnRequest): void {
@@ -308,21 +311,21 @@ function mergeTxnRequest(reader: Reader, request: TxnRequest): void {
     const tag = reader.tag();
     switch (tag) {
       case 0x0a: {
-        countOp(request.compare);
+        if (!countOp(request.compare)) return reader.toEnd();
         const outer = reader.enter();
         request.compare.push(readCompare(reader));
         reader.leave(outer);
         break;
       }
       case 0x12: {
-        countOp(request.success);
+        if (!countOp(request.success)) return reader.toEnd();
         const outer = reader.enter();
         request.success.push(readRequestOp(reader));
         reader.leave(outer);
         break;
       }
       case 0x1a: {
-        countOp(request.failure);
+        if (!countOp(request.failure)) return reader.toEnd();
         const outer = reader.enter();
         request.failure.push(readRequestOp(reader));
         reader.leave(outer);

@@ -67,6 +67,13 @@ describeStores("Txn", (start) => {
     await expectRefused(txn(txnRequest([], [nested([], [nested([], puts(127))])])), ...TOO_MANY_OPS);
   });
 
+  test("TX-01: an inner txn with too many operations comes behind what is wrong before it", async () => {
+    for (const count of [129, 5_000]) {
+      await expectRefused(txn(txnRequest([put(""), nested(puts(count))])), ...KEY_NOT_PROVIDED);
+      await expectRefused(txn(txnRequest([nested(puts(count)), put("")])), ...TOO_MANY_OPS);
+    }
+  });
+
   describe("what is wrong in itself is refused, in whichever branch and depth", () => {
     const rows: [string, RequestOp | null, readonly [number, string]][] = [
       ["TX-02: a compare without key", null, KEY_NOT_PROVIDED],

@@ -178,13 +178,17 @@ describe("what is long is not read to its end:", () => {
     expect(() => decodeTxnRequest(lengthField(1, most))).toThrow(tooMany);
   });
 
-  test("of a txn with too many operations only so many are read", () => {
+  test("of a txn with too many operations one too many is read, and nothing behind it", () => {
     const malformed = Buffer.from([0x12, 0x7f]);
     for (const field of [1, 2, 3]) {
       const op = lengthField(field);
-      expect(decodeTxnRequest(Buffer.concat([op, op]), 2)).toBeDefined();
-      // What is wrong with the rest is never seen.
-      expect(() => decodeTxnRequest(Buffer.concat([op, op, op, malformed]), 2)).toThrow(TooManyOpsError);
+      const { compare, success, failure } = decodeTxnRequest(Buffer.concat([op, op, op, op, malformed]), 2);
+      expect([compare, success, failure][field - 1]).toHaveLength(3);
+      // Nor is anything of it read that comes in another piece of the same field.
+      const pieces = lengthField(2, lengthField(4, op, op, op), lengthField(4, op));
+      const [nested] = decodeTxnRequest(pieces, 2).success;
+      if (nested.case !== "txn") throw new Error("it is a txn");
+      expect([nested.request.compare, nested.request.success, nested.request.failure][field - 1]).toHaveLength(3);
     }
   });
 
