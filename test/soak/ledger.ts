@@ -28,6 +28,8 @@ interface KeyAccount {
 const VIOLATIONS_MAX = 100;
 
 export class Ledger {
+  /** Told of each violation as it is found. */
+  onViolation: (text: string) => void = () => {};
   readonly violations: string[] = [];
   acknowledged = 0;
   unknown = 0;
@@ -129,7 +131,9 @@ export class Ledger {
   }
 
   violate(text: string): void {
-    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(text);
+    if (this.violations.length === VIOLATIONS_MAX) return;
+    this.violations.push(text);
+    this.onViolation(text);
   }
 
   #answered({ revisionMin }: Promised, revision: number, what: string): void {

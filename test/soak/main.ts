@@ -8,7 +8,7 @@
  * Prints a line each minute, and in the end what was seen. Exits with 1 when a promise was broken. The full disk takes root
  * on Linux; without, the soak says so and goes on without it.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -33,6 +33,8 @@ const { values: options } = parseArgs({
     minutes: { type: "string", default: "5" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
     keys: { type: "string", default: "1000000" },
+    /** A file for the server's log; without one its last lines are shown when the soak fails. */
+    log: { type: "string" },
     /** Gives the honest clients' p99, in ms, that the soak fails above. */
     p99: { type: "string", default: "100" },
   },
@@ -42,6 +44,7 @@ const HONEST_CLIENTS = 8;
 const DISK_BYTES = 6 * 1024 ** 3;
 const OPEN_FILES_MAX = 512;
 const IDLE_CONNECTIONS = 600;
+const LOG_LINES_SHOWN = 40;
 /** So long after the disk has room again a write must be acknowledged. */
 const RECOVERY_MS_MAX = 60_000;
 
@@ -49,6 +52,7 @@ const HERE = import.meta.dirname;
 const seed = Number(options.seed);
 const random = new Random(seed);
 const ledger = new Ledger();
+ledger.onViolation = (text) => say(`VIOLATION: ${text}`);
 const startedMs = performance.now();
 const over = new AbortController();
 
@@ -66,7 +70,7 @@ const plinth = await startPlinth({
 });
 const server = new TestedServer(plinth);
 process.once("exit", () => cleanUp());
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => conclude());
 
 say(`seed ${seed}, ${options.minutes} minutes, process ${plinth.pid}`);
 const first = await LeanClient.connect(server.url);
@@ -150,7 +154,7 @@ function freeze(): Promise<void> {
 
 function fill(full: SmallDisk): Promise<void> {
   return server.during("full disk", async () => {
-    full.fill();
+    await full.fill();
     await Promise.race([writeMuch().catch(() => undefined), pause(random.integer(3_000, 15_000))]);
     full.empty();
     await acknowledged();
@@ -229,12 +233,12 @@ function conclude(): void {
   for (const { atMs, ms, what } of slowest.slice(0, 10)) {
     say(`slow: a ${what} at ${Math.round((atMs - startedMs) / 1_000)} s took ${Math.round(ms)} ms`);
   }
-  for (const text of ledger.violations) say(`VIOLATION: ${text}`);
   const p99 = quantile(0.99);
   const isFast = p99 <= Number(options.p99);
   if (!isFast) say(`p99 ${p99.toFixed(1)} ms is above ${options.p99} ms`);
   const isKept = ledger.violations.length === 0;
-  if (!isKept || !isFast) for (const line of plinth.logLines.slice(-40)) say(line);
+  if (options.log !== undefined) writeFileSync(options.log, plinth.logLines.join("\n"));
+  else if (!isKept || !isFast) for (const line of plinth.logLines.slice(-LOG_LINES_SHOWN)) say(line);
   process.exit(isKept && isFast ? 0 : 1);
 }
 
