@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
-import { writeDurably, writeFailure } from "./disk.ts";
+import { isMissing, writeDurably, writeFailure } from "./disk.ts";
 import type { FrameHeader } from "../frame.ts";
 import { RECORD_HEADER_BYTES, writeFrameHeader } from "../frame.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
@@ -426,6 +426,6 @@ function verifySegment({ number, firstPosition, lastPosition, end }: Segment): v
   assert(end >= bytesMin, "each record takes room");
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
+function ignoreMissing(error: unknown): void {
+  if (!isMissing(error)) throw error;
 }

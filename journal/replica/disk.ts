@@ -181,7 +181,7 @@ class NodeDisk implements Disk {
     try {
       return identityOf(await statPath(path, { bigint: true })) === identity;
     } catch (error) {
-      if (hasCode(error, "ENOENT")) return false;
+      if (isMissing(error)) return false;
       throw error;
     }
   }
@@ -229,7 +229,7 @@ async function exists(path: string): Promise<boolean> {
     await statPath(path);
     return true;
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }
@@ -246,6 +246,11 @@ async function makeOneDirectory(path: string): Promise<void> {
 /** Whether a directory cannot be synced because it is not ours: we may not read it, or nobody can write there. */
 function isForeign(error: unknown): boolean {
   return ["EACCES", "EPERM", "EROFS", "EINVAL"].some((code) => hasCode(error, code));
+}
+
+/** Whether a file or directory was not there. */
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, "ENOENT");
 }
 
 function hasCode(error: unknown, code: string): boolean {

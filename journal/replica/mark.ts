@@ -33,7 +33,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "./disk.ts";
-import { readFully, writeDurably } from "./disk.ts";
+import { isMissing, readFully, writeDurably } from "./disk.ts";
 import { readUint64, writeUint64 } from "../frame.ts";
 import type { AcceptLoss } from "../journal.ts";
 import { JournalError } from "../journal.ts";
@@ -274,7 +274,7 @@ async function namesIn(disk: Disk, directory: string): Promise<string[]> {
   try {
     return await disk.list(directory);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
-import { writeDurably } from "./disk.ts";
+import { isMissing, writeDurably } from "./disk.ts";
 import { RESERVE_BYTES } from "../limits.ts";
 
 /** Of no meaning to recovery, as all names but the segments'. */
@@ -87,8 +87,4 @@ export class RoomReserve {
       await file.close();
     }
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
