@@ -9,7 +9,7 @@ import { GrpcError } from "../../bench/client/lean-client.ts";
 import { LatencyHistogram } from "../../bench/client/latency-histogram.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { Ledger, SeenKv } from "./ledger.ts";
-import { pause } from "./pause.ts";
+import { delay } from "../support/delay.ts";
 import type { TestedServer } from "./tested-server.ts";
 
 export const HONEST_PREFIX = "/registry/honest/";
@@ -50,7 +50,7 @@ export class HonestClient {
     while (!signal.aborted) {
       const client = await EtcdClient.connect(this.#server.url).catch(() => null);
       if (client === null) {
-        await pause(RECONNECT_MS);
+        await delay(RECONNECT_MS);
         continue;
       }
       try {
@@ -58,11 +58,11 @@ export class HonestClient {
           const key = `${HONEST_PREFIX}${this.#name}/${i % KEYS}`;
           if (i % READ_EVERY === 0 || this.#known.get(key) === null) await this.#read(client, key);
           else await this.#write(client, key);
-          await pause(EVERY_MS);
+          await delay(EVERY_MS);
         }
       } catch (error) {
         if (!(error instanceof GrpcError)) throw error;
-        await pause(RECONNECT_MS);
+        await delay(RECONNECT_MS);
       } finally {
         client.lean.destroy();
       }

@@ -6,7 +6,7 @@ import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { GrpcError } from "../../bench/client/lean-client.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { Ledger } from "./ledger.ts";
-import { pause } from "./pause.ts";
+import { delay } from "../support/delay.ts";
 import type { TestedServer } from "./tested-server.ts";
 
 const TTL_SECONDS = 5;
@@ -32,7 +32,7 @@ export class HonestLease {
     while (!signal.aborted) {
       const client = await EtcdClient.connect(this.#server.url).catch(() => null);
       if (client === null) {
-        await pause(RECONNECT_MS);
+        await delay(RECONNECT_MS);
         continue;
       }
       await this.#keep(client, signal).catch((error: unknown) => {
@@ -40,7 +40,7 @@ export class HonestLease {
         throw error;
       });
       client.lean.destroy();
-      await pause(RECONNECT_MS);
+      await delay(RECONNECT_MS);
     }
   }
 

@@ -4,7 +4,7 @@ import { prefixWatch } from "../../bench/client/requests.ts";
 import { EtcdClient, eventsOf } from "../support/etcd-client.ts";
 import { HONEST_PREFIX, shortValue } from "./honest-client.ts";
 import type { Ledger } from "./ledger.ts";
-import { pause } from "./pause.ts";
+import { delay } from "../support/delay.ts";
 import type { TestedServer } from "./tested-server.ts";
 
 const RECONNECT_MS = 100;
@@ -27,10 +27,10 @@ export class HonestWatch {
     while (!signal.aborted) {
       const client = await EtcdClient.connect(this.#server.url).catch(() => null);
       if (client === null) {
-        await pause(RECONNECT_MS);
+        await delay(RECONNECT_MS);
         continue;
       }
-      await this.#follow(client, signal).catch(() => pause(RECONNECT_MS));
+      await this.#follow(client, signal).catch(() => delay(RECONNECT_MS));
       client.lean.destroy();
     }
   }

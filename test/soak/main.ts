@@ -23,7 +23,7 @@ import { HonestClient } from "./honest-client.ts";
 import { HonestLease } from "./honest-lease.ts";
 import { HonestWatch } from "./honest-watch.ts";
 import { Ledger } from "./ledger.ts";
-import { pause } from "./pause.ts";
+import { delay } from "../support/delay.ts";
 import { populate } from "./population.ts";
 import { SmallDisk } from "./small-disk.ts";
 import { TestedServer } from "./tested-server.ts";
@@ -103,7 +103,7 @@ try {
 clearInterval(reporting);
 clearInterval(compacting);
 for (const load of hostile) await load.stop();
-await pause(2_000);
+await delay(2_000);
 over.abort();
 await Promise.allSettled(honest);
 await lookAgain().catch((error: unknown) => ledger.violate(`the last look failed: ${String(error)}`));
@@ -123,7 +123,7 @@ async function strike(): Promise<void> {
   const troubles: (() => Promise<void>)[] = [kill, stop, freeze];
   if (disk !== null) troubles.push(() => fill(disk));
   while (performance.now() < endMs) {
-    await pause(random.integer(15_000, 45_000));
+    await delay(random.integer(15_000, 45_000));
     await random.pick(troubles)();
     await acknowledged();
   }
@@ -147,7 +147,7 @@ function stop(): Promise<void> {
 function freeze(): Promise<void> {
   return server.during("freeze", async () => {
     process.kill(plinth.pid, "SIGSTOP");
-    await pause(random.integer(500, 8_000));
+    await delay(random.integer(500, 8_000));
     process.kill(plinth.pid, "SIGCONT");
   });
 }
@@ -155,7 +155,7 @@ function freeze(): Promise<void> {
 function fill(full: SmallDisk): Promise<void> {
   return server.during("full disk", async () => {
     await full.fill();
-    await Promise.race([writeMuch().catch(() => undefined), pause(random.integer(3_000, 15_000))]);
+    await Promise.race([writeMuch().catch(() => undefined), delay(random.integer(3_000, 15_000))]);
     full.empty();
     await acknowledged();
   });
@@ -178,14 +178,14 @@ async function acknowledged(): Promise<void> {
   while (!clients.some(({ lastWriteMs }) => lastWriteMs > sinceMs + 50)) {
     if (performance.now() > sinceMs + RECOVERY_MS_MAX)
       throw new Error("no write is acknowledged although nothing is wrong");
-    await pause(50);
+    await delay(50);
   }
 }
 
 /** As kube-apiserver does, to what was current a while ago; never beyond what the watch has been told. */
 async function compact(): Promise<void> {
   const revision = watch.nextRevision - 1;
-  await pause(5_000);
+  await delay(5_000);
   const client = await EtcdClient.connect(server.url);
   await client.compact({ revision, physical: false }).finally(() => client.lean.destroy());
 }
@@ -203,7 +203,7 @@ async function lookAgain(): Promise<void> {
   const rest = new AbortController();
   const watching = watch.run(rest.signal);
   for (const deadline = performance.now() + RECOVERY_MS_MAX; ledger.owed > 0 && performance.now() < deadline;) {
-    await pause(100);
+    await delay(100);
   }
   if (ledger.owed > 0) ledger.violate(`the watch never told of ${ledger.owed} acknowledged writes`);
   rest.abort();

@@ -8,7 +8,7 @@ import { rangeOf } from "./kube-client.ts";
 import type { Random } from "./random.ts";
 import type { RecordedClient } from "./recorded-client.ts";
 import type { Subject } from "./subject.ts";
-import { delay } from "./subject.ts";
+import { delay } from "../../support/delay.ts";
 
 const KEY = "compact_rev_key";
 

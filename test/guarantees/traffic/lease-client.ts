@@ -4,7 +4,7 @@ import { PREFIX, randomPut, rangeOf } from "./kube-client.ts";
 import type { Random } from "./random.ts";
 import type { RecordedClient } from "./recorded-client.ts";
 import type { Subject } from "./subject.ts";
-import { delay } from "./subject.ts";
+import { delay } from "../../support/delay.ts";
 
 /** The server takes no shorter ones. */
 export const TTL_SECONDS = 2;

@@ -3,7 +3,7 @@ import { watch as watchFolder } from "node:fs/promises";
 import { TTL_SECONDS } from "./lease-client.ts";
 import type { Random } from "./random.ts";
 import type { Subject } from "./subject.ts";
-import { delay } from "./subject.ts";
+import { delay } from "../../support/delay.ts";
 
 /** The moments, and how many milliseconds behind them the kill may come. */
 const MOMENTS = {

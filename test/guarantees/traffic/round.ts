@@ -10,7 +10,7 @@ import type { RecordedClient } from "./recorded-client.ts";
 import { RecordedWatches } from "./recorded-watches.ts";
 import { Subject } from "./subject.ts";
 import { WatchClient } from "./watch-client.ts";
-import { delay } from "./subject.ts";
+import { delay } from "../../support/delay.ts";
 
 const KUBE_CLIENTS = 8;
 const LEASE_CLIENTS = 2;

@@ -3,6 +3,7 @@ import { EventEmitter, once } from "node:events";
 import path from "node:path";
 import type { LeanClientOptions } from "../../../bench/client/lean-client.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
+import { delay } from "../../support/delay.ts";
 import type { PlinthProcess } from "../../support/plinth-process.ts";
 import { startPlinth } from "../../support/plinth-process.ts";
 import type { Call } from "../history/history.ts";
@@ -144,8 +145,4 @@ export class Subject {
     this.isDown = false;
     this.signal("running");
   }
-}
-
-export function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -10,7 +10,7 @@ import type { RecordedClient } from "./recorded-client.ts";
 import type { RecordedWatch } from "./recorded-watches.ts";
 import { RecordedWatches } from "./recorded-watches.ts";
 import type { Subject } from "./subject.ts";
-import { delay } from "./subject.ts";
+import { delay } from "../../support/delay.ts";
 
 /** Small, so that the server notices soon who does not read. */
 const STREAM_WINDOW = 64 * 1024;

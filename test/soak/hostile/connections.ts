@@ -9,7 +9,7 @@ import { prefixWatch } from "../../../bench/client/requests.ts";
 import { tellAtWork } from "../../../bench/tell-starter.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import { Random } from "../../guarantees/traffic/random.ts";
-import { pause } from "../pause.ts";
+import { delay } from "../../support/delay.ts";
 
 const [url, seed, connections] = process.argv.slice(2);
 const random = new Random(Number(seed));
@@ -25,19 +25,19 @@ function open(): Socket {
 const VISITS: readonly (() => Promise<void>)[] = [
   async () => {
     const sockets = Array.from({ length: Number(connections) }, open);
-    await pause(random.integer(500, 3_000));
+    await delay(random.integer(500, 3_000));
     for (const socket of sockets) socket.destroy();
   },
   async () => {
     const sockets = Array.from({ length: 20 }, open);
     for (const socket of sockets) {
-      await Promise.race([once(socket, "connect"), pause(1_000)]);
+      await Promise.race([once(socket, "connect"), delay(1_000)]);
       const noise = Buffer.from(Array.from({ length: 200 }, () => random.integer(0, 256)));
       socket.write(
         random.pick([noise, HTTP2_PREFACE, Buffer.concat([Buffer.from(HTTP2_PREFACE), noise]), "GET /healt"]),
       );
     }
-    await pause(1_000);
+    await delay(1_000);
     for (const socket of sockets) socket.destroy();
   },
   async () => {
@@ -46,7 +46,7 @@ const VISITS: readonly (() => Promise<void>)[] = [
     const stream = client.watch();
     stream.send({ case: "create", request: prefixWatch("/", { prevKv: true, startRevision: 0 }) });
     client.lean.pauseReading();
-    await pause(random.integer(2_000, 8_000));
+    await delay(random.integer(2_000, 8_000));
     client.lean.destroy();
   },
 ];
@@ -56,5 +56,5 @@ for (;;) {
   await random
     .pick(VISITS)()
     .catch(() => undefined);
-  await pause(random.integer(50, 500));
+  await delay(random.integer(50, 500));
 }

@@ -29,7 +29,7 @@ import { LeanClient } from "../../../bench/client/lean-client.ts";
 import { tellAtWork } from "../../../bench/tell-starter.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import { Random } from "../../guarantees/traffic/random.ts";
-import { pause } from "../pause.ts";
+import { delay } from "../../support/delay.ts";
 import { POPULATION_PREFIX, populationKey } from "../population.ts";
 
 const [url, seed] = process.argv.slice(2);
@@ -81,10 +81,10 @@ const ATTACKS: Readonly<Record<string, (client: EtcdClient) => Promise<unknown>>
     const stream = client.watch();
     for (let i = 0; i < 20_000; i++) {
       stream.send({ case: "create", request: watchCreateRequest(`/hostile/${i}`) });
-      if (i % 1_000 === 999) await pause(20);
+      if (i % 1_000 === 999) await delay(20);
     }
     for (let i = 0; i < 2_000; i++) stream.requestProgress();
-    await pause(2_000);
+    await delay(2_000);
   },
   "filters without end": () => gzipped("/etcdserverpb.Watch/Watch", watchWithFilters(2_000_000)),
   "operations without end": () => gzipped("/etcdserverpb.KV/Txn", emptyFields(2, 1_000_000)),
@@ -93,7 +93,7 @@ const ATTACKS: Readonly<Record<string, (client: EtcdClient) => Promise<unknown>>
     const request = encode(writeRangeRequest, rangeRequest(POPULATION_PREFIX, { rangeEnd: end }));
     lean.unary("/etcdserverpb.KV/Range", request, () => {});
     lean.pauseReading();
-    await pause(3_000);
+    await delay(3_000);
   },
   "a list of everything": ({ lean }) =>
     lean.call(
@@ -184,5 +184,5 @@ tellAtWork();
 for (;;) {
   // Refused, or the server is down: the next one comes all the same.
   await attack().catch(() => undefined);
-  await pause(random.integer(50, 500));
+  await delay(random.integer(50, 500));
 }
