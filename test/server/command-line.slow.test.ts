@@ -101,7 +101,8 @@ const hasScript = spawnSync("script", ["--version"]).status === 0;
 
 /** Runs the command on a terminal, types Ctrl+C when its output has that text, and gives all of the output. */
 async function runOnTerminal(flags: readonly string[], until: string): Promise<string> {
-  const command = [path.join(root, "bin", "plinth"), ...flags].join(" ");
+  // `exec`: a shell that stays would hear Ctrl+C too, and some then end by it whatever its child says.
+  const command = ["exec", path.join(root, "bin", "plinth"), ...flags].join(" ");
   const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
     stdio: ["pipe", "pipe", "ignore"],
   });
