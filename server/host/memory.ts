@@ -22,11 +22,11 @@ function memoryBytes(): number {
 /** Kept back of the heap, however small: to end in order needs memory as well. */
 const RESERVED_BYTES = 4 * MEBIBYTE;
 
-/** The limit of old objects: as the launcher or an operator has given it, the last word on the command line. */
+/** The limit of old objects: as the command, the launcher or an operator has given it, the last word on the command line. */
 function oldLimitBytes(): number {
   const options = [process.env["NODE_OPTIONS"], ...process.execArgv].join(" ");
-  const given = [...options.matchAll(/--max[-_]old[-_]space[-_]size[= ](\d+)/g)].at(-1);
-  if (given !== undefined) return Number(given[1]) * MEBIBYTE;
+  const given = [...options.matchAll(/--max[-_]old[-_]space[-_]size([-_]percentage)?[= ]([\d.]+)/g)].at(-1);
+  if (given !== undefined) return Number(given[2]) * (given[1] === undefined ? MEBIBYTE : memoryBytes() / 100);
   const { heap_size_limit: bytes } = v8.getHeapStatistics();
   return bytes > YOUNG_BYTES ? bytes - YOUNG_BYTES : bytes / 2;
 }

@@ -65,6 +65,21 @@ describe("the heap", () => {
     expect(run([], { NODE_OPTIONS: "--max-old-space-size=300" }).ended).toMatch(/^--import$/);
     expect(run([], {}, ["--version"]).ended).toMatch(/^--import$/);
   });
+
+  test.each([
+    ["", /^--max-old-space-size-percentage=75$/],
+    ["--max_old_space_size=300", /^$/],
+    ["--max-heap-size=300", /^$/],
+  ])("has its limit from the command plinth at once, where NODE_OPTIONS=%o says none", (options, expected) => {
+    const command = path.join(import.meta.dirname, "..", "..", "bin", "plinth");
+    const { pid, stdout } = spawnSync(command, ["--data-dir=/dev/null/none"], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_OPTIONS: `${options} --import "${tellOptions.replaceAll('"', "'")}"` },
+    });
+    expect([...stdout.matchAll(/^options (\d+) (.*)$/gm)].map(([, id, given]) => [Number(id), given])).toEqual([
+      [pid, expect.stringMatching(expected)],
+    ]);
+  });
 });
 
 test("what serving does not need is not loaded before it serves", async () => {
