@@ -26,7 +26,10 @@ export interface PlinthOptions {
 
 const serverMainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 const readyLine = "ready to serve client requests";
+/** What a server says every few seconds while it replays its journal. */
+const progressLine = "the server is starting:";
 
+/** Since it began, or last said how far it has come. */
 const readyMillisecondsMax = 60_000;
 const stopMillisecondsMax = 30_000;
 const logLinesInError = 20;
@@ -80,15 +83,18 @@ export class PlinthProcess {
     assert(this.#run === null, "one run at a time");
     const run = startRun(this.#command(), this.#ownFolder ?? "");
     this.#run = run;
-    const { promise: ready, resolve } = Promise.withResolvers<"ready">();
+    const { promise: readyOrLate, resolve } = Promise.withResolvers<string>();
+    const late = setTimeout(resolve, readyMillisecondsMax, tooLate).unref();
     for (const output of [run.child.stdout, run.child.stderr]) {
       assert(output !== null, "its output is a pipe");
       createInterface({ input: output }).on("line", (line) => {
         this.logLines.push(line);
         if (line.includes(readyLine)) resolve("ready");
+        else if (line.includes(progressLine)) late.refresh();
       });
     }
-    const outcome = await Promise.race([ready, run.ended, elapsed(readyMillisecondsMax)]);
+    const outcome = await Promise.race([readyOrLate, run.ended]);
+    clearTimeout(late);
     if (outcome !== "ready") throw this.#failure(`was not ready: ${outcome}`);
   }
 
