@@ -6,14 +6,14 @@
  * frames at the disk were measured: no faster at 64 and 512 appenders, and recovery could not tell a crash from damage.
  */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import { Batch } from "./batch.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
-import { FrameHeader, FRAME_HEADER_BYTES } from "./frame.ts";
+import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS, sealFrame } from "./frame.ts";
 import type { AcceptLoss, Journal, JournalListener, RecordRun } from "./journal.ts";
 import { JournalError } from "./journal.ts";
 import type { Clock, Turns } from "./time.ts";
@@ -52,6 +52,8 @@ export interface DirectoryJournalOptions {
   readonly disk?: Disk;
   readonly clock: Clock;
   readonly turns: Turns;
+  /** The wall clock, Unix ms: what frames tell people. Nothing is decided by it. */
+  readonly wallMs: () => number;
 }
 
 export class DirectoryJournal implements Journal {
@@ -65,6 +67,7 @@ export class DirectoryJournal implements Journal {
   readonly #listener: JournalListener;
   readonly #clock: Clock;
   readonly #turns: Turns;
+  readonly #wallMs: () => number;
   readonly #onFlush: DirectoryJournalOptions["onFlush"];
   readonly #batchBytes: number;
   readonly #header = new FrameHeader();
@@ -91,13 +94,14 @@ export class DirectoryJournal implements Journal {
     this.#listener = options.listener;
     this.#clock = options.clock;
     this.#turns = options.turns;
+    this.#wallMs = options.wallMs;
     this.#onFlush = options.onFlush;
     this.#batchBytes = Math.min(FRAME_BYTES_SOFT, segmentBytes - SEGMENT_HEADER_BYTES);
     this.#open = new Batch(this.#batchBytes);
     this.epoch = log.lastEpoch;
     this.appended = log.lastPosition;
     this.committed = log.lastPosition;
-    this.#header.committed = this.committed;
+    this.#header.kind = KIND_BARRIER;
     log.onStalled = (reason) => this.#listener.onStalled?.(reason);
     assert(this.epoch >= 1, "a writer has a reign");
     assert(this.first <= this.appended + 1, "the first record kept is one that there is, or the next");
@@ -200,16 +204,17 @@ export class DirectoryJournal implements Journal {
     assert(this.#flying === null, "one batch at the disk at a time");
     assert(this.committed === this.#log.lastPosition, "what is durable is committed");
     const header = this.#header;
-    assert(header.committed <= this.committed, "the committed position does not go back");
+    assert(header.committed <= this.#log.lastIndex, "the committed index does not go back");
     header.length = batch.length;
+    header.kind = batch.recordCount === 0 ? KIND_BARRIER : KIND_RECORDS;
+    follow(header, this.#log);
     header.epoch = this.epoch;
-    header.previousPosition = this.#log.lastPosition;
-    header.previousEpoch = this.#log.lastEpoch;
-    header.lastPosition = header.previousPosition + batch.recordCount;
-    header.committed = this.committed;
+    header.lastPosition += batch.recordCount;
+    header.wallMs = this.#wallMs();
     assert(header.lastPosition <= this.appended, "only what was appended is sent");
     this.#flying = batch;
     this.#flyingSince = this.#clock.nowMs();
+    sealFrame(batch.frame, header, this.#log.salt);
     this.#log.append(batch.frame, header, this.#onDurable);
   }
 
@@ -225,6 +230,7 @@ export class DirectoryJournal implements Journal {
     const milliseconds = this.#clock.nowMs() - this.#flyingSince;
     assert(this.#log.lastPosition === this.committed + recordCount, "the durable frame is the batch that was sent");
     this.committed = this.#log.lastPosition;
+    this.#log.committed = this.#log.lastIndex;
     this.pendingBytes -= batch.recordBytes;
     assert(this.committed <= this.appended, "only what was appended is committed");
     assert(this.pendingBytes >= 0, "pending bytes are counted once");
@@ -254,7 +260,7 @@ export class DirectoryJournal implements Journal {
     assert(this.#flying === null, "nothing is at the disk when the files are released");
     if (this.#failure === null) {
       assert(this.committed === this.appended, "a journal closes with all records committed");
-      assert(this.#header.committed === this.committed, "the last frame says that all before it was committed");
+      assert(this.#header.kind === KIND_BARRIER, "the last frame says that all before it was committed");
     }
     await this.#log.close();
   }
@@ -262,7 +268,7 @@ export class DirectoryJournal implements Journal {
   /** Waits for the appended records, then writes down that all of them are committed, for the next open to know. */
   async #settle(): Promise<void> {
     while (this.#failure === null && this.committed < this.appended) await this.#change();
-    if (this.#failure === null && this.#header.committed < this.committed) {
+    if (this.#failure === null && this.#header.kind === KIND_RECORDS) {
       this.#send(this.#batchFor(0));
       while (this.#flying !== null) await this.#change();
     }
@@ -329,10 +335,17 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
   assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
-  const newClusterId = clusterId ?? randomBytes(16).toString("hex");
+  const made = {
+    newClusterId: clusterId ?? randomBytes(16).toString("hex"),
+    newSalt: randomInt(1, 2 ** 32),
+    newReplicaId: randomInt(1, 2 ** 48 - 1),
+  };
   const reserve = new RoomReserve(disk, directory, segmentBytes);
   const open = (): Promise<DirectoryLog> =>
-    openLog({ disk, clock, directory, segmentBytes, clusterId, newClusterId, mustExist, acceptLoss, reserve });
+    openLog(
+      { disk, clock, directory, segmentBytes, clusterId, ...made, mustExist, acceptLoss, reserve },
+      options.wallMs,
+    );
   if (options.isAgain === true) {
     await reserve.prove().catch((error: unknown) => {
       throw ioError(directory, "looking for room", error);
@@ -348,7 +361,7 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
 }
 
 /** Opens the log and begins the next epoch. */
-async function openLog(options: DirectoryLogOptions): Promise<DirectoryLog> {
+async function openLog(options: DirectoryLogOptions, wallMs: () => number): Promise<DirectoryLog> {
   let log: DirectoryLog;
   try {
     log = await openDirectoryLog(options);
@@ -357,7 +370,7 @@ async function openLog(options: DirectoryLogOptions): Promise<DirectoryLog> {
   }
   const { lastPosition, lastEpoch } = log;
   try {
-    await appendBarrier(log);
+    await appendBarrier(log, wallMs());
   } catch (error) {
     await log.close();
     throw error;
@@ -368,17 +381,29 @@ async function openLog(options: DirectoryLogOptions): Promise<DirectoryLog> {
 }
 
 /** Begins the next epoch with a frame that holds nothing but it. */
-function appendBarrier(log: DirectoryLog): Promise<void> {
+function appendBarrier(log: DirectoryLog, wallMs: number): Promise<void> {
   const header = new FrameHeader();
   header.length = FRAME_HEADER_BYTES;
+  header.kind = KIND_BARRIER;
+  follow(header, log);
   header.epoch = log.lastEpoch + 1;
-  header.previousPosition = log.lastPosition;
-  header.previousEpoch = log.lastEpoch;
-  header.lastPosition = log.lastPosition;
-  header.committed = log.lastPosition;
+  header.wallMs = wallMs;
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES);
+  sealFrame(frame, header, log.salt);
   return new Promise((resolveDurable, reject) => {
-    log.append(Buffer.alloc(FRAME_HEADER_BYTES), header, (error) =>
-      error === null ? resolveDurable() : reject(error),
-    );
+    log.append(frame, header, (error) => {
+      if (error !== null) return reject(error);
+      log.committed = log.lastIndex;
+      resolveDurable();
+    });
   });
+}
+
+/** Has a frame follow the last one of the log, which is committed: this journal is a quorum of one. */
+function follow(header: FrameHeader, log: DirectoryLog): void {
+  header.index = log.lastIndex + 1;
+  header.previousEpoch = log.lastEpoch;
+  header.previousPosition = log.lastPosition;
+  header.lastPosition = log.lastPosition;
+  header.committed = log.lastIndex;
 }

@@ -3,9 +3,6 @@
 /** Largest record: a request of 64 MiB, which is forty times etcd's default, and what a server puts before it. */
 export const RECORD_BYTES_MAX = 64 * 1024 * 1024 + 64 * 1024;
 
-/** Largest record of format version 1. A larger one makes its segment one of version 2. */
-export const RECORD_BYTES_MAX_V1 = 4 * 1024 * 1024;
-
 /** A frame is closed before it grows beyond this; only a single record larger than that makes a larger frame. */
 export const FRAME_BYTES_SOFT = 1024 * 1024;
 

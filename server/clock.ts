@@ -1,7 +1,8 @@
 /**
  * Time and turns of the event loop as the server sees them, behind seams so that tests turn both by hand: this is the one
  * place below the sockets that calls `setImmediate`, `setTimeout` and `performance.now`. Time is of the monotonic kind
- * only: nothing the server decides may depend on a clock that can be set back.
+ * only: nothing the server decides may depend on a clock that can be set back. The wall clock is
+ * for people alone.
  */
 import { performance } from "node:perf_hooks";
 import type { Clock, Turns } from "../journal/time.ts";
@@ -28,5 +29,8 @@ export const systemTurns: Turns = {
   later: (run) => void setImmediate(run),
 };
 
-/** Both, for what takes both. */
-export const systemTime = { clock: systemClock, turns: systemTurns } as const;
+/** The machine's wall clock, Unix ms. */
+export const systemWallMs = (): number => Date.now();
+
+/** All of them, for what takes them. */
+export const systemTime = { clock: systemClock, turns: systemTurns, wallMs: systemWallMs } as const;

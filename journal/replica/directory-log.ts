@@ -3,27 +3,23 @@
  * or other replicas.
  */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { isMissing, writeDurably, writeFailure } from "./disk.ts";
 import type { FrameHeader } from "../frame.ts";
-import { RECORD_HEADER_BYTES, writeFrameHeader } from "../frame.ts";
+import { FRAME_HEADER_BYTES, KIND_BARRIER, RECORD_HEADER_BYTES } from "../frame.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
 import type { Clock } from "../time.ts";
 import { ioError } from "../journal-errors.ts";
+import type { ReplicaFacts } from "./facts.ts";
+import type { LogEnd } from "./log-end.ts";
+import { continues } from "./log-end.ts";
 import type { Mark } from "./mark.ts";
 import { openMark } from "./mark.ts";
+import type { RecoveredLog } from "./recovery.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
-import {
-  encodeSegmentHeader,
-  frameBytesMax,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_SECTOR_BYTES,
-  segmentName,
-  versionFor,
-} from "./segment.ts";
+import { emptySegment, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
 import type { RoomReserve } from "./room-reserve.ts";
 import { SegmentPreparer } from "./segment-preparer.ts";
 import { Stall } from "./stall.ts";
@@ -37,11 +33,20 @@ export interface DirectoryLogOptions {
   readonly clusterId: string | null;
   /** The cluster a new log is made for. */
   readonly newClusterId: string;
+  /** Random numbers of a new log: its frames' salt, which is not 0, and its replica's name. */
+  readonly newSalt: number;
+  readonly newReplicaId: number;
   readonly reserve: RoomReserve;
   /** A log was made here once: an empty or missing directory is refused. */
   readonly mustExist: boolean;
   /** Null to refuse a loss. */
   readonly acceptLoss: AcceptLoss | null;
+}
+
+/** What is known of a log's end when it is opened. */
+interface RecoveredEnd {
+  readonly end: LogEnd;
+  readonly committed: number;
 }
 
 export class DirectoryLog {
@@ -50,8 +55,10 @@ export class DirectoryLog {
   readonly salt: number;
   readonly clusterId: string;
   /** Of the last durable frame. */
+  lastIndex: number;
   lastPosition: number;
   lastEpoch: number;
+  #committed: number;
 
   readonly #disk: Disk;
   readonly #directory: string;
@@ -69,6 +76,7 @@ export class DirectoryLog {
   /** The frame at the disk. */
   #onDurable: ((error: JournalError | null) => void) | null = null;
   #frameLength = 0;
+  #frameIndex = 0;
   #frameLastPosition = 0;
   #frameEpoch = 0;
 
@@ -78,15 +86,17 @@ export class DirectoryLog {
     segments: Segment[],
     file: DiskFile,
     fileBytes: number,
-    lastEpoch: number,
+    { end, committed }: RecoveredEnd,
   ) {
     const last = segments.at(-1);
     assert(last !== undefined, "a log has a segment to write to");
     this.segments = segments;
     this.salt = last.salt;
     this.clusterId = last.clusterId;
-    this.lastPosition = last.lastPosition;
-    this.lastEpoch = lastEpoch;
+    this.lastIndex = end.lastIndex;
+    this.lastPosition = end.lastPosition;
+    this.lastEpoch = end.lastEpoch;
+    this.#committed = committed;
     this.#disk = options.disk;
     this.#directory = options.directory;
     this.#segmentBytes = options.segmentBytes;
@@ -101,6 +111,29 @@ export class DirectoryLog {
 
   get isWriting(): boolean {
     return this.#onDurable !== null;
+  }
+
+  /** Index of the first frame kept, or of the next one. */
+  get first(): number {
+    return this.segments[0].firstIndex;
+  }
+
+  get facts(): ReplicaFacts {
+    return this.#mark.facts;
+  }
+
+  /**
+   * Index of the last frame that is durable here and known to be committed; only grows. The mark lags behind it: a later
+   * open may find an earlier one.
+   */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  set committed(index: number) {
+    assert(index >= this.#committed, "what is committed stays so");
+    assert(index <= this.lastIndex, "what is known to be committed is durable");
+    this.#committed = index;
   }
 
   get firstPosition(): number {
@@ -121,20 +154,18 @@ export class DirectoryLog {
   }
 
   /**
-   * Writes the frame whose records lie in `bytes` behind the header's place; `header` must continue the log. One frame
+   * Writes the sealed frame at the beginning of `bytes`, which `header` tells of and which must continue the log. One frame
    * at a time: recovery relies on it. After a failure the log takes no more; its end is unknown until it is opened again.
    *
    * @param onDurable - called in a later turn: null when the frame is durable
    */
   append(bytes: Buffer, header: FrameHeader, onDurable: (error: JournalError | null) => void): void {
     assert(this.#onDurable === null, "one frame at the disk at a time");
-    assert(header.previousPosition === this.lastPosition, "a frame continues the log");
-    assert(header.previousEpoch === this.lastEpoch, "a frame names the epoch before it");
-    if (header.epoch > this.lastEpoch)
-      assert(header.lastPosition === this.lastPosition, "an epoch begins with a barrier");
-    writeFrameHeader(bytes, header, this.salt);
+    assert(continues(header, this), "a frame continues the log");
+    if (header.epoch > this.lastEpoch) assert(header.kind === KIND_BARRIER, "an epoch begins with a barrier");
     this.#onDurable = onDurable;
     this.#frameLength = header.length;
+    this.#frameIndex = header.index;
     this.#frameLastPosition = header.lastPosition;
     this.#frameEpoch = header.epoch;
     const check = this.#mark.follow(this);
@@ -153,17 +184,12 @@ export class DirectoryLog {
   #place(bytes: Buffer): void {
     const active = this.#active;
     const length = this.#frameLength;
-    // A segment's name is its first record, so one that holds no record cannot have a successor: it grows instead.
-    const holdsRecords = active.lastPosition >= active.firstPosition;
-    const isTooLarge = length > frameBytesMax(active.version);
-    const begins = (act: () => Promise<JournalError | null>): void =>
-      void this.#stall.untilDone(act).then((reason) => (reason === null ? this.#write(bytes) : this.#end(reason)));
-    if ((active.end + length > this.#fileBytes || isTooLarge) && holdsRecords) {
-      begins(() => this.#roll());
-    } else if (isTooLarge) {
-      begins(() => this.#raiseVersion(length));
-    } else {
+    // A segment's name is its first frame, so one that holds none cannot have a successor: it grows for a large frame.
+    if (active.end + length <= this.#fileBytes || active.lastIndex < active.firstIndex) {
       this.#write(bytes);
+    } else {
+      const rolling = this.#stall.untilDone(() => this.#roll());
+      void rolling.then((reason) => (reason === null ? this.#write(bytes) : this.#end(reason)));
     }
   }
 
@@ -200,14 +226,17 @@ export class DirectoryLog {
       verifySegment(segment);
       if (index === 0) continue;
       const before = this.segments[index - 1];
-      assert(before.lastPosition >= before.firstPosition, "a segment with a successor holds a record");
+      assert(before.lastIndex >= before.firstIndex, "a segment with a successor holds a frame");
+      assert(segment.firstIndex === before.lastIndex + 1, "a segment begins behind the frame before it");
       assert(segment.firstPosition === before.lastPosition + 1, "a segment begins behind the record before it");
       assert(segment.number === before.number + 1, "segments are numbered without gaps");
       assert(segment.previousEpoch >= before.previousEpoch, "epochs only grow");
       assert(segment.salt === this.salt, "all segments of a journal have one salt");
       assert(segment.clusterId === this.clusterId, "all segments of a journal are of one cluster");
     }
+    assert(this.#active.lastIndex === this.lastIndex, "the log ends where its last segment does");
     assert(this.#active.lastPosition === this.lastPosition, "the log ends where its last segment does");
+    assert(this.committed <= this.lastIndex, "what is known to be committed is durable");
     assert(this.lastEpoch >= this.#active.previousEpoch, "epochs only grow");
   }
 
@@ -223,6 +252,14 @@ export class DirectoryLog {
   /** Makes durable in the mark what the log holds. */
   mark(): Promise<void> {
     return this.#mark.set(this, this.segments[0]);
+  }
+
+  /** Makes facts durable that must not be forgotten. */
+  remember(facts: ReplicaFacts, onDurable: (error: JournalError | null) => void): void {
+    this.#mark.remember(this, facts).then(
+      () => onDurable(null),
+      (error: unknown) => onDurable(ioError(this.#directory, "writing the mark", error)),
+    );
   }
 
   /** Releases the files. Nothing may be at the disk. */
@@ -244,12 +281,12 @@ export class DirectoryLog {
   }
 
   #write(bytes: Buffer): void {
-    const { end, firstPosition, lastPosition, path } = this.#active;
+    const { end, firstIndex, lastIndex, path } = this.#active;
     assert(this.#file.path === path, "the file written to is that of the last segment");
     assert(end >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
-    assert(lastPosition === this.lastPosition, "the log ends where its last segment does");
+    assert(lastIndex === this.lastIndex, "the log ends where its last segment does");
     const fits = end + this.#frameLength <= this.#fileBytes;
-    if (lastPosition >= firstPosition) assert(fits, "only a segment without records grows");
+    if (lastIndex >= firstIndex) assert(fits, "only a segment without frames grows");
     this.#file.write(bytes, this.#frameLength, end, this.#onWritten);
   }
 
@@ -260,7 +297,9 @@ export class DirectoryLog {
       assert(this.#frameLastPosition >= this.lastPosition, "positions only grow");
       assert(this.#frameEpoch >= this.lastEpoch, "epochs only grow");
       active.end += this.#frameLength;
+      active.lastIndex = this.#frameIndex;
       active.lastPosition = this.#frameLastPosition;
+      this.lastIndex = this.#frameIndex;
       this.lastPosition = this.#frameLastPosition;
       this.lastEpoch = this.#frameEpoch;
       this.#fileBytes = Math.max(this.#fileBytes, active.end);
@@ -276,33 +315,18 @@ export class DirectoryLog {
     onDurable(error);
   }
 
-  /** Lets the last segment, which holds no record yet, take a frame of this length. */
-  async #raiseVersion(frameBytes: number): Promise<JournalError | null> {
-    const active = this.#active;
-    assert(active.lastPosition < active.firstPosition, "a segment that holds records is left for the next");
-    const version = versionFor(frameBytes);
-    try {
-      // What changes lies in one sector.
-      await writeDurably(this.#file, encodeSegmentHeader({ ...active, version }), SEGMENT_SECTOR_BYTES, 0);
-    } catch (error) {
-      return ioError(active.path, "writing the segment's header", error);
-    }
-    active.version = version;
-    return null;
-  }
-
   /**
    * Makes the next segment the last, as far as the attempt before has not come. Resolves to the reason when it cannot; no
    * byte of the frame that asked for it is written by then, so it may be tried again.
    */
   async #roll(): Promise<JournalError | null> {
-    const { number, clusterId, lastPosition } = this.#active;
-    assert(lastPosition === this.lastPosition, "a segment is left behind its last record");
+    const { number, clusterId, lastIndex } = this.#active;
+    assert(lastIndex === this.lastIndex, "a segment is left behind its last frame");
     const header = {
-      version: versionFor(this.#frameLength),
       salt: this.salt,
       clusterId,
       number: number + 1,
+      firstIndex: this.lastIndex + 1,
       firstPosition: this.lastPosition + 1,
       previousEpoch: this.lastEpoch,
     };
@@ -333,14 +357,15 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   const mark = await openMark(options);
   let log: DirectoryLog;
   try {
-    const { segments, lastEpoch } = await recoverLog(options, mark.found);
-    log = await (segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, segments, lastEpoch));
+    const recovered = await recoverLog(options, mark.found);
+    log = await (recovered.segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, recovered));
   } catch (error) {
     await mark.close();
     throw error;
   }
   try {
-    await log.mark();
+    // Where a loss was accepted, the mark tells of more than there is.
+    await (log.lastIndex < mark.found.lastIndex ? mark.lower(log) : log.mark());
   } catch (error) {
     await log.close();
     throw error;
@@ -351,37 +376,34 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
 async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<DirectoryLog> {
   const { disk, directory, segmentBytes } = options;
   const header = {
-    version: versionFor(0),
-    salt: randomInt(1, 0x1_0000_0000),
+    salt: options.newSalt,
     clusterId: options.newClusterId,
     number: 1,
+    firstIndex: 1,
     firstPosition: 1,
     previousEpoch: 0,
   };
   const file = await beginSegment(await preparerFor(options).take(), header);
   try {
     const segment = await nameSegment(disk, directory, file, header);
-    return new DirectoryLog(options, mark, [segment], file, segmentBytes, 0);
+    const end = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
+    return new DirectoryLog(options, mark, [segment], file, segmentBytes, { end, committed: 0 });
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-async function continueLog(
-  options: DirectoryLogOptions,
-  mark: Mark,
-  segments: Segment[],
-  lastEpoch: number,
-): Promise<DirectoryLog> {
+async function continueLog(options: DirectoryLogOptions, mark: Mark, recovered: RecoveredLog): Promise<DirectoryLog> {
   const { disk, segmentBytes } = options;
+  const { segments } = recovered;
   const last = segments[segments.length - 1];
   const file = await disk.openForWriting(last.path);
   try {
     const { bytes } = await file.size();
     assert(last.end <= bytes, "frames lie within their file");
     if (bytes < segmentBytes) await file.resize(segmentBytes);
-    return new DirectoryLog(options, mark, segments, file, Math.max(bytes, segmentBytes), lastEpoch);
+    return new DirectoryLog(options, mark, segments, file, Math.max(bytes, segmentBytes), recovered);
   } catch (error) {
     await file.close();
     throw error;
@@ -408,22 +430,26 @@ async function beginSegment(file: DiskFile, header: SegmentHeader): Promise<Disk
  * file's content, a name that a directory's sync could not make durable stays for the next sync to do.
  */
 async function nameSegment(disk: Disk, directory: string, file: DiskFile, header: SegmentHeader): Promise<Segment> {
-  const path = join(directory, segmentName(header.firstPosition));
+  const path = join(directory, segmentName(header.firstIndex));
   if (file.path !== path) {
     await disk.rename(file.path, path);
     file.path = path;
   }
   await disk.syncDirectory(directory);
-  return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
+  return emptySegment(header, path);
 }
 
-function verifySegment({ number, firstPosition, lastPosition, end }: Segment): void {
+function verifySegment({ number, firstIndex, lastIndex, firstPosition, lastPosition, end }: Segment): void {
   assert(number >= 1, "segments are numbered from 1");
+  assert(firstIndex >= number, "each segment before holds a frame");
   assert(firstPosition >= 1, "positions count from 1");
-  if (number === 1) assert(firstPosition === 1, "a journal begins with record 1");
+  if (firstIndex === 1) assert(firstPosition === 1, "a journal begins with record 1");
+  assert(lastIndex >= firstIndex - 1, "a segment holds no frame before its first");
   assert(lastPosition >= firstPosition - 1, "a segment holds no record before its first");
-  const bytesMin = SEGMENT_HEADER_BYTES + (lastPosition - firstPosition + 1) * RECORD_HEADER_BYTES;
-  assert(end >= bytesMin, "each record takes room");
+  const frames = lastIndex - firstIndex + 1;
+  const records = lastPosition - firstPosition + 1;
+  const bytesMin = SEGMENT_HEADER_BYTES + frames * FRAME_HEADER_BYTES + records * RECORD_HEADER_BYTES;
+  assert(end >= bytesMin, "each frame and each record takes room");
 }
 
 function ignoreMissing(error: unknown): void {

@@ -8,16 +8,18 @@
 import assert from "node:assert/strict";
 import type { DiskFile } from "./disk.ts";
 import { readFully } from "./disk.ts";
-import { FrameHeader, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import { continues } from "./log-end.ts";
 import type { SegmentHeader } from "./segment.ts";
-import { frameBytesMax, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment.ts";
 
 export class FrameScanner {
   /** The frame that `next` moved to. */
   readonly frame = new FrameHeader();
   /** Frames up to this offset may be read; it may be moved forward between two fills. */
   end: number;
-  /** Position and epoch of the last intact frame, at first those of the segment's header. */
+  /** Index, position and epoch of the last intact frame, at first those of the segment's header. */
+  lastIndex: number;
   lastPosition: number;
   lastEpoch: number;
   /** True after bytes at `offset` that are not the frame that must follow. */
@@ -25,7 +27,6 @@ export class FrameScanner {
 
   readonly #file: DiskFile;
   readonly #salt: number;
-  readonly #frameBytesMax: number;
   readonly #readBytes: number;
   #buffer: Buffer;
   /** Offset in the file of the buffer's first byte. */
@@ -40,10 +41,10 @@ export class FrameScanner {
     assert(end >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
     this.#file = file;
     this.#salt = header.salt;
-    this.#frameBytesMax = frameBytesMax(header.version);
     this.#readBytes = Math.max(FRAME_HEADER_BYTES, Math.min(readBytes, end - SEGMENT_HEADER_BYTES));
     this.#buffer = Buffer.allocUnsafeSlow(this.#readBytes);
     this.end = end;
+    this.lastIndex = header.firstIndex - 1;
     this.lastPosition = header.firstPosition - 1;
     this.lastEpoch = header.previousEpoch;
   }
@@ -84,21 +85,19 @@ export class FrameScanner {
     const available = this.#filled - this.#next;
     if (this.stopped || available < this.#needed) return false;
     const length = this.#buffer.readUInt32LE(this.#next);
-    if (length > available && length <= Math.min(this.#frameBytesMax, this.end - this.offset)) {
+    if (length > available && length <= Math.min(FRAME_BYTES_MAX, this.end - this.offset)) {
       this.#needed = length;
       return false;
     }
     const { frame } = this;
-    this.stopped =
-      !readFrame(this.#buffer, this.#next, this.#filled, this.#salt, frame) ||
-      frame.previousPosition !== this.lastPosition ||
-      frame.previousEpoch !== this.lastEpoch;
+    this.stopped = !readFrame(this.#buffer, this.#next, this.#filled, this.#salt, frame) || !continues(frame, this);
     if (this.stopped) return false;
     this.#next += frame.length;
     assert(this.#next <= this.#filled, "a frame is taken when all of it was read");
     assert(frame.lastPosition >= this.lastPosition, "positions only grow");
     assert(frame.epoch >= this.lastEpoch, "epochs only grow");
     this.#needed = FRAME_HEADER_BYTES;
+    this.lastIndex = frame.index;
     this.lastPosition = frame.lastPosition;
     this.lastEpoch = frame.epoch;
     return true;

@@ -81,8 +81,8 @@ export class LogCursor {
     }
     const successor = this.#log.successor(segment);
     if (successor === null || successor.number !== segment.number + 1) throw trimmed(this.#position, firstPosition);
-    assert(scanner.lastPosition === segment.lastPosition, "a segment's frames end with its last record");
-    assert(successor.firstPosition === segment.lastPosition + 1, "a segment begins behind the record before it");
+    assert(scanner.lastIndex === segment.lastIndex, "a segment's frames end with its last one");
+    assert(successor.firstIndex === segment.lastIndex + 1, "a segment begins behind the frame before it");
     await this.close();
     this.#scanner = null;
     this.#segment = successor;

@@ -7,6 +7,8 @@
  * frame is written unless the file had its name not longer than `MARK_LAG_MS` before.
  * It begins as an empty SQLite database, as SQLite has the kernel's locks and asks for that; this part never changes.
  * Two slots follow, in blocks of their own. The next state is written over the older one, so that one is always whole.
+ * What must not be forgotten or was taken back is written to both before it counts: a slot that is read in place of a
+ * damaged one may tell less, and nothing wrong.
  *
  *   offset   size   field
  *        0   4096   an SQLite database of one empty page
@@ -17,17 +19,28 @@
  *
  *   offset  size  field
  *        0     8  magic            "plinth-m"
- *        8     4  version          1
+ *        8     4  version          2
  *       12     4  salt             of the log, 0 when nothing is known of it
  *       16     8  sequence         1, 2, 3 …
  *       24     8  oldestNumber     of the first segment that trimming has left, 0 when nothing is known
- *       32     8  oldestPosition   of its first record; its name
+ *       32     8  oldestFirst      index of its first frame; its name
  *       40     8  newestNumber     of the segment written to, 0 when nothing is known
- *       48     8  newestPosition   of its first record; its name
+ *       48     8  newestFirst      index of its first frame; its name
  *       56     8  end              offset in it behind the last frame that was durable
- *       64     8  lastPosition     of the last record that was durable
- *       72     4  zero
- *       76     4  crc              zlib.crc32 of bytes 0 … 76
+ *       64     8  lastIndex        of the last frame that was durable
+ *       72     8  lastPosition     of the last record that was durable
+ *       80     8  committed        index of the last frame that was known to be committed, <= lastIndex
+ *       88     8  replicaId        made at random with the directory
+ *       96     8  promisedEpoch    no frame of a lower one is taken
+ *      104     8  promisedWriter   the process that it was promised to
+ *      112     4  leaseMsMax       the longest lease that was ever granted, ms
+ *      116     1  isWhole          0 while something that was committed is missing or damaged, else 1
+ *      117     1  memberCount      0 to 5
+ *      118     2  zero
+ *      120     8  membersIndex     of the configuration frame that the members come from
+ *      128   200  members          five times: zone (32 bytes, filled up with zeros), replicaId (8); zeros behind the last
+ *      328     …  zeros            to 508
+ *      508     4  crc              zlib.crc32 of bytes 0 … 508
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -35,6 +48,8 @@ import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "./disk.ts";
 import { isMissing, readFully, writeDurably } from "./disk.ts";
 import { readUint64, writeUint64 } from "../frame.ts";
+import type { Member, ReplicaFacts } from "./facts.ts";
+import { MEMBERS_MAX, newFacts } from "./facts.ts";
 import type { AcceptLoss } from "../journal.ts";
 import { JournalError } from "../journal.ts";
 import { corrupt, incomplete, ioError, REMEDY } from "../journal-errors.ts";
@@ -47,42 +62,54 @@ export const MARK_NAME = "MARK";
 /** While the file is made. What a crash leaves of it is made anew. */
 const UNNAMED_MARK = "MARK.tmp";
 
-const VERSION = 1;
+const VERSION = 2;
 const MAGIC = Buffer.from("plinth-m", "latin1");
 const PAGE_BYTES = 4096;
 const SLOT_OFFSETS = [PAGE_BYTES, 2 * PAGE_BYTES] as const;
 const FILE_BYTES = 3 * PAGE_BYTES;
 /** What of a slot is written: a sector, which is written as a whole or not at all by most disks. */
 const SLOT_BYTES = 512;
-const CRC_OFFSET = 76;
+const CRC_OFFSET = 508;
+const MEMBERS_OFFSET = 128;
+const MEMBER_BYTES = 40;
+const ZONE_BYTES = 32;
+const ZONE_PATTERN = /^[a-z0-9-]{1,32}$/;
 
 /** What a log was known to hold. */
 export interface Extent {
   readonly salt: number;
   readonly oldestNumber: number;
-  readonly oldestPosition: number;
+  /** What the name of the oldest segment says: the index of its first frame. */
+  readonly oldestFirst: number;
   readonly newestNumber: number;
-  readonly newestPosition: number;
+  readonly newestFirst: number;
   readonly end: number;
+  readonly lastIndex: number;
   readonly lastPosition: number;
+  /** Index of the last frame that was known to be committed. */
+  readonly committed: number;
 }
 
 /** Of a log of which nothing is known: it was never made, or by a program without marks. */
 export const UNKNOWN_EXTENT: Extent = {
   salt: 0,
   oldestNumber: 0,
-  oldestPosition: 0,
+  oldestFirst: 0,
   newestNumber: 0,
-  newestPosition: 0,
+  newestFirst: 0,
   end: 0,
+  lastIndex: 0,
   lastPosition: 0,
+  committed: 0,
 };
 
 /** The log as far as the mark tells of it. */
 export interface MarkedLog {
   readonly segments: readonly Segment[];
   readonly salt: number;
+  readonly lastIndex: number;
   readonly lastPosition: number;
+  readonly committed: number;
   /** A frame is at the disk. */
   readonly isWriting: boolean;
 }
@@ -90,6 +117,8 @@ export interface MarkedLog {
 export class Mark {
   /** What the last writer left. */
   readonly found: Extent;
+  /** As both slots tell them. */
+  facts: ReplicaFacts;
   /** A write of it failed for good: it takes no more until it is opened again. What may pass is tried again. */
   failure: JournalError | null = null;
 
@@ -100,12 +129,15 @@ export class Mark {
   /** Of the last slot that is whole. */
   #sequence: number;
   #oldestNumber: number;
-  #oldestPosition: number;
+  #oldestFirst: number;
+  /** As they are written from now on. */
+  #nextFacts: ReplicaFacts;
   /** Runs while frames are written: then the next one is not the first after a rest. */
   #timer: Timer | null = null;
   /** Where the log ended that was written down last. */
   #number = 0;
   #end = 0;
+  #committed = 0;
   /** The write at the disk, one at a time; it does not reject. */
   #writing: Promise<JournalError | null> | null = null;
 
@@ -116,7 +148,9 @@ export class Mark {
     this.#sequence = slot.sequence;
     this.found = slot.extent;
     this.#oldestNumber = slot.extent.oldestNumber;
-    this.#oldestPosition = slot.extent.oldestPosition;
+    this.#oldestFirst = slot.extent.oldestFirst;
+    this.facts = slot.facts;
+    this.#nextFacts = slot.facts;
   }
 
   /**
@@ -140,11 +174,30 @@ export class Mark {
   async set(log: MarkedLog, oldest: Segment): Promise<void> {
     if (oldest.number > this.#oldestNumber) {
       this.#oldestNumber = oldest.number;
-      this.#oldestPosition = oldest.firstPosition;
+      this.#oldestFirst = oldest.firstIndex;
     }
     while (this.#writing !== null) await this.#writing;
     const failure = this.failure ?? (await this.#write(log));
     if (failure !== null) throw failure;
+  }
+
+  /** Makes durable that the log holds less than it did. */
+  async lower(log: MarkedLog): Promise<void> {
+    const [oldest] = log.segments;
+    for (const _ of SLOT_OFFSETS) await this.set(log, oldest);
+  }
+
+  /** Makes facts durable that must not be forgotten. */
+  async remember(log: MarkedLog, facts: ReplicaFacts): Promise<void> {
+    assert(facts.replicaId === this.facts.replicaId, "a replica keeps its name");
+    assert(facts.promised >= this.facts.promised, "promised epochs only grow");
+    assert(facts.leaseMsMax >= this.facts.leaseMsMax, "a lease that was granted is not forgotten");
+    this.#nextFacts = facts;
+    await this.lower(log);
+    // What is written into a file that has lost its name is forgotten.
+    await this.#checkName();
+    if (this.failure !== null) throw this.failure;
+    this.facts = facts;
   }
 
   /** Releases the file and its lock. */
@@ -154,9 +207,9 @@ export class Mark {
     await this.#file.close();
   }
 
-  #isBehind({ segments }: MarkedLog): boolean {
+  #isBehind({ segments, committed }: MarkedLog): boolean {
     const { number, end } = segments[segments.length - 1];
-    return number !== this.#number || end !== this.#end;
+    return number !== this.#number || end !== this.#end || committed !== this.#committed;
   }
 
   #startTimer(log: MarkedLog): void {
@@ -185,29 +238,39 @@ export class Mark {
     assert(this.#writing === null, "one write of the mark at a time");
     const newest = log.segments.at(-1);
     assert(newest !== undefined, "a log has a segment to write to");
-    assert(newest.lastPosition === log.lastPosition, "a log ends where its last segment does");
+    const { lastIndex, lastPosition, committed } = log;
+    assert(newest.lastIndex === lastIndex, "a log ends where its last segment does");
+    assert(newest.lastPosition === lastPosition, "a log ends where its last segment does");
     assert(this.#oldestNumber <= newest.number, "trimming leaves a segment");
     const sequence = this.#sequence + 1;
-    encodeSlot(this.#slot, sequence, {
-      salt: log.salt,
-      oldestNumber: this.#oldestNumber,
-      oldestPosition: this.#oldestPosition,
-      newestNumber: newest.number,
-      newestPosition: newest.firstPosition,
-      end: newest.end,
-      lastPosition: log.lastPosition,
-    });
-    this.#writing = this.#writeSlot(sequence, newest.number, newest.end);
+    encodeSlot(
+      this.#slot,
+      sequence,
+      {
+        salt: log.salt,
+        oldestNumber: this.#oldestNumber,
+        oldestFirst: this.#oldestFirst,
+        newestNumber: newest.number,
+        newestFirst: newest.firstIndex,
+        end: newest.end,
+        lastIndex,
+        lastPosition,
+        committed,
+      },
+      this.#nextFacts,
+    );
+    this.#writing = this.#writeSlot(sequence, newest.number, newest.end, committed);
     return this.#writing;
   }
 
-  async #writeSlot(sequence: number, number: number, end: number): Promise<JournalError | null> {
+  async #writeSlot(sequence: number, number: number, end: number, committed: number): Promise<JournalError | null> {
     let failure: JournalError | null = null;
     try {
       await writeDurably(this.#file, this.#slot, SLOT_BYTES, SLOT_OFFSETS[sequence % 2]);
       this.#sequence = sequence;
       this.#number = number;
       this.#end = end;
+      this.#committed = committed;
     } catch (error) {
       // The slot may be torn. So it is the next to be written again, and the other one stays.
       failure = ioError(this.#file.path, "writing the mark", error);
@@ -225,6 +288,8 @@ export interface MarkOptions {
   /** A log was made here: directory and mark are not made. */
   readonly mustExist: boolean;
   readonly acceptLoss: AcceptLoss | null;
+  /** Of a replica that is made. */
+  readonly newReplicaId: number;
 }
 
 /**
@@ -233,11 +298,12 @@ export interface MarkOptions {
  * @throws JournalError `ERR_JOURNAL_INCOMPLETE` when it must exist and does not, `ERR_JOURNAL_LOCKED` when another owner
  *   has it, `ERR_JOURNAL_CORRUPT` when no slot of it is intact, `ERR_JOURNAL_FORMAT` when another version wrote it
  */
-export async function openMark({ disk, clock, directory, mustExist, acceptLoss }: MarkOptions): Promise<Mark> {
+export async function openMark(options: MarkOptions): Promise<Mark> {
+  const { disk, clock, directory, mustExist, acceptLoss, newReplicaId } = options;
   if (mustExist) await checkMade(disk, directory, acceptLoss);
   await disk.makeDirectory(directory);
   const path = join(directory, MARK_NAME);
-  if (!(await disk.list(directory)).includes(MARK_NAME)) await makeMark(disk, directory);
+  if (!(await disk.list(directory)).includes(MARK_NAME)) await makeMark(disk, directory, newReplicaId);
   const file = await disk.openLocked(path);
   try {
     return new Mark(disk, file, clock, await readSlot(file));
@@ -279,10 +345,10 @@ async function namesIn(disk: Disk, directory: string): Promise<string[]> {
   }
 }
 
-async function makeMark(disk: Disk, directory: string): Promise<void> {
+async function makeMark(disk: Disk, directory: string, replicaId: number): Promise<void> {
   const bytes = Buffer.alloc(FILE_BYTES);
   encodeEmptyDatabase(bytes);
-  encodeSlot(bytes.subarray(SLOT_OFFSETS[1]), 1, UNKNOWN_EXTENT);
+  encodeSlot(bytes.subarray(SLOT_OFFSETS[1]), 1, UNKNOWN_EXTENT, newFacts(replicaId));
   const file = await disk.create(join(directory, UNNAMED_MARK));
   try {
     await writeDurably(file, bytes, FILE_BYTES, 0);
@@ -296,6 +362,7 @@ async function makeMark(disk: Disk, directory: string): Promise<void> {
 interface Slot {
   readonly sequence: number;
   readonly extent: Extent;
+  readonly facts: ReplicaFacts;
 }
 
 /** The newest slot that is whole. */
@@ -311,19 +378,24 @@ async function readSlot(file: DiskFile): Promise<Slot> {
   return newest;
 }
 
-function encodeSlot(bytes: Buffer, sequence: number, extent: Extent): void {
+function encodeSlot(bytes: Buffer, sequence: number, extent: Extent, facts: ReplicaFacts): void {
   assert(extent.oldestNumber <= extent.newestNumber, "segments are numbered in order");
-  assert(extent.oldestPosition <= extent.newestPosition, "positions grow with the segments");
+  assert(extent.oldestFirst <= extent.newestFirst, "indexes grow with the segments");
+  assert(extent.committed <= extent.lastIndex, "what is known to be committed is durable");
+  bytes.fill(0, 0, SLOT_BYTES);
   MAGIC.copy(bytes, 0);
   bytes.writeUInt32LE(VERSION, 8);
   bytes.writeUInt32LE(extent.salt, 12);
   writeUint64(bytes, sequence, 16);
   writeUint64(bytes, extent.oldestNumber, 24);
-  writeUint64(bytes, extent.oldestPosition, 32);
+  writeUint64(bytes, extent.oldestFirst, 32);
   writeUint64(bytes, extent.newestNumber, 40);
-  writeUint64(bytes, extent.newestPosition, 48);
+  writeUint64(bytes, extent.newestFirst, 48);
   writeUint64(bytes, extent.end, 56);
-  writeUint64(bytes, extent.lastPosition, 64);
+  writeUint64(bytes, extent.lastIndex, 64);
+  writeUint64(bytes, extent.lastPosition, 72);
+  writeUint64(bytes, extent.committed, 80);
+  encodeFacts(bytes, facts);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_OFFSET)), CRC_OFFSET);
 }
 
@@ -340,12 +412,51 @@ function decodeSlot(bytes: Buffer, path: string): Slot | null {
     extent: {
       salt: bytes.readUInt32LE(12),
       oldestNumber: readUint64(bytes, 24),
-      oldestPosition: readUint64(bytes, 32),
+      oldestFirst: readUint64(bytes, 32),
       newestNumber: readUint64(bytes, 40),
-      newestPosition: readUint64(bytes, 48),
+      newestFirst: readUint64(bytes, 48),
       end: readUint64(bytes, 56),
-      lastPosition: readUint64(bytes, 64),
+      lastIndex: readUint64(bytes, 64),
+      lastPosition: readUint64(bytes, 72),
+      committed: readUint64(bytes, 80),
     },
+    facts: decodeFacts(bytes),
+  };
+}
+
+function encodeFacts(bytes: Buffer, facts: ReplicaFacts): void {
+  const { members } = facts;
+  assert(members.length <= MEMBERS_MAX, "the mark has room for the members");
+  writeUint64(bytes, facts.replicaId, 88);
+  writeUint64(bytes, facts.promised, 96);
+  writeUint64(bytes, facts.writer, 104);
+  bytes.writeUInt32LE(facts.leaseMsMax, 112);
+  bytes.writeUInt8(facts.isWhole ? 1 : 0, 116);
+  bytes.writeUInt8(members.length, 117);
+  writeUint64(bytes, facts.membersIndex, 120);
+  for (const [i, { zone, replicaId }] of members.entries()) {
+    assert(ZONE_PATTERN.test(zone), "a zone's name is short and plain");
+    const offset = MEMBERS_OFFSET + i * MEMBER_BYTES;
+    bytes.write(zone, offset, "latin1");
+    writeUint64(bytes, replicaId, offset + ZONE_BYTES);
+  }
+}
+
+function decodeFacts(bytes: Buffer): ReplicaFacts {
+  const members: Member[] = [];
+  for (let i = 0; i < bytes.readUInt8(117); i++) {
+    const offset = MEMBERS_OFFSET + i * MEMBER_BYTES;
+    const zone = bytes.toString("latin1", offset, offset + ZONE_BYTES).replace(/\0+$/, "");
+    members.push({ zone, replicaId: readUint64(bytes, offset + ZONE_BYTES) });
+  }
+  return {
+    replicaId: readUint64(bytes, 88),
+    promised: readUint64(bytes, 96),
+    writer: readUint64(bytes, 104),
+    leaseMsMax: bytes.readUInt32LE(112),
+    isWhole: bytes.readUInt8(116) === 1,
+    members,
+    membersIndex: readUint64(bytes, 120),
   };
 }
 

@@ -10,24 +10,24 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
-import { FrameHeader, readFrame } from "../frame.ts";
+import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
 import { FrameScanner } from "./frame-scanner.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
+import type { LogEnd } from "./log-end.ts";
 import type { Extent } from "./mark.ts";
 import type { Segment } from "./segment.ts";
-import { decodeSegmentHeader, frameBytesMax, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
+import { decodeSegmentHeader, emptySegment, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
 import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
 
 export interface RecoveredLog {
   /** Oldest first; empty in a new directory. */
   readonly segments: Segment[];
-  readonly lastPosition: number;
-  readonly lastEpoch: number;
-  /** Highest committed position that a frame tells of. */
+  readonly end: LogEnd;
+  /** Highest committed index that mark and frames tell of. */
   readonly committed: number;
 }
 
@@ -46,9 +46,8 @@ export interface RecoveryOptions {
 export async function recoverLog(options: RecoveryOptions, marked: Extent): Promise<RecoveredLog> {
   const { disk, directory, clusterId, acceptLoss } = options;
   const segments: Segment[] = [];
-  let lastPosition = 0;
-  let lastEpoch = 0;
-  let committed = 0;
+  let end: LogEnd = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
+  let { committed } = marked;
   const paths = await segmentPaths(disk, directory);
   if (paths.length === 0) refuse(missingBeginning(directory, undefined, marked));
   for (const [index, path] of paths.entries()) {
@@ -56,7 +55,7 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
     const file = isLast ? await disk.openForWriting(path) : await disk.openForReading(path);
     try {
       const segment = await readSegmentHeader(file, path);
-      checkPlace(segment, segments.at(-1), { lastPosition, lastEpoch }, clusterId);
+      checkPlace(segment, segments.at(-1), end, clusterId);
       if (index === 0) refuse(missingBeginning(directory, segment, marked));
       // Where all is missing that trimming had left, there is nothing to go on with.
       const acceptMissing = segment.number < marked.oldestNumber ? null : acceptLoss;
@@ -70,23 +69,24 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
           committed = Math.max(committed, scanner.frame.committed);
         }
       }
+      segment.lastIndex = scanner.lastIndex;
       segment.lastPosition = scanner.lastPosition;
       segment.end = scanner.offset;
       assert(segment.end <= size.bytes, "frames lie within their file");
       assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
-      ({ lastPosition, lastEpoch } = scanner);
+      end = { lastIndex: scanner.lastIndex, lastPosition: scanner.lastPosition, lastEpoch: scanner.lastEpoch };
       segments.push(segment);
       if (isLast)
-        await makeEndClean(file, segment, lastFrameStart, size, () =>
+        await makeEndClean(file, segment, end, lastFrameStart, size, () =>
           meetLoss(missingEnd(segment, marked), acceptLoss),
         );
     } finally {
       await file.close();
     }
   }
-  assert(committed <= lastPosition, "frames carry the commits of earlier records only");
-  assert(lastPosition === (segments.at(-1)?.lastPosition ?? 0), "a log ends where its last segment does");
-  return { segments, lastPosition, lastEpoch, committed };
+  assert(end.lastIndex === (segments.at(-1)?.lastIndex ?? 0), "a log ends where its last segment does");
+  // A loss that was accepted takes what was committed with it.
+  return { segments, end, committed: Math.min(committed, end.lastIndex) };
 }
 
 function refuse(error: JournalError | null): void {
@@ -114,8 +114,7 @@ async function segmentPaths(disk: Disk, directory: string): Promise<string[]> {
 async function readSegmentHeader(file: DiskFile, path: string): Promise<Segment> {
   const block = Buffer.alloc(SEGMENT_HEADER_BYTES);
   const count = await readFully(file, block, SEGMENT_HEADER_BYTES, 0);
-  const header = decodeSegmentHeader(block.subarray(0, count), path);
-  return { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
+  return emptySegment(decodeSegmentHeader(block.subarray(0, count), path), path);
 }
 
 /**
@@ -126,6 +125,7 @@ async function readSegmentHeader(file: DiskFile, path: string): Promise<Segment>
 async function makeEndClean(
   file: DiskFile,
   segment: Segment,
+  logEnd: LogEnd,
   lastFrameStart: number,
   { bytes: size, allocated }: { readonly bytes: number; readonly allocated: number },
   meetMissingEnd: () => Promise<void>,
@@ -135,8 +135,8 @@ async function makeEndClean(
   // A crash leaves bytes within one frame of the end. The look beyond is for greater damage; a file with no block behind
   // its frames is spared it, as it would read 64 MiB of nothing at each start of a small server.
   const isSparse = allocated <= Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
-  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + frameBytesMax(segment.version)) : size);
-  if (garbageEnd > end) await refuseLaterFrame(file, segment, garbageEnd, size);
+  const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + FRAME_BYTES_MAX) : size);
+  if (garbageEnd > end) await refuseLaterFrame(file, segment, logEnd, garbageEnd, size);
   await meetMissingEnd();
   if (garbageEnd > end) {
     const zeros = Buffer.alloc(Math.min(garbageEnd - end, RECOVERY_READ_BYTES));
@@ -174,10 +174,16 @@ async function endOfData(file: DiskFile, start: number, size: number): Promise<n
 }
 
 /** Refuses the segment when a later frame is intact: then the bytes behind its end were acknowledged records. */
-async function refuseLaterFrame(file: DiskFile, segment: Segment, garbageEnd: number, size: number): Promise<void> {
-  // A frame may end with zeros, so it may reach beyond the last byte that is not.
-  const bytes = Buffer.alloc(Math.min(size, garbageEnd + frameBytesMax(segment.version)) - segment.end);
+async function refuseLaterFrame(
+  file: DiskFile,
+  segment: Segment,
+  logEnd: LogEnd,
+  garbageEnd: number,
+  size: number,
+): Promise<void> {
+  // A header may end with zeros, so it may reach beyond the last byte that is not.
+  const bytes = Buffer.alloc(Math.min(size, garbageEnd + FRAME_HEADER_BYTES) - segment.end);
   await readFully(file, bytes, bytes.length, segment.end);
-  const refusal = laterFrame(bytes, segment);
+  const refusal = laterFrame(bytes, segment, logEnd);
   if (refusal !== null) throw refusal;
 }

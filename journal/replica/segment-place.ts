@@ -1,13 +1,8 @@
 /** Whether a segment belongs where it was found: to this cluster and this journal, right behind the one before. */
 import { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
+import type { LogEnd } from "./log-end.ts";
 import type { Segment } from "./segment.ts";
-
-/** Where the intact frames before a segment end: zeros where there are none. */
-export interface LogEnd {
-  readonly lastPosition: number;
-  readonly lastEpoch: number;
-}
 
 /**
  * @param clusterId - the cluster it must belong to, or null to take any
@@ -16,18 +11,20 @@ export interface LogEnd {
 export function checkPlace(
   segment: Segment,
   before: Segment | undefined,
-  { lastPosition, lastEpoch }: LogEnd,
+  { lastIndex, lastPosition, lastEpoch }: LogEnd,
   clusterId: string | null,
 ): void {
-  const { path, number, firstPosition, previousEpoch, salt } = segment;
+  const { path, number, firstIndex, firstPosition, previousEpoch, salt } = segment;
   if (clusterId !== null && segment.clusterId !== clusterId) {
     const text = `${path}: belongs to cluster ${segment.clusterId}, not to ${clusterId}`;
     throw new JournalError("ERR_JOURNAL_CLUSTER", text);
   }
   if (before === undefined) {
-    if (firstPosition < 1 || number < 1 || (number === 1 && firstPosition !== 1)) {
-      throw corrupt(path, 32, `segment ${number} cannot begin with record ${firstPosition}`);
+    const isFirst = firstIndex === 1;
+    if (number < 1 || firstIndex < number || firstPosition < 1 || (isFirst && firstPosition > 1)) {
+      throw corrupt(path, 32, `segment ${number} cannot begin with frame ${firstIndex} and record ${firstPosition}`);
     }
+    if (isFirst !== (previousEpoch === 0)) throw corrupt(path, 56, `frame ${firstIndex} cannot follow that epoch`);
     return;
   }
   if (segment.clusterId !== before.clusterId || salt !== before.salt) {
@@ -36,8 +33,8 @@ export function checkPlace(
   if (number !== before.number + 1) {
     throw corrupt(path, 32, `segment ${number} follows segment ${before.number}: segments are missing between them`);
   }
-  if (firstPosition !== lastPosition + 1 || previousEpoch !== lastEpoch) {
-    const text = `records up to ${firstPosition - 1} (epoch ${previousEpoch}) must precede ${path}, but the intact frames end with record ${lastPosition} (epoch ${lastEpoch})`;
+  if (firstIndex !== lastIndex + 1 || firstPosition !== lastPosition + 1 || previousEpoch !== lastEpoch) {
+    const text = `frames up to ${firstIndex - 1} (record ${firstPosition - 1}, epoch ${previousEpoch}) must precede ${path}, but the intact ones end with frame ${lastIndex} (record ${lastPosition}, epoch ${lastEpoch})`;
     throw corrupt(before.path, before.end, text);
   }
 }

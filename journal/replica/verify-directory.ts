@@ -10,15 +10,17 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import { readFully } from "./disk.ts";
-import { FrameHeader, readFrame } from "../frame.ts";
+import { FrameHeader, KIND_BARRIER, readFrame } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import { corrupt, ioError } from "../journal-errors.ts";
 import { FRAME_BYTES_SOFT } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
+import type { LogEnd } from "./log-end.ts";
+import { continues } from "./log-end.ts";
 import type { Extent } from "./mark.ts";
 import { readMark } from "./mark.ts";
 import type { Segment } from "./segment.ts";
-import { decodeSegmentHeader, frameBytesMax, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { decodeSegmentHeader, emptySegment, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
 import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
 
@@ -27,10 +29,11 @@ export interface DirectoryContents {
   readonly segments: readonly Segment[];
   /** Position of the first record kept; 1 in a new directory. */
   readonly firstPosition: number;
+  readonly lastIndex: number;
   readonly lastPosition: number;
   /** Of the last intact frame. */
   readonly lastEpoch: number;
-  /** Highest committed position that a frame tells of. */
+  /** Highest committed index that a frame tells of. */
   readonly committed: number;
   readonly frames: number;
   /** What the next open will cut: bytes from the last intact frame to the last that is not zero. */
@@ -74,8 +77,7 @@ class Walk {
   readonly #marked: Extent;
   readonly #segments: Segment[] = [];
   readonly #frame = new FrameHeader();
-  #lastPosition = 0;
-  #lastEpoch = 0;
+  #end: LogEnd = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
   /** Of the current epoch. */
   #epochCommitted = 0;
   #epochHasEnded = false;
@@ -91,13 +93,13 @@ class Walk {
   get contents(): DirectoryContents {
     const segments = this.#segments;
     const firstPosition = segments.length === 0 ? 1 : segments[0].firstPosition;
-    assert(firstPosition <= this.#lastPosition + 1, "the first record kept is one that there is, or the next");
-    assert(this.#committed <= this.#lastPosition, "frames carry the commits of earlier records only");
+    const { lastIndex, lastPosition } = this.#end;
+    assert(firstPosition <= lastPosition + 1, "the first record kept is one that there is, or the next");
+    assert(this.#committed <= lastIndex, "frames carry the commits of earlier frames only");
     return {
       segments,
       firstPosition,
-      lastPosition: this.#lastPosition,
-      lastEpoch: this.#lastEpoch,
+      ...this.#end,
       committed: this.#committed,
       frames: this.#frames,
       tornBytes: this.#tornBytes,
@@ -109,18 +111,12 @@ class Walk {
   }
 
   takeSegment(path: string, bytes: Buffer, isLast: boolean): void {
-    const header = decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES), path);
-    const segment = { ...header, path, lastPosition: header.firstPosition - 1, end: SEGMENT_HEADER_BYTES };
+    const segment = emptySegment(decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES), path), path);
     const before = this.#segments.at(-1);
-    checkPlace(segment, before, { lastPosition: this.#lastPosition, lastEpoch: this.#lastEpoch }, null);
+    checkPlace(segment, before, this.#end, null);
     if (before === undefined) refuse(missingBeginning(this.#directory, segment, this.#marked));
     if (isLast) refuse(missingSegment(this.#directory, segment, this.#marked));
-    if (before === undefined) {
-      this.#lastPosition = segment.lastPosition;
-      this.#lastEpoch = segment.previousEpoch;
-    }
-    if (before === undefined && segment.number === 1)
-      assert(segment.previousEpoch === 0, "epochs begin with a journal");
+    if (before === undefined) this.#end = { ...endOf(segment), lastEpoch: segment.previousEpoch };
     this.#segments.push(segment);
     while (this.#takeFrame(bytes, segment));
     this.#checkRest(bytes.subarray(segment.end), segment, isLast);
@@ -131,13 +127,12 @@ class Walk {
   #takeFrame(bytes: Buffer, segment: Segment): boolean {
     const frame = this.#frame;
     if (!readFrame(bytes, segment.end, bytes.length, segment.salt, frame)) return false;
-    if (frame.previousPosition !== this.#lastPosition || frame.previousEpoch !== this.#lastEpoch) return false;
-    assert(frame.length <= frameBytesMax(segment.version), "a frame is no larger than its segment's version has them");
+    if (!continues(frame, this.#end)) return false;
     this.#checkReign(frame);
     segment.end += frame.length;
+    segment.lastIndex = frame.index;
     segment.lastPosition = frame.lastPosition;
-    this.#lastPosition = frame.lastPosition;
-    this.#lastEpoch = frame.epoch;
+    this.#end = { ...endOf(segment), lastEpoch: frame.epoch };
     this.#frames++;
     return true;
   }
@@ -146,13 +141,13 @@ class Walk {
   #checkReign(frame: FrameHeader): void {
     const recordCount = frame.lastPosition - frame.previousPosition;
     if (frame.length > FRAME_BYTES_SOFT) assert(recordCount === 1, "only a single record makes a large frame");
-    if (frame.epoch > this.#lastEpoch) {
-      assert(recordCount === 0, "an epoch begins with a barrier");
+    if (frame.epoch > this.#end.lastEpoch) {
+      assert(frame.kind === KIND_BARRIER, "an epoch begins with a barrier");
       this.#epochHasEnded = false;
     } else {
       assert(!this.#epochHasEnded, "no frame follows the barrier that ends its epoch");
-      assert(frame.committed >= this.#epochCommitted, "the committed position does not go back");
-      this.#epochHasEnded = recordCount === 0;
+      assert(frame.committed >= this.#epochCommitted, "the committed index does not go back");
+      this.#epochHasEnded = frame.kind === KIND_BARRIER;
     }
     this.#epochCommitted = frame.committed;
     this.#committed = Math.max(this.#committed, frame.committed);
@@ -163,10 +158,14 @@ class Walk {
     while (length > 0 && rest[length - 1] === 0) length--;
     if (length === 0) return;
     if (!isLast) throw corrupt(segment.path, segment.end, "these bytes are no frame, and the next segment follows");
-    const refusal = laterFrame(rest, segment);
+    const refusal = laterFrame(rest, segment, this.#end);
     if (refusal !== null) throw refusal;
     this.#tornBytes = length;
   }
+}
+
+function endOf({ lastIndex, lastPosition }: Segment): { readonly lastIndex: number; readonly lastPosition: number } {
+  return { lastIndex, lastPosition };
 }
 
 function refuse(error: JournalError | null): void {

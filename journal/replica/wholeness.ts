@@ -17,28 +17,29 @@ export function missingBeginning(directory: string, first: Segment | undefined, 
     return corrupt(first.path, 12, "not a segment of the journal that its mark tells of");
   }
   // Without a mark nothing was ever trimmed.
-  const oldest = isMarked
-    ? { number: marked.oldestNumber, position: marked.oldestPosition }
-    : { number: 1, position: 1 };
+  const oldest = isMarked ? { number: marked.oldestNumber, first: marked.oldestFirst } : { number: 1, first: 1 };
   if (first.number <= oldest.number) return null;
-  const path = join(directory, segmentName(oldest.position));
+  const path = join(directory, segmentName(oldest.first));
   return incomplete(path, `missing: the journal begins with it, but the first segment found is ${first.path}`);
 }
 
 /** @returns why this is not the last segment that there was, or null */
 export function missingSegment(directory: string, last: Segment, marked: Extent): JournalError | null {
   if (last.number >= marked.newestNumber) return null;
-  const path = join(directory, segmentName(marked.newestPosition));
+  const path = join(directory, segmentName(marked.newestFirst));
   return incomplete(path, `missing: ${told(marked)}, but the last segment found is ${last.path}`);
 }
 
 /** @returns why the last segment, whose intact frames were found, does not hold all that it did; or null */
 export function missingEnd(last: Segment, marked: Extent): JournalError | null {
-  if (last.number !== marked.newestNumber || last.end >= marked.end) return null;
+  // Of a segment that is missing altogether it was told before.
+  if (last.number < marked.newestNumber) return null;
+  const isShort = last.number === marked.newestNumber && last.end < marked.end;
+  if (!isShort && last.lastIndex >= marked.committed) return null;
   const text = `the intact frames end here with record ${last.lastPosition}, but ${told(marked)}; ${REMEDY}`;
   return corrupt(last.path, last.end, text);
 }
 
-function told({ newestPosition, end, lastPosition }: Extent): string {
-  return `the journal was durable up to record ${lastPosition}, at offset ${end} of ${segmentName(newestPosition)}`;
+function told({ newestFirst, end, lastPosition }: Extent): string {
+  return `the journal was durable up to record ${lastPosition}, at offset ${end} of ${segmentName(newestFirst)}`;
 }

@@ -156,7 +156,7 @@ describe("a directory journal on a failing disk", () => {
     const journal = await open(disk, listener);
     journal.append(Buffer.from("a"));
     await listener.untilCommitted(1);
-    disk.inject = ({ kind, length }) => (kind === "write" && length === 48 ? { code: "EIO" } : null);
+    disk.inject = ({ kind, length }) => (kind === "write" && length === 72 ? { code: "EIO" } : null);
     await journal.close();
     expect(listener.failures).toHaveLength(1);
     expect(listener.commits).toEqual([1]);
@@ -197,13 +197,13 @@ describe("a directory journal on a failing disk", () => {
     disk.crash();
     const restarted = disk.restart("power");
     const openForWriting = restarted.openForWriting.bind(restarted);
-    // The open reads its end alone: the frame of 48 + 4 + 500 bytes, behind a barrier of 48.
+    // The open reads its end alone: the frame of 72 + 4 + 500 bytes, behind a barrier of 72.
     restarted.openForWriting = async (path) => {
       const file = await openForWriting(path);
       const read = file.read.bind(file);
       file.read = async (bytes, offset, length, position) => {
         const count = await read(bytes, offset, length, position);
-        if (length === 552) bytes[offset + 60] ^= 1;
+        if (length === 576) bytes[offset + 84] ^= 1;
         return count;
       };
       return file;
@@ -215,7 +215,7 @@ describe("a directory journal on a failing disk", () => {
     };
     await expect(open(restarted)).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
-      message: expect.stringContaining("corrupt at offset 4144: "),
+      message: expect.stringContaining("corrupt at offset 4168: "),
     });
     expect(writes).toEqual([]);
   });

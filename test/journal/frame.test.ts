@@ -2,42 +2,56 @@ import { AssertionError } from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Batch } from "../../journal/batch.ts";
-import { FrameHeader, FRAME_HEADER_BYTES, readFrame, writeFrameHeader } from "../../journal/frame.ts";
+import {
+  FrameHeader,
+  FRAME_HEADER_BYTES,
+  KIND_BARRIER,
+  KIND_CONFIGURATION,
+  KIND_RECORDS,
+  parseFrameHeader,
+  readFrame,
+  readFrameHeader,
+  sealFrame,
+} from "../../journal/frame.ts";
+import type { FrameKind } from "../../journal/frame.ts";
 import { reseal } from "./reseal.ts";
 
-interface Fields {
-  readonly epoch: number;
-  readonly previousPosition: number;
-  readonly previousEpoch: number;
-  readonly committed: number;
-}
+type Fields = Omit<FrameHeader, "length" | "kind" | "lastPosition">;
 
 const fieldsArbitrary: fc.Arbitrary<Fields> = fc
   .record({
-    epoch: fc.maxSafeNat(),
-    previousPosition: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1000 }),
+    epoch: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    index: fc.oneof(fc.constant(1), fc.integer({ min: 2, max: Number.MAX_SAFE_INTEGER })),
     previousEpochShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    previousPosition: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1000 }),
     committedShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    wallMs: fc.maxSafeNat(),
   })
-  .map(({ epoch, previousPosition, previousEpochShare, committedShare }) => ({
+  .map(({ epoch, index, previousEpochShare, previousPosition, committedShare, wallMs }) => ({
     epoch,
-    previousPosition,
-    previousEpoch: Math.floor(epoch * previousEpochShare),
-    committed: Math.floor(previousPosition * committedShare),
+    index,
+    previousEpoch: index === 1 ? 0 : Math.max(1, Math.floor(epoch * previousEpochShare)),
+    previousPosition: index === 1 ? 0 : previousPosition,
+    committed: Math.floor((index - 1) * committedShare),
+    wallMs,
   }));
 const recordsArbitrary = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 });
 const saltArbitrary = fc.integer({ min: 0, max: 0xffff_ffff });
 
+/** A frame of these records; of none, a barrier. */
 function encode(fields: Fields, records: Uint8Array[], salt: number): Buffer {
   const batch = new Batch(8192);
   for (const record of records) batch.add(record);
   const header = Object.assign(new FrameHeader(), fields, {
     length: batch.length,
+    kind: records.length === 0 ? KIND_BARRIER : KIND_RECORDS,
     lastPosition: fields.previousPosition + records.length,
   });
-  writeFrameHeader(batch.frame, header, salt);
+  sealFrame(batch.frame, header, salt);
   return Buffer.from(batch.frame.subarray(0, batch.length));
 }
+
+const good: Fields = { epoch: 3, index: 5, previousEpoch: 2, previousPosition: 8, committed: 4, wallMs: 7 };
 
 describe("a batch", () => {
   test("takes a record only when it fits", () => {
@@ -47,7 +61,7 @@ describe("a batch", () => {
     batch.add(Buffer.alloc(10));
     batch.verify();
     expect(() => batch.add(Buffer.alloc(0))).toThrow(AssertionError);
-    expect([batch.recordCount, batch.recordBytes, batch.length]).toEqual([1, 10, 62]);
+    expect([batch.recordCount, batch.recordBytes, batch.length]).toEqual([1, 10, 86]);
   });
 });
 
@@ -59,11 +73,15 @@ describe("a frame", () => {
         const bytes = Buffer.concat([Buffer.alloc(before, 1), frame, Buffer.alloc(10, 2)]);
         const header = new FrameHeader();
         expect(readFrame(bytes, before, bytes.length, salt, header)).toBe(true);
-        expect(header).toEqual({
+        expect({ ...header }).toEqual({
           ...fields,
           length: frame.length,
+          kind: records.length === 0 ? KIND_BARRIER : KIND_RECORDS,
           lastPosition: fields.previousPosition + records.length,
         });
+        const parsed = new FrameHeader();
+        parseFrameHeader(frame, parsed);
+        expect(parsed).toEqual(header);
         let offset = FRAME_HEADER_BYTES;
         for (const record of records) {
           expect(frame.readUInt32LE(offset)).toBe(record.length);
@@ -87,11 +105,7 @@ describe("a frame", () => {
   });
 
   test("is not intact when any byte of it is missing", () => {
-    const frame = encode(
-      { epoch: 3, previousPosition: 8, previousEpoch: 2, committed: 8 },
-      [Buffer.from("one"), Buffer.from("two")],
-      7,
-    );
+    const frame = encode(good, [Buffer.from("one"), Buffer.from("two")], 7);
     for (let end = 0; end < frame.length; end++) {
       expect(readFrame(frame, 0, end, 7, new FrameHeader())).toBe(false);
     }
@@ -108,55 +122,101 @@ describe("a frame", () => {
     );
   });
 
-  test("whose fields contradict each other is refused though its checksum is right", () => {
-    const good = { epoch: 3, previousPosition: 8, previousEpoch: 2, committed: 8 };
-    const records = [Buffer.from("one")];
-    const intact = (changed: Partial<FrameHeader>): boolean => {
-      const frame = encode(good, records, 1);
+  test("whose body is damaged has an intact header, which tells of it", () => {
+    const frame = encode(good, [Buffer.from("one")], 7);
+    frame[FRAME_HEADER_BYTES + 5] ^= 1;
+    const header = new FrameHeader();
+    expect(readFrame(frame, 0, frame.length, 7, header)).toBe(false);
+    expect(readFrameHeader(frame, 0, FRAME_HEADER_BYTES, 7, header)).toBe(true);
+    expect(header).toMatchObject({ index: 5, length: frame.length });
+    frame[30] ^= 1;
+    expect(readFrameHeader(frame, 0, frame.length, 7, header)).toBe(false);
+  });
+
+  test("of a configuration has a body that is no record", () => {
+    const frame = Buffer.alloc(FRAME_HEADER_BYTES + 5, "hello");
+    const fields = { ...good, kind: KIND_CONFIGURATION as FrameKind, length: frame.length, lastPosition: 8 };
+    sealFrame(frame, Object.assign(new FrameHeader(), fields), 7);
+    const header = new FrameHeader();
+    expect(readFrame(frame, 0, frame.length, 7, header)).toBe(true);
+    expect({ ...header }).toEqual(fields);
+    frame[FRAME_HEADER_BYTES] ^= 1;
+    expect(readFrame(frame, 0, frame.length, 7, header)).toBe(false);
+  });
+
+  test("whose fields contradict each other is refused though its checksums are right", () => {
+    const intact = (changed: Partial<Omit<FrameHeader, "length" | "kind">>): boolean => {
+      const frame = encode(good, [Buffer.from("one")], 1);
       reseal(frame, changed, 1);
       return readFrame(frame, 0, frame.length, 1, new FrameHeader());
     };
     expect(intact({})).toBe(true);
-    expect(intact({ committed: 9 })).toBe(false);
+    expect(intact({ committed: 5 })).toBe(false);
     expect(intact({ previousEpoch: 4 })).toBe(false);
+    expect(intact({ previousEpoch: 0 })).toBe(false);
+    expect(intact({ index: 0 })).toBe(false);
+    expect(intact({ index: 1, committed: 0 })).toBe(false);
+    expect(intact({ epoch: 0, previousEpoch: 0 })).toBe(false);
     expect(intact({ lastPosition: 10 })).toBe(false);
+    expect(intact({ lastPosition: 8 })).toBe(false);
     expect(intact({ lastPosition: 7 })).toBe(false);
   });
 
   test("that readers would refuse is not written", () => {
-    const good = { epoch: 3, previousPosition: 8, previousEpoch: 2, lastPosition: 9, committed: 8, length: 55 };
+    const fields = { ...good, kind: KIND_RECORDS as FrameKind, lastPosition: 9, length: FRAME_HEADER_BYTES + 7 };
     const write = (changed: Partial<FrameHeader>): void => {
       const batch = new Batch(8192);
       batch.add(Buffer.from("one"));
-      writeFrameHeader(batch.frame, { ...good, ...changed }, 1);
+      sealFrame(batch.frame, { ...fields, ...changed }, 1);
     };
     write({});
     const refused: Partial<FrameHeader>[] = [
-      { committed: 9 },
+      { committed: 5 },
       { previousEpoch: 4 },
+      { previousEpoch: 0 },
+      { index: 0 },
+      { epoch: 0 },
       { lastPosition: 10 },
+      { lastPosition: 8 },
       { lastPosition: 7 },
-      { length: 54 },
-      { length: 56 },
+      { length: 78 },
+      { length: 80 },
       { length: 8193 },
       { epoch: 3.5 },
       { committed: -1 },
+      { wallMs: -1 },
+      { kind: KIND_BARRIER },
+      { kind: KIND_BARRIER, lastPosition: 8 },
+      { kind: KIND_CONFIGURATION },
+      // Of no kind that there is.
+      { kind: 3 as FrameKind, lastPosition: 8 },
     ];
     for (const changed of refused) expect(() => write(changed)).toThrow(AssertionError);
   });
 
   test("has the bytes that the format's description says", () => {
-    const fields = { epoch: 2, previousPosition: 0x1_0000_0005, previousEpoch: 1, committed: 4 };
+    const fields = {
+      epoch: 2,
+      index: 9,
+      previousEpoch: 1,
+      previousPosition: 0x1_0000_0005,
+      committed: 4,
+      wallMs: 1_764_498_000_000,
+    };
     const frame = encode(fields, [Buffer.from("abc"), Buffer.alloc(0)], 0x1234);
     expect(frame.toString("hex")).toBe(
       [
-        "3b000000", // length 59
-        "d3e75db4", // crc (as Python's zlib.crc32 computes it)
+        "53000000", // length 83
+        "00000000", // kind: records
         "0200000000000000", // epoch
-        "0500000001000000", // previousPosition
+        "0900000000000000", // index
         "0100000000000000", // previousEpoch
+        "0500000001000000", // previousPosition
         "0700000001000000", // lastPosition
         "0400000000000000", // committed
+        "80c846d49a010000", // wallMs
+        "3b5ae2ff", // bodyCrc (as Python's zlib.crc32 computes it)
+        "53482d66", // headerCrc
         "03000000616263", // record "abc"
         "00000000", // record ""
       ].join(""),

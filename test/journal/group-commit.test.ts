@@ -6,7 +6,7 @@ import { RecordingListener } from "../sim/recording-listener.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 import { systemTime } from "../../server/clock.ts";
 
-const frameHeaderBytes = 48;
+const frameHeaderBytes = 72;
 const recordHeaderBytes = 4;
 
 describe("group commit of a directory journal", () => {

@@ -1,20 +1,18 @@
-/** Records beyond what version 1 of the format has. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+/** Records that are larger than a segment. */
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { DirectoryJournal } from "../../journal/directory-journal.ts";
-import { RECORD_BYTES_MAX_V1 } from "../../journal/limits.ts";
 import type { Disk } from "../../journal/replica/disk.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
-import { isSegmentName } from "../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { systemTime } from "../../server/clock.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { seededRandom, SimulatedDisk } from "../sim/simulated-disk.ts";
 
-const large = RECORD_BYTES_MAX_V1 + 1;
+const large = 4 * 1024 * 1024 + 1;
 
 let directory: string;
 
@@ -52,29 +50,29 @@ async function lengths(journal: DirectoryJournal): Promise<number[]> {
   return found;
 }
 
-async function versions(): Promise<number[]> {
-  const names = (await readdir(directory)).filter(isSegmentName).toSorted();
-  return Promise.all(names.map(async (name) => (await readFile(join(directory, name))).readUInt32LE(8)));
-}
-
-describe("a record that version 1 of the format has not", () => {
-  test("makes its segment one of version 2, and no other: programs that know version 1 read the rest", async () => {
-    const all = [10, RECORD_BYTES_MAX_V1, 20, large, 30, 60_000, 40];
+describe("a record that is larger than its segment", () => {
+  test("is kept beside small ones", async () => {
+    const all = [10, 20, large, 30, 60_000, 40];
     await append(...all);
-    expect(await versions()).toEqual([1, 1, 1, 2, 1]);
     expect(await verifyDirectory(nodeDisk, directory)).toMatchObject({ lastPosition: all.length, tornBytes: 0 });
     const journal = await open();
     expect(await lengths(journal)).toEqual(all);
     await journal.close();
   });
 
-  test("is taken by a segment of version 1 without a record, which becomes one of version 2", async () => {
-    await append();
-    expect(await versions()).toEqual([1]);
+  test("has a segment of its own that grows, where the last one has other frames", async () => {
+    await append(large);
     await append(large, 10);
-    expect(await versions()).toEqual([2, 1]);
+    const { segments } = await verifyDirectory(nodeDisk, directory);
+    expect(segments.map(({ firstPosition, lastPosition }) => [firstPosition, lastPosition])).toEqual([
+      [1, 0],
+      [1, 1],
+      [2, 1],
+      [2, 2],
+      [3, 3],
+    ]);
     const journal = await open();
-    expect(await lengths(journal)).toEqual([large, 10]);
+    expect(await lengths(journal)).toEqual([large, large, 10]);
     await journal.close();
   });
 

@@ -126,7 +126,7 @@ describe("opening a directory journal", () => {
     const path = await changeFirstSegment((bytes) => bytes.writeUInt32LE(7, 8));
     await expectRefused({
       code: "ERR_JOURNAL_FORMAT",
-      message: `${path}: journal format version 7, this program supports versions up to 2`,
+      message: `${path}: journal format version 7, this program supports version 3`,
     });
   });
 
@@ -162,8 +162,8 @@ describe("opening a directory journal", () => {
 
   test("a segment whose frames end before the next one begins is refused with file and offset", async () => {
     await filled(40);
-    // The barrier of 48 bytes comes first, then frames of 48 + 4 + 1000.
-    const offset = 4096 + 48 + 4 * 1052;
+    // The barrier of 72 bytes comes first, then frames of 72 + 4 + 1000.
+    const offset = 4096 + 72 + 4 * 1076;
     const path = await changeFirstSegment((bytes) => bytes.fill(0, offset));
     await expectRefused({
       code: "ERR_JOURNAL_CORRUPT",

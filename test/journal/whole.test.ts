@@ -211,7 +211,7 @@ describe("the mark of a journal", () => {
     const bytes = await readFile(path);
     bytes.writeUInt32LE(7, 4096 + 8);
     await writeFile(path, bytes);
-    await expectRefused("ERR_JOURNAL_FORMAT", `${path}: mark of version 7, this program supports version 1`);
+    await expectRefused("ERR_JOURNAL_FORMAT", `${path}: mark of version 7, this program supports version 2`);
   });
 
   test("lets a trimmed journal begin later, also one whose trim was cut short, and no later than it was trimmed", async () => {
@@ -261,9 +261,9 @@ describe("the mark of a journal", () => {
     const restarted = disk.restart("kill");
     const bytes = restarted.content(`/journal/${segmentName(1)}`);
     const end = endOf(bytes);
-    bytes.fill(0, end - 53);
+    bytes.fill(0, end - 77);
     expect(await verifyDirectory(restarted, "/journal")).toMatchObject({ lastPosition: 5 });
-    bytes.fill(0, end - 2 * 53);
+    bytes.fill(0, end - 2 * 77);
     await expect(verifyDirectory(restarted, "/journal")).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
       message: expect.stringContaining("record 4, but the journal was durable up to record 5"),

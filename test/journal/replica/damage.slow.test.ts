@@ -10,7 +10,7 @@ import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { systemTurns } from "../../../server/clock.ts";
+import { systemTime } from "../../../server/clock.ts";
 import { readTexts } from "../journal-contract.ts";
 
 const directory = "/journal";
@@ -31,7 +31,7 @@ async function live(random: () => number, ending: "close" | "power" | "kill"): P
   const disk = new SimulatedDisk(random);
   const clock = new ManualClock();
   const listener = new RecordingListener();
-  const journal = await openDirectoryJournal({ clock, turns: systemTurns, directory, listener, segmentBytes, disk });
+  const journal = await openDirectoryJournal({ ...systemTime, clock, directory, listener, segmentBytes, disk });
   const texts: string[] = [];
   let promised = 0;
   const bursts = 3 + random() * 20;
@@ -98,7 +98,7 @@ async function expectWholeOrRefused({ disk, texts, promised, first }: Life): Pro
   const clock = new ManualClock();
   const listener = new RecordingListener();
   const opened = await outcome(() =>
-    openDirectoryJournal({ clock, turns: systemTurns, directory, listener, segmentBytes, disk, mustExist: true }),
+    openDirectoryJournal({ ...systemTime, clock, directory, listener, segmentBytes, disk, mustExist: true }),
   );
   if (opened instanceof JournalError) {
     expect(opened.code).toMatch(/^ERR_JOURNAL_(CORRUPT|INCOMPLETE|FORMAT)$/);

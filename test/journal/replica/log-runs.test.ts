@@ -42,11 +42,11 @@ describe("a read of a directory journal gives its file back", () => {
 
   test("when it meets damage, which it tells with file and offset though the open had found none", async () => {
     const path = `/journal/${segmentName(1)}`;
-    // The barrier of 48 bytes comes first, then a frame of 48 + 4 + 900.
-    disk.content(path)[4096 + 48 + 952 + 100] ^= 1;
+    // The barrier of 72 bytes comes first, then a frame of 72 + 4 + 900.
+    disk.content(path)[4096 + 72 + 976 + 100] ^= 1;
     await expect(readTexts(journal.read(1), 1)).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
-      message: expect.stringContaining(`${path}: corrupt at offset ${4096 + 48 + 952}: `),
+      message: expect.stringContaining(`${path}: corrupt at offset ${4096 + 72 + 976}: `),
     });
     expect(filesOpen).toBe(0);
   });

@@ -7,11 +7,11 @@ import {
 } from "../../../journal/replica/segment.ts";
 
 const header = {
-  version: 1,
   salt: 0x89abcdef,
   clusterId: "00112233445566778899aabbccddeeff",
   number: 3,
-  firstPosition: 0x1_0000_0002,
+  firstIndex: 0x1_0000_0002,
+  firstPosition: 0x2_0000_0007,
   previousEpoch: 9,
 } as const;
 
@@ -19,20 +19,20 @@ describe("a segment's header", () => {
   test("has the bytes that the format's description says", () => {
     const bytes = encodeSegmentHeader(header);
     expect(bytes).toHaveLength(4096);
-    expect(bytes.toString("hex", 0, 64)).toBe(
+    expect(bytes.toString("hex", 0, 68)).toBe(
       [
         "706c696e74682d6a", // magic "plinth-j"
-        "01000000", // version
+        "03000000", // version
         "efcdab89", // salt
         "00112233445566778899aabbccddeeff", // clusterId
         "0300000000000000", // number
-        "0200000001000000", // firstPosition
+        "0200000001000000", // firstIndex
+        "0700000002000000", // firstPosition
         "0900000000000000", // previousEpoch
-        "00000000",
-        "8c86eccb", // crc (as Python's zlib.crc32 computes it)
+        "c442d275", // crc (as Python's zlib.crc32 computes it)
       ].join(""),
     );
-    expect(bytes.subarray(64).every((byte) => byte === 0)).toBe(true);
+    expect(bytes.subarray(68).every((byte) => byte === 0)).toBe(true);
   });
 
   test("reads as it was written", () => {
@@ -40,7 +40,7 @@ describe("a segment's header", () => {
   });
 
   test("with any one bit changed is refused", () => {
-    for (let bit = 0; bit < 64 * 8; bit++) {
+    for (let bit = 0; bit < 68 * 8; bit++) {
       const bytes = encodeSegmentHeader(header);
       bytes[bit >> 3] ^= 1 << (bit & 7);
       const inVersion = bit >> 3 >= 8 && bit >> 3 < 12;
@@ -59,9 +59,9 @@ describe("a segment's header", () => {
   });
 });
 
-test("the names of segments sort as their records do", () => {
-  const positions = [1, 9, 10, 255, 256, 0x1_0000_0000, Number.MAX_SAFE_INTEGER];
-  const names = positions.map(segmentName);
+test("the names of segments sort as their frames do", () => {
+  const indexes = [1, 9, 10, 255, 256, 0x1_0000_0000, Number.MAX_SAFE_INTEGER];
+  const names = indexes.map(segmentName);
   expect(names.toSorted()).toEqual(names);
   expect(names.every(isSegmentName)).toBe(true);
   expect(["next-segment.tmp", "1.seg", "000000000000000A.seg", "LOCK"].some(isSegmentName)).toBe(false);

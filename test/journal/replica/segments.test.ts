@@ -42,8 +42,9 @@ describe("the segments of a directory journal", () => {
     expect(await tail).toEqual(texts);
 
     expect(await verifyDirectory(nodeDisk, directory)).toMatchObject({
+      lastIndex: 202,
       lastPosition: 600,
-      committed: 600,
+      committed: 201,
       lastEpoch: 1,
     });
     const again = await openDirectoryJournal({ ...systemTime, ...options, listener });

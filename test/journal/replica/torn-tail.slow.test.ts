@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
-import { FrameHeader, FRAME_HEADER_BYTES, writeFrameHeader } from "../../../journal/frame.ts";
+import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, sealFrame } from "../../../journal/frame.ts";
 import { nodeDisk } from "../../../journal/replica/disk.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
@@ -50,7 +50,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     await journal.close();
     file = await readFile(join(parent, "copy"));
     for (let start = headerBytes; file.readUInt32LE(start) > 0; start += file.readUInt32LE(start)) {
-      const lastPosition = file.readUInt32LE(start + 32);
+      const lastPosition = file.readUInt32LE(start + 40);
       frames.push({ start, end: start + file.readUInt32LE(start), lastPosition });
     }
     expect(frames).toHaveLength(61);
@@ -174,29 +174,35 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
   });
 
   test.each([
-    ["skips records", 1, 0],
-    ["follows a frame of another epoch", 0, 1],
-  ])("an intact frame behind the last one that %s is refused with file and offset", async (_, skipped, epochs) => {
-    const { end, lastPosition } = frames[frames.length - 1];
-    const damaged = Buffer.from(file);
-    const header = Object.assign(new FrameHeader(), {
-      length: FRAME_HEADER_BYTES,
-      epoch: 9,
-      previousPosition: lastPosition + skipped,
-      previousEpoch: 1 + epochs,
-      lastPosition: lastPosition + skipped,
-      committed: lastPosition,
-    });
-    writeFrameHeader(damaged.subarray(end), header, file.readUInt32LE(12));
-    const directory = await mkdtemp(join(parent, "ahead-"));
-    await writeFile(join(directory, segmentName(1)), damaged);
-    await expect(
-      openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener(), segmentBytes }),
-    ).rejects.toMatchObject({
-      code: "ERR_JOURNAL_CORRUPT",
-      message: expect.stringContaining(`${segmentName(1)}: corrupt at offset ${end}: `),
-    });
-  });
+    ["skips frames", 1, 0, 0],
+    ["skips records", 0, 1, 0],
+    ["follows a frame of another epoch", 0, 0, 1],
+  ])(
+    "an intact frame behind the last one that %s is refused with file and offset",
+    async (_, frame, skipped, epochs) => {
+      const { end, lastPosition } = frames[frames.length - 1];
+      const damaged = Buffer.from(file);
+      const header = Object.assign(new FrameHeader(), {
+        length: FRAME_HEADER_BYTES,
+        kind: KIND_BARRIER,
+        epoch: 9,
+        index: frames.length + 1 + frame,
+        previousPosition: lastPosition + skipped,
+        previousEpoch: 1 + epochs,
+        lastPosition: lastPosition + skipped,
+        committed: frames.length,
+      });
+      sealFrame(damaged.subarray(end), header, file.readUInt32LE(12));
+      const directory = await mkdtemp(join(parent, "ahead-"));
+      await writeFile(join(directory, segmentName(1)), damaged);
+      await expect(
+        openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener(), segmentBytes }),
+      ).rejects.toMatchObject({
+        code: "ERR_JOURNAL_CORRUPT",
+        message: expect.stringContaining(`${segmentName(1)}: corrupt at offset ${end}: `),
+      });
+    },
+  );
 
   test("after a clean close a damaged last record is refused, as the closing frame tells that it was committed", async () => {
     const directory = join(parent, "closed");
@@ -217,7 +223,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
       openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener() }),
     ).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
-      message: expect.stringContaining("records up to 1 were committed"),
+      message: expect.stringContaining("frames up to 2 were committed"),
     });
   });
 });

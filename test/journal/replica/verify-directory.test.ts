@@ -2,7 +2,7 @@ import { AssertionError } from "node:assert/strict";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Batch } from "../../../journal/batch.ts";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
-import { writeFrameHeader } from "../../../journal/frame.ts";
+import { FrameHeader, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../../../journal/frame.ts";
 import { FRAME_BYTES_SOFT } from "../../../journal/limits.ts";
 import { writeDurably } from "../../../journal/replica/disk.ts";
 import { encodeSegmentHeader, segmentName } from "../../../journal/replica/segment.ts";
@@ -27,13 +27,15 @@ interface Sketch {
 function frames(sketches: readonly Sketch[]): Buffer {
   let lastPosition = 0;
   let lastEpoch = 0;
-  const all = sketches.map(({ epoch, committed, records = [] }) => {
+  const all = sketches.map(({ epoch, committed, records = [] }, i) => {
     const batch = new Batch(2 * FRAME_BYTES_SOFT);
     for (const record of records) batch.add(Buffer.from(record));
     const previous = { previousPosition: lastPosition, previousEpoch: lastEpoch };
     lastPosition += records.length;
     lastEpoch = epoch;
-    writeFrameHeader(batch.frame, { length: batch.length, epoch, lastPosition, committed, ...previous }, salt);
+    const kind = records.length === 0 ? KIND_BARRIER : KIND_RECORDS;
+    const fields = { length: batch.length, kind, epoch, index: i + 1, lastPosition, committed, ...previous };
+    sealFrame(batch.frame, Object.assign(new FrameHeader(), fields), salt);
     return batch.frame.subarray(0, batch.length);
   });
   return Buffer.concat(all);
@@ -48,7 +50,14 @@ describe("a walk of a journal's directory", () => {
 
   /** Puts a first segment there that holds these bytes behind its header. */
   async function store(...parts: Buffer[]): Promise<void> {
-    const header = encodeSegmentHeader({ version: 1, salt, clusterId, number: 1, firstPosition: 1, previousEpoch: 0 });
+    const header = encodeSegmentHeader({
+      salt,
+      clusterId,
+      number: 1,
+      firstIndex: 1,
+      firstPosition: 1,
+      previousEpoch: 0,
+    });
     const file = await disk.create(`${directory}/${segmentName(1)}`);
     const bytes = Buffer.concat([header, ...parts, Buffer.alloc(1000)]);
     await writeDurably(file, bytes, bytes.length, 0);
@@ -70,6 +79,7 @@ describe("a walk of a journal's directory", () => {
     expect(await verifyDirectory(disk, directory)).toEqual({
       segments: [],
       firstPosition: 1,
+      lastIndex: 0,
       lastPosition: 0,
       lastEpoch: 0,
       committed: 0,
@@ -85,9 +95,10 @@ describe("a walk of a journal's directory", () => {
     // Each reign has a barrier, thirty frames, and the barrier that ends it.
     expect(contents).toEqual({
       firstPosition: 1,
+      lastIndex: 96,
       lastPosition: 90,
       lastEpoch: 3,
-      committed: 90,
+      committed: 95,
       frames: 96,
       tornBytes: 0,
     });
@@ -128,12 +139,12 @@ describe("a walk of a journal's directory", () => {
       ],
     ],
     [
-      "a committed position that goes back",
+      "a committed index that goes back",
       [
         { epoch: 1, committed: 0 },
         { epoch: 1, committed: 0, records: ["a"] },
-        { epoch: 1, committed: 1, records: ["b"] },
-        { epoch: 1, committed: 0, records: ["c"] },
+        { epoch: 1, committed: 2, records: ["b"] },
+        { epoch: 1, committed: 1, records: ["c"] },
       ],
     ],
   ])("asserts at %s", async (_, sketches) => {
@@ -145,8 +156,8 @@ describe("a walk of a journal's directory", () => {
     const first = frames([{ epoch: 1, committed: 0 }]);
     const large = frames([{ epoch: 1, committed: 0, records: [Buffer.alloc(FRAME_BYTES_SOFT)] }]);
     // Its one record becomes two, the second with the last four bytes for its length.
-    large.writeUInt32LE(FRAME_BYTES_SOFT - 4, 48);
-    reseal(large, { previousEpoch: 1, lastPosition: 2 }, salt);
+    large.writeUInt32LE(FRAME_BYTES_SOFT - 4, 72);
+    reseal(large, { index: 2, previousEpoch: 1, lastPosition: 2 }, salt);
     await store(first, large);
     await expect(verifyDirectory(disk, directory)).rejects.toThrow(AssertionError);
   });

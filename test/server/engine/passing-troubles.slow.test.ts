@@ -6,7 +6,7 @@ import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import type { Journal, JournalListener } from "../../../journal/journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
-import { systemTurns } from "../../../server/clock.ts";
+import { systemTime } from "../../../server/clock.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { recordOf } from "../../../server/engine/record.ts";
@@ -31,8 +31,8 @@ async function begin(disk: SimulatedDisk): Promise<Member> {
   const lost: Error[] = [];
   const open = (listener: JournalListener, isAgain: boolean): Promise<Journal> =>
     openDirectoryJournal({
+      ...systemTime,
       clock,
-      turns: systemTurns,
       directory: "/journal",
       listener,
       segmentBytes: 8192,

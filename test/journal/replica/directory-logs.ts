@@ -1,0 +1,70 @@
+/** Opens the log of one replica, as a journal does, and drives it with frames of one record. */
+import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../../../journal/frame.ts";
+import type { JournalError } from "../../../journal/journal.ts";
+import type { Disk } from "../../../journal/replica/disk.ts";
+import type { DirectoryLog, DirectoryLogOptions } from "../../../journal/replica/directory-log.ts";
+import { openDirectoryLog } from "../../../journal/replica/directory-log.ts";
+import { RoomReserve } from "../../../journal/replica/room-reserve.ts";
+import { systemClock } from "../../../server/clock.ts";
+
+export const logDirectory = "/journal";
+
+export function openLog(disk: Disk, options: Partial<DirectoryLogOptions> = {}): Promise<DirectoryLog> {
+  const segmentBytes = 8192;
+  return openDirectoryLog({
+    disk,
+    clock: systemClock,
+    directory: logDirectory,
+    segmentBytes,
+    clusterId: null,
+    newClusterId: "00112233445566778899aabbccddeeff",
+    newSalt: 77,
+    newReplicaId: 4711,
+    reserve: new RoomReserve(disk, logDirectory, segmentBytes),
+    mustExist: false,
+    acceptLoss: null,
+    ...options,
+  });
+}
+
+/** Seals the frame that must follow: of that record, or a barrier. */
+export function nextFrame(
+  log: DirectoryLog,
+  epoch: number,
+  record: Buffer | null,
+  committed: number,
+): [Buffer, FrameHeader] {
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES + (record === null ? 0 : 4 + record.length));
+  const header = Object.assign(new FrameHeader(), {
+    length: frame.length,
+    kind: record === null ? KIND_BARRIER : KIND_RECORDS,
+    epoch,
+    index: log.lastIndex + 1,
+    previousEpoch: log.lastEpoch,
+    previousPosition: log.lastPosition,
+    lastPosition: log.lastPosition + (record === null ? 0 : 1),
+    committed,
+  });
+  if (record !== null) {
+    frame.writeUInt32LE(record.length, FRAME_HEADER_BYTES);
+    record.copy(frame, FRAME_HEADER_BYTES + 4);
+  }
+  sealFrame(frame, header, log.salt);
+  return [frame, header];
+}
+
+/** Waits for what ends with a callback. */
+export function done(act: (onDone: (error: JournalError | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => act((error) => (error === null ? resolve() : reject(error))));
+}
+
+export async function appendFrame(
+  log: DirectoryLog,
+  epoch: number,
+  record: Buffer | null,
+  committed = 0,
+): Promise<Buffer> {
+  const [frame, header] = nextFrame(log, epoch, record, committed);
+  await done((onDone) => log.append(frame, header, onDone));
+  return frame;
+}
