@@ -10,8 +10,14 @@ import type { FrameHeader } from "../frame.ts";
 import { FRAME_HEADER_BYTES, KIND_BARRIER, RECORD_HEADER_BYTES } from "../frame.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
 import type { Clock } from "../time.ts";
-import { ioError } from "../journal-errors.ts";
+import { corrupt, ioError } from "../journal-errors.ts";
 import type { ReplicaFacts } from "./facts.ts";
+import { Epochs } from "./epochs.ts";
+import { FrameReader } from "./frame-reader.ts";
+import type { FramePosition } from "./frame-scanner.ts";
+import { FrameScanner } from "./frame-scanner.ts";
+import { RECOVERY_READ_BYTES } from "../limits.ts";
+import { zeroBackwards } from "./zeros.ts";
 import type { LogEnd } from "./log-end.ts";
 import { continues } from "./log-end.ts";
 import type { Mark } from "./mark.ts";
@@ -46,6 +52,7 @@ export interface DirectoryLogOptions {
 /** What is known of a log's end when it is opened. */
 interface RecoveredEnd {
   readonly end: LogEnd;
+  readonly epochs: Epochs;
   readonly committed: number;
 }
 
@@ -60,6 +67,11 @@ export class DirectoryLog {
   lastEpoch: number;
   #committed: number;
 
+  /** How often its end was taken back: what readers have read ahead may be another log's since. */
+  cuts = 0;
+  readonly #epochs: Epochs;
+  readonly #reader: FrameReader;
+
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #segmentBytes: number;
@@ -73,6 +85,7 @@ export class DirectoryLog {
   #file: DiskFile;
   #fileBytes: number;
 
+  #isCutting = false;
   /** The frame at the disk. */
   #onDurable: ((error: JournalError | null) => void) | null = null;
   #frameLength = 0;
@@ -86,7 +99,7 @@ export class DirectoryLog {
     segments: Segment[],
     file: DiskFile,
     fileBytes: number,
-    { end, committed }: RecoveredEnd,
+    { end, epochs, committed }: RecoveredEnd,
   ) {
     const last = segments.at(-1);
     assert(last !== undefined, "a log has a segment to write to");
@@ -97,6 +110,8 @@ export class DirectoryLog {
     this.lastPosition = end.lastPosition;
     this.lastEpoch = end.lastEpoch;
     this.#committed = committed;
+    this.#epochs = epochs;
+    this.#reader = new FrameReader(this);
     this.#disk = options.disk;
     this.#directory = options.directory;
     this.#segmentBytes = options.segmentBytes;
@@ -116,6 +131,24 @@ export class DirectoryLog {
   /** Index of the first frame kept, or of the next one. */
   get first(): number {
     return this.segments[0].firstIndex;
+  }
+
+  /** The last durable frame. */
+  get last(): { readonly index: number; readonly epoch: number } {
+    return { index: this.lastIndex, epoch: this.lastEpoch };
+  }
+
+  /** The epoch of a frame that is kept, or of the one before the first; null of any other. */
+  epochOf(index: number): number | null {
+    const [{ firstIndex, previousEpoch }] = this.segments;
+    if (index === firstIndex - 1) return previousEpoch;
+    return index < firstIndex || index > this.lastIndex ? null : this.#epochs.epochOf(index);
+  }
+
+  /** The last frame whose epoch is this one or a lower one; 0 when none is kept. */
+  lastUpTo(epoch: number): number {
+    const index = this.#epochs.lastUpTo(epoch, this.lastIndex);
+    return index < this.first ? 0 : index;
   }
 
   get facts(): ReplicaFacts {
@@ -161,6 +194,7 @@ export class DirectoryLog {
    */
   append(bytes: Buffer, header: FrameHeader, onDurable: (error: JournalError | null) => void): void {
     assert(this.#onDurable === null, "one frame at the disk at a time");
+    assert(!this.#isCutting, "nothing is appended to an end that is being taken back");
     assert(continues(header, this), "a frame continues the log");
     if (header.epoch > this.lastEpoch) assert(header.kind === KIND_BARRIER, "an epoch begins with a barrier");
     this.#onDurable = onDurable;
@@ -210,14 +244,34 @@ export class DirectoryLog {
       assert(oldest.lastPosition < position, "trimming takes only records before the position");
       assert(oldest.lastPosition + 1 === this.firstPosition, "trimming leaves no hole");
       try {
-        await this.#disk.remove(oldest.path).catch(ignoreMissing);
-        await this.#disk.syncDirectory(this.#directory);
+        await this.#remove(oldest.path);
+        this.#epochs.trimBefore(this.first);
       } catch (error) {
         // It may still be there, or be there again after a crash: the next trim begins with it.
         segments.unshift(oldest);
         throw ioError(oldest.path, "removing the segment", error);
       }
     }
+  }
+
+  /**
+   * Forgets all frames behind `index`, durably. None of them may be known to be committed. What a crash leaves of them is a
+   * beginning of them, with a torn frame at most. After a failure the log takes no more until it is opened again.
+   *
+   * @param onDurable - called in a later turn: null when they are gone
+   */
+  cutBehind(index: number, onDurable: (error: JournalError | null) => void): void {
+    assert(this.#onDurable === null && !this.#isCutting, "one act at a time changes the log");
+    assert(index >= this.committed, "what is known to be committed is not cut");
+    assert(index >= this.first - 1 && index <= this.lastIndex, "frames that there are can be cut");
+    this.#isCutting = true;
+    void this.#cut(index, onDurable);
+  }
+
+  /** Reads copies of the sealed frames from `from` to `last` at most: `bytesMax` of them, or one. */
+  read(from: number, last: number, bytesMax: number): Promise<Buffer[]> {
+    assert(last <= this.lastIndex, "only what is durable is read");
+    return this.#reader.read(from, last, bytesMax);
   }
 
   /** Asserts that the segments continue one another and end with what the log says of itself. */
@@ -280,6 +334,82 @@ export class DirectoryLog {
     return this.segments[this.segments.length - 1];
   }
 
+  async #cut(index: number, onDurable: (error: JournalError | null) => void): Promise<void> {
+    const failure = await this.#forgetBehind(index).then(
+      () => null,
+      (error: unknown) => ioError(this.#directory, "cutting the end", error),
+    );
+    this.#isCutting = false;
+    onDurable(failure);
+  }
+
+  async #forgetBehind(index: number): Promise<void> {
+    await this.#discardNext();
+    const kept = this.segments.findLast(({ firstIndex }) => firstIndex <= index) ?? this.segments[0];
+    const places = await this.#placesFrom(kept, index);
+    const isActive = kept === this.#active;
+    const removed = this.segments.splice(this.segments.indexOf(kept) + 1);
+    this.#endAt(kept, places[0]);
+    // First, so that an open never misses what is cut.
+    await this.#mark.lower(this);
+    for (const { path } of removed.toReversed()) await this.#remove(path);
+    if (!isActive) await this.#goBackTo(kept);
+    // Frame by frame, as of two that one write takes back a crash may leave the later one.
+    for (let i = places.length - 1; i > 0; i--) {
+      await zeroBackwards(this.#file, places[i - 1].offset, places[i].offset);
+    }
+    this.verify();
+  }
+
+  /** Where the frames behind `index` in a segment begin, and where the last one ends. */
+  async #placesFrom(segment: Segment, index: number): Promise<FramePosition[]> {
+    const file = await this.openForReading(segment);
+    try {
+      const scanner = new FrameScanner(file, segment, segment.end, RECOVERY_READ_BYTES);
+      const places = scanner.lastIndex === index ? [scanner.position] : [];
+      while (await scanner.fill()) while (scanner.next()) if (scanner.lastIndex >= index) places.push(scanner.position);
+      if (scanner.offset === segment.end) return places;
+      throw corrupt(segment.path, scanner.offset, `intact frame ${scanner.lastIndex + 1} was here`);
+    } finally {
+      await file.close();
+    }
+  }
+
+  #endAt(segment: Segment, { offset, lastIndex, lastPosition, lastEpoch }: FramePosition): void {
+    segment.end = offset;
+    segment.lastIndex = lastIndex;
+    segment.lastPosition = lastPosition;
+    this.lastIndex = lastIndex;
+    this.lastPosition = lastPosition;
+    this.lastEpoch = lastEpoch;
+    this.#epochs.cutBehind(lastIndex);
+    this.#reader.cutBehind(lastIndex);
+    this.cuts++;
+  }
+
+  /** Makes the last segment the one written to. */
+  async #goBackTo({ path }: Segment): Promise<void> {
+    const file = await this.#disk.openForWriting(path);
+    const left = this.#file;
+    this.#file = file;
+    this.#fileBytes = (await file.size()).bytes;
+    await left.close().catch(() => undefined);
+  }
+
+  /** A next segment that could not be named follows frames that there may not be any more. */
+  async #discardNext(): Promise<void> {
+    const file = this.#next;
+    if (file === null) return;
+    this.#next = null;
+    await file.close();
+    await this.#remove(file.path);
+  }
+
+  async #remove(path: string): Promise<void> {
+    await this.#disk.remove(path).catch(ignoreMissing);
+    await this.#disk.syncDirectory(this.#directory);
+  }
+
   #write(bytes: Buffer): void {
     const { end, firstIndex, lastIndex, path } = this.#active;
     assert(this.#file.path === path, "the file written to is that of the last segment");
@@ -302,6 +432,7 @@ export class DirectoryLog {
       this.lastIndex = this.#frameIndex;
       this.lastPosition = this.#frameLastPosition;
       this.lastEpoch = this.#frameEpoch;
+      this.#epochs.add(this.#frameEpoch, this.#frameIndex);
       this.#fileBytes = Math.max(this.#fileBytes, active.end);
       this.#preparer.advance(active.end);
     }
@@ -387,7 +518,11 @@ async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<Direct
   try {
     const segment = await nameSegment(disk, directory, file, header);
     const end = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
-    return new DirectoryLog(options, mark, [segment], file, segmentBytes, { end, committed: 0 });
+    return new DirectoryLog(options, mark, [segment], file, segmentBytes, {
+      end,
+      epochs: new Epochs(),
+      committed: 0,
+    });
   } catch (error) {
     await file.close();
     throw error;

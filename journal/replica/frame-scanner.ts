@@ -9,16 +9,29 @@ import assert from "node:assert/strict";
 import type { DiskFile } from "./disk.ts";
 import { readFully } from "./disk.ts";
 import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import type { LogEnd } from "./log-end.ts";
 import { continues } from "./log-end.ts";
 import type { SegmentHeader } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment.ts";
+
+/** A place between two frames. */
+export interface FramePosition extends LogEnd {
+  /** Of the next frame, in the segment's file. */
+  readonly offset: number;
+}
+
+/** The place before a segment's first frame. */
+export function startOf({ firstIndex, firstPosition, previousEpoch }: SegmentHeader): FramePosition {
+  const offset = SEGMENT_HEADER_BYTES;
+  return { offset, lastIndex: firstIndex - 1, lastPosition: firstPosition - 1, lastEpoch: previousEpoch };
+}
 
 export class FrameScanner {
   /** The frame that `next` moved to. */
   readonly frame = new FrameHeader();
   /** Frames up to this offset may be read; it may be moved forward between two fills. */
   end: number;
-  /** Index, position and epoch of the last intact frame, at first those of the segment's header. */
+  /** Index, position and epoch of the last intact frame, at first those before where it starts. */
   lastIndex: number;
   lastPosition: number;
   lastEpoch: number;
@@ -30,28 +43,43 @@ export class FrameScanner {
   readonly #readBytes: number;
   #buffer: Buffer;
   /** Offset in the file of the buffer's first byte. */
-  #base = SEGMENT_HEADER_BYTES;
+  #base: number;
   #filled = 0;
   /** Where in the buffer the frame after `frame` begins. */
   #next = 0;
   /** Bytes the next frame is known to need. */
   #needed = FRAME_HEADER_BYTES;
 
-  constructor(file: DiskFile, header: SegmentHeader, end: number, readBytes: number) {
-    assert(end >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
+  /** @param start - where it begins: before the segment's first frame unless given */
+  constructor(
+    file: DiskFile,
+    header: SegmentHeader,
+    end: number,
+    readBytes: number,
+    start: FramePosition = startOf(header),
+  ) {
+    assert(start.offset >= SEGMENT_HEADER_BYTES, "frames lie behind the segment's header");
+    assert(end >= start.offset, "a scanner begins before its end");
     this.#file = file;
     this.#salt = header.salt;
-    this.#readBytes = Math.max(FRAME_HEADER_BYTES, Math.min(readBytes, end - SEGMENT_HEADER_BYTES));
+    this.#readBytes = Math.max(FRAME_HEADER_BYTES, Math.min(readBytes, end - start.offset));
     this.#buffer = Buffer.allocUnsafeSlow(this.#readBytes);
     this.end = end;
-    this.lastIndex = header.firstIndex - 1;
-    this.lastPosition = header.firstPosition - 1;
-    this.lastEpoch = header.previousEpoch;
+    this.#base = start.offset;
+    this.lastIndex = start.lastIndex;
+    this.lastPosition = start.lastPosition;
+    this.lastEpoch = start.lastEpoch;
   }
 
   /** Offset in the file behind the last intact frame. */
   get offset(): number {
     return this.#base + this.#next;
+  }
+
+  /** The place behind the last intact frame. */
+  get position(): FramePosition {
+    const { offset, lastIndex, lastPosition, lastEpoch } = this;
+    return { offset, lastIndex, lastPosition, lastEpoch };
   }
 
   /** The bytes that hold `frame`, which begins at `frameStart`. Valid until the next `fill`. */

@@ -21,17 +21,21 @@ export class LogCursor {
   /** Whether the frame that the scanner is at may have records from `#position` on. */
   #hasFrame = false;
   readonly #run = new FrameRun();
+  /** Of the log when the scanner read last: what it has in memory since an earlier cut may not be the log's any more. */
+  #cuts: number;
 
   /** @throws JournalError `ERR_TRIMMED` when the log does not reach back to `position` */
   constructor(log: DirectoryLog, position: number) {
     if (position < log.firstPosition) throw trimmed(position, log.firstPosition);
     this.#log = log;
     this.#position = position;
+    this.#cuts = log.cuts;
   }
 
   /** The next records when they lie in memory, as far as they are not behind `last`; null: call `load`. */
   take(last: number): RecordRun | null {
     if (this.#position > last) return null;
+    if (this.#cuts !== this.#log.cuts) return null;
     while (!this.#hasFrame) if (!this.#advance()) return null;
     const { bytes, frameStart, frame } = this.#scanner as FrameScanner;
     const run = this.#run;
@@ -51,6 +55,7 @@ export class LogCursor {
   async load(last: number): Promise<boolean> {
     assert(last <= this.#log.lastPosition, "only what is durable is read");
     if (this.#position > last) return false;
+    if (this.#cuts !== this.#log.cuts) await this.#beginAgain();
     while (!this.#hasFrame) if (!this.#advance()) await this.#readOn();
     return true;
   }
@@ -59,6 +64,15 @@ export class LogCursor {
     const file = this.#file;
     this.#file = null;
     await file?.close();
+  }
+
+  /** Forgets what was read ahead. */
+  async #beginAgain(): Promise<void> {
+    this.#cuts = this.#log.cuts;
+    this.#hasFrame = false;
+    this.#scanner = null;
+    this.#segment = null;
+    await this.close();
   }
 
   /** Moves to the next frame as far as it lies in memory. Frames before the position are passed over. */

@@ -4,17 +4,20 @@
  * A writer has one frame at the disk at a time, so a crash leaves intact frames, then at most one torn frame, then
  * zeros. The torn frame was never acknowledged; it is cut. Whatever cannot have come about that way is damage to
  * committed records, and is refused: a segment that does not continue the one before, a frame that does not reach the
- * next segment's beginning, a frame that is not intact though a later one is, an end or a beginning short of the mark.
+ * next segment's beginning, a frame that is not intact though a later header is, an end or a beginning short of the mark,
+ * an end short of what the mark knows to be committed. (What a frame says to be committed lies before it.)
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
+import { Epochs } from "./epochs.ts";
 import { FrameScanner } from "./frame-scanner.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
+import { zeroBackwards } from "./zeros.ts";
 import { laterFrame } from "./later-frame.ts";
 import type { LogEnd } from "./log-end.ts";
 import type { Extent } from "./mark.ts";
@@ -27,6 +30,7 @@ export interface RecoveredLog {
   /** Oldest first; empty in a new directory. */
   readonly segments: Segment[];
   readonly end: LogEnd;
+  readonly epochs: Epochs;
   /** Highest committed index that mark and frames tell of. */
   readonly committed: number;
 }
@@ -47,6 +51,7 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
   const { disk, directory, clusterId, acceptLoss } = options;
   const segments: Segment[] = [];
   let end: LogEnd = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
+  const epochs = new Epochs();
   let { committed } = marked;
   const paths = await segmentPaths(disk, directory);
   if (paths.length === 0) refuse(missingBeginning(directory, undefined, marked));
@@ -66,6 +71,7 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
       while (await scanner.fill()) {
         while (scanner.next()) {
           lastFrameStart = scanner.offset - scanner.frame.length;
+          epochs.add(scanner.frame.epoch, scanner.frame.index);
           committed = Math.max(committed, scanner.frame.committed);
         }
       }
@@ -74,7 +80,7 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
       segment.end = scanner.offset;
       assert(segment.end <= size.bytes, "frames lie within their file");
       assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
-      end = { lastIndex: scanner.lastIndex, lastPosition: scanner.lastPosition, lastEpoch: scanner.lastEpoch };
+      end = scanner.position;
       segments.push(segment);
       if (isLast)
         await makeEndClean(file, segment, end, lastFrameStart, size, () =>
@@ -86,7 +92,7 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
   }
   assert(end.lastIndex === (segments.at(-1)?.lastIndex ?? 0), "a log ends where its last segment does");
   // A loss that was accepted takes what was committed with it.
-  return { segments, end, committed: Math.min(committed, end.lastIndex) };
+  return { segments, end, epochs, committed: Math.min(committed, end.lastIndex) };
 }
 
 function refuse(error: JournalError | null): void {
@@ -138,15 +144,7 @@ async function makeEndClean(
   const garbageEnd = await endOfData(file, end, isSparse ? Math.min(size, end + FRAME_BYTES_MAX) : size);
   if (garbageEnd > end) await refuseLaterFrame(file, segment, logEnd, garbageEnd, size);
   await meetMissingEnd();
-  if (garbageEnd > end) {
-    const zeros = Buffer.alloc(Math.min(garbageEnd - end, RECOVERY_READ_BYTES));
-    // Backwards, so that the damage still begins at the same place if this is cut short.
-    for (let to = garbageEnd; to > end; to -= zeros.length) {
-      const from = Math.max(end, to - zeros.length);
-      assert(from >= end, "zeros never meet an intact frame");
-      await writeDurably(file, zeros, to - from, from);
-    }
-  }
+  if (garbageEnd > end) await zeroBackwards(file, end, garbageEnd);
   const lastFrame = Buffer.alloc(end - lastFrameStart);
   if (lastFrame.length > 0) {
     const count = await readFully(file, lastFrame, lastFrame.length, lastFrameStart);
