@@ -7,8 +7,9 @@
  */
 import assert from "node:assert/strict";
 import { randomBytes, randomInt } from "node:crypto";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { Batch } from "./batch.ts";
+import { carryOver } from "./carry-over.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
@@ -33,6 +34,11 @@ import { SEGMENT_HEADER_BYTES } from "./replica/segment.ts";
 export interface DirectoryJournalOptions {
   /** Made when it is missing. It is locked while it is open: two writers in one directory destroy the journal. */
   readonly directory: string;
+  /**
+   * A journal of a former format that lies in the directory above is carried over: told now and then how many records have
+   * been, and of how many, where that is known. Without, it is not looked for.
+   */
+  readonly onCarriedOver?: (records: number, of: number | null) => void;
   /** A journal was made here once, so none is made; false unless given. */
   readonly mustExist?: boolean;
   /** Every loss is refused unless given. */
@@ -341,6 +347,24 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
     newReplicaId: randomInt(1, 2 ** 48 - 1),
   };
   const reserve = new RoomReserve(disk, directory, segmentBytes);
+  const { onCarriedOver } = options;
+  if (onCarriedOver !== undefined) {
+    const older = dirname(directory);
+    await carryOver({
+      disk,
+      clock,
+      directory,
+      older,
+      segmentBytes,
+      clusterId,
+      ...made,
+      mustExist,
+      acceptLoss,
+      onCarriedOver,
+    }).catch((error: unknown) => {
+      throw ioError(older, "carrying the journal over", error);
+    });
+  }
   const open = (): Promise<DirectoryLog> =>
     openLog(
       { disk, clock, directory, segmentBytes, clusterId, ...made, mustExist, acceptLoss, reserve },

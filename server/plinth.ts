@@ -39,7 +39,8 @@ import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
 import type { TransportLimits } from "./transport/limits.ts";
 
 /** Where the journal lies inside the data directory. */
-const JOURNAL_DIRECTORY = "journal";
+/** In the data directory: that of the one replica. */
+const JOURNAL_DIRECTORY = path.join("journal", "zone-a");
 
 /** Who waited for the start goes first. */
 const LATE_LOAD_MS = 100;
@@ -191,6 +192,10 @@ async function open(
         mustExist: isAgain || dataDir.journalMade,
         acceptLoss: (loss) => acceptLoss(loss, config, dataDir, logger),
         clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
+        onCarriedOver: (carried, of) => {
+          const share = of === null ? "" : `, ${Math.floor((carried / of) * 100)} %`;
+          engine.start.prepare(`carrying the journal over into the present format${share}`);
+        },
         onFlush: (milliseconds) => engine.onJournalWritten(milliseconds),
       });
       try {

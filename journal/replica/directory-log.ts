@@ -15,7 +15,7 @@ import type { ReplicaFacts } from "./facts.ts";
 import { Epochs } from "./epochs.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { FramePosition } from "./frame-scanner.ts";
-import { FrameScanner } from "./frame-scanner.ts";
+import { FrameScanner, startOf } from "./frame-scanner.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { zeroBackwards } from "./zeros.ts";
 import type { LogEnd } from "./log-end.ts";
@@ -43,11 +43,18 @@ export interface DirectoryLogOptions {
   readonly newSalt: number;
   readonly newReplicaId: number;
   readonly reserve: RoomReserve;
+  /** Of a log that is made: where it begins, when that is not the journal's first frame. */
+  readonly beginning?: LogBeginning;
   /** A log was made here once: an empty or missing directory is refused. */
   readonly mustExist: boolean;
   /** Null to refuse a loss. */
   readonly acceptLoss: AcceptLoss | null;
 }
+
+/** What a log begins with that has nothing of what was before. */
+export type LogBeginning = Omit<SegmentHeader, "salt" | "clusterId">;
+
+const FIRST: LogBeginning = { number: 1, firstIndex: 1, firstPosition: 1, previousEpoch: 0 };
 
 /** What is known of a log's end when it is opened. */
 interface RecoveredEnd {
@@ -509,19 +516,16 @@ async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<Direct
   const header = {
     salt: options.newSalt,
     clusterId: options.newClusterId,
-    number: 1,
-    firstIndex: 1,
-    firstPosition: 1,
-    previousEpoch: 0,
+    ...(options.beginning ?? FIRST),
   };
   const file = await beginSegment(await preparerFor(options).take(), header);
   try {
     const segment = await nameSegment(disk, directory, file, header);
-    const end = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
+    const end = startOf(header);
     return new DirectoryLog(options, mark, [segment], file, segmentBytes, {
       end,
       epochs: new Epochs(),
-      committed: 0,
+      committed: end.lastIndex,
     });
   } catch (error) {
     await file.close();

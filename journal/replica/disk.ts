@@ -248,6 +248,16 @@ function isForeign(error: unknown): boolean {
   return ["EACCES", "EPERM", "EROFS", "EINVAL"].some((code) => hasCode(error, code));
 }
 
+/** What is in a directory; nothing when it is not there. */
+export async function namesIn(disk: Disk, directory: string): Promise<string[]> {
+  try {
+    return await disk.list(directory);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
 /** Whether a file or directory was not there. */
 export function isMissing(error: unknown): boolean {
   return hasCode(error, "ENOENT");

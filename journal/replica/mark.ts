@@ -46,7 +46,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "./disk.ts";
-import { isMissing, readFully, writeDurably } from "./disk.ts";
+import { namesIn, readFully, writeDurably } from "./disk.ts";
 import { readUint64, writeUint64 } from "../frame.ts";
 import type { Member, ReplicaFacts } from "./facts.ts";
 import { MEMBERS_MAX, newFacts } from "./facts.ts";
@@ -60,7 +60,7 @@ import { isSegmentName } from "./segment.ts";
 
 export const MARK_NAME = "MARK";
 /** While the file is made. What a crash leaves of it is made anew. */
-const UNNAMED_MARK = "MARK.tmp";
+export const UNNAMED_MARK = "MARK.tmp";
 
 const VERSION = 2;
 const MAGIC = Buffer.from("plinth-m", "latin1");
@@ -333,16 +333,6 @@ async function checkMade(disk: Disk, directory: string, acceptLoss: AcceptLoss |
   const loss = incomplete(join(directory, MARK_NAME), "the journal's mark is missing");
   if (acceptLoss === null) throw loss;
   await acceptLoss(loss);
-}
-
-/** None when there is no such directory. */
-async function namesIn(disk: Disk, directory: string): Promise<string[]> {
-  try {
-    return await disk.list(directory);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 async function makeMark(disk: Disk, directory: string, replicaId: number): Promise<void> {

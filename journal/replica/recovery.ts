@@ -14,7 +14,7 @@ import { readFully, writeDurably } from "./disk.ts";
 import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
 import { Epochs } from "./epochs.ts";
 import { FrameScanner } from "./frame-scanner.ts";
-import type { AcceptLoss, JournalError } from "../journal.ts";
+import type { AcceptLoss } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { zeroBackwards } from "./zeros.ts";
@@ -24,7 +24,7 @@ import type { Extent } from "./mark.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, emptySegment, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
-import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
+import { meetLoss, missingBeginning, missingEnd, missingSegment, refuse } from "./wholeness.ts";
 
 export interface RecoveredLog {
   /** Oldest first; empty in a new directory. */
@@ -93,16 +93,6 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
   assert(end.lastIndex === (segments.at(-1)?.lastIndex ?? 0), "a log ends where its last segment does");
   // A loss that was accepted takes what was committed with it.
   return { segments, end, epochs, committed: Math.min(committed, end.lastIndex) };
-}
-
-function refuse(error: JournalError | null): void {
-  if (error !== null) throw error;
-}
-
-async function meetLoss(loss: JournalError | null, acceptLoss: AcceptLoss | null): Promise<void> {
-  if (loss === null) return;
-  if (acceptLoss === null) throw loss;
-  await acceptLoss(loss);
 }
 
 /** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */

@@ -11,7 +11,6 @@ import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import { readFully } from "./disk.ts";
 import { FrameHeader, KIND_BARRIER, readFrame } from "../frame.ts";
-import type { JournalError } from "../journal.ts";
 import { corrupt, ioError } from "../journal-errors.ts";
 import { FRAME_BYTES_SOFT } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
@@ -22,7 +21,7 @@ import { readMark } from "./mark.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, emptySegment, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
-import { missingBeginning, missingEnd, missingSegment } from "./wholeness.ts";
+import { missingBeginning, missingEnd, missingSegment, refuse } from "./wholeness.ts";
 
 export interface DirectoryContents {
   /** Oldest first; empty in a new directory. */
@@ -166,8 +165,4 @@ class Walk {
 
 function endOf({ lastIndex, lastPosition }: Segment): { readonly lastIndex: number; readonly lastPosition: number } {
   return { lastIndex, lastPosition };
-}
-
-function refuse(error: JournalError | null): void {
-  if (error !== null) throw error;
 }

@@ -9,6 +9,8 @@ export class StartProgress {
   readonly #clock: Pick<Clock, "nowMs">;
   /** Records that the journal held when it was opened; null before. */
   #records: number | null = null;
+  /** What is done before it can be opened. */
+  #preparation = "opening the journal";
   /** Why it cannot be opened for now, or null. */
   #obstacle: string | null = null;
   #replayed = 0;
@@ -28,6 +30,11 @@ export class StartProgress {
   /** The journal cannot be opened before this has passed. */
   waitFor(obstacle: string): void {
     this.#obstacle = obstacle;
+  }
+
+  /** This is done to the journal before it is opened. */
+  prepare(what: string): void {
+    this.#preparation = what;
   }
 
   /** The journal is open and holds so many records. */
@@ -78,7 +85,7 @@ export class StartProgress {
   describe(): string | null {
     if (this.#isOver) return null;
     if (this.#obstacle !== null) return `the journal cannot be opened for now: ${this.#obstacle}`;
-    if (this.#records === null) return "opening the journal";
+    if (this.#records === null) return this.#preparation;
     const { secondsLeft } = this;
     const left = secondsLeft === null ? "" : `, about ${secondsLeft} s left`;
     return `replaying ${Math.floor(this.share * 100)} %${left}`;

@@ -46,7 +46,7 @@ test("a journal whose directory is gone ends the process, though nothing has fai
   const { plinth, client } = await start();
   await rename(path.join(plinth.dataDir, "journal"), `${plinth.dataDir}.journal`);
   expect(await plinth.untilEnded()).toBe("exit code 74");
-  expect(plinth.logLines.at(-1)).toContain("journal is gone: ENOENT");
+  expect(plinth.logLines.at(-1)).toContain("zone-a is gone: ENOENT");
   await client.close();
 });
 

@@ -68,7 +68,7 @@ test("a first start that was killed at any moment before it noted the journal st
   const url = `http://127.0.0.1:${await freePort()}`;
   const config = configOf(`--listen-client-urls=${url}`);
   const identityFile = path.join(config.dataDir, "identity.json");
-  const journal = path.join(config.dataDir, "journal");
+  const journal = path.join(config.dataDir, "journal", "zone-a");
   await expectToServe(config, url);
   const { journalMade, ...identity } = JSON.parse(await readFile(identityFile, "utf8")) as Record<string, unknown>;
   expect(journalMade).toBe(true);

@@ -42,7 +42,7 @@ async function runSecond(flags: readonly string[]): Promise<{ code: number | nul
 }
 
 function journalPath(...names: string[]): string {
-  return path.join(plinth.dataDir, "journal", ...names);
+  return path.join(plinth.dataDir, "journal", "zone-a", ...names);
 }
 
 /** The segments, oldest first, of a server that has acknowledged some keys and was stopped or killed. */

@@ -1,5 +1,5 @@
 /** A disk in memory that loses at a crash what a disk may lose, and fails where it is told to. */
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { locked } from "../../journal/journal-errors.ts";
 import type { Disk, DiskFile, OnWritten } from "../../journal/replica/disk.ts";
 
@@ -109,9 +109,7 @@ export class SimulatedDisk implements Disk {
   }
 
   list(directory: string): Promise<string[]> {
-    return this.#turn("list", directory, () =>
-      [...this.#names.keys()].filter((path) => dirname(path) === directory).map((path) => basename(path)),
-    );
+    return this.#turn("list", directory, () => namesUnder([...this.#names.keys()], directory));
   }
 
   create(path: string): Promise<DiskFile> {
@@ -145,8 +143,19 @@ export class SimulatedDisk implements Disk {
     return Promise.resolve(this.#names.get(path) === this.#files.get(file));
   }
 
+  /** A file, or a directory with all that is in it. */
   rename(from: string, to: string): Promise<void> {
     return this.#turn("rename", from, () => {
+      if (namesUnder([...this.#names.keys()], from).length > 0) {
+        this.#changeNames((names) => {
+          for (const [path, inode] of names) {
+            if (!path.startsWith(`${from}/`)) continue;
+            names.delete(path);
+            names.set(to + path.slice(from.length), inode);
+          }
+        });
+        return;
+      }
       const inode = this.#inode(from);
       this.#changeNames((names) => {
         names.delete(from);
@@ -286,6 +295,12 @@ export function seededRandom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   };
+}
+
+/** The names in a directory: of the files there, and of directories that hold some. */
+function namesUnder(paths: readonly string[], directory: string): string[] {
+  const below = paths.filter((path) => path.startsWith(`${directory}/`));
+  return [...new Set(below.map((path) => path.slice(directory.length + 1).split("/", 1)[0]))];
 }
 
 function resized(bytes: Buffer, length: number): Buffer {

@@ -16,7 +16,7 @@ export async function fillJournal(directory: string, records: number): Promise<v
   let committed = (): void => {};
   const journal = await openDirectoryJournal({
     ...systemTime,
-    directory: path.join(dataDir.path, "journal"),
+    directory: path.join(dataDir.path, "journal", "zone-a"),
     clusterId: dataDir.identity.clusterId.toString(16).padStart(32, "0"),
     listener: {
       onCommitted: () => committed(),

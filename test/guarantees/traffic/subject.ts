@@ -46,7 +46,7 @@ export class Subject {
   }
 
   get journalDirectory(): string {
-    return path.join(this.#plinth.dataDir, "journal");
+    return path.join(this.#plinth.dataDir, "journal", "zone-a");
   }
 
   /** How long the server has served since it was started last. */

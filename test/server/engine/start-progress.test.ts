@@ -11,6 +11,8 @@ test("a start says how far it is, and how long the rest takes as soon as that ca
   const start = new StartProgress(clock);
   expect([start.describe(), start.share]).toEqual(["opening the journal", 0]);
   await clock.advance(60_000);
+  start.prepare("carrying the journal over into the present format, 30 %");
+  expect([start.describe(), start.share]).toEqual(["carrying the journal over into the present format, 30 %", 0]);
   start.begin(1_000);
   expect(start.describe()).toBe("replaying 0 %");
   start.advance(100);
