@@ -25,6 +25,9 @@ export interface DiskOperation {
 /** What becomes of an operation instead: an error of this code, or only that many bytes written. */
 export type Fault = { readonly code: string } | { readonly shortBy: number };
 
+/** Lets something happen in a later turn of the event loop. */
+export type Later = (act: () => void) => void;
+
 const sectorBytes = 512;
 
 class Inode {
@@ -46,9 +49,12 @@ export class SimulatedDisk implements Disk {
   inject: (operation: DiskOperation) => Fault | null = () => null;
   /** Beginnings and ends of operations so far. */
   steps = 0;
+  /** It is full when its files have so many bytes. */
+  capacityBytes = Infinity;
   /** Resolves at the crash. From then on no operation ends. */
   readonly crashed: Promise<void>;
 
+  readonly #laterOnce: Later;
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
@@ -60,8 +66,9 @@ export class SimulatedDisk implements Disk {
   #hasCrashed = false;
   #tellCrash: () => void = () => undefined;
 
-  constructor(random: () => number) {
+  constructor(random: () => number, later: Later = (act) => void setImmediate(act)) {
     this.random = random;
+    this.#laterOnce = later;
     this.crashed = new Promise((resolve) => (this.#tellCrash = resolve));
   }
 
@@ -80,8 +87,9 @@ export class SimulatedDisk implements Disk {
   }
 
   /** The disk after the crash, for a new process. */
-  restart(mode: CrashMode): SimulatedDisk {
-    const next = new SimulatedDisk(this.random);
+  restart(mode: CrashMode, later: Later = this.#laterOnce): SimulatedDisk {
+    const next = new SimulatedDisk(this.random, later);
+    next.capacityBytes = this.capacityBytes;
     if (mode === "kill") {
       next.#names = this.#names;
       next.#durableNames = this.#durableNames;
@@ -97,6 +105,42 @@ export class SimulatedDisk implements Disk {
       next.#durableNames.set(path, inode);
     }
     return next;
+  }
+
+  /** A disk of its own with what is durable on this one now, as a copy of it that is put in its place some day. */
+  image(): SimulatedDisk {
+    const image = new SimulatedDisk(this.random, this.#laterOnce);
+    image.capacityBytes = this.capacityBytes;
+    const copies = new Map<Inode, Inode>();
+    for (const [path, inode] of this.#durableNames) {
+      const copy = copies.get(inode) ?? new Inode();
+      copies.set(inode, copy);
+      copy.durable = Buffer.from(inode.durable);
+      copy.cached = Buffer.from(inode.durable);
+      image.#names.set(path, copy);
+      image.#durableNames.set(path, copy);
+    }
+    return image;
+  }
+
+  /** Turns a bit of a durable byte of one of the files over. @returns where, or null when there is none */
+  rot(isConcerned: (path: string) => boolean = () => true): { path: string; at: number } | null {
+    const files = [...this.#durableNames].filter(([path, { durable }]) => durable.length > 0 && isConcerned(path));
+    if (files.length === 0) return null;
+    const [path, { durable, cached }] = files[Math.floor(this.random() * files.length)];
+    const at = Math.floor(this.random() * durable.length);
+    const bit = 1 << Math.floor(this.random() * 8);
+    // The page cache forgets now and then, and reads what is on the disk.
+    if (at < cached.length && cached[at] === durable[at]) cached[at] ^= bit;
+    durable[at] ^= bit;
+    return { path, at };
+  }
+
+  /** Bytes of all its files. */
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const inode of new Set(this.#names.values())) bytes += inode.cached.length;
+    return bytes;
   }
 
   /** The content of a file as a reader sees it; changing it changes the file. */
@@ -189,6 +233,7 @@ export class SimulatedDisk implements Disk {
       size: () => Promise.resolve({ bytes: inode.cached.length, allocated: inode.cached.length }),
       resize: (bytes) =>
         this.#turn("resize", file.path, () => {
+          if (this.#isFull(inode, bytes)) throw systemError("ENOSPC", file.path);
           inode.cached = resized(inode.cached, bytes);
         }),
       close: () => Promise.resolve(),
@@ -200,7 +245,9 @@ export class SimulatedDisk implements Disk {
   #write(path: string, inode: Inode, source: Uint8Array, at: number, onWritten: OnWritten): void {
     if (this.#step()) return;
     const { length } = source;
-    const fault = this.inject({ kind: "write", name: basename(path), at, length });
+    const fault =
+      this.inject({ kind: "write", name: basename(path), at, length }) ??
+      (this.#isFull(inode, at + length) ? { code: "ENOSPC" } : null);
     const count = fault !== null && "shortBy" in fault ? Math.max(0, length - fault.shortBy) : length;
     const write = { inode, bytes: Buffer.from(source.subarray(0, count)), at };
     this.#writes.add(write);
@@ -231,8 +278,8 @@ export class SimulatedDisk implements Disk {
 
   /** One turn of the loop later, or a few. */
   #later(act: () => void): void {
-    if (this.random() < 0.7) setImmediate(act);
-    else setImmediate(() => this.#later(act));
+    if (this.random() < 0.7) this.#laterOnce(act);
+    else this.#laterOnce(() => this.#later(act));
   }
 
   /** Counts a step; true when there are no more. */
@@ -242,6 +289,12 @@ export class SimulatedDisk implements Disk {
     if (this.steps < this.#crashAt) return false;
     this.crash();
     return true;
+  }
+
+  /** Whether there is no room for the file to become so long. */
+  #isFull(inode: Inode, length: number): boolean {
+    if (this.capacityBytes === Infinity || length <= inode.cached.length) return false;
+    return this.usedBytes + length - inode.cached.length > this.capacityBytes;
   }
 
   #inode(path: string): Inode {
