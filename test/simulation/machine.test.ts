@@ -1,0 +1,144 @@
+import { expect, test } from "vitest";
+import type { DiskFile } from "../../journal/replica/disk.ts";
+import type { SimulatedDisk } from "../sim/simulated-disk.ts";
+import { Machine } from "../sim/world/machine.ts";
+import { World } from "../sim/world/world.ts";
+
+const PATH = "/data/file";
+
+interface Started {
+  readonly world: World;
+  readonly machine: Machine;
+}
+
+function machine(seed = 1): Started {
+  const world = new World(seed);
+  return { world, machine: new Machine(world, "m", () => undefined) };
+}
+
+/** Runs something on the machine's disk until it has ended. */
+async function onDisk<T>({ world, machine: { disk } }: Started, act: (disk: SimulatedDisk) => Promise<T>): Promise<T> {
+  let result: { value: T } | { error: unknown } | null = null;
+  act(disk).then(
+    (value) => (result = { value }),
+    (error: unknown) => (result = { error }),
+  );
+  await world.until(() => result !== null);
+  const ended = result as unknown as { value: T } | { error: unknown }; // The world ran until it was.
+  if ("error" in ended) throw ended.error;
+  return ended.value;
+}
+
+function write(file: DiskFile, text: string, at = 0): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const bytes = Buffer.from(text);
+    file.write(bytes, bytes.length, at, (error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+async function create(started: Started, text: string): Promise<DiskFile> {
+  return onDisk(started, async (disk) => {
+    const file = await disk.create(PATH);
+    await write(file, text);
+    await disk.syncDirectory("/data");
+    return file;
+  });
+}
+
+test("what is durable is there after a loss of power, and what is under way need not be", async () => {
+  const ends = new Set<string>();
+  for (let seed = 0; seed < 30; seed++) {
+    const started = machine(seed);
+    started.machine.start();
+    const file = await create(started, "old");
+    void write(file, "new");
+    started.machine.stop("power");
+    await started.world.until(started.world.nowMs + 100);
+    started.machine.start();
+    ends.add(started.machine.disk.content(PATH).toString());
+  }
+  expect([...ends].toSorted()).toEqual(["new", "old"]);
+});
+
+test("a disk does nothing more for a process that was killed, and waits for one that stands still", async () => {
+  const started = machine();
+  const node = started.machine.start();
+  const file = await create(started, "old");
+  let isWritten = false;
+  void write(file, "new").then(() => (isWritten = true));
+  node.pause();
+  await started.world.until(started.world.nowMs + 100);
+  expect(isWritten).toBe(false);
+  node.resume();
+  await started.world.until(started.world.nowMs + 100);
+  expect(isWritten).toBe(true);
+  isWritten = false;
+  void write(file, "end").then(() => (isWritten = true));
+  started.machine.stop("kill");
+  await started.world.until(started.world.nowMs + 100);
+  expect(isWritten).toBe(false);
+});
+
+test("a full disk refuses what makes a file longer, until there is room", async () => {
+  const started = machine();
+  started.machine.start();
+  const file = await create(started, "12345678");
+  started.machine.fill(2);
+  await onDisk(started, () => write(file, "87654321"));
+  await onDisk(started, () => write(file, "90", 8));
+  await expect(onDisk(started, () => write(file, "x", 10))).rejects.toThrow("ENOSPC");
+  await expect(onDisk(started, () => file.resize(100))).rejects.toThrow("ENOSPC");
+  started.machine.repair();
+  await onDisk(started, () => file.resize(100));
+});
+
+test("a bad disk fails what it is told to, until it is repaired", async () => {
+  const started = machine();
+  started.machine.start();
+  const file = await create(started, "old");
+  started.machine.fault = ({ kind }) => (kind === "write" ? { code: "EIO" } : null);
+  await expect(onDisk(started, () => write(file, "new"))).rejects.toThrow("EIO");
+  started.machine.repair();
+  await onDisk(started, () => write(file, "new"));
+});
+
+test("a slow disk takes longer", async () => {
+  const took: number[] = [];
+  for (const slowness of [1, 1_000]) {
+    const started = machine();
+    started.machine.start();
+    started.machine.slowness = slowness;
+    await create(started, "some");
+    took.push(started.world.nowMs);
+  }
+  expect(took[1]).toBeGreaterThan(took[0] * 500);
+});
+
+test("a bit that turns over is seen by readers, and stays over a loss of power", async () => {
+  const started = machine();
+  started.machine.start();
+  await create(started, "\0\0\0\0");
+  started.machine.rot((path) => path === PATH);
+  const ones = (bytes: Uint8Array): number =>
+    [...bytes].reduce((sum, byte) => sum + byte.toString(2).split("1").length - 1, 0);
+  expect(ones(started.machine.disk.content(PATH))).toBe(1);
+  started.machine.stop("power");
+  started.machine.start();
+  expect(ones(started.machine.disk.content(PATH))).toBe(1);
+});
+
+test("a machine gets a blank disk, or its own as it was", async () => {
+  const started = machine();
+  started.machine.start();
+  const file = await create(started, "old");
+  const image = started.machine.image();
+  await onDisk(started, () => write(file, "new"));
+  started.machine.stop("kill");
+  started.machine.replaceDisk();
+  started.machine.start();
+  expect(await onDisk(started, (disk) => disk.list("/data"))).toEqual([]);
+  started.machine.stop("kill");
+  started.machine.replaceDisk(image);
+  started.machine.start();
+  expect(started.machine.disk.content(PATH).toString()).toBe("old");
+});
