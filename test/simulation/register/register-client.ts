@@ -1,0 +1,80 @@
+/** Puts and gets, one after the other, and records what came of it. */
+import type { Get, History, Put } from "../../sim/world/history.ts";
+import type { Network } from "../../sim/world/network.ts";
+import { Node } from "../../sim/world/node.ts";
+import type { World } from "../../sim/world/world.ts";
+import type { ClientRequest, ServerAnswer } from "./messages.ts";
+
+const KEY = "register";
+/** Longer than a server tries. */
+const PATIENCE_MS = 400;
+const THINK_MS_MEAN = 10;
+
+export class RegisterClient {
+  readonly node: Node;
+  readonly #network: Network;
+  readonly #history: History;
+  readonly #server: () => string;
+  #id = 0;
+  #current: { readonly id: number; readonly act: Put | Get } | null = null;
+  #isEnded = false;
+  /** Gets only, and until one is answered. */
+  #onLast: (() => void) | null = null;
+
+  constructor(world: World, name: string, network: Network, history: History, server: () => string) {
+    this.node = new Node(world, name);
+    this.#network = network;
+    this.#history = history;
+    this.#server = server;
+    network.attach(this.node, (message) => this.#onAnswer(message as ServerAnswer));
+    this.#think();
+  }
+
+  /** Asks for the value until it is answered. */
+  finish(onLast: () => void): void {
+    this.#onLast = onLast;
+    this.#isEnded = true;
+  }
+
+  #think(): void {
+    const { world, clock } = this.node;
+    clock.after(world.exponential(THINK_MS_MEAN), () => this.#ask());
+  }
+
+  #ask(): void {
+    const id = this.#id++;
+    const { name, world, clock } = this.node;
+    const isPut = !this.#isEnded && world.chance(0.5);
+    const value = `${name}.${id}`;
+    const act = isPut ? this.#history.beginPut(name, KEY, value) : this.#history.beginGet(name, KEY);
+    const request: ClientRequest = isPut ? { kind: "put", id, value } : { kind: "get", id };
+    this.#current = { id, act };
+    this.#network.send(this.node, this.#server(), request);
+    clock.after(PATIENCE_MS, () => {
+      if (this.#current?.id === id) this.#next();
+    });
+  }
+
+  #onAnswer(answer: ServerAnswer): void {
+    if (this.#current?.id !== answer.id) return;
+    const { act } = this.#current;
+    if (answer.kind === "refused") {
+      if (act.kind === "put") this.#history.refused(act);
+    } else if (act.kind === "put") {
+      this.#history.acknowledged(act, answer.version.revision);
+    } else {
+      const { revision, value } = answer.version;
+      this.#history.got(act, revision === 0 ? null : value, revision);
+      if (this.#onLast !== null) {
+        this.#current = null;
+        return this.#onLast();
+      }
+    }
+    this.#next();
+  }
+
+  #next(): void {
+    this.#current = null;
+    this.#think();
+  }
+}

@@ -1,0 +1,40 @@
+/** What a scenario needs of a system that is simulated. Each system has a file that builds it on a world. */
+import type { Violation } from "../sim/world/history-check.ts";
+import type { Machine } from "../sim/world/machine.ts";
+import type { Network } from "../sim/world/network.ts";
+import type { World } from "../sim/world/world.ts";
+
+export interface Stage {
+  readonly world: World;
+  readonly network: Network;
+  /** Who answers clients: one at a time, or all. */
+  readonly servers: readonly Machine[];
+  /** Who keeps the data; a majority decides. */
+  readonly replicas: readonly Machine[];
+  /** Clients, whose requests go on until `settle`. */
+  readonly clients: readonly string[];
+  /** One of those that answer, as far as anybody knows; null when there is none. */
+  serving(): Machine | null;
+  /** Makes it the one that answers, whoever does now. */
+  force(server: Machine): void;
+  /** Whether acknowledged writes survive this; what a system says no to, no scenario does to it. */
+  survives(fault: "power" | "full" | "error" | "rot" | "wipe" | "old-disk"): boolean;
+  /**
+   * When all faults are over: ends the clients, waits until somebody answers, and looks at everything.
+   *
+   * @returns what is wrong
+   */
+  settle(): Promise<readonly Violation[]>;
+}
+
+/** Builds a system with clients in a world, and starts it. */
+export interface System {
+  readonly name: string;
+  build(world: World): Stage;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** Does to the stage what it does, for as long as it takes. What it leaves broken is put right behind it. */
+  play(stage: Stage): Promise<void>;
+}
