@@ -8,14 +8,15 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { registerSystem } from "./register/register-system.ts";
 import { SCENARIOS } from "./scenarios/scenarios.ts";
 import { describe, hasFailed, simulate } from "./simulation.ts";
+import { SYSTEMS } from "./systems.ts";
 
 const { values: options } = parseArgs({
   options: {
     seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
     runs: { type: "string", default: "1000" },
+    system: { type: "string", default: SYSTEMS[0].name },
     /** All of them in turn without one. */
     scenario: { type: "string" },
     /** Of the trace of a seed that fails. */
@@ -27,12 +28,8 @@ const { values: options } = parseArgs({
 
 const REPORT_MS = 10_000;
 
-const system = registerSystem();
-const scenarios = SCENARIOS.filter(({ name }) => options.scenario === undefined || name === options.scenario);
-if (scenarios.length === 0) {
-  console.error(`no scenario is called ${options.scenario}: ${SCENARIOS.map(({ name }) => name).join(", ")}`);
-  process.exit(2);
-}
+const system = named(SYSTEMS, "system", options.system)[0];
+const scenarios = options.scenario === undefined ? SCENARIOS : named(SCENARIOS, "scenario", options.scenario);
 const first = wholeNumber("seed");
 const runs = wholeNumber("runs");
 const lines = wholeNumber("lines");
@@ -79,5 +76,12 @@ function wholeNumber(name: "seed" | "runs" | "lines"): number {
   const number = Number(options[name]);
   if (Number.isSafeInteger(number) && number >= 0) return number;
   console.error(`--${name} is not a whole number: ${options[name]}`);
+  return process.exit(2);
+}
+
+function named<T extends { readonly name: string }>(all: readonly T[], what: string, name: string): T[] {
+  const found = all.filter((each) => each.name === name);
+  if (found.length > 0) return found;
+  console.error(`no ${what} is called ${name}: ${all.map((each) => each.name).join(", ")}`);
   return process.exit(2);
 }

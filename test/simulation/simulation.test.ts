@@ -60,7 +60,9 @@ test("a seed that fails goes the same way again, and says how to have it", async
   const lines = await describe(registerSystem(mistakes), randomFaults, outcome, 40);
   expect(lines.length).toBeGreaterThan(40);
   expect(lines).toContain(`seed ${outcome.seed} failed, and again it goes the same way`);
-  expect(lines.at(-1)).toBe(`repeat it: npm run sim -- --seed=${outcome.seed} --runs=1 --scenario=random`);
+  expect(lines.at(-1)).toBe(
+    `repeat it: npm run sim -- --seed=${outcome.seed} --runs=1 --system=register --scenario=random`,
+  );
 });
 
 test("what a system draws elsewhere than from the world is noticed", async () => {

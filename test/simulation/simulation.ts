@@ -40,7 +40,7 @@ export async function describe(system: System, scenario: Scenario, outcome: Outc
     ...(error === null ? [] : [error instanceof Error ? (error.stack ?? error.message) : String(error)]),
     ...violations.map(({ rule, text }) => `${rule}: ${text}`),
     `seed ${seed} failed, and again it goes ${isSame ? "the same way" : "ANOTHER WAY: something is not of the world"}`,
-    `repeat it: npm run sim -- --seed=${seed} --runs=1 --scenario=${scenario.name}`,
+    `repeat it: npm run sim -- --seed=${seed} --runs=1 --system=${system.name} --scenario=${scenario.name}`,
   ];
 }
 

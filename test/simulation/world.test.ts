@@ -22,7 +22,7 @@ test("a seed goes the same way twice in one process, and another one another way
 });
 
 test("a seed goes the same way in another process", async () => {
-  const flags = [MAIN, `--seed=${SEED}`, "--runs=1", "--scenario=random", "--trace", "--lines=5"];
+  const flags = [MAIN, `--seed=${SEED}`, "--runs=1", "--system=register", "--scenario=random", "--trace", "--lines=5"];
   const { stdout } = await execute(process.execPath, flags);
   expect(stdout).toContain(`trace ${await hashOf(SEED)}`);
 });

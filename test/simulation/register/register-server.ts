@@ -4,7 +4,8 @@
  */
 import type { Network } from "../../sim/world/network.ts";
 import type { Node } from "../../sim/world/node.ts";
-import type { ClientRequest, ReplicaAnswer, ReplicaRequest, ServerAnswer, Version } from "./messages.ts";
+import type { ClientRequest, ServerAnswer } from "../client/messages.ts";
+import type { ReplicaAnswer, ReplicaRequest, Version } from "./messages.ts";
 import type { Mistakes } from "./mistakes.ts";
 
 /** A majority that has not answered by then does not. */
@@ -43,18 +44,20 @@ export class RegisterServer {
 
   #handle(message: ClientRequest | ReplicaAnswer, from: Node): void {
     if (message.kind === "version") return this.#onAnswer(message, from.name);
+    // It has no watches.
+    if (message.kind === "watch") return;
     const { id } = message;
     const answer = (reply: ServerAnswer): void => this.#network.send(this.#node, from, reply);
     this.#ask(
       { kind: "query" },
       (highest) => {
         if (message.kind === "get" && (highest.revision === 0 || this.#mistakes.getsStoreNothing)) {
-          return answer({ kind: "answer", id, version: highest });
+          return answer(answered(id, highest));
         }
         const version = message.kind === "get" ? highest : this.#next(highest, message.value);
         this.#ask(
           { kind: "store", version },
-          () => answer({ kind: "answer", id, version }),
+          () => answer(answered(id, version)),
           () => undefined,
         );
       },
@@ -101,4 +104,8 @@ export class RegisterServer {
     const versions = [...round.answers.values()];
     round.onQuorum(versions.reduce((best, each) => (each.revision > best.revision ? each : best)));
   }
+}
+
+function answered(id: number, { revision, value }: Version): ServerAnswer {
+  return { kind: "answer", id, revision, value: revision === 0 ? null : value };
 }

@@ -7,9 +7,9 @@ import { History } from "../../sim/world/history.ts";
 import { Machine } from "../../sim/world/machine.ts";
 import { Network } from "../../sim/world/network.ts";
 import type { World } from "../../sim/world/world.ts";
+import { SimulatedClient } from "../client/simulated-client.ts";
 import type { System } from "../stage.ts";
 import type { Mistakes } from "./mistakes.ts";
-import { RegisterClient } from "./register-client.ts";
 import { RegisterReplica } from "./register-replica.ts";
 import { RegisterServer } from "./register-server.ts";
 
@@ -48,7 +48,7 @@ function build(world: World, count: number, mistakes: Mistakes): ReturnType<Syst
   const server = (): string => (world.chance(0.5) ? preferred : world.pick(servers)).name;
   const clients = Array.from(
     { length: CLIENTS },
-    (_, i) => new RegisterClient(world, `client-${i}`, network, history, server),
+    (_, i) => new SimulatedClient(world, `client-${i}`, network, history, ["register"], server),
   );
   return {
     world,

@@ -5,15 +5,16 @@ import { Node } from "../../sim/world/node.ts";
 import type { World } from "../../sim/world/world.ts";
 import type { ClientRequest, ServerAnswer } from "./messages.ts";
 
-const KEY = "register";
 /** Longer than a server tries. */
 const PATIENCE_MS = 400;
 const THINK_MS_MEAN = 10;
 
-export class RegisterClient {
+export class SimulatedClient {
   readonly node: Node;
   readonly #network: Network;
   readonly #history: History;
+  readonly #keys: readonly string[];
+  /** Where the next request goes. */
   readonly #server: () => string;
   #id = 0;
   #current: { readonly id: number; readonly act: Put | Get } | null = null;
@@ -21,12 +22,20 @@ export class RegisterClient {
   /** Gets only, and until one is answered. */
   #onLast: (() => void) | null = null;
 
-  constructor(world: World, name: string, network: Network, history: History, server: () => string) {
+  constructor(
+    world: World,
+    name: string,
+    network: Network,
+    history: History,
+    keys: readonly string[],
+    server: () => string,
+  ) {
     this.node = new Node(world, name);
     this.#network = network;
     this.#history = history;
+    this.#keys = keys;
     this.#server = server;
-    network.attach(this.node, (message) => this.#onAnswer(message as ServerAnswer));
+    network.attach(this.node, (message) => this.#onAnswer(message as ServerAnswer)); // Servers send nothing else.
     this.#think();
   }
 
@@ -46,8 +55,9 @@ export class RegisterClient {
     const { name, world, clock } = this.node;
     const isPut = !this.#isEnded && world.chance(0.5);
     const value = `${name}.${id}`;
-    const act = isPut ? this.#history.beginPut(name, KEY, value) : this.#history.beginGet(name, KEY);
-    const request: ClientRequest = isPut ? { kind: "put", id, value } : { kind: "get", id };
+    const key = world.pick(this.#keys);
+    const act = isPut ? this.#history.beginPut(name, key, value) : this.#history.beginGet(name, key);
+    const request: ClientRequest = isPut ? { kind: "put", id, key, value } : { kind: "get", id, key };
     this.#current = { id, act };
     this.#network.send(this.node, this.#server(), request);
     clock.after(PATIENCE_MS, () => {
@@ -56,15 +66,14 @@ export class RegisterClient {
   }
 
   #onAnswer(answer: ServerAnswer): void {
-    if (this.#current?.id !== answer.id) return;
+    if (this.#current?.id !== answer.id || answer.kind === "shown") return;
     const { act } = this.#current;
     if (answer.kind === "refused") {
       if (act.kind === "put") this.#history.refused(act);
     } else if (act.kind === "put") {
-      this.#history.acknowledged(act, answer.version.revision);
+      this.#history.acknowledged(act, answer.revision);
     } else {
-      const { revision, value } = answer.version;
-      this.#history.got(act, revision === 0 ? null : value, revision);
+      this.#history.got(act, answer.value, answer.revision);
       if (this.#onLast !== null) {
         this.#current = null;
         return this.#onLast();
