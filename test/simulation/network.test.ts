@@ -140,3 +140,32 @@ test("each direction has a weather of its own", async () => {
   expect(taken).toEqual([]);
   expect(answers).toHaveLength(1);
 });
+
+test("who calls a name hears when it is there, ends, and can be reached again", async () => {
+  const { world, network, a, b } = wire();
+  const heard: boolean[] = [];
+  network.onReached(a, "b", (isUp) => heard.push(isUp));
+  b.kill();
+  await world.until(10);
+  expect(heard).toEqual([false]);
+  network.attach(new Node(world, "b"), () => undefined);
+  await world.until(20);
+  expect(heard).toEqual([false, true]);
+  network.part(["a"], ["b"]);
+  await world.until(30);
+  network.heal("a", "b");
+  await world.until(40);
+  expect(heard).toEqual([false, true]);
+  network.heal("b", "a");
+  await world.until(50);
+  expect(heard).toEqual([false, true, true]);
+});
+
+test("who is cut off from a name does not hear its end", async () => {
+  const { world, network, a, b } = wire();
+  network.onReached(a, "b", () => expect.unreachable());
+  network.cut("b", "a");
+  b.kill();
+  network.heal("b", "a");
+  await world.until(10);
+});

@@ -58,6 +58,13 @@ interface Host {
   readonly receive: Receive;
 }
 
+/** Somebody who hears when another can be reached again, or is gone. */
+interface Caller {
+  readonly node: Node;
+  readonly peer: string;
+  readonly tell: (isUp: boolean) => void;
+}
+
 interface Direction {
   weather: Weather;
   isCut: boolean;
@@ -73,6 +80,7 @@ export class Network {
   #weather: Weather;
   readonly #hosts = new Map<string, Host>();
   readonly #receivers = new WeakMap<Node, Receive>();
+  readonly #callers: Caller[] = [];
   readonly #directions = new Map<string, Map<string, Direction>>();
 
   constructor(world: World, weather: Weather = FAIR) {
@@ -84,6 +92,22 @@ export class Network {
   attach(node: Node, receive: Receive): void {
     this.#hosts.set(node.name, { node, receive });
     this.#receivers.set(node, receive);
+    this.#tell(node.name, null, true);
+    node.onKilled(() => this.#tell(node.name, null, false));
+  }
+
+  /**
+   * Tells the node, as a connection would, when whoever has the name can be reached from now on, and when it has ended.
+   * A cut tells nothing: what is sent is not answered.
+   */
+  onReached(node: Node, peer: string, tell: (isUp: boolean) => void): void {
+    this.#callers.push({ node, peer, tell });
+    node.onKilled(() =>
+      this.#callers.splice(
+        this.#callers.findIndex((caller) => caller.tell === tell),
+        1,
+      ),
+    );
   }
 
   send(from: Node, to: string | Node, message: object): void {
@@ -114,6 +138,8 @@ export class Network {
     direction.isCut = false;
     this.#world.note(`healed: ${direction.what}`);
     for (const deliver of direction.held.splice(0)) deliver();
+    this.#tell(to, from, true);
+    this.#tell(from, to, true);
   }
 
   /** Nothing comes through between the two groups, in either direction. */
@@ -132,6 +158,17 @@ export class Network {
 
   isCut(from: string, to: string): boolean {
     return this.#direction(from, to).isCut;
+  }
+
+  /** Tells those who call a name, or one of them, unless a cut keeps it from them. */
+  #tell(peer: string, callerName: string | null, isUp: boolean): void {
+    for (const { node, peer: called, tell } of this.#callers) {
+      if (called !== peer || (callerName !== null && node.name !== callerName)) continue;
+      if (this.isCut(peer, node.name) || (isUp && this.isCut(node.name, peer))) continue;
+      if (isUp && this.#hosts.get(peer)?.node.isAlive !== true) continue;
+      const { delayMsMin, delayMsMean } = this.#direction(peer, node.name).weather;
+      node.after(delayMsMin + this.#world.exponential(delayMsMean), "message", () => tell(isUp), isUp ? "up" : "down");
+    }
   }
 
   #send(from: Node, to: string | Node, message: object): void {

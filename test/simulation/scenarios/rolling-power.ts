@@ -8,7 +8,7 @@ export const rollingPower: Scenario = {
     const mode = stage.survives("power") ? "power" : "kill";
     for (let round = 0; round < 6; round++) {
       // What is not durable when the power goes is lost: at slow disks that is more.
-      const slowness = world.pick([1, 30, 200]);
+      const slowness = world.pick([1, 10, 50]);
       for (const replica of replicas) replica.slowness = slowness;
       const isAtOnce = world.chance(0.3);
       for (const replica of world.shuffled(replicas)) {
