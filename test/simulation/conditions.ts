@@ -9,7 +9,7 @@ export function drawConditions({ world, network, servers, replicas, clients }: S
   const machines = [...new Set([...servers, ...replicas])];
   // In half of the worlds everything is as fast as it can be.
   if (world.chance(0.5)) return;
-  for (const machine of machines) machine.slowness = world.pick(DISKS);
+  for (const { drives } of machines) for (const drive of drives) drive.slowness = world.pick(DISKS);
   const names = [...machines.map(({ name }) => name), ...clients];
   for (const from of names) {
     for (const to of names) {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { DiskFile } from "../../journal/replica/disk.ts";
 import type { SimulatedDisk } from "../sim/simulated-disk.ts";
+import type { Drive } from "../sim/world/drive.ts";
 import { Machine } from "../sim/world/machine.ts";
 import { World } from "../sim/world/world.ts";
 
@@ -9,15 +10,17 @@ const PATH = "/data/file";
 interface Started {
   readonly world: World;
   readonly machine: Machine;
+  readonly drive: Drive;
 }
 
 function machine(seed = 1): Started {
   const world = new World(seed);
-  return { world, machine: new Machine(world, "m", () => undefined) };
+  const made = new Machine(world, "m", () => undefined);
+  return { world, machine: made, drive: made.drives[0] };
 }
 
 /** Runs something on the machine's disk until it has ended. */
-async function onDisk<T>({ world, machine: { disk } }: Started, act: (disk: SimulatedDisk) => Promise<T>): Promise<T> {
+async function onDisk<T>({ world, drive: { disk } }: Started, act: (disk: SimulatedDisk) => Promise<T>): Promise<T> {
   let result: { value: T } | { error: unknown } | null = null;
   act(disk).then(
     (value) => (result = { value }),
@@ -55,7 +58,7 @@ test("what is durable is there after a loss of power, and what is under way need
     started.machine.stop("power");
     await started.world.until(started.world.nowMs + 100);
     started.machine.start();
-    ends.add(started.machine.disk.content(PATH).toString());
+    ends.add(started.drive.disk.content(PATH).toString());
   }
   expect([...ends].toSorted()).toEqual(["new", "old"]);
 });
@@ -83,12 +86,12 @@ test("a full disk refuses what makes a file longer, until there is room", async 
   const started = machine();
   started.machine.start();
   const file = await create(started, "12345678");
-  started.machine.fill(2);
+  started.drive.fill(2);
   await onDisk(started, () => write(file, "87654321"));
   await onDisk(started, () => write(file, "90", 8));
   await expect(onDisk(started, () => write(file, "x", 10))).rejects.toThrow("ENOSPC");
   await expect(onDisk(started, () => file.resize(100))).rejects.toThrow("ENOSPC");
-  started.machine.repair();
+  started.drive.repair();
   await onDisk(started, () => file.resize(100));
 });
 
@@ -96,9 +99,9 @@ test("a bad disk fails what it is told to, until it is repaired", async () => {
   const started = machine();
   started.machine.start();
   const file = await create(started, "old");
-  started.machine.fault = ({ kind }) => (kind === "write" ? { code: "EIO" } : null);
+  started.drive.fault = ({ kind }) => (kind === "write" ? { code: "EIO" } : null);
   await expect(onDisk(started, () => write(file, "new"))).rejects.toThrow("EIO");
-  started.machine.repair();
+  started.drive.repair();
   await onDisk(started, () => write(file, "new"));
 });
 
@@ -107,7 +110,7 @@ test("a slow disk takes longer", async () => {
   for (const slowness of [1, 1_000]) {
     const started = machine();
     started.machine.start();
-    started.machine.slowness = slowness;
+    started.drive.slowness = slowness;
     await create(started, "some");
     took.push(started.world.nowMs);
   }
@@ -118,27 +121,50 @@ test("a bit that turns over is seen by readers, and stays over a loss of power",
   const started = machine();
   started.machine.start();
   await create(started, "\0\0\0\0");
-  started.machine.rot((path) => path === PATH);
+  started.drive.rot((path) => path === PATH);
   const ones = (bytes: Uint8Array): number =>
     [...bytes].reduce((sum, byte) => sum + byte.toString(2).split("1").length - 1, 0);
-  expect(ones(started.machine.disk.content(PATH))).toBe(1);
+  expect(ones(started.drive.disk.content(PATH))).toBe(1);
   started.machine.stop("power");
   started.machine.start();
-  expect(ones(started.machine.disk.content(PATH))).toBe(1);
+  expect(ones(started.drive.disk.content(PATH))).toBe(1);
 });
 
 test("a machine gets a blank disk, or its own as it was", async () => {
   const started = machine();
   started.machine.start();
   const file = await create(started, "old");
-  const image = started.machine.image();
+  const image = started.drive.image();
   await onDisk(started, () => write(file, "new"));
   started.machine.stop("kill");
-  started.machine.replaceDisk();
+  started.drive.replace();
   started.machine.start();
   expect(await onDisk(started, (disk) => disk.list("/data"))).toEqual([]);
   started.machine.stop("kill");
-  started.machine.replaceDisk(image);
+  started.drive.replace(image);
   started.machine.start();
-  expect(started.machine.disk.content(PATH).toString()).toBe("old");
+  expect(started.drive.disk.content(PATH).toString()).toBe("old");
+});
+
+test("one drive of a machine fails while the others work", async () => {
+  const world = new World(1);
+  const results: string[] = [];
+  const server = new Machine(
+    world,
+    "m",
+    (_, first, disks) => {
+      expect(first).toBe(disks[0]);
+      for (const [i, disk] of disks.entries()) {
+        disk.create(PATH).then(
+          () => results.push(`${i} works`),
+          () => results.push(`${i} fails`),
+        );
+      }
+    },
+    { drives: 3 },
+  );
+  server.drives[1].fault = () => ({ code: "EIO" });
+  server.start();
+  await world.until(100);
+  expect(results.toSorted()).toEqual(["0 works", "1 fails", "2 works"]);
 });

@@ -65,25 +65,28 @@ const FAULTS: Record<string, Fault> = {
       network.setWeather({ delayMsMean: FAIR.delayMsMean }, from, to);
     });
   },
-  slowDisk: ({ world }, machine, lastsMs) => {
-    machine.slowness = world.between(2, SLOWNESS_MAX);
-    world.after(lastsMs, `the disk of ${machine.name} is fast`, () => (machine.slowness = 1));
+  slowDisk: ({ world }, { drives }, lastsMs) => {
+    const drive = world.pick(drives);
+    drive.slowness = world.between(2, SLOWNESS_MAX);
+    world.after(lastsMs, `${drive.name} is fast`, () => (drive.slowness = 1));
   },
-  fullDisk: (stage, machine, lastsMs) => {
+  fullDisk: (stage, { drives }, lastsMs) => {
     if (!stage.survives("full")) return;
-    machine.fill(stage.world.integer(0, BYTES_LEFT_MAX));
-    stage.world.after(lastsMs, `the disk of ${machine.name} has room`, () => machine.repair());
+    const drive = stage.world.pick(drives);
+    drive.fill(stage.world.integer(0, BYTES_LEFT_MAX));
+    stage.world.after(lastsMs, `${drive.name} has room`, () => drive.repair());
   },
-  badDisk: (stage, machine, lastsMs) => {
+  badDisk: (stage, { drives }, lastsMs) => {
     if (!stage.survives("error")) return;
     const { world } = stage;
+    const drive = world.pick(drives);
     const share = world.between(0.05, 1);
     const kinds = world.shuffled(["write", "read", "sync", "open"] as const).slice(0, world.integer(1, 4));
-    machine.fault = ({ kind, length }) => {
+    drive.fault = ({ kind, length }) => {
       if (!kinds.some((each) => each === kind) || !world.chance(share)) return null;
       return kind === "write" && world.chance(0.3) ? { shortBy: world.integer(1, length) } : { code: "EIO" };
     };
-    world.after(lastsMs, `the disk of ${machine.name} works`, () => machine.repair());
+    world.after(lastsMs, `${drive.name} works`, () => drive.repair());
   },
   force: (stage) => stage.force(stage.world.pick(stage.servers)),
 };

@@ -1,43 +1,38 @@
 /**
- * A machine in the world: a name, a disk, and at most one process at a time, which a boot function makes. The process is
- * killed, loses power, stands still and is started again; the disk gets slow, full and bad, is lost, or is put back as it was.
+ * A machine in the world: a name, drives, and at most one process at a time, which a boot function makes. The process is
+ * killed, loses power, stands still and is started again.
  */
 import assert from "node:assert/strict";
-import type { CrashMode, DiskOperation, Fault } from "../simulated-disk.ts";
-import { SimulatedDisk } from "../simulated-disk.ts";
+import type { CrashMode, SimulatedDisk } from "../simulated-disk.ts";
+import { Drive } from "./drive.ts";
 import type { NodeOptions } from "./node.ts";
 import { Node } from "./node.ts";
 import type { World } from "./world.ts";
 
-/** Starts the process: on this node, with this disk. */
-export type Boot = (node: Node, disk: SimulatedDisk) => void;
+/** Starts the process: on this node, with the disks of all drives, of which most machines have one. */
+export type Boot = (node: Node, disk: SimulatedDisk, disks: readonly SimulatedDisk[]) => void;
 
 export interface MachineOptions extends NodeOptions {
-  /** The mean time of a step of the disk; an operation takes one or a few. */
+  readonly drives?: number;
+  /** The mean time of a step of a disk. */
   readonly diskMs?: number;
 }
 
 export class Machine {
   readonly name: string;
-  /** Steps of the disk take so many times as long as they should. */
-  slowness = 1;
-  /** What happens instead of operations of the disk, from the next one on. */
-  fault: ((operation: DiskOperation) => Fault | null) | null = null;
-
+  readonly drives: readonly Drive[];
   readonly #world: World;
   readonly #boot: Boot;
-  readonly #options: MachineOptions;
-  #disk: SimulatedDisk;
-  /** How the last process ended. */
-  #end: CrashMode = "power";
+  readonly #options: NodeOptions;
   #node: Node | null = null;
 
-  constructor(world: World, name: string, boot: Boot, options: MachineOptions = {}) {
+  constructor(world: World, name: string, boot: Boot, { drives = 1, diskMs = 0.2, ...node }: MachineOptions = {}) {
+    assert(drives > 0, "a machine has a drive");
     this.name = name;
+    this.drives = Array.from({ length: drives }, (_, i) => new Drive(world, `drive ${i} of ${name}`, diskMs));
     this.#world = world;
     this.#boot = boot;
-    this.#options = options;
-    this.#disk = this.#blank();
+    this.#options = node;
   }
 
   /** The process; null when none runs. */
@@ -45,23 +40,13 @@ export class Machine {
     return this.#node;
   }
 
-  /** The disk of the process that runs, or of the one that ran last. */
-  get disk(): SimulatedDisk {
-    return this.#disk;
-  }
-
   start(): Node {
     assert(this.#node === null, "a machine has one process");
     const node = new Node(this.#world, this.name, this.#options);
-    const { diskMs = 0.2 } = this.#options;
-    const disk = this.#disk.restart(this.#end, (act) => {
-      node.after(this.#world.exponential(diskMs * this.slowness), "disk", act);
-    });
-    disk.inject = (operation) => this.fault?.(operation) ?? null;
-    this.#disk = disk;
+    const disks = this.drives.map((drive) => drive.mount(node));
     this.#node = node;
     this.#world.note(`${this.name} is started`);
-    node.after(0, "turn", () => this.#boot(node, disk), "boot");
+    node.after(0, "turn", () => this.#boot(node, disks[0], disks), "boot");
     return node;
   }
 
@@ -70,8 +55,7 @@ export class Machine {
     if (this.#node === null) return;
     this.#world.note(`${this.name} ends by ${mode}`);
     this.#node.kill();
-    this.#disk.crash();
-    this.#end = mode;
+    for (const drive of this.drives) drive.leave(mode);
     this.#node = null;
   }
 
@@ -83,38 +67,8 @@ export class Machine {
     this.#node?.resume();
   }
 
-  /** So much more fits on the disk from now on. */
-  fill(bytesLeft: number): void {
-    this.#world.note(`${this.name} has ${bytesLeft} B left`);
-    this.#disk.capacityBytes = this.#disk.usedBytes + bytesLeft;
-  }
-
-  /** There is room again, the disk is fast, and it does what it is told. */
+  /** All drives are as they should be. */
   repair(): void {
-    this.#disk.capacityBytes = Infinity;
-    this.fault = null;
-    this.slowness = 1;
-  }
-
-  /** A durable bit turns over. */
-  rot(isConcerned?: (path: string) => boolean): void {
-    this.#world.note(`${this.name} rots`, this.#disk.rot(isConcerned));
-  }
-
-  /** What is durable now, to be put back with `replaceDisk`. */
-  image(): SimulatedDisk {
-    return this.#disk.image();
-  }
-
-  /** Puts another disk in place of a machine's that is not running: an image, or a blank one. */
-  replaceDisk(disk: SimulatedDisk = this.#blank()): void {
-    assert(this.#node === null, "a disk is replaced while nothing runs on it");
-    this.#world.note(`${this.name} gets another disk`);
-    this.#disk = disk;
-    this.#end = "power";
-  }
-
-  #blank(): SimulatedDisk {
-    return new SimulatedDisk(this.#world.random, () => assert.fail("a disk is used by a process"));
+    for (const drive of this.drives) drive.repair();
   }
 }

@@ -9,7 +9,7 @@ export const rollingPower: Scenario = {
     for (let round = 0; round < 6; round++) {
       // What is not durable when the power goes is lost: at slow disks that is more.
       const slowness = world.pick([1, 10, 50]);
-      for (const replica of replicas) replica.slowness = slowness;
+      for (const { drives } of replicas) for (const drive of drives) drive.slowness = slowness;
       const isAtOnce = world.chance(0.3);
       for (const replica of world.shuffled(replicas)) {
         replica.stop(mode);
