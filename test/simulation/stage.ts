@@ -18,7 +18,7 @@ export interface Stage {
   /** Makes it the one that answers, whoever does now. */
   force(server: Machine): void;
   /** Whether acknowledged writes survive this; what a system says no to, no scenario does to it. */
-  survives(fault: "power" | "full" | "error" | "rot" | "wipe" | "old-disk"): boolean;
+  survives(fault: "power" | "full" | "error"): boolean;
   /**
    * When all faults are over: ends the clients, waits until somebody answers, and looks at everything.
    *
