@@ -19,6 +19,17 @@ export function trimmed(position: number, first: number): JournalError {
   return new JournalError("ERR_TRIMMED", `record ${position} was trimmed: the journal begins with record ${first}`);
 }
 
+/** Another writer goes on with the journal. */
+export function fenced(epoch: number): JournalError {
+  return new JournalError("ERR_JOURNAL_FENCED", `another writer has taken the journal over, in epoch ${epoch}`);
+}
+
+/** No majority of the replicas can be reached. */
+export function noQuorum(why: string): JournalError {
+  const text = "no majority of the journal's replicas answers";
+  return new JournalError("ERR_JOURNAL_NO_QUORUM", why === "" ? text : `${text}: ${why}`);
+}
+
 /** Damage where no crash can have left it: what the file held cannot be served. */
 export function corrupt(path: string, offset: number, what: string): JournalError {
   return new JournalError("ERR_JOURNAL_CORRUPT", `${path}: corrupt at offset ${offset}: ${what}`);

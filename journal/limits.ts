@@ -45,3 +45,43 @@ export const RESERVE_BYTES = 1024 * 1024;
  * whole frames at the log's end may stay unnoticed.
  */
 export const MARK_LAG_MS = 200;
+
+/** Frames that are sealed and not yet committed. More of them make frames smaller, and each costs as much as hundreds of records. */
+export const FRAMES_IN_FLIGHT = 2;
+
+/** Frames under way to one replica. */
+export const FEED_FRAMES_IN_FLIGHT = 4;
+
+/** A frame without an answer is sent again after so long: on a link that is up it was lost. */
+export const FEED_RESEND_MS = 1_000;
+/** And so long after a replica said that it cannot take it, or when nobody could give the frame that it lacks. */
+export const FEED_RETRY_MS = 200;
+/** Who is asked for frames has so long. */
+export const FETCH_TIMEOUT_MS = 1_000;
+
+/** Frames in memory for replicas that lie behind; further back they are fed from segments. */
+export const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A block of memory with less room than this left is not begun a frame in. */
+export const FRAME_ROOM_BYTES_MIN = 64 * 1024;
+/** Blocks kept for reuse. */
+export const SPARE_BLOCKS_MAX = 4;
+
+/** Requests to one replica whose answers are waited for; the oldest is given up for another. */
+export const ASKED_MAX = 256;
+
+/** Requests that wait for a replica's disk. */
+export const REPLICA_TASKS_MAX = 64;
+
+/** By how much a second of one clock may differ from one of another. NTP slews twenty times less. */
+export const CLOCK_DRIFT_MAX = 0.025;
+
+/** A journal that is closed waits so long for what was appended; what is not committed by then may be, and nobody is told. */
+export const CLOSE_GRACE_MS = 2_000;
+
+/** A reign that has come no nearer to its beginning for so long is given up. */
+export const SETTLE_TIMEOUT_MS = 2_000;
+
+/** A replica whose disk has failed is opened again after the first, then after twice as long. */
+export const REOPEN_MIN_MS = 50;
+export const REOPEN_MAX_MS = 5_000;

@@ -1,0 +1,197 @@
+/**
+ * What writers and those who only look ask of a replica, and what it answers. Each request has a number of its sender's,
+ * `seq`, which its answer returns: who asked keeps under it when that was, so no clock of another ever counts. A link may
+ * lose, double and reorder them all.
+ *
+ * A request that brings an epoch below the one that the replica has promised is refused, whatever it asks.
+ */
+
+import type { JournalError } from "../journal.ts";
+
+/** Where a log ends, or a frame stands. Two frames of one index and epoch are one frame, and so is all before them. */
+export interface FramePlace {
+  /** 0 when there is none. */
+  readonly index: number;
+  readonly epoch: number;
+}
+
+/** Looks, and promises nothing. */
+export interface StatusRequest {
+  readonly kind: "status";
+  readonly seq: number;
+}
+
+/** Asks for the promise to take no frame of a lower epoch any more. */
+export interface PromiseRequest {
+  readonly kind: "promise";
+  readonly seq: number;
+  readonly epoch: number;
+  /** The number of the process that asks: who asks again for what was promised to it is answered again. */
+  readonly writer: number;
+}
+
+/** Asks for frames, as many as one answer takes. */
+export interface FetchRequest {
+  readonly kind: "fetch";
+  readonly seq: number;
+  /** Of the reign that asks; 0 for who has none, who is given committed frames only. */
+  readonly epoch: number;
+  readonly from: number;
+  /** None behind it: a reign knows only so far that the replica has what the reign has. */
+  readonly to: number;
+}
+
+/** Brings a frame, or none: then it is a beat, which says that the writer is there. */
+export interface AppendRequest {
+  readonly kind: "append";
+  readonly seq: number;
+  readonly epoch: number;
+  /** Of the frames sent since the last refusal, as the refusal returns it. */
+  readonly attempt: number;
+  /** The last index that the writer knows to be committed. */
+  readonly committed: number;
+  /** For how long the replica shall let nobody else show anything; 0 for not at all. */
+  readonly leaseMs: number;
+  /** Sealed; the replica does not change it, and is done with it when it has answered. */
+  readonly frame: Buffer | null;
+}
+
+/** Gives back what leases the reign has: it has stopped to answer reads. */
+export interface ReleaseRequest {
+  readonly kind: "release";
+  readonly seq: number;
+  readonly epoch: number;
+}
+
+/** Allows to forget what lies before a record: whole segments go. */
+export interface TrimRequest {
+  readonly kind: "trim";
+  readonly seq: number;
+  readonly epoch: number;
+  /** Of a record that is committed, or the next. */
+  readonly position: number;
+}
+
+export type ReplicaRequest =
+  | StatusRequest
+  | PromiseRequest
+  | FetchRequest
+  | AppendRequest
+  | ReleaseRequest
+  | TrimRequest;
+
+export interface StatusAnswer {
+  readonly kind: "status";
+  readonly seq: number;
+  readonly replicaId: number;
+  readonly promised: number;
+  /** It may promise, and counts. */
+  readonly isVoter: boolean;
+  /** Since a writer was last heard. */
+  readonly silentForMs: number;
+  /** What is left of the lease that it has granted. */
+  readonly leaseLeftMs: number;
+  /** The last writer has given its lease back, and none has come since. */
+  readonly isVacant: boolean;
+  readonly first: number;
+  readonly last: FramePlace;
+  readonly committed: number;
+}
+
+export interface PromisedAnswer {
+  readonly kind: "promised";
+  readonly seq: number;
+  readonly replicaId: number;
+  readonly epoch: number;
+  readonly first: number;
+  /** Position of the first record kept. */
+  readonly firstPosition: number;
+  /** Of durable frames only. */
+  readonly last: FramePlace;
+  /** Position of the last record in them. */
+  readonly lastPosition: number;
+  readonly committed: number;
+  /** What is left of a lease that another reign holds. */
+  readonly leaseLeftMs: number;
+  /** Whose that is; 0 when it is not known, as after a restart. */
+  readonly holder: number;
+}
+
+/** A higher epoch was promised, or the same one to another. */
+export interface RefusedAnswer {
+  readonly kind: "refused";
+  readonly seq: number;
+  readonly promised: number;
+}
+
+export interface FetchedAnswer {
+  readonly kind: "fetched";
+  readonly seq: number;
+  /** One behind the other, from the index asked for on; none when there is none, or not any more. */
+  readonly frames: readonly Buffer[];
+  /** The first frame that is still kept. */
+  readonly first: number;
+  readonly committed: number;
+}
+
+/** Everything up to and including `index` is durable, and is what the writer has. */
+export interface DurableAnswer {
+  readonly kind: "durable";
+  readonly seq: number;
+  readonly index: number;
+  /** The lease that the request asked for was given. */
+  readonly isGranted: boolean;
+}
+
+/** The frame does not continue the log. */
+export interface MismatchAnswer {
+  readonly kind: "mismatch";
+  readonly seq: number;
+  readonly attempt: number;
+  /** The last index that may match. */
+  readonly hint: number;
+}
+
+/** It is done: the lease is given back, or the log trimmed. */
+export interface DoneAnswer {
+  readonly kind: "done";
+  readonly seq: number;
+}
+
+/** The replica cannot do it for now, or at all: its disk fails, or it is not whole. */
+export interface FailedAnswer {
+  readonly kind: "failed";
+  readonly seq: number;
+  readonly reason: string;
+}
+
+export type ReplicaAnswer =
+  | StatusAnswer
+  | PromisedAnswer
+  | RefusedAnswer
+  | FetchedAnswer
+  | DurableAnswer
+  | MismatchAnswer
+  | DoneAnswer
+  | FailedAnswer;
+
+/** A way to one replica. What is sent while it is up is answered or lost; answers may come in any order. */
+export interface Link {
+  /**
+   * Sends, or loses. The bytes of a frame may be read until the request is answered, or `onUp(false)` was called.
+   */
+  send(request: ReplicaRequest): void;
+  /** Nothing comes over it any more. */
+  close(): void;
+}
+
+/** Who hears what comes over a link. */
+export interface LinkListener {
+  onAnswer(answer: ReplicaAnswer): void;
+  /** Another reign has given back its lease at this replica. */
+  onReleased(epoch: number): void;
+  /** Whether anything can come for now, and why not. What was sent before is lost. A link begins as down. */
+  onUp(isUp: boolean, reason: JournalError | null): void;
+  /** The replica waits for its disk, with what it was sent, or with null: it goes on. */
+  onStalled(reason: JournalError | null): void;
+}

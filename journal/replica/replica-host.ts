@@ -1,0 +1,183 @@
+/**
+ * Keeps one replica going: opens its directory, and opens it again when a write has failed, as nothing is written any more
+ * to a file that failed once. Meanwhile whoever asks is told why it does not answer.
+ */
+import type { AcceptLoss } from "../journal.ts";
+import { JournalError } from "../journal.ts";
+import { closed, ioError } from "../journal-errors.ts";
+import { REOPEN_MAX_MS, REOPEN_MIN_MS } from "../limits.ts";
+import type { Clock, Timer } from "../time.ts";
+import type { DirectoryLog } from "./directory-log.ts";
+import { openDirectoryLog } from "./directory-log.ts";
+import type { Disk } from "./disk.ts";
+import type { ReplicaRequest } from "./messages.ts";
+import type { Answer } from "./replica.ts";
+import { Replica } from "./replica.ts";
+import { RoomReserve } from "./room-reserve.ts";
+
+export interface ReplicaHostOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** Absolute. Made when it is missing, and locked while it is open. */
+  readonly directory: string;
+  readonly segmentBytes: number;
+  /** The cluster that the directory must belong to, or null to take it as it is found. */
+  readonly clusterId: string | null;
+  /** What a new directory is made for. */
+  readonly newClusterId: string;
+  readonly newSalt: number;
+  readonly newReplicaId: number;
+  /** A replica was made here once: an empty or missing directory is refused. */
+  readonly mustExist: boolean;
+  /** Null to refuse a loss. */
+  readonly acceptLoss: AcceptLoss | null;
+  readonly listener: ReplicaHostListener;
+}
+
+/** Who hears of what becomes of the replica. */
+export interface ReplicaHostListener {
+  /** It answers, or with a reason: it does not, until it is opened again. */
+  onUp(reason: JournalError | null): void;
+  /** It waits for its disk with what it was given; with null: it goes on. */
+  onStalled(reason: JournalError | null): void;
+  /** A reign has given back its lease. */
+  onReleased(epoch: number): void;
+}
+
+export class ReplicaHost {
+  readonly #options: ReplicaHostOptions;
+  readonly #reserve: RoomReserve;
+  #log: DirectoryLog;
+  /** Null while the directory is not open. */
+  #replica: Replica | null = null;
+  #trouble: JournalError | null = null;
+  #pauseMs = REOPEN_MIN_MS;
+  #timer: Timer | null = null;
+  #reopening: Promise<void> | null = null;
+  #isClosed = false;
+
+  private constructor(options: ReplicaHostOptions, reserve: RoomReserve, log: DirectoryLog) {
+    this.#options = options;
+    this.#reserve = reserve;
+    this.#log = log;
+    this.#begin(log);
+  }
+
+  /** @throws JournalError as `openDirectoryLog`: what an open refuses is for people to decide */
+  static async open(options: ReplicaHostOptions): Promise<ReplicaHost> {
+    const { disk, directory, segmentBytes } = options;
+    const reserve = new RoomReserve(disk, directory, segmentBytes);
+    return new ReplicaHost(options, reserve, await openLog(options, reserve));
+  }
+
+  /** The log, as long as it is open. */
+  get log(): DirectoryLog | null {
+    return this.#replica === null ? null : this.#log;
+  }
+
+  get clusterId(): string {
+    return this.#log.clusterId;
+  }
+
+  get salt(): number {
+    return this.#log.salt;
+  }
+
+  handle(request: ReplicaRequest, answer: Answer): void {
+    if (this.#replica !== null) return this.#replica.handle(request, answer);
+    answer({ kind: "failed", seq: request.seq, reason: this.#trouble?.message ?? "the replica is not open" });
+  }
+
+  verify(): void {
+    this.#replica?.verify();
+    this.log?.verify();
+  }
+
+  /** Waits for what is at the disk, and releases files and lock. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#reopening;
+    const replica = this.#replica;
+    if (replica === null) return;
+    this.#replica = null;
+    this.#trouble = closed();
+    this.#log.endStall();
+    await replica.idle();
+    await this.#log.close();
+  }
+
+  #begin(log: DirectoryLog): void {
+    const { clock, listener } = this.#options;
+    this.#log = log;
+    this.#trouble = null;
+    log.onStalled = (reason) => listener.onStalled(reason);
+    this.#replica = new Replica({
+      log,
+      clock,
+      onReleased: (epoch) => listener.onReleased(epoch),
+      onFailed: (error) => this.#onFailed(error),
+    });
+    listener.onUp(null);
+  }
+
+  #onFailed(error: JournalError): void {
+    const replica = this.#replica;
+    if (replica === null) return;
+    this.#replica = null;
+    this.#trouble = error;
+    this.#options.listener.onUp(error);
+    this.#reopening = this.#giveUp(replica);
+  }
+
+  async #giveUp(replica: Replica): Promise<void> {
+    await replica.idle();
+    // It has failed: what its files say to being closed tells nothing new.
+    await this.#log.close().catch(() => undefined);
+    this.#reopenLater();
+  }
+
+  #reopenLater(): void {
+    this.#reopening = null;
+    if (this.#isClosed) return;
+    this.#timer = this.#options.clock.after(this.#pauseMs, () => {
+      this.#reopening = this.#reopen();
+    });
+    this.#pauseMs = Math.min(2 * this.#pauseMs, REOPEN_MAX_MS);
+  }
+
+  async #reopen(): Promise<void> {
+    const { directory } = this.#options;
+    try {
+      // It would fail at once of what it has failed of before.
+      await this.#reserve.prove().catch((error: unknown) => {
+        throw ioError(directory, "looking for room", error);
+      });
+      const log = await openLog({ ...this.#options, mustExist: true }, this.#reserve);
+      this.#reopening = null;
+      if (this.#isClosed) return log.close();
+      this.#pauseMs = REOPEN_MIN_MS;
+      this.#begin(log);
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error;
+      this.#trouble = error;
+      this.#options.listener.onUp(error);
+      this.#reopenLater();
+    }
+  }
+}
+
+async function openLog(options: ReplicaHostOptions, reserve: RoomReserve): Promise<DirectoryLog> {
+  const open = (): Promise<DirectoryLog> => openDirectoryLog({ ...options, reserve });
+  try {
+    return await open().catch(async (error: unknown) => {
+      if (!(error instanceof JournalError && error.isNoRoom)) throw error;
+      // What was set aside is for this.
+      await reserve.release().catch(() => false);
+      return open();
+    });
+  } catch (error) {
+    throw ioError(options.directory, "opening the replica", error);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What a replica needs of the frames that it keeps: a log in a directory, and a few facts that it must not forget. One
+ * act at a time changes it; each callback comes in a later turn of the event loop.
+ */
+import type { FrameHeader } from "../frame.ts";
+import type { JournalError } from "../journal.ts";
+import type { ReplicaFacts } from "./facts.ts";
+import type { FramePlace } from "./messages.ts";
+
+export type Done = (error: JournalError | null) => void;
+
+export interface ReplicaLog {
+  /** Index of the first frame kept. */
+  readonly first: number;
+  /** Position of the first record kept, or of the next one when none is. */
+  readonly firstPosition: number;
+  /** The last durable frame. */
+  readonly last: FramePlace;
+  /** Position of the last record in it or before it. */
+  readonly lastPosition: number;
+  readonly facts: ReplicaFacts;
+  /**
+   * Index of the last frame that is durable here and known to be committed; only grows. Not durable at once: a later open
+   * may find an earlier one.
+   */
+  committed: number;
+
+  /** The epoch of a frame that is kept, or of the one before the first; null of any other. */
+  epochOf(index: number): number | null;
+  /** The last frame whose epoch is this one or a lower one; 0 when none is kept. */
+  lastUpTo(epoch: number): number;
+
+  /** Makes the facts durable. */
+  remember(facts: ReplicaFacts, done: Done): void;
+  /** Writes the sealed frame behind the last, which it must continue. */
+  append(frame: Buffer, header: FrameHeader, done: Done): void;
+  /** Forgets all frames behind `index`, durably. */
+  cutBehind(index: number, done: Done): void;
+  /** Reads frames from `from` on, up to `last`: one, and more as far as all have no more than `bytesMax`. */
+  read(from: number, last: number, bytesMax: number): Promise<Buffer[]>;
+  /** Forgets whole segments whose records all lie before the position. */
+  trim(position: number): Promise<void>;
+}

@@ -1,0 +1,380 @@
+/**
+ * One replica of the journal as its writers see it: a message comes in, an answer goes out, whatever carries them. It
+ * keeps its promise, takes frames that continue its log, and knows nothing of quorums.
+ *
+ * Frames of a reign below the promised epoch are refused at once; a promise is answered when it is durable. What is
+ * durable and `verified` is what the present reign's writer has, too: an answer tells of nothing else.
+ */
+import assert from "node:assert/strict";
+import { FrameHeader, parseFrameHeader } from "../frame.ts";
+import type { JournalError } from "../journal.ts";
+import { REPLICA_TASKS_MAX } from "../limits.ts";
+import type { Clock } from "../time.ts";
+import type {
+  AppendRequest,
+  FetchRequest,
+  PromiseRequest,
+  ReleaseRequest,
+  ReplicaAnswer,
+  ReplicaRequest,
+  TrimRequest,
+} from "./messages.ts";
+import type { ReplicaFacts } from "./facts.ts";
+import type { ReplicaLog } from "./replica-log.ts";
+
+/** Bytes of frames in one answer, unless the first of them has more. */
+const FETCH_BYTES = 1024 * 1024;
+
+export type Answer = (answer: ReplicaAnswer) => void;
+
+export interface ReplicaOptions {
+  readonly log: ReplicaLog;
+  readonly clock: Clock;
+  /** A reign has given back its lease: all who may wait for that are to be told. */
+  readonly onReleased: (epoch: number) => void;
+  /** The log takes no more until it is opened again. */
+  readonly onFailed: (error: JournalError) => void;
+}
+
+/** What changes the log, one at a time. */
+type Task = (end: () => void) => void;
+
+export class Replica {
+  readonly #log: ReplicaLog;
+  readonly #clock: Clock;
+  readonly #onReleased: (epoch: number) => void;
+  readonly #onFailed: (error: JournalError) => void;
+
+  /** Refuses lower ones at once; durable before it is answered. */
+  #promised: number;
+  #writer: number;
+  /** Up to here the log is what the writer of the epoch promised has. */
+  #verified = 0;
+  /** Until then nobody but the holder may show anything. The holder is 0 when it is not known. */
+  #leaseUntilMs: number;
+  #holder = 0;
+  #heardAtMs: number;
+  #isVacant = false;
+  #failure: JournalError | null = null;
+
+  readonly #tasks: Task[] = [];
+  #isBusy = false;
+  readonly #onIdle: (() => void)[] = [];
+  readonly #header = new FrameHeader();
+
+  constructor({ log, clock, onReleased, onFailed }: ReplicaOptions) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#onReleased = onReleased;
+    this.#onFailed = onFailed;
+    this.#promised = Math.max(log.facts.promised, log.last.epoch);
+    this.#writer = log.facts.promised === this.#promised ? log.facts.writer : 0;
+    this.#verified = log.committed;
+    // A lease that was granted before the last end may still run, and nobody knows whose it is.
+    const nowMs = clock.nowMs();
+    this.#leaseUntilMs = nowMs + log.facts.leaseMsMax;
+    this.#heardAtMs = nowMs;
+  }
+
+  /** Takes a request; the answer may come at once or in a later turn, and after those to later requests. */
+  handle(request: ReplicaRequest, answer: Answer): void {
+    switch (request.kind) {
+      case "status":
+        answer(this.#status(request.seq));
+        break;
+      case "promise":
+        this.#promise(request, answer);
+        break;
+      case "fetch":
+        this.#fetch(request, answer);
+        break;
+      case "append":
+        this.#append(request, answer);
+        break;
+      case "release":
+        this.#release(request, answer);
+        break;
+      case "trim":
+        this.#trim(request, answer);
+        break;
+    }
+  }
+
+  /** Resolves when nothing is at the disk, and nothing waits for it. */
+  idle(): Promise<void> {
+    if (!this.#isBusy) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Asserts what must hold whenever nothing is at the disk. */
+  verify(): void {
+    const { committed, last, facts } = this.#log;
+    assert(committed <= last.index, "what is committed is durable here");
+    assert(facts.promised <= this.#promised, "no promise is forgotten");
+    assert(this.#verified <= last.index || this.#isBusy, "what is verified is there");
+  }
+
+  #status(seq: number): ReplicaAnswer {
+    const { first, last, committed, facts } = this.#log;
+    return {
+      kind: "status",
+      seq,
+      replicaId: facts.replicaId,
+      promised: this.#promised,
+      isVoter: facts.isWhole && this.#failure === null,
+      silentForMs: this.#clock.nowMs() - this.#heardAtMs,
+      leaseLeftMs: this.#leaseLeftMs(),
+      isVacant: this.#isVacant,
+      first,
+      last,
+      committed,
+    };
+  }
+
+  #leaseLeftMs(): number {
+    return Math.max(0, this.#leaseUntilMs - this.#clock.nowMs());
+  }
+
+  #promise(request: PromiseRequest, answer: Answer): void {
+    const { epoch, writer, seq } = request;
+    const isAgain = epoch === this.#promised && writer === this.#writer;
+    if (epoch < this.#promised || (epoch === this.#promised && !isAgain)) return this.#refuse(seq, answer);
+    if (!this.#log.facts.isWhole) return fail(seq, "not all that was committed is here", answer);
+    if (!isAgain) this.#begin(epoch, writer);
+    this.#do(seq, answer, (end) => {
+      this.#keepPromise(seq, epoch, answer, end, () => {
+        const { first, firstPosition, last, lastPosition, committed, facts } = this.#log;
+        const isOfAnother = this.#holder !== epoch;
+        answer({
+          kind: "promised",
+          seq,
+          replicaId: facts.replicaId,
+          epoch,
+          first,
+          firstPosition,
+          last,
+          lastPosition,
+          committed,
+          leaseLeftMs: isOfAnother ? this.#leaseLeftMs() : 0,
+          holder: isOfAnother ? this.#holder : 0,
+        });
+      });
+    });
+  }
+
+  /** From now on nothing of a lower epoch is taken. What is at the disk ends first, and is not told to its writer. */
+  #begin(epoch: number, writer: number): void {
+    assert(epoch > this.#promised, "promised epochs only grow");
+    this.#promised = epoch;
+    this.#writer = writer;
+    this.#verified = this.#log.committed;
+    this.#heardAtMs = this.#clock.nowMs();
+    this.#isVacant = false;
+  }
+
+  /** Goes on when the promise of this epoch is durable, and still the last one. */
+  #keepPromise(seq: number, epoch: number, answer: Answer, end: () => void, goOn: () => void): void {
+    const { facts } = this.#log;
+    if (epoch < this.#promised) {
+      this.#refuse(seq, answer);
+      end();
+    } else if (facts.promised === epoch && facts.writer === this.#writer) {
+      goOn();
+      end();
+    } else {
+      this.#remember(
+        seq,
+        { ...facts, promised: epoch, writer: this.#writer },
+        answer,
+        () => {
+          this.#keepPromise(seq, epoch, answer, end, goOn);
+        },
+        end,
+      );
+    }
+  }
+
+  #append(request: AppendRequest, answer: Answer): void {
+    const { seq, epoch, leaseMs, frame } = request;
+    if (epoch < this.#promised) return this.#refuse(seq, answer);
+    const nowMs = this.#clock.nowMs();
+    if (epoch > this.#promised) this.#begin(epoch, 0);
+    this.#heardAtMs = nowMs;
+    this.#isVacant = false;
+    const { facts } = this.#log;
+    const isKnown = facts.promised === epoch && leaseMs <= facts.leaseMsMax;
+    if (frame === null && isKnown) {
+      // A beat does not wait behind frames.
+      const isGranted = this.#grant(epoch, leaseMs, nowMs);
+      this.#learn(request.committed);
+      answer({ kind: "durable", seq, index: this.#verified, isGranted });
+      return;
+    }
+    this.#do(seq, answer, (end) => this.#take(request, nowMs, answer, end));
+  }
+
+  #take(request: AppendRequest, receivedMs: number, answer: Answer, end: () => void): void {
+    const { seq, epoch, leaseMs, frame } = request;
+    if (epoch < this.#promised) {
+      this.#refuse(seq, answer);
+      return end();
+    }
+    const { facts } = this.#log;
+    if (facts.promised < epoch || leaseMs > facts.leaseMsMax) {
+      const next = {
+        ...facts,
+        promised: epoch,
+        writer: facts.promised === epoch ? facts.writer : this.#writer,
+        leaseMsMax: Math.max(leaseMs, facts.leaseMsMax),
+      };
+      this.#remember(seq, next, answer, () => this.#take(request, receivedMs, answer, end), end);
+      return;
+    }
+    const isGranted = this.#grant(epoch, leaseMs, receivedMs);
+    if (frame === null) {
+      this.#learn(request.committed);
+      answer({ kind: "durable", seq, index: this.#verified, isGranted });
+      return end();
+    }
+    this.#takeFrame(request, frame, isGranted, answer, end);
+  }
+
+  #takeFrame(request: AppendRequest, frame: Buffer, isGranted: boolean, answer: Answer, end: () => void): void {
+    const { seq, epoch, attempt } = request;
+    const log = this.#log;
+    const header = this.#header;
+    parseFrameHeader(frame, header);
+    const { index } = header;
+    /** The frame is here: up to it the log is the writer's. */
+    const hasFrame = (): void => {
+      // Asked again behind each wait: a promise to another may have come meanwhile.
+      if (epoch < this.#promised) {
+        this.#refuse(seq, answer);
+      } else {
+        this.#verified = Math.max(this.#verified, index);
+        this.#learn(request.committed);
+        // Not the end of the log, of whose rest the writer may know nothing.
+        answer({ kind: "durable", seq, index: this.#verified, isGranted });
+      }
+      end();
+    };
+    const failed = (error: JournalError): void => {
+      this.#fail(error);
+      fail(seq, error.message, answer);
+      end();
+    };
+    if (index < log.first || (index <= log.last.index && log.epochOf(index) === header.epoch)) return hasFrame();
+    if (index > log.last.index + 1 || log.epochOf(index - 1) !== header.previousEpoch) {
+      answer({ kind: "mismatch", seq, attempt, hint: this.#hint(index, header.previousEpoch) });
+      return end();
+    }
+    const write = (): void => {
+      log.append(frame, header, (error) => (error === null ? hasFrame() : failed(error)));
+    };
+    if (index === log.last.index + 1) return write();
+    // Another reign's frames that were never committed are in its place.
+    assert(index > log.committed, "what is committed is never cut");
+    assert(index > this.#verified, "what the writer has is never cut");
+    log.cutBehind(index - 1, (error) => {
+      if (error !== null) failed(error);
+      else if (epoch < this.#promised) {
+        this.#refuse(seq, answer);
+        end();
+      } else write();
+    });
+  }
+
+  /** The last index that may match: what is committed does, and a frame of a later epoch than the one asked for cannot. */
+  #hint(index: number, previousEpoch: number): number {
+    const { last, committed } = this.#log;
+    const candidate = Math.min(last.index, this.#log.lastUpTo(previousEpoch));
+    return Math.max(committed, candidate === index - 1 ? candidate - 1 : candidate);
+  }
+
+  /** @returns whether the reign has the lease that it asks for */
+  #grant(epoch: number, leaseMs: number, receivedMs: number): boolean {
+    if (leaseMs === 0 || epoch !== this.#promised) return false;
+    assert(leaseMs <= this.#log.facts.leaseMsMax, "a lease is granted that a restart knows of");
+    this.#leaseUntilMs = Math.max(this.#leaseUntilMs, receivedMs + leaseMs);
+    this.#holder = epoch;
+    return true;
+  }
+
+  /** Of what the writer tells to be committed, only what is certainly the same here is. */
+  #learn(committed: number): void {
+    const known = Math.min(committed, this.#verified);
+    if (known > this.#log.committed) this.#log.committed = known;
+  }
+
+  #release({ seq, epoch }: ReleaseRequest, answer: Answer): void {
+    // A late one of an older reign frees nothing.
+    if (this.#holder === epoch) {
+      this.#leaseUntilMs = this.#clock.nowMs();
+      this.#isVacant = epoch === this.#promised;
+      this.#onReleased(epoch);
+    }
+    answer({ kind: "done", seq });
+  }
+
+  #trim({ seq, epoch, position }: TrimRequest, answer: Answer): void {
+    if (epoch < this.#promised) return this.#refuse(seq, answer);
+    this.#log.trim(Math.min(position, this.#log.lastPosition + 1)).then(
+      () => answer({ kind: "done", seq }),
+      (error: unknown) => fail(seq, String(error), answer),
+    );
+  }
+
+  #fetch({ seq, epoch, from, to }: FetchRequest, answer: Answer): void {
+    const log = this.#log;
+    if (epoch !== 0 && epoch < this.#promised) return this.#refuse(seq, answer);
+    const last = Math.min(to, epoch === 0 ? log.committed : log.last.index);
+    const none: readonly Buffer[] = [];
+    const reading = from < log.first || from > last ? Promise.resolve(none) : log.read(from, last, FETCH_BYTES);
+    reading.then(
+      (frames) => answer({ kind: "fetched", seq, frames, first: log.first, committed: log.committed }),
+      (error: unknown) => fail(seq, String(error), answer),
+    );
+  }
+
+  #remember(seq: number, facts: ReplicaFacts, answer: Answer, goOn: () => void, end: () => void): void {
+    this.#log.remember(facts, (error) => {
+      if (error === null) return goOn();
+      this.#fail(error);
+      fail(seq, error.message, answer);
+      end();
+    });
+  }
+
+  #refuse(seq: number, answer: Answer): void {
+    answer({ kind: "refused", seq, promised: this.#promised });
+  }
+
+  #fail(error: JournalError): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#onFailed(error);
+  }
+
+  /** Runs a task when those before it have ended. */
+  #do(seq: number, answer: Answer, task: Task): void {
+    if (this.#failure !== null) return fail(seq, this.#failure.message, answer);
+    if (this.#tasks.length === REPLICA_TASKS_MAX) return fail(seq, "too many requests wait for the disk", answer);
+    this.#tasks.push((end) => {
+      if (this.#failure === null) return task(end);
+      fail(seq, this.#failure.message, answer);
+      end();
+    });
+    if (!this.#isBusy) this.#runNext();
+  }
+
+  #runNext(): void {
+    const task = this.#tasks.shift();
+    this.#isBusy = task !== undefined;
+    if (task !== undefined) task(() => this.#runNext());
+    else for (const tell of this.#onIdle.splice(0)) tell();
+  }
+}
+
+function fail(seq: number, reason: string, answer: Answer): void {
+  answer({ kind: "failed", seq, reason });
+}
