@@ -28,6 +28,11 @@ const ROOMS: readonly Room[] = [
     ["../frame.ts", "../journal.ts", "../journal-errors.ts", "../limits.ts", "../time.ts"],
     "A replica knows frames, limits and errors, and no writer.",
   ],
+  [
+    "journal/quorum/**",
+    ["../frame.ts", "../journal.ts", "../journal-errors.ts", "../limits.ts", "../time.ts", "../replica/**"],
+    "A quorum stands on its replicas.",
+  ],
 
   ["partitions/*.ts", ["../proto/**"], PARTITIONS],
   ["partitions/interval/**", [], PARTITIONS],

@@ -1,0 +1,241 @@
+/**
+ * Brings one replica what the reign has: frames in their order, a few of them under way, from the window or, for one that
+ * lies further back, from another replica's segments. Whatever is lost, doubled or answered late, it goes on from what the
+ * replica is known to have.
+ */
+import assert from "node:assert/strict";
+import { FrameHeader, parseFrameHeader } from "../frame.ts";
+import { FEED_FRAMES_IN_FLIGHT, FEED_RESEND_MS, FEED_RETRY_MS } from "../limits.ts";
+import type { DurableAnswer, MismatchAnswer, ReplicaAnswer } from "../replica/messages.ts";
+import type { Clock, Timer } from "../time.ts";
+import type { Frame } from "./frame-arena.ts";
+import type { FrameWindow } from "./frame-window.ts";
+import type { Peer } from "./peer.ts";
+
+/** The reign, as its feeds see it. */
+export interface FeedHost {
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly window: FrameWindow;
+  /** The last committed index that may be told. */
+  toldCommitted(): number;
+  /** What is asked for with each request; 0 for none. */
+  leaseMs(): number;
+  /** The round of read indexes that a request sent now belongs to. */
+  round(): number;
+  /** Reads wait for an answer of this round. */
+  isAsking(): boolean;
+
+  onDurable(feed: Feed): void;
+  /** What was durable there is not any more; `matched` says what is. */
+  onForgot(feed: Feed): void;
+  /** The replica has answered a request of that round as this reign's, sent at that moment. */
+  onContact(feed: Feed, round: number, sentAtMs: number, isGranted: boolean): void;
+  onFenced(feed: Feed, promised: number): void;
+  /** Frames from that index on of whoever has them, at least one; none when nobody can give them now. */
+  fetchFor(feed: Feed, from: number): Promise<readonly Buffer[]>;
+}
+
+export class Feed {
+  readonly peer: Peer;
+  /** Up to here the replica has durably what the reign has. */
+  matched = 0;
+  readonly #host: FeedHost;
+  /** Index of the frame to be sent next. */
+  #next: number;
+  /** Answers that refuse a frame of an older attempt say nothing about this one. */
+  #attempt = 1;
+  #inFlight = 0;
+  /** One until it is known where the logs match, then a few. */
+  #inFlightMax = 1;
+  #lastSentMs = Number.NEGATIVE_INFINITY;
+  #isBeating = false;
+  /** The round that the last request belongs to. */
+  #askedRound = 0;
+  /** Frames of the past, from `#next` on, that were fetched for it. */
+  #fetched: Buffer[] = [];
+  #isFetching = false;
+  #timer: Timer | null = null;
+  #isClosed = false;
+  readonly #header = new FrameHeader();
+
+  /** @param next where the replica's log ends, and so what it lacks begins, as far as is known */
+  constructor(peer: Peer, host: FeedHost, next: number) {
+    this.peer = peer;
+    this.#host = host;
+    this.#next = next;
+  }
+
+  /** The replica can be reached again: what was under way is lost. */
+  up(): void {
+    this.#restart(this.matched + 1);
+    // Whether there is something to send or not: it is to be heard of.
+    this.beat(Number.POSITIVE_INFINITY);
+  }
+
+  down(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  /** Sends what can be sent. */
+  pump(): void {
+    const { window } = this.#host;
+    while (this.peer.isUp && !this.#isClosed && this.#inFlight < this.#inFlightMax && this.#next <= window.last) {
+      const fetched = this.#fetched.shift();
+      if (fetched !== undefined) {
+        this.#send(fetched, null);
+        continue;
+      }
+      const frame = window.get(this.#next);
+      if (frame === null) {
+        void this.#fetch();
+        return;
+      }
+      this.#send(frame.bytes, frame);
+    }
+  }
+
+  /** Says that the writer is there, unless something has done so since that moment. */
+  beat(sinceMs: number): void {
+    if (this.peer.isUp && !this.#isClosed && this.#lastSentMs < sinceMs) this.#sendBeat();
+  }
+
+  /** Asks whether the reign goes on, if reads wait for that and no request of their round is under way. */
+  ask(): void {
+    if (!this.peer.isUp || this.#isClosed || this.#isBeating) return;
+    if (this.#host.isAsking() && this.#askedRound < this.#host.round()) this.#sendBeat();
+  }
+
+  #sendBeat(): void {
+    this.#isBeating = true;
+    this.#ask(null, (answer) => {
+      this.#isBeating = false;
+      if (answer?.kind === "durable") this.#onDurable(answer);
+      this.ask();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#fetched = [];
+    this.#timer?.cancel();
+  }
+
+  #send(bytes: Buffer, frame: Frame | null): void {
+    const index = this.#next;
+    const attempt = this.#attempt;
+    this.#next++;
+    this.#inFlight++;
+    frame?.hold();
+    this.#watchProgress();
+    this.#ask(bytes, (answer) => {
+      frame?.release();
+      const isOfNow = attempt === this.#attempt;
+      if (isOfNow) {
+        this.#inFlight--;
+        this.#timer?.cancel();
+        this.#timer = null;
+      }
+      if (this.#isClosed) return;
+      if (answer?.kind === "durable") {
+        if (isOfNow && answer.index >= index) this.#inFlightMax = FEED_FRAMES_IN_FLIGHT;
+        this.#onDurable(answer);
+      } else if (isOfNow && answer?.kind === "mismatch") {
+        this.#onMismatch(answer);
+        return;
+      } else if (isOfNow && answer?.kind === "failed") {
+        this.#retryLater();
+        return;
+      }
+      if (this.#inFlight > 0) this.#watchProgress();
+      this.pump();
+    });
+  }
+
+  #ask(frame: Buffer | null, onAnswer: (answer: ReplicaAnswer | null) => void): void {
+    const { epoch, clock } = this.#host;
+    const committed = this.#host.toldCommitted();
+    const leaseMs = this.#host.leaseMs();
+    const round = this.#host.round();
+    const sentAtMs = clock.nowMs();
+    this.#lastSentMs = sentAtMs;
+    this.#askedRound = round;
+    const attempt = this.#attempt;
+    this.peer.ask(
+      (seq) => ({ kind: "append", seq, epoch, attempt, committed, leaseMs, frame }),
+      (answer) => {
+        if (answer !== null && !this.#isClosed) {
+          if (answer.kind === "durable") this.#host.onContact(this, round, sentAtMs, answer.isGranted);
+          else if (answer.kind === "refused" && answer.promised > epoch) this.#host.onFenced(this, answer.promised);
+        }
+        onAnswer(answer);
+      },
+    );
+  }
+
+  #onDurable({ index }: DurableAnswer): void {
+    if (index <= this.matched || this.#isClosed) return;
+    assert(index <= this.#host.window.last, "a replica has nothing that the reign has not");
+    this.matched = index;
+    if (this.#next <= index) this.#skipTo(index + 1);
+    this.#host.onDurable(this);
+  }
+
+  #skipTo(next: number): void {
+    this.#next = next;
+    this.#fetched = [];
+  }
+
+  #onMismatch({ hint }: MismatchAnswer): void {
+    if (hint < this.matched) {
+      // It had more, and has lost it.
+      this.matched = hint;
+      this.#host.onForgot(this);
+    }
+    this.#restart(Math.min(hint, this.#host.window.last) + 1);
+  }
+
+  /** Begins again from there, with one frame, whatever is under way. */
+  #restart(next: number): void {
+    if (this.#isClosed) return;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#attempt++;
+    this.#inFlight = 0;
+    this.#inFlightMax = 1;
+    this.#skipTo(Math.max(next, this.matched + 1));
+    this.pump();
+  }
+
+  #retryLater(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#host.clock.after(FEED_RETRY_MS, () => this.#restart(this.matched + 1));
+  }
+
+  /** Beats that are answered say nothing about a frame that was lost. */
+  #watchProgress(): void {
+    this.#timer ??= this.#host.clock.after(FEED_RESEND_MS, () => {
+      this.#timer = null;
+      // A replica that waits for its disk has what it was sent.
+      if (this.peer.trouble === null) this.#restart(this.matched + 1);
+      else this.#watchProgress();
+    });
+  }
+
+  async #fetch(): Promise<void> {
+    if (this.#isFetching) return;
+    this.#isFetching = true;
+    const from = this.#next;
+    const frames = await this.#host.fetchFor(this, from);
+    this.#isFetching = false;
+    if (this.#isClosed) return;
+    if (frames.length === 0) return this.#retryLater();
+    if (this.#next === from && this.#fetched.length === 0) {
+      parseFrameHeader(frames[0], this.#header);
+      assert(this.#header.index === from, "what is fetched is what was asked for");
+      this.#fetched = [...frames];
+    }
+    this.pump();
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Records on their way into frames: what is appended while frames are under way becomes the next one. A frame is closed
+ * when it is full or when it is taken.
+ */
+import type { Frame } from "./frame-arena.ts";
+import { FrameArena } from "./frame-arena.ts";
+
+export class GroupCommit {
+  readonly #arena = new FrameArena();
+  #open: Frame | null = null;
+  /** Full ones, oldest first. */
+  readonly #full: Frame[] = [];
+
+  get isEmpty(): boolean {
+    return this.#open === null && this.#full.length === 0;
+  }
+
+  /** Copies the record into the open frame, or the next. */
+  add(record: Uint8Array): void {
+    if (this.#open !== null && !this.#open.fits(record.length)) this.#close(this.#open);
+    this.#open ??= this.#arena.open(record.length);
+    this.#open.add(record);
+  }
+
+  /** The oldest frame with records, closed; null when there is none. */
+  take(): Frame | null {
+    const full = this.#full.shift();
+    if (full !== undefined) return full;
+    const open = this.#open;
+    if (open === null) return null;
+    this.#open = null;
+    this.#arena.close(open);
+    return open;
+  }
+
+  /** A frame without records. */
+  empty(): Frame {
+    if (this.#open !== null) this.#close(this.#open);
+    const frame = this.#arena.open(0);
+    this.#arena.close(frame);
+    return frame;
+  }
+
+  /** Forgets what was added. */
+  clear(): void {
+    this.#open?.release();
+    this.#open = null;
+    for (const frame of this.#full.splice(0)) frame.release();
+  }
+
+  #close(frame: Frame): void {
+    this.#arena.close(frame);
+    this.#full.push(frame);
+    this.#open = null;
+  }
+}

@@ -1,0 +1,92 @@
+/** A replica as its writer sees it: requests get their numbers, and answers find who asked. */
+import type { JournalError } from "../journal.ts";
+import { ASKED_MAX } from "../limits.ts";
+import type { Link, LinkListener, ReplicaAnswer, ReplicaRequest } from "../replica/messages.ts";
+
+/** Null when the request, or its answer, is lost for certain. */
+export type OnAnswer = (answer: ReplicaAnswer | null) => void;
+
+/** Opens a link that tells the listener. */
+export type Connect = (listener: LinkListener) => Link;
+
+/** One of those who follow what becomes of a replica; what they do not follow is not there. */
+export interface PeerListener {
+  onUp?(): void;
+  onDown?(): void;
+  onStalled?(): void;
+  onReleased?(epoch: number): void;
+}
+
+export class Peer implements LinkListener {
+  /** Its number among the journal's replicas, from 0 on. */
+  readonly number: number;
+  readonly zone: string;
+  /** Nobody but this process can reach the replica while it holds the lock. */
+  readonly isWithin: boolean;
+  isUp = false;
+  /** Why nothing comes of it for now: it is down, or waits for its disk. */
+  trouble: JournalError | null = null;
+  listener: PeerListener = {};
+  readonly #link: Link;
+  #seq = 0;
+  readonly #asked = new Map<number, OnAnswer>();
+
+  constructor(number: number, zone: string, isWithin: boolean, connect: Connect) {
+    this.number = number;
+    this.zone = zone;
+    this.isWithin = isWithin;
+    this.#link = connect(this);
+  }
+
+  /** Sends the request that is made for its number, and tells what becomes of it: at most once, perhaps never. */
+  ask(make: (seq: number) => ReplicaRequest, onAnswer: OnAnswer): void {
+    const seq = ++this.#seq;
+    if (this.#asked.size >= ASKED_MAX) this.#forgetOldest();
+    this.#asked.set(seq, onAnswer);
+    this.#link.send(make(seq));
+  }
+
+  onAnswer(answer: ReplicaAnswer): void {
+    const onAnswer = this.#asked.get(answer.seq);
+    // A second copy, or one that came too late.
+    if (onAnswer === undefined) return;
+    this.#asked.delete(answer.seq);
+    onAnswer(answer);
+  }
+
+  onUp(isUp: boolean, reason: JournalError | null): void {
+    this.isUp = isUp;
+    this.trouble = reason;
+    if (isUp) {
+      this.listener.onUp?.();
+      return;
+    }
+    const asked = [...this.#asked.values()];
+    this.#asked.clear();
+    for (const onAnswer of asked) onAnswer(null);
+    this.listener.onDown?.();
+  }
+
+  onStalled(reason: JournalError | null): void {
+    this.trouble = reason;
+    this.listener.onStalled?.();
+  }
+
+  onReleased(epoch: number): void {
+    this.listener.onReleased?.(epoch);
+  }
+
+  close(): void {
+    this.listener = {};
+    this.#link.close();
+    this.onUp(false, null);
+  }
+
+  #forgetOldest(): void {
+    for (const [seq, onAnswer] of this.#asked) {
+      this.#asked.delete(seq);
+      onAnswer(null);
+      return;
+    }
+  }
+}

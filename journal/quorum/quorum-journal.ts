@@ -1,0 +1,512 @@
+/**
+ * One writer's reign over a journal that lies on several replicas: a record is committed when its frame is durable on a
+ * majority of them. Nothing of it is told to anybody before the reign's own first frame is committed and no earlier reign
+ * may show anything any more.
+ *
+ * Group commit: a few frames are under way, and what is appended meanwhile becomes the next one. When none is, the frame
+ * closes at the end of the turn of the event loop, so that it takes along all that arrived in it.
+ */
+import assert from "node:assert/strict";
+import type { FrameKind } from "../frame.ts";
+import { FrameHeader, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../frame.ts";
+import type { Journal, JournalListener, RecordRun } from "../journal.ts";
+import { JournalError } from "../journal.ts";
+import { checkPosition, closed, failed, fenced, noQuorum, tooLarge } from "../journal-errors.ts";
+import { CLOSE_GRACE_MS, FRAMES_IN_FLIGHT, RECORD_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
+import type { Clock, Timer, Turns } from "../time.ts";
+import { Commitment } from "./commitment.ts";
+import { Feed } from "./feed.ts";
+import type { FeedHost } from "./feed.ts";
+import type { Frame } from "./frame-arena.ts";
+import { FrameFetcher } from "./frame-fetcher.ts";
+import { FrameWindow } from "./frame-window.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { Holds } from "./holds.ts";
+import type { ReadPlace } from "./fetched-runs.ts";
+import { fetchRuns } from "./fetched-runs.ts";
+import type { Peer } from "./peer.ts";
+import { ReadIndexes } from "./read-indexes.ts";
+import { ReadLease } from "./read-lease.ts";
+import type { Won } from "./take-over.ts";
+
+export interface ReignOptions {
+  readonly peers: readonly Peer[];
+  /**
+   * Reads records of a replica in this process, which has all up to `last` as they are committed; absent where all are read
+   * over links.
+   */
+  readonly readWithin?: (zone: string, position: number, last: number) => AsyncIterable<RecordRun>;
+  readonly listener: JournalListener;
+  readonly clock: Clock;
+  readonly turns: Turns;
+  /** The wall clock, for people; nothing is decided by it. */
+  readonly wallMs: () => number;
+  readonly salt: number;
+  /** For how long a majority lets nobody else show anything; 0 where nobody else can reach the replicas. */
+  readonly leaseMs: number;
+  /** How often the replicas hear of the writer. */
+  readonly beatMs: number;
+  /** For metrics: a frame took so long to be committed, and carried so much. */
+  readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
+}
+
+export class QuorumJournal implements Journal {
+  readonly epoch: number;
+  appended: number;
+  /** Position, and index of the frame. What is committed during the hold is not told yet. */
+  committed: number;
+  pendingBytes = 0;
+  first: number;
+
+  readonly #options: ReignOptions;
+  readonly #feeds: readonly Feed[];
+  readonly #fetcher: FrameFetcher;
+  readonly #window: FrameWindow;
+  readonly #commitment: Commitment;
+  readonly #lease: ReadLease;
+  readonly #reads: ReadIndexes;
+  readonly #records = new GroupCommit();
+  readonly #header = new FrameHeader();
+  /** Of the last frame sealed. */
+  #lastEpoch: number;
+  #lastPosition: number;
+  readonly #barrier: number;
+  /** Index of the last frame whose commit was told. */
+  #toldIndex: number;
+  /** Index of the first frame kept. */
+  readonly #firstIndex: number;
+  /** Where the furthest reader has come. */
+  #readPlace: ReadPlace = { index: 0, position: 0 };
+  readonly #holds: Holds;
+  #isSettling = true;
+
+  #turnScheduled = false;
+  #beatTimer: Timer | null = null;
+  #stalledBy: JournalError | null = null;
+  #failure: JournalError | null = null;
+  #closing: Promise<void> | null = null;
+  /** Closing, and nothing more will commit. */
+  #settled = false;
+  /** Called at the next commit, at a failure and at close. */
+  #waiters: (() => void)[] = [];
+
+  /** Goes on with the log that was found. The reign begins when `ready` resolves. */
+  constructor(options: ReignOptions, won: Won) {
+    this.#options = options;
+    const { epoch, best, committed, holds, promised } = won;
+    const { peers, leaseMs } = options;
+    this.epoch = epoch;
+    this.#lastEpoch = best.last.epoch;
+    this.#lastPosition = best.lastPosition;
+    this.appended = best.lastPosition;
+    this.committed = 0;
+    this.first = best.firstPosition;
+    this.#firstIndex = best.first;
+    this.#holds = new Holds(holds, options.clock, () => this.#tellCommitted());
+    this.#barrier = best.last.index + 1;
+    this.#toldIndex = committed;
+    this.#window = new FrameWindow(best.last.index);
+    this.#commitment = new Commitment(peers.length, this.#barrier, committed);
+    this.#lease = new ReadLease(peers.length, leaseMs);
+    this.#reads = new ReadIndexes(peers.length);
+    const host = this.#feedHost();
+    this.#feeds = peers.map((peer) => {
+      const last = promised.get(peer.number)?.last.index ?? best.last.index;
+      return new Feed(peer, host, Math.min(last, best.last.index) + 1);
+    });
+    this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch);
+    const chosen = peers.find((peer) => promised.get(peer.number) === best);
+    assert(chosen !== undefined, "the log was found at one of the replicas");
+    this.#feeds[chosen.number].matched = best.last.index;
+    this.#commitment.durable(chosen.number, best.last.index);
+    for (const feed of this.#feeds) this.#listenTo(feed);
+    this.#seal(this.#records.empty(), KIND_BARRIER);
+    this.#holds.look();
+    this.#beat();
+  }
+
+  /**
+   * Resolves when the reign may serve: its first frame is committed, and with it all that was acknowledged before, and no
+   * earlier reign shows anything any more.
+   *
+   * @throws JournalError `ERR_JOURNAL_FENCED`, `ERR_JOURNAL_CLOSED`
+   */
+  async ready(): Promise<void> {
+    let matched = -1;
+    const timers: Timer[] = [];
+    const watchProgress = (): void => {
+      const sum = this.#feeds.reduce((total, feed) => total + feed.matched, 0);
+      // The one that has the end of the log may be gone: another attempt may find another quorum.
+      if (sum === matched && this.#holds.isOver) return this.#end(noQuorum(""));
+      matched = sum;
+      timers[0] = this.#options.clock.after(SETTLE_TIMEOUT_MS, watchProgress);
+    };
+    watchProgress();
+    try {
+      while (this.#isSettling) {
+        if (this.#failure !== null) throw this.#failure;
+        if (this.#closing !== null) throw closed();
+        await this.#change();
+      }
+    } finally {
+      timers[0]?.cancel();
+    }
+  }
+
+  append(record: Uint8Array): number {
+    if (this.#failure !== null) throw failed(this.#failure);
+    if (this.#closing !== null) throw closed();
+    if (record.length > RECORD_BYTES_MAX) throw tooLarge(record.length, RECORD_BYTES_MAX);
+    assert(!this.#isSettling, "a reign takes records when it has begun");
+    this.#records.add(record);
+    this.pendingBytes += record.length;
+    this.appended++;
+    if (!this.#turnScheduled && this.#framesInFlight < FRAMES_IN_FLIGHT) {
+      this.#turnScheduled = true;
+      this.#options.turns.later(this.#endTurn);
+    }
+    return this.appended;
+  }
+
+  read(position: number): AsyncIterable<RecordRun> {
+    checkPosition(position);
+    return this.#read(position, this.committed);
+  }
+
+  async *tail(position: number, signal: AbortSignal): AsyncGenerator<RecordRun, void, undefined> {
+    checkPosition(position);
+    const wake = (): void => this.#wake();
+    signal.addEventListener("abort", wake);
+    try {
+      let next = position;
+      while (!signal.aborted) {
+        const { committed } = this;
+        if (committed >= next) {
+          for await (const run of this.#read(next, committed)) {
+            yield run;
+            if (signal.aborted) return;
+          }
+          next = committed + 1;
+        } else if (this.#settled) {
+          return;
+        } else {
+          await this.#change();
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  /** Each replica forgets what it may; one that does not do it now does it with the next. */
+  async trim(position: number): Promise<void> {
+    checkPosition(position);
+    if (this.#closing !== null) throw closed();
+    // What is not committed cannot be forgotten.
+    const upTo = Math.min(position, this.committed + 1);
+    const { epoch } = this;
+    const failures = await Promise.all(
+      this.#options.peers.map(
+        (peer) =>
+          new Promise<string | null>((resolve) => {
+            if (!peer.isUp) return resolve(null);
+            peer.ask(
+              (seq) => ({ kind: "trim", seq, epoch, position: upTo }),
+              (answer) => resolve(answer?.kind === "failed" ? answer.reason : null),
+            );
+          }),
+      ),
+    );
+    const failure = failures.find((reason) => reason !== null);
+    if (failure !== undefined) throw new JournalError("ERR_JOURNAL_IO", failure);
+  }
+
+  /**
+   * Whether what was executed may be shown to who asked before this call: no other reign can have committed anything since.
+   * Where it is not certain, a majority is asked, and `tell` is called when it is, or with the reason why it is not.
+   */
+  confirm(tell: (failure: JournalError | null) => void): boolean {
+    if (this.#failure === null && this.#lease.isValidAt(this.#options.clock.nowMs())) return true;
+    if (this.#failure === null) this.#reads.wait(tell);
+    else tell(this.#failure);
+    for (const feed of this.#feeds) feed.ask();
+    return false;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Asserts that all counters and queues agree. */
+  verify(): void {
+    assert(this.committed <= this.appended, "only what was appended is committed");
+    assert(this.#toldIndex <= this.#commitment.committed, "only what is committed is told");
+    assert(this.#commitment.committed <= this.#window.last, "only what was sealed is committed");
+    if (this.committed === this.appended) assert(this.pendingBytes === 0, "nothing is pending when all is committed");
+  }
+
+  get #framesInFlight(): number {
+    return this.#window.last - this.#commitment.committed;
+  }
+
+  #feedHost(): FeedHost {
+    const { clock, leaseMs } = this.#options;
+    return {
+      epoch: this.epoch,
+      clock,
+      window: this.#window,
+      toldCommitted: () => this.#toldIndex,
+      // During the hold none is asked for: another's may still run there.
+      leaseMs: () => (this.#holds.isOver ? leaseMs : 0),
+      round: () => this.#reads.round,
+      isAsking: () => this.#reads.isWaiting,
+      onDurable: (feed) => this.#onDurable(feed),
+      onForgot: (feed) => void this.#commitment.durable(feed.peer.number, feed.matched),
+      onContact: (feed, round, sentAtMs, isGranted) => {
+        const { number, isWithin } = feed.peer;
+        if (isWithin) this.#lease.granted(number, Number.POSITIVE_INFINITY);
+        else if (isGranted) this.#lease.granted(number, sentAtMs);
+        this.#reads.answered(number, round);
+      },
+      onFenced: (_feed, promised) => this.#end(fenced(promised)),
+      fetchFor: (feed, from) => this.#fetcher.fetchFor(feed, from),
+    };
+  }
+
+  #listenTo(feed: Feed): void {
+    const { peer } = feed;
+    peer.listener = {
+      onUp: () => {
+        feed.up();
+        this.#lookAtQuorum();
+      },
+      onDown: () => {
+        feed.down();
+        // Its lock is free, and somebody else may have taken it.
+        if (peer.isWithin) this.#lease.lost(peer.number);
+        this.#lookAtQuorum();
+      },
+      onStalled: () => this.#lookAtQuorum(),
+      onReleased: (epoch) => this.#holds.released(peer.number, epoch),
+    };
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnScheduled = false;
+    this.#flush();
+  };
+
+  /** Sends the oldest records as far as frames may be under way. */
+  #flush(): void {
+    if (this.#failure !== null || this.#isSettling) return;
+    while (this.#framesInFlight < FRAMES_IN_FLIGHT) {
+      const frame = this.#records.take();
+      if (frame === null) return;
+      this.#seal(frame, KIND_RECORDS);
+    }
+  }
+
+  #seal(frame: Frame, kind: FrameKind): void {
+    const { wallMs, salt, clock } = this.#options;
+    const header = this.#header;
+    frame.index = this.#window.last + 1;
+    frame.epoch = this.epoch;
+    frame.previousPosition = this.#lastPosition;
+    frame.lastPosition = this.#lastPosition + frame.recordCount;
+    frame.sealedAtMs = clock.nowMs();
+    assert(frame.lastPosition <= this.appended, "only what was appended is sealed");
+    header.length = frame.length;
+    header.kind = kind;
+    header.epoch = this.epoch;
+    header.index = frame.index;
+    header.previousEpoch = this.#lastEpoch;
+    header.previousPosition = frame.previousPosition;
+    header.lastPosition = frame.lastPosition;
+    header.committed = this.#toldIndex;
+    header.wallMs = wallMs();
+    sealFrame(frame.bytes, header, salt);
+    this.#lastEpoch = this.epoch;
+    this.#lastPosition = frame.lastPosition;
+    this.#window.add(frame);
+    for (const feed of this.#feeds) feed.pump();
+  }
+
+  #onDurable(feed: Feed): void {
+    if (this.#failure !== null) return;
+    if (this.#commitment.durable(feed.peer.number, feed.matched)) this.#tellCommitted();
+    else this.#forget();
+  }
+
+  /** Tells what is committed, once that may be seen. */
+  #tellCommitted(): void {
+    if (!this.#holds.isOver) return;
+    const { committed: index } = this.#commitment;
+    if (index < this.#barrier || index === this.#toldIndex) return;
+    const frame = this.#window.get(index);
+    assert(frame !== null, "what is not told yet is in the window");
+    const { lastPosition } = frame;
+    const before = this.committed;
+    this.#noteFlushed(index);
+    this.#toldIndex = index;
+    this.committed = lastPosition;
+    this.#forget();
+    // The replicas work on while the listener does.
+    this.#flush();
+    if (this.#isSettling) this.#begin();
+    else if (lastPosition > before) this.#options.listener.onCommitted(lastPosition);
+    this.#wake();
+  }
+
+  #noteFlushed(index: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (let i = Math.max(this.#toldIndex, this.#barrier) + 1; i <= index; i++) {
+      const frame = this.#window.get(i);
+      assert(frame !== null, "what is not told yet is in the window");
+      this.pendingBytes -= frame.recordBytes;
+      assert(this.pendingBytes >= 0, "pending bytes are counted once");
+      this.#options.onFlush?.(nowMs - frame.sealedAtMs, frame.length, frame.recordCount);
+    }
+  }
+
+  #begin(): void {
+    this.#isSettling = false;
+    assert(this.committed === this.appended, "a reign begins with all that it found");
+  }
+
+  #forget(): void {
+    let everywhere = this.#window.last;
+    for (const { matched } of this.#feeds) everywhere = Math.min(everywhere, matched);
+    this.#window.drop(Math.min(everywhere, this.#toldIndex), this.#toldIndex);
+  }
+
+  /** A majority hears of the writer often enough to know that it is there. */
+  #beat(): void {
+    const { leaseMs, beatMs, clock } = this.#options;
+    if (this.#failure !== null || leaseMs === 0) return;
+    const nowMs = clock.nowMs();
+    for (const feed of this.#feeds) feed.beat(nowMs - beatMs / 2);
+    this.#lookAtQuorum();
+    this.#beatTimer = clock.after(beatMs, () => this.#beat());
+  }
+
+  /** Tells when there is no majority that would take a frame, and when there is one again. */
+  #lookAtQuorum(): void {
+    const { peers, listener, clock } = this.#options;
+    if (this.#failure !== null) return;
+    const troubled = peers.filter(({ isUp, trouble }) => !isUp || trouble !== null);
+    const hasLease = this.#isSettling || this.#lease.isValidAt(clock.nowMs());
+    const isStalled = peers.length - troubled.length < this.#commitment.quorum || !hasLease;
+    if (isStalled === (this.#stalledBy !== null)) return;
+    this.#stalledBy = isStalled ? (troubled.find(({ trouble }) => trouble !== null)?.trouble ?? noQuorum("")) : null;
+    listener.onStalled?.(this.#stalledBy);
+  }
+
+  /** Of a replica that has all that was told, one in this process if there is one. */
+  #read(position: number, last: number): AsyncIterable<RecordRun> {
+    const { readWithin } = this.#options;
+    const told = this.#toldIndex;
+    const within = this.#fetcher.whoHas(told).find(({ peer }) => peer.isWithin);
+    if (within !== undefined && readWithin !== undefined) return readWithin(within.peer.zone, position, last);
+    const isKnown = this.#readPlace.position < position;
+    const after = isKnown ? this.#readPlace : { index: this.#firstIndex - 1, position: this.first - 1 };
+    return fetchRuns(
+      (from) => this.#fetcher.fetch(from, told),
+      after,
+      position,
+      last,
+      (place) => {
+        if (place.index > this.#readPlace.index) this.#readPlace = place;
+      },
+    );
+  }
+
+  #end(error: JournalError): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#stop(error);
+    // At once: it lets the next one show what it has.
+    this.#release();
+    this.#options.listener.onFailed(error);
+    this.#wake();
+  }
+
+  #stop(error: JournalError): void {
+    this.#lease.end();
+    this.#reads.fail(error);
+    this.#beatTimer?.cancel();
+    this.#holds.close();
+    for (const feed of this.#feeds) feed.close();
+    this.#records.clear();
+    this.#window.clear();
+  }
+
+  #release(): void {
+    const { epoch } = this;
+    if (this.#options.leaseMs === 0) return;
+    for (const peer of this.#options.peers) {
+      if (peer.isUp)
+        peer.ask(
+          (seq) => ({ kind: "release", seq, epoch }),
+          () => undefined,
+        );
+    }
+  }
+
+  async #close(): Promise<void> {
+    const { clock, peers } = this.#options;
+    const timer = clock.after(CLOSE_GRACE_MS, () => {
+      this.#settled = true;
+      this.#wake();
+    });
+    while (!this.#settled && this.#failure === null && this.committed < this.appended) await this.#change();
+    this.#settled = true;
+    this.#wake();
+    if (this.#failure === null) {
+      await Promise.race([this.#tellAll(), this.#change()]);
+      // In this order: no read is answered any more, nothing waits, and then another may show something.
+      this.#failure ??= closed();
+      this.#stop(this.#failure);
+      this.#release();
+    }
+    timer.cancel();
+    for (const peer of peers) peer.close();
+  }
+
+  /** Lets the replicas know that all is committed, for the next open. */
+  async #tellAll(): Promise<void> {
+    const { epoch } = this;
+    await Promise.all(
+      this.#feeds.map(
+        ({ peer }) =>
+          new Promise<void>((resolve) => {
+            if (!peer.isUp || peer.trouble !== null) return resolve();
+            peer.ask(
+              (seq) => ({
+                kind: "append",
+                seq,
+                epoch,
+                attempt: 0,
+                committed: this.#toldIndex,
+                leaseMs: 0,
+                frame: null,
+              }),
+              () => resolve(),
+            );
+          }),
+      ),
+    );
+  }
+
+  /** Resolves at the next commit, failure or close; sometimes for no reason, so whoever waits looks again. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    if (waiters.length === 0) return;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Waits until there is no writer. Looking raises no epoch: who is cut off, or sees one silent replica, waits for ever, and a
+ * writer that a majority hears is never disturbed.
+ */
+import type { StatusAnswer } from "../replica/messages.ts";
+import type { Clock, Timer } from "../time.ts";
+import { majorityOf } from "./commitment.ts";
+import type { Peer } from "./peer.ts";
+
+export interface StandbyOptions {
+  readonly peers: readonly Peer[];
+  readonly clock: Clock;
+  /** From 0 to below 1: two that wait do not come at the same moment. */
+  readonly random: () => number;
+  /** How often it looks. */
+  readonly beatMs: number;
+  /** A replica that has heard no writer for so long counts as left. */
+  readonly electionMs: number;
+}
+
+/** An answer counts for so many looks. */
+const FRESH_BEATS = 2.5;
+/** How long it waits at most before it takes over, as a share of the election time; less when the writer has gone in order. */
+const BACK_OFF_SHARE = 0.15;
+const BACK_OFF_SHARE_VACANT = 0.03;
+
+export class Standby {
+  readonly #options: StandbyOptions;
+  readonly #answers = new Map<number, { readonly status: StatusAnswer; readonly atMs: number }>();
+  #timer: Timer | null = null;
+  #backOff: Timer | null = null;
+  #resolve: ((isVacant: boolean) => void) | null = null;
+  /** Answers that came before it count no more. */
+  #sinceMs = Number.NEGATIVE_INFINITY;
+  #hasWaited = false;
+
+  constructor(options: StandbyOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves to true when no writer is there, to false when it was closed before. */
+  untilVacant(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#look();
+    });
+  }
+
+  /** Takes over at once, whoever is there. */
+  skip(): void {
+    this.#end(true);
+  }
+
+  close(): void {
+    this.#end(false);
+  }
+
+  #look(): void {
+    const { peers, clock, beatMs } = this.#options;
+    for (const peer of peers) {
+      if (!peer.isUp) continue;
+      peer.ask(
+        (seq) => ({ kind: "status", seq }),
+        (answer) => {
+          if (this.#resolve === null || answer?.kind !== "status") return;
+          this.#answers.set(peer.number, { status: answer, atMs: clock.nowMs() });
+          this.#judge();
+        },
+      );
+    }
+    this.#timer = clock.after(beatMs, () => this.#look());
+  }
+
+  #judge(): void {
+    const { peers, clock, random, beatMs, electionMs } = this.#options;
+    if (this.#backOff !== null) return;
+    const oldestMs = Math.max(clock.nowMs() - FRESH_BEATS * beatMs, this.#sinceMs);
+    let led = 0;
+    let left = 0;
+    let vacant = 0;
+    for (const { status, atMs } of this.#answers.values()) {
+      if (atMs < oldestMs || !status.isVoter) continue;
+      if (status.leaseLeftMs > 0 || (!status.isVacant && status.silentForMs < electionMs)) led++;
+      else left++;
+      if (status.isVacant) vacant++;
+    }
+    const quorum = majorityOf(peers.length);
+    // Somebody was heard during the wait, so there is another wait.
+    if (led > peers.length - quorum) this.#hasWaited = false;
+    if (left < quorum) return;
+    if (this.#hasWaited) return this.#end(true);
+    const share = vacant >= quorum ? BACK_OFF_SHARE_VACANT : BACK_OFF_SHARE;
+    this.#backOff = clock.after(random() * share * electionMs, () => {
+      this.#backOff = null;
+      this.#hasWaited = true;
+      // What was heard before the wait says nothing about it.
+      this.#sinceMs = clock.nowMs();
+      this.#timer?.cancel();
+      this.#look();
+    });
+  }
+
+  #end(isVacant: boolean): void {
+    this.#timer?.cancel();
+    this.#backOff?.cancel();
+    this.#resolve?.(isVacant);
+    this.#resolve = null;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Begins a reign: asks the replicas for their promise under a number that none has promised before, and tells from the
+ * answers of a majority which log holds all that was ever acknowledged. Nothing is written meanwhile.
+ */
+import assert from "node:assert/strict";
+import type { JournalError } from "../journal.ts";
+import { fenced, noQuorum } from "../journal-errors.ts";
+import type { PromisedAnswer } from "../replica/messages.ts";
+import type { Clock } from "../time.ts";
+import { majorityOf } from "./commitment.ts";
+import type { Peer } from "./peer.ts";
+import { waitedFor } from "./read-lease.ts";
+
+export interface Won {
+  readonly epoch: number;
+  /** Of each replica that has promised, by its number. */
+  readonly promised: ReadonlyMap<number, PromisedAnswer>;
+  /** The log that the reign goes on with. */
+  readonly best: PromisedAnswer;
+  /** The last index that any of them knows to be committed. */
+  readonly committed: number;
+  readonly holds: Hold[];
+}
+
+/** What one of those that have promised lets an earlier reign show: until then, this one shows nothing. */
+export interface Hold {
+  /** The replica's number. */
+  readonly replica: number;
+  /** The reign that has the lease; 0 when that is not known. */
+  readonly holder: number;
+  /** On this process's clock. */
+  readonly untilMs: number;
+}
+
+export interface TakeOverOptions {
+  readonly peers: readonly Peer[];
+  readonly clock: Clock;
+  readonly writer: number;
+  /** Gives up after so long. */
+  readonly timeoutMs: number;
+  /** Lost requests are sent again after so long. */
+  readonly resendMs: number;
+}
+
+/** @throws JournalError `ERR_JOURNAL_NO_QUORUM`, or `ERR_JOURNAL_FENCED` when another goes on with a greater epoch */
+export function takeOver(options: TakeOverOptions): Promise<Won> {
+  return new Promise((resolve, reject) => new TakeOver(options, resolve, reject).begin());
+}
+
+class TakeOver {
+  readonly #options: TakeOverOptions;
+  readonly #resolve: (won: Won) => void;
+  readonly #reject: (error: JournalError) => void;
+  readonly #quorum: number;
+  /** The greatest promised epoch of each replica that has answered. */
+  readonly #seen = new Map<number, number>();
+  #epoch = 0;
+  readonly #promised = new Map<number, PromisedAnswer>();
+  readonly #holds: Hold[] = [];
+  #isOver = false;
+  #timers: (() => void)[] = [];
+
+  constructor(options: TakeOverOptions, resolve: (won: Won) => void, reject: (error: JournalError) => void) {
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#quorum = majorityOf(options.peers.length);
+  }
+
+  begin(): void {
+    const { peers, clock, timeoutMs } = this.#options;
+    for (const peer of peers) {
+      peer.listener = { onUp: () => this.#ask(peer) };
+    }
+    const timer = clock.after(timeoutMs, () => this.#fail(noQuorum(this.#troubles())));
+    this.#timers.push(() => timer.cancel());
+    this.#askAll();
+  }
+
+  #askAll(): void {
+    if (this.#isOver) return;
+    for (const peer of this.#options.peers) this.#ask(peer);
+    const timer = this.#options.clock.after(this.#options.resendMs, () => this.#askAll());
+    this.#timers = [this.#timers[0], () => timer.cancel()];
+  }
+
+  #ask(peer: Peer): void {
+    if (this.#isOver || !peer.isUp) return;
+    if (this.#epoch === 0) this.#look(peer);
+    else if (!this.#promised.has(peer.number)) this.#askPromise(peer);
+  }
+
+  /** Looking raises nothing. */
+  #look(peer: Peer): void {
+    peer.ask(
+      (seq) => ({ kind: "status", seq }),
+      (answer) => {
+        if (this.#isOver || this.#epoch > 0 || answer?.kind !== "status") return;
+        this.#seen.set(peer.number, answer.promised);
+        if (this.#seen.size < this.#quorum) return;
+        this.#epoch = Math.max(...this.#seen.values()) + 1;
+        this.#askAll();
+      },
+    );
+  }
+
+  #askPromise(peer: Peer): void {
+    const { clock, writer } = this.#options;
+    const epoch = this.#epoch;
+    peer.ask(
+      (seq) => ({ kind: "promise", seq, epoch, writer }),
+      (answer) => {
+        if (this.#isOver) return;
+        if (answer?.kind === "refused" && answer.promised >= epoch) this.#fail(fenced(answer.promised));
+        if (answer?.kind !== "promised" || answer.epoch !== epoch || this.#promised.has(peer.number)) return;
+        this.#promised.set(peer.number, answer);
+        const untilMs = clock.nowMs() + waitedFor(answer.leaseLeftMs);
+        this.#holds.push({ replica: peer.number, holder: answer.holder, untilMs });
+        if (this.#promised.size >= this.#quorum) this.#win();
+      },
+    );
+  }
+
+  #win(): void {
+    const answers = [...this.#promised.values()];
+    const best = answers.reduce((a, b) => (isBefore(a, b) ? b : a));
+    const committed = Math.max(...answers.map((answer) => answer.committed));
+    assert(committed <= best.last.index, "what is committed is in the log of every majority");
+    this.#end();
+    this.#resolve({
+      epoch: this.#epoch,
+      promised: this.#promised,
+      best,
+      committed,
+      holds: this.#holds,
+    });
+  }
+
+  #fail(error: JournalError): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#reject(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    for (const cancel of this.#timers) cancel();
+    for (const peer of this.#options.peers) peer.listener = {};
+  }
+
+  #troubles(): string {
+    const silent = this.#options.peers.filter(({ number }) => !this.#promised.has(number));
+    return silent.map(({ zone, trouble }) => `zone ${zone}: ${trouble?.message ?? "no answer"}`).join("; ");
+  }
+}
+
+/** Whether a's log is behind b's: a later epoch decides, and then the length. */
+function isBefore({ last: a }: PromisedAnswer, { last: b }: PromisedAnswer): boolean {
+  return a.epoch === b.epoch ? a.index < b.index : a.epoch < b.epoch;
+}
