@@ -1,0 +1,256 @@
+/**
+ * A server as small as one can be over a journal that lies on several replicas. It waits as a standby, takes over, executes
+ * what is committed, answers reads when its reign is confirmed and writes when they are committed, and shows every write to
+ * its watchers. A put is a record whose position is its revision.
+ */
+import assert from "node:assert/strict";
+import type { Journal } from "../../../journal/journal.ts";
+import { JournalError } from "../../../journal/journal.ts";
+import { Peer } from "../../../journal/quorum/peer.ts";
+import { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
+import { Standby } from "../../../journal/quorum/standby.ts";
+import { takeOver } from "../../../journal/quorum/take-over.ts";
+import type { Write } from "../../sim/world/history.ts";
+import type { Network } from "../../sim/world/network.ts";
+import type { Node } from "../../sim/world/node.ts";
+import type { ClientRequest, ServerAnswer } from "../client/messages.ts";
+import type { Answered } from "./quorum-replica.ts";
+import { SALT } from "./quorum-replica.ts";
+
+export interface Times {
+  readonly leaseMs: number;
+  readonly electionMs: number;
+  readonly beatMs: number;
+}
+
+/** It tries again after so long at most. */
+const RETRY_MS_MAX = 100;
+/** A watch is told that often that there is nothing. */
+const WATCH_BEAT_MS = 100;
+/** Some records are larger: segments come to an end. */
+const PADDING_MAX = 1_000;
+
+interface Watcher {
+  readonly id: number;
+  next: number;
+  seq: number;
+}
+
+interface Waiting {
+  readonly write: Write;
+  readonly id: number;
+  readonly client: Node;
+}
+
+export class QuorumServer {
+  /** What it has executed, from revision 1 on. */
+  writes: Write[] = [];
+  readonly #node: Node;
+  readonly #network: Network;
+  readonly #zones: readonly string[];
+  readonly #times: Times;
+  readonly #writer: number;
+  readonly #values = new Map<string, Write>();
+  readonly #watchers = new Map<Node, Watcher>();
+  /** Appended, not committed. */
+  #pending: Waiting[] = [];
+  #peers: readonly Peer[] = [];
+  readonly #byZone = new Map<string, (message: Answered) => void>();
+  #standby: Standby | null = null;
+  /** Null while it does not serve. */
+  #journal: QuorumJournal | null = null;
+
+  constructor(node: Node, network: Network, zones: readonly string[], times: Times) {
+    this.#node = node;
+    this.#network = network;
+    this.#zones = zones;
+    this.#times = times;
+    this.#writer = node.world.integer(1, Number.MAX_SAFE_INTEGER);
+    network.attach(node, (message, from) => this.#receive(message, from));
+    this.#run().catch((error: unknown) => node.world.fail(error));
+    this.#beat();
+  }
+
+  get isServing(): boolean {
+    return this.#journal !== null;
+  }
+
+  /** Takes over at once, if it does not serve, whoever does. */
+  force(): void {
+    this.#standby?.skip();
+  }
+
+  /** Gives the reign up in order: the next one need not wait. */
+  async stop(): Promise<void> {
+    await this.#journal?.close();
+  }
+
+  async #run(): Promise<never> {
+    for (;;) {
+      this.#connect();
+      try {
+        await this.#waitForVacancy();
+        await this.#reign();
+      } catch (error) {
+        if (!(error instanceof JournalError)) throw error;
+        this.#node.world.note(`${this.#node.name}: ${error.message}`);
+        const pauseMs = this.#node.world.between(1, RETRY_MS_MAX);
+        await new Promise<void>((resolve) => void this.#node.clock.after(pauseMs, resolve));
+      }
+    }
+  }
+
+  #connect(): void {
+    for (const peer of this.#peers) peer.close();
+    const { turns } = this.#node;
+    this.#peers = this.#zones.map(
+      (zone, i) =>
+        new Peer(i, zone, false, (listener) => {
+          this.#byZone.set(zone, (message) => {
+            if ("answer" in message) listener.onAnswer(message.answer);
+            else listener.onReleased(message.released);
+          });
+          turns.later(() => listener.onUp(true, null));
+          return {
+            send: (request) => this.#network.send(this.#node, zone, { request }),
+            close: () => void this.#byZone.delete(zone),
+          };
+        }),
+    );
+  }
+
+  async #waitForVacancy(): Promise<void> {
+    const { clock, world } = this.#node;
+    const { beatMs, electionMs } = this.#times;
+    this.#standby = new Standby({ peers: this.#peers, clock, random: world.random, beatMs, electionMs });
+    await this.#standby.untilVacant();
+    this.#standby = null;
+  }
+
+  async #reign(): Promise<void> {
+    const { clock, turns, world, name } = this.#node;
+    const { electionMs, leaseMs, beatMs } = this.#times;
+    const peers = this.#peers;
+    const timeoutMs = 0.6 * electionMs;
+    const won = await takeOver({ peers, clock, writer: this.#writer, timeoutMs, resendMs: electionMs / 10 });
+    world.note(`${name} has won epoch ${won.epoch}`);
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const journal = new QuorumJournal(
+      {
+        peers,
+        clock,
+        turns,
+        wallMs: () => 0,
+        salt: SALT,
+        leaseMs,
+        beatMs,
+        listener: { onCommitted: (committed) => this.#onCommitted(committed), onFailed: () => end() },
+      },
+      won,
+    );
+    try {
+      await journal.ready();
+      await this.#replay(journal);
+      this.#journal = journal;
+      world.note(`${name} serves in epoch ${won.epoch} from revision ${this.writes.length} on`);
+      this.#show();
+      await ended;
+    } finally {
+      this.#journal = null;
+      this.#pending = [];
+      await journal.close();
+    }
+  }
+
+  /** As a start does: all that is committed is executed before anything is answered. */
+  async #replay(journal: Journal): Promise<void> {
+    this.writes = [];
+    this.#values.clear();
+    for await (const run of journal.read(1)) {
+      for (let i = 0; i < run.count; i++) {
+        // It is what was appended.
+        const { key, value } = JSON.parse(run.bytes(i).toString()) as Write;
+        this.#apply({ key, value, revision: run.first + i });
+      }
+    }
+    assert(this.writes.length === journal.committed, "all that is committed was read");
+  }
+
+  #receive(message: object, from: Node): void {
+    if ("zone" in message) {
+      const answered = message as Answered; // Only replicas name a zone.
+      this.#byZone.get(answered.zone)?.(answered);
+      return;
+    }
+    const request = message as ClientRequest; // All others are clients.
+    const { id } = request;
+    const journal = this.#journal;
+    if (request.kind === "watch") {
+      this.#watchers.set(from, { id, next: request.from, seq: 0 });
+      if (journal !== null) this.#show();
+    } else if (journal === null) {
+      this.#send(from, { kind: "refused", id });
+    } else if (request.kind === "put") {
+      this.#put(journal, request.key, request.value, id, from);
+    } else {
+      const get = (): void => {
+        const { value, revision } = this.#values.get(request.key) ?? { value: null, revision: 0 };
+        this.#send(from, { kind: "answer", id, value, revision });
+      };
+      const isConfirmed = journal.confirm((failure) => {
+        if (failure === null) get();
+        else this.#send(from, { kind: "refused", id });
+      });
+      if (isConfirmed) get();
+    }
+  }
+
+  #put(journal: Journal, key: string, value: string, id: number, client: Node): void {
+    const padding = ".".repeat(this.#node.world.integer(0, PADDING_MAX));
+    try {
+      const revision = journal.append(Buffer.from(JSON.stringify({ key, value, padding })));
+      this.#pending.push({ write: { key, value, revision }, id, client });
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error;
+      this.#send(client, { kind: "refused", id });
+    }
+  }
+
+  #onCommitted(committed: number): void {
+    const behind = this.#pending.findIndex(({ write }) => write.revision > committed);
+    const done = this.#pending.splice(0, behind === -1 ? this.#pending.length : behind);
+    for (const { write, id, client } of done) {
+      this.#apply(write);
+      this.#send(client, { kind: "answer", id, value: write.value, revision: write.revision });
+    }
+    this.#show();
+  }
+
+  #apply(write: Write): void {
+    assert(write.revision === this.writes.length + 1, "writes are executed in order");
+    this.writes.push(write);
+    this.#values.set(write.key, write);
+  }
+
+  #show(): void {
+    for (const [node, watcher] of this.#watchers) {
+      const writes = this.writes.slice(watcher.next - 1);
+      if (writes.length > 0) this.#tell(node, watcher, writes);
+    }
+  }
+
+  #beat(): void {
+    if (this.#journal !== null) for (const [node, watcher] of this.#watchers) this.#tell(node, watcher, []);
+    this.#node.clock.after(WATCH_BEAT_MS, () => this.#beat());
+  }
+
+  #tell(node: Node, watcher: Watcher, writes: readonly Write[]): void {
+    this.#send(node, { kind: "shown", id: watcher.id, seq: watcher.seq, writes });
+    watcher.seq += 1;
+    watcher.next += writes.length;
+  }
+
+  #send(to: Node, answer: ServerAnswer): void {
+    this.#network.send(this.#node, to, answer);
+  }
+}
