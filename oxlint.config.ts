@@ -31,7 +31,7 @@ const ROOMS: readonly Room[] = [
   [
     "journal/quorum/**",
     ["../frame.ts", "../journal.ts", "../journal-errors.ts", "../limits.ts", "../time.ts", "../replica/**"],
-    "A quorum stands on its replicas.",
+    "A quorum stands on replicas, and knows no server.",
   ],
 
   ["partitions/*.ts", ["../proto/**"], PARTITIONS],
