@@ -60,3 +60,8 @@ export function ioError(path: string, act: string, error: unknown): JournalError
 export function checkPosition(position: number): void {
   assert(Number.isSafeInteger(position) && position >= 1, "a position is a whole number from 1 on");
 }
+
+/** A replica in another process cannot be spoken to for now. */
+export function replicaDown(address: string, why: string, cause?: Error): JournalError {
+  return new JournalError("ERR_REPLICA_DOWN", `${address}: ${why}`, { cause });
+}

@@ -85,3 +85,33 @@ export const SETTLE_TIMEOUT_MS = 2_000;
 /** A replica whose disk has failed is opened again after the first, then after twice as long. */
 export const REOPEN_MIN_MS = 50;
 export const REOPEN_MAX_MS = 5_000;
+/**
+ * Bytes that may wait to be written to one peer, beyond which what is sent to it is lost. A packet is looked at before it is
+ * counted, so that the largest one can be sent.
+ */
+export const UNSENT_BYTES_MAX = 16 * FRAME_BYTES_SOFT;
+
+/** Packets are written to a peer together up to about this size: a beat waits behind no more than that. */
+export const SENT_TOGETHER_BYTES = 256 * 1024;
+
+/** From the connect on: who has not said by then who it is is gone, here and there. */
+export const GREETING_MS_MAX = 5_000;
+
+/** A link tries again after the first, then after twice as long, up to the second. */
+export const RECONNECT_MS_MIN = 20;
+export const RECONNECT_MS_MAX = 1_000;
+
+/** A link that has asked and heard nothing for so long (at most; half of it at least) begins a new connection. */
+export const LINK_SILENT_MS_MAX = 10_000;
+
+/** Writers, and others who look, at one replica. */
+export const REPLICA_CONNECTIONS_MAX = 64;
+
+/** Connections that have not said yet who they are; the oldest goes when there is one more. */
+export const REPLICA_STRANGERS_MAX = 64;
+
+/** Requests of one connection that have no answer yet; meanwhile no more are read. */
+export const REQUESTS_IN_HAND_MAX = 64;
+
+/** A replica ends a connection that has asked nothing for so long (at most; half of it at least). */
+export const CONNECTION_SILENT_MS_MAX = 60_000;
