@@ -105,7 +105,7 @@ export const RECONNECT_MS_MAX = 1_000;
 export const LINK_SILENT_MS_MAX = 10_000;
 
 /** Writers, and others who look, at one replica. */
-export const REPLICA_CONNECTIONS_MAX = 64;
+export const REPLICA_CONNECTIONS_MAX = 32;
 
 /** Connections that have not said yet who they are; the oldest goes when there is one more. */
 export const REPLICA_STRANGERS_MAX = 64;

@@ -90,6 +90,8 @@ export class ReplicaServer {
       server.#silence.cancel();
       throw error;
     }
+    // For want of descriptors, say: who was not let in comes again.
+    server.#server.on("error", (error) => options.listener.onRefused("somebody", error.message));
     return server;
   }
 

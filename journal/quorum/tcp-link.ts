@@ -64,7 +64,6 @@ export class TcpLink implements Link {
   #connection: Connection | null = null;
   #retry: Timer | null = null;
   #retryMs = RECONNECT_MS_MIN;
-  #isClosed = false;
   #isUp = false;
   /** What the listener was told last of a link that is down. */
   #toldReason: string | null = null;
@@ -81,7 +80,6 @@ export class TcpLink implements Link {
   }
 
   close(): void {
-    this.#isClosed = true;
     this.#retry?.cancel();
     this.#connection?.end();
     this.#connection = null;
@@ -99,7 +97,6 @@ export class TcpLink implements Link {
   }
 
   #connectLater(error: JournalError): void {
-    if (this.#isClosed) return;
     this.#connection = null;
     this.#retry = this.#options.clock.after(this.#retryMs, () => this.#connect());
     this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MS_MAX);
@@ -151,7 +148,9 @@ class Connection {
     socket.once("end", () => this.#drop(this.#describeEnd()));
     socket.once("close", () => this.#drop("the connection has ended"));
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      this.#drop(error.code === "ECONNRESET" ? this.#describeEnd() : error.message, error);
+      // Who was tried at several addresses has no message of its own.
+      const text = error.message === "" ? String(error.code) : error.message;
+      this.#drop(error.code === "ECONNRESET" ? this.#describeEnd() : text, error);
     });
     this.#timer = clock.after(GREETING_MS_MAX, () => {
       const what = socket.connecting ? "it cannot be reached" : "it has not greeted";
@@ -209,6 +208,8 @@ class Connection {
     const disagreement = findDisagreement(this.#ownGreeting(), theirs);
     if (disagreement !== null) return this.#drop(disagreement);
     this.#options.onIdentity?.(theirs.identity);
+    // Who was told may have closed the link.
+    if (this.#isEnded) return;
     this.#sender = new PacketSender(this.#socket);
     this.#timer.cancel();
     this.#lookAtSilenceLater();

@@ -2,7 +2,14 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { GREETING_MS_MAX, LINK_SILENT_MS_MAX, REQUESTS_IN_HAND_MAX } from "../../../journal/limits.ts";
+import {
+  GREETING_MS_MAX,
+  LINK_SILENT_MS_MAX,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+  REPLICA_CONNECTIONS_MAX,
+  REQUESTS_IN_HAND_MAX,
+} from "../../../journal/limits.ts";
 import { encodeGreeting } from "../../../journal/quorum/greeting.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import type { ReplicaServerOptions } from "../../../journal/quorum/replica-server.ts";
@@ -116,6 +123,70 @@ describe("a link over TCP", () => {
     expect(pauses.slice(0, 9)).toEqual([20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
     const downs = link.told.all.filter(({ kind }) => kind === "down");
     expect(new Set(downs.map((event) => event.kind === "down" && event.why)).size).toBe(downs.length);
+  });
+
+  test("that was up tells why it is down also when that was the reason before", async () => {
+    const port = await listenBare((socket) => {
+      greet(socket);
+      socket.end();
+    });
+    const link = open(port);
+    let seen = 0;
+    for (let i = 0; i < 3; i++) {
+      await link.up(seen);
+      seen = link.told.all.length;
+      expect(await link.down(seen - 1)).toContain("the replica has ended the connection");
+      seen = link.told.all.length;
+    }
+  });
+
+  test("that was up begins again with the shortest pause", async () => {
+    const clock = new ManualClock();
+    const server = await listen();
+    const { port } = server;
+    const link = open(port, { clock });
+    await link.up();
+    await server.server.close();
+    for (let i = 0; i < 4; i++) {
+      const seen = link.told.all.length;
+      await link.down(Math.max(0, seen - 1));
+      await clock.advance(RECONNECT_MS_MAX);
+    }
+    const again = await listen({ port });
+    await expect
+      .poll(async () => {
+        await clock.advance(RECONNECT_MS_MAX);
+        return link.told.all.filter(({ kind }) => kind === "up").length;
+      })
+      .toBe(2);
+    const seen = link.told.all.length;
+    await again.server.close();
+    await link.down(seen);
+    await listen({ port });
+    await clock.advance(RECONNECT_MS_MIN);
+    await link.up(seen);
+  });
+
+  test("that is answered stays up, however long it goes on", async () => {
+    const clock = new ManualClock();
+    const server = await listen();
+    const link = open(server.port, { clock });
+    await link.up();
+    for (let seq = 1; seq <= 5; seq++) {
+      link.link.send(append(seq, null));
+      await link.answer(seq);
+      await clock.advance(LINK_SILENT_MS_MAX / 2);
+    }
+    await clock.advance(LINK_SILENT_MS_MAX * 2);
+    expect(link.told.all.filter(({ kind }) => kind === "down")).toEqual([]);
+  });
+
+  test("tells nothing of itself when it is closed by who is told of the replica's journal", async () => {
+    const clock = new ManualClock();
+    const server = await listen();
+    const link = open(server.port, { clock, onIdentity: () => link.link.close() });
+    await server.disconnected();
+    expect([link.told.all, clock.pending]).toEqual([[], 0]);
   });
 
   test("tells its listener nothing any more once it is closed", async () => {
@@ -274,6 +345,24 @@ describe("a replica's server", () => {
     newer.link.send(append(2, null));
     await newer.answer(2);
     expect(other.told.all.map(({ kind }) => kind)).toEqual(["up"]);
+  });
+
+  test("has so many connections, and tells those beyond why they are refused", async () => {
+    const server = await listen();
+    const links: ToldLink[] = [];
+    for (let writer = 1; writer <= REPLICA_CONNECTIONS_MAX; writer++) links.push(open(server.port, { writer }));
+    for (const link of links) await link.up();
+    const late = open(server.port, { writer: 1000 });
+    const words = `the replica has ${REPLICA_CONNECTIONS_MAX} connections, and takes no more`;
+    expect(await late.down()).toContain(`the replica refuses: ${words}`);
+    expect(await server.told.find(({ kind }) => kind === "refused")).toEqual({ kind: "refused", reason: words });
+    links[0].link.close();
+    await late.up();
+  });
+
+  test("that cannot listen says so", async () => {
+    const server = await listen();
+    await expect(listen({ port: server.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
   });
 
   test("ends a connection that sends a damaged frame, and its replica hears nothing of it", async () => {
