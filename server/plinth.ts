@@ -120,16 +120,21 @@ class Opened {
 /** Goes on without what the journal has lost when the operator has decided so, naming the cluster; then it is another one. */
 async function acceptLoss(loss: JournalError, config: Config, dataDir: DataDir, logger: Logger): Promise<void> {
   const { clusterId } = dataDir.identity;
-  const id = clusterId.toString(16);
+  const id = idText(clusterId);
   if (config.forceIncompleteJournal !== clusterId) {
     const text = `${loss.message}; or go on without it, under a new cluster id: --force-incomplete-journal=${id}`;
     throw new JournalError(loss.code, text, { cause: loss });
   }
   await dataDir.beginNewCluster();
   logger.warn(
-    { loss: loss.message, "cluster-id": id, "new-cluster-id": dataDir.identity.clusterId.toString(16) },
+    { loss: loss.message, "cluster-id": id, "new-cluster-id": idText(dataDir.identity.clusterId) },
     "going on without a part of the journal: revisions that clients may have seen are given to other changes",
   );
+}
+
+/** As identity.json has it. */
+function idText(clusterId: bigint): string {
+  return clusterId.toString(16).padStart(16, "0");
 }
 
 /** Opens everything from the bottom up. What it has opened when it throws is in `opened`. */
