@@ -10,10 +10,11 @@
  */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { Batch } from "./batch.ts";
 import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS, sealFrame } from "./frame.ts";
 import { corrupt } from "./journal-errors.ts";
 import { FRAME_BYTES_SOFT } from "./limits.ts";
+import type { Frame } from "./quorum/frame-arena.ts";
+import { FrameArena } from "./quorum/frame-arena.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
 import type { Disk, DiskFile } from "./replica/disk.ts";
@@ -132,14 +133,14 @@ async function removeOlder(disk: Disk, older: string, names: readonly string[]):
 /** Fills frames with records, and a log with frames. */
 class Writer {
   readonly #log: DirectoryLog;
-  readonly #batchBytes: number;
+  readonly #arena: FrameArena;
   readonly #header = new FrameHeader();
-  #batch: Batch;
+  #frame: Frame;
 
-  constructor(log: DirectoryLog, batchBytes: number) {
+  constructor(log: DirectoryLog, frameBytesMax: number) {
     this.#log = log;
-    this.#batchBytes = batchBytes;
-    this.#batch = new Batch(batchBytes);
+    this.#arena = new FrameArena(frameBytesMax);
+    this.#frame = this.#arena.open(0);
   }
 
   get epoch(): number {
@@ -156,20 +157,20 @@ class Writer {
   }
 
   fits(record: Buffer): boolean {
-    return this.#batch.fits(record.length);
+    return this.#frame.fits(record.length);
   }
 
   add(record: Buffer): void {
-    this.#batch.add(record);
+    this.#frame.add(record);
   }
 
   /** Writes the records taken so far; the next frame has room for this one. */
   async flush(next: Buffer | null = null): Promise<void> {
-    const batch = this.#batch;
-    if (batch.recordCount > 0) await this.#append(batch.frame, batch.length, this.epoch, batch.recordCount);
-    batch.clear();
-    const bytes = Math.max(this.#batchBytes, Batch.bytesFor(next?.length ?? 0));
-    if (batch.frame.length !== bytes) this.#batch = new Batch(bytes);
+    const frame = this.#frame;
+    if (frame.recordCount > 0) await this.#append(frame.bytes, frame.length, this.epoch, frame.recordCount);
+    this.#arena.close(frame);
+    frame.release();
+    this.#frame = this.#arena.open(next?.length ?? 0);
   }
 
   /** Makes all of it durable, and what is known of it. */

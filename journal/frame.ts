@@ -17,7 +17,7 @@
  *       72     …  body              of records: for each u32 length, bytes; they fill it exactly
  *
  * Two frames of one index and epoch are one frame. A frame of records has one at least, and only such frames move the
- * position. A barrier has no body: it is the first frame of each epoch, and the last of a journal that was closed in order.
+ * position. A barrier has no body: it is the first frame of each epoch.
  * The body of a configuration is none of the journal's records.
  *
  * The salt is a random number of each journal. Clients never see it, so no value that a client stores can look like a

@@ -12,9 +12,6 @@ export const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
 /** Smallest segment that is worth its header; small ones are for tests of rolling and trimming. */
 export const SEGMENT_BYTES_MIN = 8 * 1024;
 
-/** Frame buffers kept for reuse. Two are in turn in steady state: one open, one at the disk. */
-export const SPARE_BATCHES_MAX = 4;
-
 /** One read while segments are checked at open; a larger frame is read on its own. */
 export const RECOVERY_READ_BYTES = 4 * 1024 * 1024;
 

@@ -103,6 +103,7 @@ async function run(
       listener: {
         onAnswer: (answer) => onAnswer(answer.seq),
         onReleased: () => undefined,
+        onGone: () => undefined,
         onStalled: () => undefined,
         onUp(isUp, reason) {
           if (!isUp) end.reject(reason);

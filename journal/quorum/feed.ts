@@ -215,6 +215,8 @@ export class Feed {
 
   /** Beats that are answered say nothing about a frame that was lost. */
   #watchProgress(): void {
+    // Within a process nothing is lost on the way.
+    if (this.peer.isWithin) return;
     this.#timer ??= this.#host.clock.after(FEED_RESEND_MS, () => {
       this.#timer = null;
       // A replica that waits for its disk has what it was sent.

@@ -96,16 +96,26 @@ export function bytesFor(recordBytes: number): number {
 }
 
 export class FrameArena {
+  readonly #blockBytes: number;
   #current: Block | null = null;
   #offset = 0;
   readonly #spare: Block[] = [];
 
+  /** @param frameBytesMax of a frame, unless one record needs more */
+  constructor(frameBytesMax: number) {
+    assert(frameBytesMax <= FRAME_BYTES_SOFT, "a frame of several records has a bound");
+    this.#blockBytes = frameBytesMax;
+  }
+
   /** Opens a frame that has room for a record of this size at least. The one before must have been closed. */
   open(recordBytes: number): Frame {
     const needed = bytesFor(recordBytes);
-    if (needed > FRAME_BYTES_SOFT) return new Frame(this, new Block(needed), 0, needed);
+    if (needed > this.#blockBytes) return new Frame(this, new Block(needed), 0, needed);
     let block = this.#current;
-    if (block === null || block.bytes.length - this.#offset < Math.max(needed, FRAME_ROOM_BYTES_MIN)) {
+    if (
+      block === null ||
+      block.bytes.length - this.#offset < Math.max(needed, Math.min(FRAME_ROOM_BYTES_MIN, this.#blockBytes))
+    ) {
       block = this.#next();
     }
     return new Frame(this, block, this.#offset, block.bytes.length - this.#offset);
@@ -119,7 +129,7 @@ export class FrameArena {
   giveBack(block: Block): void {
     block.held--;
     assert(block.held >= 0, "a block is given back as often as it was taken");
-    if (block.held > 0 || block.bytes.length !== FRAME_BYTES_SOFT) return;
+    if (block.held > 0 || block.bytes.length !== this.#blockBytes) return;
     // Nobody reads what it holds: the next frame begins where the caches are warm.
     if (block === this.#current) this.#offset = 0;
     else if (this.#spare.length < SPARE_BLOCKS_MAX) this.#spare.push(block);
@@ -128,7 +138,7 @@ export class FrameArena {
   #next(): Block {
     const last = this.#current;
     this.#offset = 0;
-    this.#current = last?.held === 0 ? last : (this.#spare.pop() ?? new Block(FRAME_BYTES_SOFT));
+    this.#current = last?.held === 0 ? last : (this.#spare.pop() ?? new Block(this.#blockBytes));
     return this.#current;
   }
 }

@@ -6,13 +6,23 @@ import type { Frame } from "./frame-arena.ts";
 import { FrameArena } from "./frame-arena.ts";
 
 export class GroupCommit {
-  readonly #arena = new FrameArena();
+  readonly #arena: FrameArena;
   #open: Frame | null = null;
   /** Full ones, oldest first. */
   readonly #full: Frame[] = [];
 
-  get isEmpty(): boolean {
-    return this.#open === null && this.#full.length === 0;
+  /** @param frameBytesMax of a frame, unless one record needs more */
+  constructor(frameBytesMax: number) {
+    this.#arena = new FrameArena(frameBytesMax);
+  }
+
+  /** How many were added and not taken. */
+  get recordCount(): number {
+    return this.#frames().reduce((sum, frame) => sum + frame.recordCount, 0);
+  }
+
+  get recordBytes(): number {
+    return this.#frames().reduce((sum, frame) => sum + frame.recordBytes, 0);
   }
 
   /** Copies the record into the open frame, or the next. */
@@ -46,6 +56,10 @@ export class GroupCommit {
     this.#open?.release();
     this.#open = null;
     for (const frame of this.#full.splice(0)) frame.release();
+  }
+
+  #frames(): readonly Frame[] {
+    return this.#open === null ? this.#full : [...this.#full, this.#open];
   }
 
   #close(frame: Frame): void {

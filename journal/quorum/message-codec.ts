@@ -26,7 +26,7 @@
  *   20 fetched      first, committed; any number of frames
  *   21 durable      index
  *   22 mismatch     attempt, hint
- *   23 done         none
+ *   23 done         firstPosition
  *   24 failed       reason text
  *   32 released     epoch: a reign has given back its lease here
  *   33 stalled      code text, message text, errno text (empty: none): the replica waits for its disk; a code that is
@@ -164,7 +164,7 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
     case "mismatch":
       return new Head(MISMATCH, 0, message.seq, 16).u64(message.attempt).u64(message.hint).seal(NO_FRAMES);
     case "done":
-      return new Head(DONE, 0, message.seq, 0).seal(NO_FRAMES);
+      return new Head(DONE, 0, message.seq, 8).u64(message.firstPosition).seal(NO_FRAMES);
     case "failed": {
       const reason = cutText(message.reason, TEXT_BYTES_MAX);
       return new Head(FAILED, 0, message.seq, textBytes(reason)).text(reason).seal(NO_FRAMES);
@@ -363,7 +363,7 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
     case MISMATCH:
       return { kind: "mismatch", seq, attempt: fields.u64(), hint: fields.u64() };
     case DONE:
-      return { kind: "done", seq };
+      return { kind: "done", seq, firstPosition: fields.u64() };
     case FAILED:
       return { kind: "failed", seq, reason: fields.text() };
     case RELEASED_NOTICE:

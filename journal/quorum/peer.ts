@@ -14,6 +14,7 @@ export interface PeerListener {
   onUp?(): void;
   onDown?(): void;
   onStalled?(): void;
+  onGone?(reason: JournalError): void;
   onReleased?(epoch: number): void;
 }
 
@@ -24,6 +25,8 @@ export class Peer implements LinkListener {
   /** Nobody but this process can reach the replica while it holds the lock. */
   readonly isWithin: boolean;
   isUp = false;
+  /** It will not be up again. */
+  isGone = false;
   /** Why nothing comes of it for now: it is down, or waits for its disk. */
   trouble: JournalError | null = null;
   listener: PeerListener = {};
@@ -65,6 +68,12 @@ export class Peer implements LinkListener {
     this.#asked.clear();
     for (const onAnswer of asked) onAnswer(null);
     this.listener.onDown?.();
+  }
+
+  onGone(reason: JournalError): void {
+    this.isGone = true;
+    this.onUp(false, reason);
+    this.listener.onGone?.(reason);
   }
 
   onStalled(reason: JournalError | null): void {

@@ -12,7 +12,7 @@ import { FrameHeader, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../frame.ts"
 import type { Journal, JournalListener, RecordRun } from "../journal.ts";
 import { JournalError } from "../journal.ts";
 import { checkPosition, closed, failed, fenced, noQuorum, tooLarge } from "../journal-errors.ts";
-import { CLOSE_GRACE_MS, FRAMES_IN_FLIGHT, RECORD_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { CLOSE_GRACE_MS, RECORD_BYTES_MAX } from "../limits.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
 import { Commitment } from "./commitment.ts";
 import { Feed } from "./feed.ts";
@@ -22,6 +22,9 @@ import { FrameFetcher } from "./frame-fetcher.ts";
 import { FrameWindow } from "./frame-window.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Holds } from "./holds.ts";
+import type { LogCursor } from "../replica/log-cursor.ts";
+import { LogRuns } from "../replica/log-runs.ts";
+import type { ReplicaAnswer } from "../replica/messages.ts";
 import type { ReadPlace } from "./fetched-runs.ts";
 import { fetchRuns } from "./fetched-runs.ts";
 import type { Peer } from "./peer.ts";
@@ -32,10 +35,12 @@ import type { Won } from "./take-over.ts";
 export interface ReignOptions {
   readonly peers: readonly Peer[];
   /**
-   * Reads records of a replica in this process, which has all up to `last` as they are committed; absent where all are read
+   * Reads the log of a replica in this process; null when it cannot be read. Where none has what is asked for, records are read
    * over links.
+   *
+   * @throws JournalError `ERR_TRIMMED`
    */
-  readonly readWithin?: (zone: string, position: number, last: number) => AsyncIterable<RecordRun>;
+  readonly cursorAt: (zone: string, position: number) => LogCursor | null;
   readonly listener: JournalListener;
   readonly clock: Clock;
   readonly turns: Turns;
@@ -46,6 +51,14 @@ export interface ReignOptions {
   readonly leaseMs: number;
   /** How often the replicas hear of the writer. */
   readonly beatMs: number;
+  /** Frames that are sealed and not committed: more of them are smaller ones. */
+  readonly framesInFlight: number;
+  /** Of a frame, unless one record needs more. */
+  readonly frameBytesMax: number;
+  /** A reign that comes no nearer to its beginning for so long is given up; Infinity: never. */
+  readonly settleTimeoutMs: number;
+  /** Called when the reign is over and nobody is asked any more: what was opened for it can be closed. */
+  readonly onClosed?: () => Promise<void>;
   /** For metrics: a frame took so long to be committed, and carried so much. */
   readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
 }
@@ -65,7 +78,7 @@ export class QuorumJournal implements Journal {
   readonly #commitment: Commitment;
   readonly #lease: ReadLease;
   readonly #reads: ReadIndexes;
-  readonly #records = new GroupCommit();
+  readonly #records: GroupCommit;
   readonly #header = new FrameHeader();
   /** Of the last frame sealed. */
   #lastEpoch: number;
@@ -87,6 +100,7 @@ export class QuorumJournal implements Journal {
   #closing: Promise<void> | null = null;
   /** Closing, and nothing more will commit. */
   #settled = false;
+  #trimming: Promise<readonly (ReplicaAnswer | null)[]> = Promise.resolve([]);
   /** Called at the next commit, at a failure and at close. */
   #waiters: (() => void)[] = [];
 
@@ -109,6 +123,7 @@ export class QuorumJournal implements Journal {
     this.#commitment = new Commitment(peers.length, this.#barrier, committed);
     this.#lease = new ReadLease(peers.length, leaseMs);
     this.#reads = new ReadIndexes(peers.length);
+    this.#records = new GroupCommit(options.frameBytesMax);
     const host = this.#feedHost();
     this.#feeds = peers.map((peer) => {
       const last = promised.get(peer.number)?.last.index ?? best.last.index;
@@ -132,6 +147,7 @@ export class QuorumJournal implements Journal {
    * @throws JournalError `ERR_JOURNAL_FENCED`, `ERR_JOURNAL_CLOSED`
    */
   async ready(): Promise<void> {
+    const { settleTimeoutMs } = this.#options;
     let matched = -1;
     const timers: Timer[] = [];
     const watchProgress = (): void => {
@@ -139,9 +155,9 @@ export class QuorumJournal implements Journal {
       // The one that has the end of the log may be gone: another attempt may find another quorum.
       if (sum === matched && this.#holds.isOver) return this.#end(noQuorum(""));
       matched = sum;
-      timers[0] = this.#options.clock.after(SETTLE_TIMEOUT_MS, watchProgress);
+      timers[0] = this.#options.clock.after(settleTimeoutMs, watchProgress);
     };
-    watchProgress();
+    if (Number.isFinite(settleTimeoutMs)) watchProgress();
     try {
       while (this.#isSettling) {
         if (this.#failure !== null) throw this.#failure;
@@ -161,7 +177,7 @@ export class QuorumJournal implements Journal {
     this.#records.add(record);
     this.pendingBytes += record.length;
     this.appended++;
-    if (!this.#turnScheduled && this.#framesInFlight < FRAMES_IN_FLIGHT) {
+    if (!this.#turnScheduled && this.#framesInFlight < this.#options.framesInFlight) {
       this.#turnScheduled = true;
       this.#options.turns.later(this.#endTurn);
     }
@@ -173,28 +189,38 @@ export class QuorumJournal implements Journal {
     return this.#read(position, this.committed);
   }
 
-  async *tail(position: number, signal: AbortSignal): AsyncGenerator<RecordRun, void, undefined> {
+  tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
     checkPosition(position);
+    const nearest = this.#cursorAt(position);
+    return this.#follow(position, nearest, signal);
+  }
+
+  async *#follow(
+    position: number,
+    nearest: LogCursor | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<RecordRun, void, undefined> {
     const wake = (): void => this.#wake();
     signal.addEventListener("abort", wake);
     try {
       let next = position;
       while (!signal.aborted) {
         const { committed } = this;
-        if (committed >= next) {
-          for await (const run of this.#read(next, committed)) {
-            yield run;
-            if (signal.aborted) return;
-          }
-          next = committed + 1;
-        } else if (this.#settled) {
-          return;
-        } else {
+        if (committed < next) {
+          if (this.#settled) return;
           await this.#change();
+          continue;
+        }
+        const runs = nearest === null ? this.#read(next, committed) : runsOf(nearest, committed);
+        for await (const run of runs) {
+          next = run.first + run.count;
+          yield run;
+          if (signal.aborted) return;
         }
       }
     } finally {
       signal.removeEventListener("abort", wake);
+      await nearest?.close();
     }
   }
 
@@ -205,20 +231,20 @@ export class QuorumJournal implements Journal {
     // What is not committed cannot be forgotten.
     const upTo = Math.min(position, this.committed + 1);
     const { epoch } = this;
-    const failures = await Promise.all(
-      this.#options.peers.map(
-        (peer) =>
-          new Promise<string | null>((resolve) => {
-            if (!peer.isUp) return resolve(null);
-            peer.ask(
-              (seq) => ({ kind: "trim", seq, epoch, position: upTo }),
-              (answer) => resolve(answer?.kind === "failed" ? answer.reason : null),
-            );
-          }),
-      ),
+    const trimming = this.#options.peers.map(
+      (peer) =>
+        new Promise<ReplicaAnswer | null>((resolve) => {
+          if (peer.isUp) peer.ask((seq) => ({ kind: "trim", seq, epoch, position: upTo }), resolve);
+          else resolve(null);
+        }),
     );
-    const failure = failures.find((reason) => reason !== null);
-    if (failure !== undefined) throw new JournalError("ERR_JOURNAL_IO", failure);
+    const trimmed = Promise.all(trimming);
+    this.#trimming = trimmed;
+    for (const answer of await trimmed) {
+      if (answer?.kind === "failed") throw new JournalError("ERR_JOURNAL_IO", answer.reason);
+      // Who reads from there on reads from any of them.
+      if (answer?.kind === "done") this.first = Math.max(this.first, answer.firstPosition);
+    }
   }
 
   /**
@@ -238,12 +264,23 @@ export class QuorumJournal implements Journal {
     return this.#closing;
   }
 
-  /** Asserts that all counters and queues agree. */
+  /** Asserts that all counters and queues agree: each record appended is committed or in one frame, and no other is. */
   verify(): void {
     assert(this.committed <= this.appended, "only what was appended is committed");
     assert(this.#toldIndex <= this.#commitment.committed, "only what is committed is told");
     assert(this.#commitment.committed <= this.#window.last, "only what was sealed is committed");
-    if (this.committed === this.appended) assert(this.pendingBytes === 0, "nothing is pending when all is committed");
+    if (this.#failure !== null || this.#isSettling) return;
+    let { recordCount, recordBytes } = this.#records;
+    for (let index = this.#toldIndex + 1; index <= this.#window.last; index++) {
+      const frame = this.#window.get(index);
+      assert(frame !== null, "what is not told yet is in the window");
+      recordCount += frame.recordCount;
+      recordBytes += frame.recordBytes;
+    }
+    assert(this.appended === this.committed + recordCount, "each appended record is committed or in a frame");
+    assert(this.pendingBytes === recordBytes, "the pending bytes are those in the frames");
+    const isBusy = this.#framesInFlight > 0 || this.#turnScheduled;
+    if (recordCount > 0) assert(isBusy, "no record waits while nothing will send it");
   }
 
   get #framesInFlight(): number {
@@ -285,8 +322,9 @@ export class QuorumJournal implements Journal {
         feed.down();
         // Its lock is free, and somebody else may have taken it.
         if (peer.isWithin) this.#lease.lost(peer.number);
-        this.#lookAtQuorum();
+        if (!peer.isGone) this.#lookAtQuorum();
       },
+      onGone: (reason) => this.#lookAtGone(reason),
       onStalled: () => this.#lookAtQuorum(),
       onReleased: (epoch) => this.#holds.released(peer.number, epoch),
     };
@@ -300,7 +338,7 @@ export class QuorumJournal implements Journal {
   /** Sends the oldest records as far as frames may be under way. */
   #flush(): void {
     if (this.#failure !== null || this.#isSettling) return;
-    while (this.#framesInFlight < FRAMES_IN_FLIGHT) {
+    while (this.#framesInFlight < this.#options.framesInFlight) {
       const frame = this.#records.take();
       if (frame === null) return;
       this.#seal(frame, KIND_RECORDS);
@@ -400,14 +438,14 @@ export class QuorumJournal implements Journal {
     if (isStalled === (this.#stalledBy !== null)) return;
     this.#stalledBy = isStalled ? (troubled.find(({ trouble }) => trouble !== null)?.trouble ?? noQuorum("")) : null;
     listener.onStalled?.(this.#stalledBy);
+    this.#wake();
   }
 
   /** Of a replica that has all that was told, one in this process if there is one. */
   #read(position: number, last: number): AsyncIterable<RecordRun> {
-    const { readWithin } = this.#options;
+    const nearest = this.#cursorAt(position);
+    if (nearest !== null) return new LogRuns(nearest, last);
     const told = this.#toldIndex;
-    const within = this.#fetcher.whoHas(told).find(({ peer }) => peer.isWithin);
-    if (within !== undefined && readWithin !== undefined) return readWithin(within.peer.zone, position, last);
     const isKnown = this.#readPlace.position < position;
     const after = isKnown ? this.#readPlace : { index: this.#firstIndex - 1, position: this.first - 1 };
     return fetchRuns(
@@ -419,6 +457,23 @@ export class QuorumJournal implements Journal {
         if (place.index > this.#readPlace.index) this.#readPlace = place;
       },
     );
+  }
+
+  #cursorAt(position: number): LogCursor | null {
+    for (const { peer, matched } of this.#feeds) {
+      const isThere = peer.isWithin && matched >= this.#toldIndex;
+      const cursor = isThere ? this.#options.cursorAt(peer.zone, position) : null;
+      if (cursor !== null) return cursor;
+    }
+    return null;
+  }
+
+  /** Without those that are gone there may be no majority ever again. */
+  #lookAtGone(reason: JournalError): void {
+    const { peers } = this.#options;
+    const gone = peers.filter(({ isGone }) => isGone).length;
+    if (gone > peers.length - this.#commitment.quorum) this.#end(reason);
+    else this.#lookAtQuorum();
   }
 
   #end(error: JournalError): void {
@@ -459,7 +514,11 @@ export class QuorumJournal implements Journal {
       this.#settled = true;
       this.#wake();
     });
-    while (!this.#settled && this.#failure === null && this.committed < this.appended) await this.#change();
+    // What waits for a majority is not waited for.
+    while (!this.#settled && this.#failure === null && this.#stalledBy === null && this.committed < this.appended) {
+      await this.#change();
+    }
+    if (this.committed < this.appended) this.#end(this.#stalledBy ?? noQuorum(""));
     this.#settled = true;
     this.#wake();
     if (this.#failure === null) {
@@ -470,7 +529,9 @@ export class QuorumJournal implements Journal {
       this.#release();
     }
     timer.cancel();
+    await this.#trimming;
     for (const peer of peers) peer.close();
+    await this.#options.onClosed?.();
   }
 
   /** Lets the replicas know that all is committed, for the next open. */
@@ -509,4 +570,11 @@ export class QuorumJournal implements Journal {
     this.#waiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+/** What a cursor has up to there; it stays open. */
+async function* runsOf(cursor: LogCursor, last: number): AsyncGenerator<RecordRun, void, undefined> {
+  do {
+    for (let run = cursor.take(last); run !== null; run = cursor.take(last)) yield run;
+  } while (await cursor.load(last));
 }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
 import { fenced, noQuorum } from "../journal-errors.ts";
 import type { PromisedAnswer } from "../replica/messages.ts";
-import type { Clock } from "../time.ts";
+import type { Clock, Timer } from "../time.ts";
 import { majorityOf } from "./commitment.ts";
 import type { Peer } from "./peer.ts";
 import { waitedFor } from "./read-lease.ts";
@@ -36,7 +36,7 @@ export interface TakeOverOptions {
   readonly peers: readonly Peer[];
   readonly clock: Clock;
   readonly writer: number;
-  /** Gives up after so long. */
+  /** Gives up after so long; Infinity: never. */
   readonly timeoutMs: number;
   /** Lost requests are sent again after so long. */
   readonly resendMs: number;
@@ -58,7 +58,8 @@ class TakeOver {
   readonly #promised = new Map<number, PromisedAnswer>();
   readonly #holds: Hold[] = [];
   #isOver = false;
-  #timers: (() => void)[] = [];
+  #timeout: Timer | null = null;
+  #resend: Timer | null = null;
 
   constructor(options: TakeOverOptions, resolve: (won: Won) => void, reject: (error: JournalError) => void) {
     this.#options = options;
@@ -70,18 +71,24 @@ class TakeOver {
   begin(): void {
     const { peers, clock, timeoutMs } = this.#options;
     for (const peer of peers) {
-      peer.listener = { onUp: () => this.#ask(peer) };
+      peer.listener = { onUp: () => this.#ask(peer), onGone: (reason) => this.#lookAtGone(reason) };
     }
-    const timer = clock.after(timeoutMs, () => this.#fail(noQuorum(this.#troubles())));
-    this.#timers.push(() => timer.cancel());
+    this.#timeout = Number.isFinite(timeoutMs)
+      ? clock.after(timeoutMs, () => this.#fail(noQuorum(this.#troubles())))
+      : null;
     this.#askAll();
   }
 
   #askAll(): void {
     if (this.#isOver) return;
     for (const peer of this.#options.peers) this.#ask(peer);
-    const timer = this.#options.clock.after(this.#options.resendMs, () => this.#askAll());
-    this.#timers = [this.#timers[0], () => timer.cancel()];
+    this.#resend?.cancel();
+    this.#resend = this.#options.clock.after(this.#options.resendMs, () => this.#askAll());
+  }
+
+  #lookAtGone(reason: JournalError): void {
+    const { peers } = this.#options;
+    if (peers.filter(({ isGone }) => isGone).length > peers.length - this.#quorum) this.#fail(reason);
   }
 
   #ask(peer: Peer): void {
@@ -144,7 +151,8 @@ class TakeOver {
 
   #end(): void {
     this.#isOver = true;
-    for (const cancel of this.#timers) cancel();
+    this.#timeout?.cancel();
+    this.#resend?.cancel();
     for (const peer of this.#options.peers) peer.listener = {};
   }
 

@@ -156,6 +156,8 @@ export interface MismatchAnswer {
 export interface DoneAnswer {
   readonly kind: "done";
   readonly seq: number;
+  /** Position of the first record that is still kept. */
+  readonly firstPosition: number;
 }
 
 /** The replica cannot do it for now, or at all: its disk fails, or it is not whole. */
@@ -192,6 +194,8 @@ export interface LinkListener {
   onReleased(epoch: number): void;
   /** Whether anything can come for now, and why not. What was sent before is lost. A link begins as down. */
   onUp(isUp: boolean, reason: JournalError | null): void;
+  /** The replica will not come back: what it failed of does not pass by itself. */
+  onGone(reason: JournalError): void;
   /** The replica waits for its disk, with what it was sent, or with null: it goes on. */
   onStalled(reason: JournalError | null): void;
 }

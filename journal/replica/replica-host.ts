@@ -27,6 +27,8 @@ export interface ReplicaHostOptions {
   readonly newClusterId: string;
   readonly newSalt: number;
   readonly newReplicaId: number;
+  /** When it fails it is opened again by itself; else it is gone, and somebody else decides. */
+  readonly reopens: boolean;
   /** A replica was made here once: an empty or missing directory is refused. */
   readonly mustExist: boolean;
   /** Null to refuse a loss. */
@@ -38,6 +40,8 @@ export interface ReplicaHostOptions {
 export interface ReplicaHostListener {
   /** It answers, or with a reason: it does not, until it is opened again. */
   onUp(reason: JournalError | null): void;
+  /** It has failed, and is not opened again. */
+  onGone(reason: JournalError): void;
   /** It waits for its disk with what it was given; with null: it goes on. */
   onStalled(reason: JournalError | null): void;
   /** A reign has given back its lease. */
@@ -70,9 +74,14 @@ export class ReplicaHost {
     return new ReplicaHost(options, reserve, await openLog(options, reserve));
   }
 
-  /** The log, as long as it is open. */
+  /** Whether it takes requests. */
+  get isUp(): boolean {
+    return this.#replica !== null;
+  }
+
+  /** The log, also one that takes no more: what is durable can be read. Null when it is closed. */
   get log(): DirectoryLog | null {
-    return this.#replica === null ? null : this.#log;
+    return this.#isClosed ? null : this.#log;
   }
 
   get clusterId(): string {
@@ -90,7 +99,7 @@ export class ReplicaHost {
 
   verify(): void {
     this.#replica?.verify();
-    this.log?.verify();
+    if (this.#replica !== null) this.#log.verify();
   }
 
   /** Waits for what is at the disk, and releases files and lock. */
@@ -127,8 +136,10 @@ export class ReplicaHost {
     if (replica === null) return;
     this.#replica = null;
     this.#trouble = error;
-    this.#options.listener.onUp(error);
+    const { listener, reopens } = this.#options;
     this.#reopening = this.#giveUp(replica);
+    if (reopens) listener.onUp(error);
+    else listener.onGone(error);
   }
 
   async #giveUp(replica: Replica): Promise<void> {
@@ -140,7 +151,7 @@ export class ReplicaHost {
 
   #reopenLater(): void {
     this.#reopening = null;
-    if (this.#isClosed) return;
+    if (this.#isClosed || !this.#options.reopens) return;
     this.#timer = this.#options.clock.after(this.#pauseMs, () => {
       this.#reopening = this.#reopen();
     });
@@ -151,9 +162,7 @@ export class ReplicaHost {
     const { directory } = this.#options;
     try {
       // It would fail at once of what it has failed of before.
-      await this.#reserve.prove().catch((error: unknown) => {
-        throw ioError(directory, "looking for room", error);
-      });
+      await proveRoom(this.#reserve, directory);
       const log = await openLog({ ...this.#options, mustExist: true }, this.#reserve);
       this.#reopening = null;
       if (this.#isClosed) return log.close();
@@ -166,6 +175,17 @@ export class ReplicaHost {
       this.#reopenLater();
     }
   }
+}
+
+/**
+ * Sees that there is room beyond what is set aside.
+ *
+ * @throws JournalError `ERR_JOURNAL_IO`
+ */
+export async function proveRoom(reserve: RoomReserve, directory: string): Promise<void> {
+  await reserve.prove().catch((error: unknown) => {
+    throw ioError(directory, "looking for room", error);
+  });
 }
 
 async function openLog(options: ReplicaHostOptions, reserve: RoomReserve): Promise<DirectoryLog> {

@@ -313,13 +313,13 @@ export class Replica {
       this.#isVacant = epoch === this.#promised;
       this.#onReleased(epoch);
     }
-    answer({ kind: "done", seq });
+    answer({ kind: "done", seq, firstPosition: this.#log.firstPosition });
   }
 
   #trim({ seq, epoch, position }: TrimRequest, answer: Answer): void {
     if (epoch < this.#promised) return this.#refuse(seq, answer);
     this.#log.trim(Math.min(position, this.#log.lastPosition + 1)).then(
-      () => answer({ kind: "done", seq }),
+      () => answer({ kind: "done", seq, firstPosition: this.#log.firstPosition }),
       (error: unknown) => fail(seq, String(error), answer),
     );
   }

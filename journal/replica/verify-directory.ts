@@ -32,7 +32,7 @@ export interface DirectoryContents {
   readonly lastPosition: number;
   /** Of the last intact frame. */
   readonly lastEpoch: number;
-  /** Highest committed index that a frame tells of. */
+  /** Highest committed index that a frame tells of, or the mark. */
   readonly committed: number;
   readonly frames: number;
   /** What the next open will cut: bytes from the last intact frame to the last that is not zero. */
@@ -99,7 +99,7 @@ class Walk {
       segments,
       firstPosition,
       ...this.#end,
-      committed: this.#committed,
+      committed: Math.max(this.#committed, this.#marked.committed),
       frames: this.#frames,
       tornBytes: this.#tornBytes,
     };

@@ -2,7 +2,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
+import type { DirectoryJournalOptions } from "../../journal/directory-journal.ts";
+import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { writeDurably } from "../../journal/replica/disk.ts";
 import { MARK_NAME } from "../../journal/replica/mark.ts";
@@ -31,7 +32,7 @@ async function diskOf(format: "1" | "2", random: () => number): Promise<Simulate
   return disk;
 }
 
-function open(disk: SimulatedDisk, options: Partial<DirectoryJournalOptions> = {}): Promise<DirectoryJournal> {
+function open(disk: SimulatedDisk, options: Partial<DirectoryJournalOptions> = {}): Promise<QuorumJournal> {
   return openDirectoryJournal({
     ...systemTime,
     disk,

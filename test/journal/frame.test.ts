@@ -1,7 +1,7 @@
 import { AssertionError } from "node:assert/strict";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Batch } from "../../journal/batch.ts";
+import { bytesFor, FrameArena } from "../../journal/quorum/frame-arena.ts";
 import {
   FrameHeader,
   FRAME_HEADER_BYTES,
@@ -40,28 +40,27 @@ const saltArbitrary = fc.integer({ min: 0, max: 0xffff_ffff });
 
 /** A frame of these records; of none, a barrier. */
 function encode(fields: Fields, records: Uint8Array[], salt: number): Buffer {
-  const batch = new Batch(8192);
-  for (const record of records) batch.add(record);
+  const frame = new FrameArena(8192).open(0);
+  for (const record of records) frame.add(record);
   const header = Object.assign(new FrameHeader(), fields, {
-    length: batch.length,
+    length: frame.length,
     kind: records.length === 0 ? KIND_BARRIER : KIND_RECORDS,
     lastPosition: fields.previousPosition + records.length,
   });
-  sealFrame(batch.frame, header, salt);
-  return Buffer.from(batch.frame.subarray(0, batch.length));
+  sealFrame(frame.bytes, header, salt);
+  return Buffer.from(frame.bytes);
 }
 
 const good: Fields = { epoch: 3, index: 5, previousEpoch: 2, previousPosition: 8, committed: 4, wallMs: 7 };
 
-describe("a batch", () => {
+describe("an open frame", () => {
   test("takes a record only when it fits", () => {
-    const batch = new Batch(Batch.bytesFor(10));
-    expect([batch.fits(10), batch.fits(11)]).toEqual([true, false]);
-    expect(() => batch.add(Buffer.alloc(11))).toThrow(AssertionError);
-    batch.add(Buffer.alloc(10));
-    batch.verify();
-    expect(() => batch.add(Buffer.alloc(0))).toThrow(AssertionError);
-    expect([batch.recordCount, batch.recordBytes, batch.length]).toEqual([1, 10, 86]);
+    const frame = new FrameArena(bytesFor(10)).open(0);
+    expect([frame.fits(10), frame.fits(11)]).toEqual([true, false]);
+    expect(() => frame.add(Buffer.alloc(11))).toThrow(AssertionError);
+    frame.add(Buffer.alloc(10));
+    expect(() => frame.add(Buffer.alloc(0))).toThrow(AssertionError);
+    expect([frame.recordCount, frame.recordBytes, frame.length]).toEqual([1, 10, 86]);
   });
 });
 
@@ -165,9 +164,9 @@ describe("a frame", () => {
   test("that readers would refuse is not written", () => {
     const fields = { ...good, kind: KIND_RECORDS as FrameKind, lastPosition: 9, length: FRAME_HEADER_BYTES + 7 };
     const write = (changed: Partial<FrameHeader>): void => {
-      const batch = new Batch(8192);
-      batch.add(Buffer.from("one"));
-      sealFrame(batch.frame, { ...fields, ...changed }, 1);
+      const frame = new FrameArena(8192).open(0);
+      frame.add(Buffer.from("one"));
+      sealFrame(frame.bytes, { ...fields, ...changed }, 1);
     };
     write({});
     const refused: Partial<FrameHeader>[] = [

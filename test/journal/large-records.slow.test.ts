@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
-import type { DirectoryJournal } from "../../journal/directory-journal.ts";
+import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
 import type { Disk } from "../../journal/replica/disk.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }));
 
-function open(listener = new RecordingListener(), disk: Disk = nodeDisk, at = directory): Promise<DirectoryJournal> {
+function open(listener = new RecordingListener(), disk: Disk = nodeDisk, at = directory): Promise<QuorumJournal> {
   return openDirectoryJournal({ ...systemTime, directory: at, listener, segmentBytes: 64 * 1024, disk });
 }
 
@@ -38,7 +38,7 @@ async function append(...records: number[]): Promise<void> {
   await journal.close();
 }
 
-async function lengths(journal: DirectoryJournal): Promise<number[]> {
+async function lengths(journal: QuorumJournal): Promise<number[]> {
   const found: number[] = [];
   for await (const run of journal.read(1)) {
     for (let i = 0; i < run.count; i++) {

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
+import type { DirectoryJournalOptions } from "../../journal/directory-journal.ts";
+import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { RESERVE_NAME } from "../../journal/replica/room-reserve.ts";
 import { segmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
@@ -30,7 +31,7 @@ describe("opening a directory journal", () => {
 
   afterEach(() => rm(parent, { recursive: true }));
 
-  function open(options: Partial<DirectoryJournalOptions> = {}): Promise<DirectoryJournal> {
+  function open(options: Partial<DirectoryJournalOptions> = {}): Promise<QuorumJournal> {
     return openDirectoryJournal({
       ...systemTime,
       directory,
@@ -101,16 +102,15 @@ describe("opening a directory journal", () => {
   });
 
   test("a new journal belongs to the cluster it was made for, or to a random one", async () => {
-    const made = await open({ clusterId: cluster });
-    expect(made.clusterId).toBe(cluster);
-    await made.close();
-    const found = await open();
-    expect(found.clusterId).toBe(cluster);
-    await found.close();
+    const clusterOf = async (): Promise<string> => (await verifyDirectory(nodeDisk, directory)).segments[0].clusterId;
+    await (await open({ clusterId: cluster })).close();
+    expect(await clusterOf()).toBe(cluster);
+    await (await open()).close();
+    expect(await clusterOf()).toBe(cluster);
     directory = join(parent, "other");
-    const random = await open();
-    expect(random.clusterId).toMatch(/^[0-9a-f]{32}$/);
-    await random.close();
+    await (await open()).close();
+    expect(await clusterOf()).toMatch(/^[0-9a-f]{32}$/);
+    expect(await clusterOf()).not.toBe(cluster);
   });
 
   test("another cluster's journal is refused with ERR_JOURNAL_CLUSTER", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { DirectoryJournal, DirectoryJournalOptions } from "../../journal/directory-journal.ts";
+import type { DirectoryJournalOptions } from "../../journal/directory-journal.ts";
+import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import { RESERVE_NAME } from "../../journal/replica/room-reserve.ts";
 import { isSegmentName, UNNAMED_SEGMENT } from "../../journal/replica/segment.ts";
@@ -34,7 +35,7 @@ function open(
   disk: SimulatedDisk,
   listener: RecordingListener,
   options: Partial<DirectoryJournalOptions> = {},
-): Promise<DirectoryJournal> {
+): Promise<QuorumJournal> {
   return openDirectoryJournal({
     ...systemTime,
     clock,
@@ -55,7 +56,7 @@ function expectedTexts(count: number): string[] {
 }
 
 /** Appends until the journal has stalled, and gives the last position. */
-async function appendUntilStalled(journal: DirectoryJournal, listener: RecordingListener): Promise<number> {
+async function appendUntilStalled(journal: QuorumJournal, listener: RecordingListener): Promise<number> {
   for (;;) {
     const position = journal.append(record(journal.appended + 1));
     await Promise.race([listener.untilCommitted(position), listener.untilStalls(1)]);
@@ -204,7 +205,7 @@ describe("the room that a directory journal sets aside", () => {
   test("must be had twice before a journal that failed is opened again, so that it does not fail at once", async () => {
     const disk = new SimulatedDisk(seededRandom(8));
     await (await open(disk, new RecordingListener())).close();
-    const openAgain = (): Promise<DirectoryJournal> => open(disk, new RecordingListener(), { isAgain: true });
+    const openAgain = (): Promise<QuorumJournal> => open(disk, new RecordingListener(), { isAgain: true });
     const written: string[] = [];
     let isRoom: (operation: DiskOperation) => boolean = () => false;
     disk.inject = (operation) => {

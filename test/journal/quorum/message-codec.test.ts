@@ -81,7 +81,7 @@ const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   named("fetched", { seq: count, frames: fc.array(frame, { maxLength: 4 }), first: count, committed: count }),
   named("durable", { seq: count, index: count, isGranted: fc.boolean() }),
   named("mismatch", { seq: count, attempt: count, hint: count }),
-  named("done", { seq: count }),
+  named("done", { seq: count, firstPosition: count }),
   named("failed", { seq: count, reason: text }),
   named("released", { epoch: count }),
   named("stalled", { reason: fc.option(journalError) }),
@@ -231,7 +231,7 @@ test("a packet beyond the limit is refused when its head begins, not when its me
 
 test("a request does not pass as an answer, nor an answer as a request", () => {
   const request = bytesOf(encodeRequest({ kind: "status", seq: 1 }));
-  const answer = bytesOf(encodeReplicaMessage({ kind: "done", seq: 1 }));
+  const answer = bytesOf(encodeReplicaMessage({ kind: "done", seq: 1, firstPosition: 1 }));
   expect(String(readAll(decodeReplicaMessage, [request])[1])).toContain("a packet of kind 1 is no answer");
   expect(String(readAll(decodeRequest, [answer])[1])).toContain("a packet of kind 23 is no request");
 });

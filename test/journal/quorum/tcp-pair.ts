@@ -50,6 +50,7 @@ export class ToldLink {
     const listener: LinkListener = {
       onAnswer: (answer) => told.add({ kind: "answer", answer }),
       onReleased: (epoch) => told.add({ kind: "released", epoch }),
+      onGone: () => undefined,
       onStalled: (reason) => told.add({ kind: "stalled", reason }),
       onUp: (isUp, reason) => told.add(isUp ? { kind: "up" } : { kind: "down", why: reason?.message ?? "" }),
     };

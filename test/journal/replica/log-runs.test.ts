@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { DirectoryJournal } from "../../../journal/directory-journal.ts";
+import type { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
 import { systemTime } from "../../../server/clock.ts";
@@ -9,7 +9,7 @@ import { readTexts } from "../journal-contract.ts";
 
 describe("a read of a directory journal gives its file back", () => {
   let disk: SimulatedDisk;
-  let journal: DirectoryJournal;
+  let journal: QuorumJournal;
   let filesOpen = 0;
 
   beforeEach(async () => {

@@ -1,7 +1,7 @@
 /** Troubles of the machine that begin and pass at any step of a journal's life, and what it makes of them by itself. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { DirectoryJournal } from "../../../journal/directory-journal.ts";
+import type { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
@@ -21,11 +21,11 @@ class History {
   epoch = 0;
 
   /** Opens the journal as often as it takes, and checks what it holds. */
-  async open(disk: SimulatedDisk, listener: RecordingListener): Promise<DirectoryJournal> {
+  async open(disk: SimulatedDisk, listener: RecordingListener): Promise<QuorumJournal> {
     for (;;) {
       const isAgain = this.epoch > 0;
       const options = { directory: "/journal", listener, segmentBytes: 8192, disk, isAgain };
-      let journal: DirectoryJournal;
+      let journal: QuorumJournal;
       try {
         journal = await openDirectoryJournal({ ...systemTime, clock, ...options });
       } catch (error) {
@@ -44,7 +44,7 @@ class History {
   }
 
   /** Appends until the journal has failed, or until the troubles are over and all is committed. */
-  async write(journal: DirectoryJournal, listener: RecordingListener, random: () => number, left: () => number) {
+  async write(journal: QuorumJournal, listener: RecordingListener, random: () => number, left: () => number) {
     for (let calm = 0; calm < 40 && listener.failures.length === 0; calm += left() === 0 ? 1 : 0) {
       const text = `${journal.appended + 1} of reign ${this.epoch} `.padEnd(Math.floor(random() * 1500), ".");
       journal.append(Buffer.from(text));

@@ -42,7 +42,7 @@ describe("the segments of a directory journal", () => {
     expect(await tail).toEqual(texts);
 
     expect(await verifyDirectory(nodeDisk, directory)).toMatchObject({
-      lastIndex: 202,
+      lastIndex: 201,
       lastPosition: 600,
       committed: 201,
       lastEpoch: 1,

@@ -204,7 +204,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
     },
   );
 
-  test("after a clean close a damaged last record is refused, as the closing frame tells that it was committed", async () => {
+  test("after a clean close a damaged last record is refused, as the mark tells that it was durable", async () => {
     const directory = join(parent, "closed");
     await mkdir(directory);
     const journal = await openDirectoryJournal({
@@ -223,7 +223,7 @@ describe("the end of a journal whose writer was stopped at any moment", () => {
       openDirectoryJournal({ ...systemTime, directory, listener: new RecordingListener() }),
     ).rejects.toMatchObject({
       code: "ERR_JOURNAL_CORRUPT",
-      message: expect.stringContaining("frames up to 2 were committed"),
+      message: expect.stringContaining("the journal was durable up to record 1"),
     });
   });
 });

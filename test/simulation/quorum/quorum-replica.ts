@@ -48,10 +48,12 @@ export class QuorumReplica {
       newClusterId: CLUSTER_ID,
       newSalt: SALT,
       newReplicaId: world.integer(1, 2 ** 32),
+      reopens: true,
       mustExist: false,
       acceptLoss: null,
       listener: {
         onUp: (reason) => world.note(`${name} ${reason === null ? "answers" : `fails: ${reason.message}`}`),
+        onGone: (reason) => world.fail(reason),
         onStalled: (reason) => world.note(`${name} ${reason === null ? "goes on" : `waits: ${reason.message}`}`),
         onReleased: (released) => {
           for (const sender of this.#senders) this.#network.send(this.#node, sender, { zone: name, released });

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import type { Journal } from "../../../journal/journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
+import { FRAMES_IN_FLIGHT, FRAME_BYTES_SOFT, SETTLE_TIMEOUT_MS } from "../../../journal/limits.ts";
 import { Peer } from "../../../journal/quorum/peer.ts";
 import { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
 import { Standby } from "../../../journal/quorum/standby.ts";
@@ -144,6 +145,10 @@ export class QuorumServer {
         salt: SALT,
         leaseMs,
         beatMs,
+        cursorAt: () => null,
+        framesInFlight: FRAMES_IN_FLIGHT,
+        frameBytesMax: FRAME_BYTES_SOFT,
+        settleTimeoutMs: SETTLE_TIMEOUT_MS,
         listener: { onCommitted: (committed) => this.#onCommitted(committed), onFailed: () => end() },
       },
       won,
