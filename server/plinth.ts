@@ -188,6 +188,7 @@ async function open(
     logger,
     onLost,
     open: async (listener, isAgain) => {
+      let carriedOver = 0;
       const journal = await openDirectoryJournal({
         ...systemTime,
         ...journalOptions,
@@ -198,12 +199,14 @@ async function open(
         acceptLoss: (loss) => acceptLoss(loss, config, dataDir, logger),
         clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
         onCarriedOver: (carried, of) => {
+          carriedOver = carried;
           const share = of === null ? "" : `, ${Math.floor((carried / of) * 100)} %`;
           engine.start.prepare(`carrying the journal over into the present format${share}`);
         },
         onFlush: (milliseconds) => engine.onJournalWritten(milliseconds),
       });
       try {
+        if (carriedOver > 0) logger.info({ records: carriedOver }, "carried the journal over into the present format");
         await dataDir.noteJournal();
         headers.clusterId = dataDir.identity.clusterId;
         return journal;

@@ -169,7 +169,7 @@ function intactLength(bytes: Buffer, offset: number, salt: number): number {
 
 /** The salt of a segment's journal. */
 export async function saltOf(disk: Disk, path: string): Promise<number> {
-  return new OlderSegment(path, await readFile(disk, path)).salt;
+  return new OlderSegment(path, await readFile(disk, path, SEGMENT_HEADER_BYTES)).salt;
 }
 
 export interface OlderLogOptions {
@@ -228,10 +228,10 @@ function checkPlace(segment: OlderSegment, before: OlderSegment | null, clusterI
   }
 }
 
-async function readFile(disk: Disk, path: string): Promise<Buffer> {
+async function readFile(disk: Disk, path: string, bytesMax = Infinity): Promise<Buffer> {
   const file = await disk.openForReading(path);
   try {
-    const { bytes: size } = await file.size();
+    const size = Math.min(bytesMax, (await file.size()).bytes);
     const bytes = Buffer.allocUnsafeSlow(size);
     return bytes.subarray(0, await readFully(file, bytes, size, 0));
   } finally {

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { MARK_LAG_MS } from "../../../journal/limits.ts";
 import type { ReplicaFacts } from "../../../journal/replica/facts.ts";
 import { MARK_NAME, readMark } from "../../../journal/replica/mark.ts";
+import { segmentName } from "../../../journal/replica/segment.ts";
+import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { appendFrame, done, logDirectory, openLog } from "./directory-logs.ts";
@@ -97,6 +99,33 @@ test("facts that went into a mark which was replaced are not told of", async () 
     message: expect.stringContaining("removed or replaced while it was locked"),
   });
   expect(log.facts.promised).toBe(0);
+});
+
+test("an end short of what is known to be committed is damage, and one behind it is a torn write", async () => {
+  const disk = new SimulatedDisk(seededRandom(5));
+  const clock = new ManualClock();
+  const log = await openLog(disk, { clock });
+  const frames = [await appendFrame(log, 1, null)];
+  for (const text of ["a", "b"]) frames.push(await appendFrame(log, 1, Buffer.from(text)));
+  log.committed = 2;
+  await clock.advance(MARK_LAG_MS);
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  frames.push(await appendFrame(log, 1, Buffer.from("c")));
+  disk.crash();
+  const offsets = frames.map((_, i) => frames.slice(0, i).reduce((sum, { length }) => sum + length, 4096));
+  const restarted = disk.restart("power");
+  const segment = `${logDirectory}/${segmentName(1)}`;
+  // The fourth frame is none that the mark tells of.
+  restarted.content(segment).fill(0xee, offsets[3] + 5, offsets[3] + 50);
+  const again = await openLog(restarted);
+  expect([again.lastIndex, again.committed]).toEqual([3, 2]);
+  // The mark's extent is taken back with the cut, what it knows to be committed is not.
+  await done((onDone) => again.cutBehind(2, onDone));
+  await again.close();
+  restarted.content(segment).fill(0, offsets[1]);
+  const refusal = { code: "ERR_JOURNAL_CORRUPT", message: expect.stringContaining(`offset ${offsets[1]}: `) };
+  await expect(openLog(restarted)).rejects.toMatchObject(refusal);
+  await expect(verifyDirectory(restarted, logDirectory)).rejects.toMatchObject(refusal);
 });
 
 test("what is known to be committed is written down beside the log, without a write of its own", async () => {
