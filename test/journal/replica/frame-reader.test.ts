@@ -73,3 +73,18 @@ test("damage is told with file and offset, and a cut meanwhile is none", async (
   });
   await log.close();
 });
+
+test("a place that was kept is not used when the end was taken back behind it", async () => {
+  const disk = new SimulatedDisk(seededRandom(4));
+  const log = await openLog(disk);
+  const frames = [await appendFrame(log, 1, null)];
+  for (let i = 0; i < 4; i++) frames.push(await appendFrame(log, 1, Buffer.alloc(recordBytes, i)));
+  expect(await log.read(1, 5, Infinity)).toEqual(frames);
+  await done((onDone) => log.cutBehind(3, onDone));
+  frames.length = 3;
+  frames.push(await appendFrame(log, 2, null));
+  for (let i = 0; i < 3; i++) frames.push(await appendFrame(log, 2, Buffer.alloc(100, i)));
+  expect(await log.read(6, 7, Infinity)).toEqual(frames.slice(5));
+  expect(await log.read(1, 7, Infinity)).toEqual(frames);
+  await log.close();
+});
