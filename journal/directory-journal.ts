@@ -1,10 +1,4 @@
-/**
- * The journal on directories of this process: one, or several of which a majority decides. A record is committed when it is
- * durable on that many.
- *
- * One frame is at the disk at a time, and what is appended meanwhile becomes the next one. Two were measured: no faster at 64
- * and 512 appenders.
- */
+/** The journal on one directory: a record is committed when it is durable there. */
 import assert from "node:assert/strict";
 import { randomBytes, randomInt } from "node:crypto";
 import { dirname, resolve } from "node:path";
@@ -12,17 +6,14 @@ import { carryOver } from "./carry-over.ts";
 import type { AcceptLoss, JournalListener } from "./journal.ts";
 import { JournalError } from "./journal.ts";
 import { ioError } from "./journal-errors.ts";
-import { FRAME_BYTES_SOFT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
+import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import { LocalReplica } from "./quorum/local-replica.ts";
-import { Peer } from "./quorum/peer.ts";
-import { QuorumJournal } from "./quorum/quorum-journal.ts";
-import { takeOver } from "./quorum/take-over.ts";
+import type { QuorumJournal } from "./quorum/quorum-journal.ts";
+import { localReign } from "./quorum/local-reign.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
-import { LogCursor } from "./replica/log-cursor.ts";
 import { proveRoom } from "./replica/replica-host.ts";
 import { RoomReserve } from "./replica/room-reserve.ts";
-import { SEGMENT_HEADER_BYTES } from "./replica/segment.ts";
 import type { Clock, Turns } from "./time.ts";
 
 export interface DirectoryJournalOptions {
@@ -56,13 +47,8 @@ export interface DirectoryJournalOptions {
   readonly wallMs: () => number;
 }
 
-/** Its directory is what its zone is called by here; messages of the disk name the path. */
+/** There is one; messages of the disk name the path. */
 const ZONE = "a";
-
-/** A replica in this process answers, fails or waits for its disk: nothing is lost on the way, so nothing is sent again. */
-const NEVER_MS = Number.POSITIVE_INFINITY;
-const RESEND_MS = 1_000;
-const BEAT_MS = 100;
 
 /**
  * Opens the journal in a directory: checks what is there, cuts the torn end that a crash may have left, and begins a new
@@ -93,53 +79,14 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
   }
   const reserve = new RoomReserve(disk, directory, segmentBytes);
   if (isAgain) await proveRoom(reserve, directory);
-  const begin = async (): Promise<QuorumJournal> =>
-    reign(await LocalReplica.open({ ...common, turns, zone: ZONE, reopens: false }), options, segmentBytes);
+  const begin = async (): Promise<QuorumJournal> => {
+    const replica = await LocalReplica.open({ ...common, turns, zone: ZONE, reopens: false });
+    return localReign([replica], { ...options, salt: replica.log.salt, segmentBytes });
+  };
   return begin().catch(async (error: unknown) => {
     if (!(error instanceof JournalError && error.isNoRoom)) throw error;
     // What was set aside is for this.
     await reserve.release().catch(() => false);
     return begin();
   });
-}
-
-/** Begins the next epoch on a replica that nobody else can reach, so nobody has to be waited for. */
-async function reign(
-  replica: LocalReplica,
-  { listener, clock, turns, wallMs, onFlush }: DirectoryJournalOptions,
-  segmentBytes: number,
-): Promise<QuorumJournal> {
-  const peers = [new Peer(0, replica.zone, true, (peer) => replica.connect(peer))];
-  const writer = randomInt(1, 2 ** 48 - 1);
-  try {
-    const won = await takeOver({ peers, clock, writer, timeoutMs: NEVER_MS, resendMs: RESEND_MS });
-    const journal = new QuorumJournal(
-      {
-        peers,
-        cursorAt: (_zone, position) => {
-          const { log } = replica.host;
-          return log === null ? null : new LogCursor(log, position);
-        },
-        listener,
-        clock,
-        turns,
-        wallMs,
-        salt: replica.host.salt,
-        leaseMs: 0,
-        beatMs: BEAT_MS,
-        framesInFlight: 1,
-        frameBytesMax: Math.min(FRAME_BYTES_SOFT, segmentBytes - SEGMENT_HEADER_BYTES),
-        settleTimeoutMs: NEVER_MS,
-        onFlush,
-        onClosed: () => replica.close(),
-      },
-      won,
-    );
-    await journal.ready();
-    return journal;
-  } catch (error) {
-    for (const peer of peers) peer.close();
-    await replica.close();
-    throw error;
-  }
 }

@@ -110,7 +110,7 @@ export type AcceptLoss = (loss: JournalError) => Promise<void>;
  * - of the disk, at open or through `onFailed`: `ERR_JOURNAL_IO`
  * - of what an open or a read finds: `ERR_JOURNAL_CORRUPT` (with file and offset), `ERR_JOURNAL_FORMAT` (another version
  *   of the format), `ERR_JOURNAL_CLUSTER` (another cluster's files), `ERR_JOURNAL_INCOMPLETE` (a file that was made is
- *   missing), `ERR_JOURNAL_LOCKED` (another owner has it open)
+ *   missing), `ERR_JOURNAL_LOCKED` (another owner has it open), `ERR_JOURNAL_REPLICAS` (made with other replicas)
  * - of a replica in another process: `ERR_REPLICA_DOWN` (why it cannot be spoken to)
  */
 export class JournalError extends Error {

@@ -2,14 +2,19 @@
  * A replica in this process, and the way to it. Nobody else can reach it while its directory is locked, so it need not be
  * asked for a lease.
  */
+import assert from "node:assert/strict";
+import type { JournalError } from "../journal.ts";
+import type { DirectoryLog } from "../replica/directory-log.ts";
 import type { Link, LinkListener } from "../replica/messages.ts";
-import type { ReplicaHostOptions } from "../replica/replica-host.ts";
+import type { ReplicaHostListener, ReplicaHostOptions } from "../replica/replica-host.ts";
 import { ReplicaHost } from "../replica/replica-host.ts";
 import type { Turns } from "../time.ts";
 
 export interface LocalReplicaOptions extends Omit<ReplicaHostOptions, "listener"> {
   readonly zone: string;
   readonly turns: Turns;
+  /** Told why the replica does not answer, or waits for its disk, and with null: it is well again. */
+  readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
 }
 
 export class LocalReplica {
@@ -26,18 +31,26 @@ export class LocalReplica {
   }
 
   /** @throws JournalError as `ReplicaHost.open` */
-  static async open({ zone, turns, ...options }: LocalReplicaOptions): Promise<LocalReplica> {
+  static async open(options: LocalReplicaOptions): Promise<LocalReplica> {
+    const { zone, turns } = options;
     const forward: Forward = { listener: null };
-    const host = await ReplicaHost.open({
-      ...options,
-      listener: {
-        onUp: (reason) => forward.listener?.onUp(reason === null, reason),
-        onGone: (reason) => forward.listener?.onGone(reason),
-        onStalled: (reason) => forward.listener?.onStalled(reason),
-        onReleased: (epoch) => forward.listener?.onReleased(epoch),
-      },
-    });
+    const host = await ReplicaHost.open({ ...options, listener: hostListener(options, forward) });
     return new LocalReplica(zone, host, turns, forward);
+  }
+
+  /** One whose directory could not be opened: it is tried again, as far as that may help. */
+  static openLater(options: LocalReplicaOptions, trouble: JournalError): LocalReplica {
+    const { zone, turns } = options;
+    const forward: Forward = { listener: null };
+    const host = ReplicaHost.openLater({ ...options, listener: hostListener(options, forward) }, trouble);
+    return new LocalReplica(zone, host, turns, forward);
+  }
+
+  /** The log of a replica that was opened. */
+  get log(): DirectoryLog {
+    const { log } = this.host;
+    assert(log !== null, "a replica that was opened has a log");
+    return log;
   }
 
   /** One at a time. */
@@ -46,7 +59,7 @@ export class LocalReplica {
     const forward = this.#forward;
     forward.listener = listener;
     this.#turns.later(() => {
-      if (forward.listener === listener && host.isUp) listener.onUp(true, null);
+      if (forward.listener === listener) listener.onUp(host.isUp, host.trouble);
     });
     return {
       send: (request) => host.handle(request, (answer) => listener.onAnswer(answer)),
@@ -59,6 +72,24 @@ export class LocalReplica {
   close(): Promise<void> {
     return this.host.close();
   }
+}
+
+function hostListener({ zone, onTrouble }: LocalReplicaOptions, forward: Forward): ReplicaHostListener {
+  return {
+    onUp(reason) {
+      onTrouble?.(zone, reason);
+      forward.listener?.onUp(reason === null, reason);
+    },
+    onGone(reason) {
+      onTrouble?.(zone, reason);
+      forward.listener?.onGone(reason);
+    },
+    onStalled(reason) {
+      onTrouble?.(zone, reason);
+      forward.listener?.onStalled(reason);
+    },
+    onReleased: (epoch) => forward.listener?.onReleased(epoch),
+  };
 }
 
 /** Who is told, which the host does not know when it is opened. */

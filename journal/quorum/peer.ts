@@ -25,6 +25,8 @@ export class Peer implements LinkListener {
   /** Nobody but this process can reach the replica while it holds the lock. */
   readonly isWithin: boolean;
   isUp = false;
+  /** How often it has come up: what was read of its log before an end is of another opening. */
+  ups = 0;
   /** It will not be up again. */
   isGone = false;
   /** Why nothing comes of it for now: it is down, or waits for its disk. */
@@ -61,6 +63,7 @@ export class Peer implements LinkListener {
     this.isUp = isUp;
     this.trouble = reason;
     if (isUp) {
+      this.ups++;
       this.listener.onUp?.();
       return;
     }

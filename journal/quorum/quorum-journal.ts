@@ -191,27 +191,31 @@ export class QuorumJournal implements Journal {
 
   tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
     checkPosition(position);
-    const nearest = this.#cursorAt(position);
-    return this.#follow(position, nearest, signal);
+    return this.#follow(position, this.#nearestAt(position), signal);
   }
 
   async *#follow(
     position: number,
-    nearest: LogCursor | null,
+    first: Nearest | null,
     signal: AbortSignal,
   ): AsyncGenerator<RecordRun, void, undefined> {
     const wake = (): void => this.#wake();
     signal.addEventListener("abort", wake);
+    let nearest = first;
     try {
-      let next = position;
-      while (!signal.aborted) {
-        const { committed } = this;
-        if (committed < next) {
-          if (this.#settled) return;
+      for (let next = position; !signal.aborted;) {
+        if (nearest !== null && !this.#settled && (nearest.ups !== nearest.peer.ups || !nearest.peer.isUp)) {
+          await nearest.cursor.close();
+          nearest = this.#nearestAt(next);
+        }
+        // What is committed the replica may have a moment later than others.
+        const last = Math.min(this.committed, nearest?.cursor.lastPosition ?? this.committed);
+        if (last < next) {
+          if (this.#settled && this.committed < next) return;
           await this.#change();
           continue;
         }
-        const runs = nearest === null ? this.#read(next, committed) : runsOf(nearest, committed);
+        const runs = nearest === null ? this.#read(next, last) : runsOf(nearest.cursor, last);
         for await (const run of runs) {
           next = run.first + run.count;
           yield run;
@@ -220,7 +224,7 @@ export class QuorumJournal implements Journal {
       }
     } finally {
       signal.removeEventListener("abort", wake);
-      await nearest?.close();
+      await nearest?.cursor.close();
     }
   }
 
@@ -372,8 +376,10 @@ export class QuorumJournal implements Journal {
 
   #onDurable(feed: Feed): void {
     if (this.#failure !== null) return;
-    if (this.#commitment.durable(feed.peer.number, feed.matched)) this.#tellCommitted();
-    else this.#forget();
+    if (this.#commitment.durable(feed.peer.number, feed.matched)) return this.#tellCommitted();
+    this.#forget();
+    // Who follows reads of this one.
+    this.#wake();
   }
 
   /** Tells what is committed, once that may be seen. */
@@ -443,8 +449,8 @@ export class QuorumJournal implements Journal {
 
   /** Of a replica that has all that was told, one in this process if there is one. */
   #read(position: number, last: number): AsyncIterable<RecordRun> {
-    const nearest = this.#cursorAt(position);
-    if (nearest !== null) return new LogRuns(nearest, last);
+    const nearest = this.#nearestAt(position);
+    if (nearest !== null) return new LogRuns(nearest.cursor, last);
     const told = this.#toldIndex;
     const isKnown = this.#readPlace.position < position;
     const after = isKnown ? this.#readPlace : { index: this.#firstIndex - 1, position: this.first - 1 };
@@ -459,11 +465,13 @@ export class QuorumJournal implements Journal {
     );
   }
 
-  #cursorAt(position: number): LogCursor | null {
-    for (const { peer, matched } of this.#feeds) {
-      const isThere = peer.isWithin && matched >= this.#toldIndex;
-      const cursor = isThere ? this.#options.cursorAt(peer.zone, position) : null;
-      if (cursor !== null) return cursor;
+  /** A reader in this process, of a replica that has all that was told. */
+  #nearestAt(position: number): Nearest | null {
+    const within = this.#feeds.filter(({ peer, matched }) => peer.isWithin && matched >= this.#toldIndex);
+    for (const { peer } of within.toSorted((a, b) => Number(b.peer.isUp) - Number(a.peer.isUp))) {
+      const { ups } = peer;
+      const cursor = this.#options.cursorAt(peer.zone, position);
+      if (cursor !== null) return { peer, ups, cursor };
     }
     return null;
   }
@@ -519,6 +527,10 @@ export class QuorumJournal implements Journal {
       await this.#change();
     }
     if (this.committed < this.appended) this.#end(this.#stalledBy ?? noQuorum(""));
+    // Nor is a replica that does not answer now; the others have all of it when the journal is closed.
+    while (!this.#settled && this.#failure === null && this.#feeds.some((feed) => this.#isOnItsWay(feed))) {
+      await this.#change();
+    }
     this.#settled = true;
     this.#wake();
     if (this.#failure === null) {
@@ -532,6 +544,11 @@ export class QuorumJournal implements Journal {
     await this.#trimming;
     for (const peer of peers) peer.close();
     await this.#options.onClosed?.();
+  }
+
+  /** Whether a replica lacks something that it is about to have. */
+  #isOnItsWay({ peer, matched }: Feed): boolean {
+    return peer.isUp && peer.trouble === null && matched < this.#window.last;
   }
 
   /** Lets the replicas know that all is committed, for the next open. */
@@ -570,6 +587,13 @@ export class QuorumJournal implements Journal {
     this.#waiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+interface Nearest {
+  readonly peer: Peer;
+  /** Of the peer, when the cursor was made: its log is open for as long. */
+  readonly ups: number;
+  readonly cursor: LogCursor;
 }
 
 /** What a cursor has up to there; it stays open. */

@@ -32,6 +32,11 @@ export class LogCursor {
     this.#cuts = log.cuts;
   }
 
+  /** Position of the last record that the log has durably. */
+  get lastPosition(): number {
+    return this.#log.lastPosition;
+  }
+
   /** The next records when they lie in memory, as far as they are not behind `last`; null: call `load`. */
   take(last: number): RecordRun | null {
     if (this.#position > last) return null;

@@ -51,7 +51,8 @@ export interface ReplicaHostListener {
 export class ReplicaHost {
   readonly #options: ReplicaHostOptions;
   readonly #reserve: RoomReserve;
-  #log: DirectoryLog;
+  /** The last one that was open; null when none was yet. */
+  #log: DirectoryLog | null;
   /** Null while the directory is not open. */
   #replica: Replica | null = null;
   #trouble: JournalError | null = null;
@@ -60,11 +61,11 @@ export class ReplicaHost {
   #reopening: Promise<void> | null = null;
   #isClosed = false;
 
-  private constructor(options: ReplicaHostOptions, reserve: RoomReserve, log: DirectoryLog) {
+  private constructor(options: ReplicaHostOptions, reserve: RoomReserve, log: DirectoryLog | null) {
     this.#options = options;
     this.#reserve = reserve;
     this.#log = log;
-    this.#begin(log);
+    if (log !== null) this.#begin(log);
   }
 
   /** @throws JournalError as `openDirectoryLog`: what an open refuses is for people to decide */
@@ -72,6 +73,23 @@ export class ReplicaHost {
     const { disk, directory, segmentBytes } = options;
     const reserve = new RoomReserve(disk, directory, segmentBytes);
     return new ReplicaHost(options, reserve, await openLog(options, reserve));
+  }
+
+  /**
+   * One whose directory could not be opened: it is tried again, as far as that may help.
+   *
+   * @param trouble why it could not
+   */
+  static openLater(options: ReplicaHostOptions, trouble: JournalError): ReplicaHost {
+    const { disk, directory, segmentBytes } = options;
+    const host = new ReplicaHost(options, new RoomReserve(disk, directory, segmentBytes), null);
+    host.#failToOpen(trouble);
+    return host;
+  }
+
+  /** Why it does not take requests; null when it does. */
+  get trouble(): JournalError | null {
+    return this.#trouble;
   }
 
   /** Whether it takes requests. */
@@ -84,14 +102,6 @@ export class ReplicaHost {
     return this.#isClosed ? null : this.#log;
   }
 
-  get clusterId(): string {
-    return this.#log.clusterId;
-  }
-
-  get salt(): number {
-    return this.#log.salt;
-  }
-
   handle(request: ReplicaRequest, answer: Answer): void {
     if (this.#replica !== null) return this.#replica.handle(request, answer);
     answer({ kind: "failed", seq: request.seq, reason: this.#trouble?.message ?? "the replica is not open" });
@@ -99,7 +109,7 @@ export class ReplicaHost {
 
   verify(): void {
     this.#replica?.verify();
-    if (this.#replica !== null) this.#log.verify();
+    if (this.#replica !== null) this.#log?.verify();
   }
 
   /** Waits for what is at the disk, and releases files and lock. */
@@ -109,12 +119,13 @@ export class ReplicaHost {
     this.#timer?.cancel();
     await this.#reopening;
     const replica = this.#replica;
-    if (replica === null) return;
+    const log = this.#log;
+    if (replica === null || log === null) return;
     this.#replica = null;
     this.#trouble = closed();
-    this.#log.endStall();
+    log.endStall();
     await replica.idle();
-    await this.#log.close();
+    await log.close();
   }
 
   #begin(log: DirectoryLog): void {
@@ -145,7 +156,7 @@ export class ReplicaHost {
   async #giveUp(replica: Replica): Promise<void> {
     await replica.idle();
     // It has failed: what its files say to being closed tells nothing new.
-    await this.#log.close().catch(() => undefined);
+    await this.#log?.close().catch(() => undefined);
     this.#reopenLater();
   }
 
@@ -170,10 +181,17 @@ export class ReplicaHost {
       this.#begin(log);
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
-      this.#trouble = error;
-      this.#options.listener.onUp(error);
-      this.#reopenLater();
+      this.#failToOpen(error);
     }
+  }
+
+  /** What an open finds to be wrong with the files stays so until people do something about it. */
+  #failToOpen(error: JournalError): void {
+    this.#trouble = error;
+    this.#options.listener.onUp(error);
+    this.#reopening = null;
+    const mayHelp = error.isPassing || error.code === "ERR_JOURNAL_IO" || error.code === "ERR_JOURNAL_LOCKED";
+    if (mayHelp) this.#reopenLater();
   }
 }
 

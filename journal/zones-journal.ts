@@ -1,0 +1,239 @@
+/**
+ * The journal on three or five directories of this process, each a replica in a zone of its own: what a majority of them has is
+ * committed. A replica that fails, stops or cannot be opened costs nothing while a majority is there, and catches up when it
+ * is back.
+ *
+ * A journal is formed on directories that are all blank: they get one cluster, one salt, and each the list of all, before
+ * anything is promised. From then on a blank one is one that was lost. What it had promised is not known any more, so it does
+ * not take part.
+ */
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { resolve } from "node:path";
+import type { JournalListener } from "./journal.ts";
+import { JournalError } from "./journal.ts";
+import { incomplete, ioError } from "./journal-errors.ts";
+import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
+import { majorityOf } from "./quorum/commitment.ts";
+import type { LocalReplicaOptions } from "./quorum/local-replica.ts";
+import { LocalReplica } from "./quorum/local-replica.ts";
+import { localReign } from "./quorum/local-reign.ts";
+import type { QuorumJournal } from "./quorum/quorum-journal.ts";
+import type { Disk } from "./replica/disk.ts";
+import { namesIn, nodeDisk } from "./replica/disk.ts";
+import type { Member } from "./replica/facts.ts";
+import { MARK_NAME } from "./replica/mark.ts";
+import { isSegmentName } from "./replica/segment.ts";
+import type { Clock, Turns } from "./time.ts";
+
+/** Where a replica lies. */
+export interface ZoneDirectory {
+  /** 1 to 32 of `a-z`, `0-9` and `-`. */
+  readonly zone: string;
+  readonly directory: string;
+}
+
+export interface ZonesJournalOptions {
+  /** Three or five, each in another zone and another directory. */
+  readonly zones: readonly ZoneDirectory[];
+  /** A journal was made here once, so none is made; false unless given. */
+  readonly mustExist?: boolean;
+  readonly listener: JournalListener;
+  /** 32 hex digits. A new journal is made for it, an existing one must belong to it. */
+  readonly clusterId: string;
+  /** Size of the files from now on; 64 MiB unless given. */
+  readonly segmentBytes?: number;
+  /** For metrics: a frame took so long to be committed, and carried so much. */
+  readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
+  /** Told why a replica does not answer, or waits for its disk, and with null: it is well again. */
+  readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
+  /** Whether a replica that has failed is opened again by itself; true unless given. */
+  readonly reopens?: boolean;
+  readonly disk?: Disk;
+  readonly clock: Clock;
+  readonly turns: Turns;
+  /** The wall clock, Unix ms: what frames tell people. Nothing is decided by it. */
+  readonly wallMs: () => number;
+}
+
+/**
+ * Opens the journal and begins a new epoch durably on a majority. All records found are committed then; the listener hears
+ * only of those appended later.
+ *
+ * @throws JournalError `ERR_JOURNAL_REPLICAS` when the journal was made with other zones, `ERR_JOURNAL_INCOMPLETE` when it
+ *   must exist and does not, and what the first of those replicas says without which there is no majority
+ */
+export async function openZonesJournal(options: ZonesJournalOptions): Promise<QuorumJournal> {
+  const { zones, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
+  assert(zones.length >= 3 && zones.length % 2 === 1, "a majority needs an odd number of replicas");
+  assert(new Set(zones.map(({ zone }) => zone)).size === zones.length, "each replica has a zone of its own");
+  assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
+  const opening = new Opening(options, segmentBytes);
+  try {
+    const replicas = await opening.open();
+    return await localReign(replicas, { ...options, salt: opening.salt, segmentBytes });
+  } catch (error) {
+    await opening.close();
+    throw error;
+  }
+}
+
+class Opening {
+  readonly #options: ZonesJournalOptions;
+  readonly #segmentBytes: number;
+  readonly #disk: Disk;
+  readonly #opened = new Map<string, LocalReplica>();
+  readonly #troubles = new Map<string, JournalError>();
+  salt = 0;
+
+  constructor(options: ZonesJournalOptions, segmentBytes: number) {
+    this.#options = options;
+    this.#segmentBytes = segmentBytes;
+    this.#disk = options.disk ?? nodeDisk;
+  }
+
+  async open(): Promise<readonly LocalReplica[]> {
+    const { zones, mustExist = false } = this.#options;
+    const blank: ZoneDirectory[] = [];
+    for (const zone of zones) {
+      try {
+        if (await this.#isBlank(zone)) blank.push(zone);
+        else await this.#openMade(zone);
+      } catch (error) {
+        this.#note(zone, ioError(zone.directory, "looking at the replica", error));
+      }
+    }
+    const members = this.#members();
+    const [trouble] = this.#troubles.values();
+    if (members !== null) {
+      for (const zone of blank)
+        this.#note(zone, incomplete(zone.directory, "the replica that was made here is missing"));
+      this.#check(members);
+      await this.#list(members);
+    } else if (trouble !== undefined) {
+      // A journal is formed on all of its replicas.
+      throw trouble;
+    } else if (mustExist) {
+      throw incomplete(zones[0].directory, "the journal that was made here is missing: is its volume mounted?");
+    } else {
+      await this.#form(blank);
+    }
+    if (this.#opened.size < majorityOf(zones.length)) throw this.#noMajority();
+    return zones.map((zone) => this.#opened.get(zone.zone) ?? this.#openLater(zone));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#opened.values()].map((replica) => replica.close()));
+  }
+
+  async #isBlank({ directory }: ZoneDirectory): Promise<boolean> {
+    const names = await namesIn(this.#disk, resolve(directory));
+    return !names.some((name) => name === MARK_NAME || isSegmentName(name));
+  }
+
+  async #openMade(zone: ZoneDirectory): Promise<void> {
+    const replica = await LocalReplica.open(this.#replicaOptions(zone, true));
+    this.#opened.set(zone.zone, replica);
+    this.salt = replica.log.salt;
+  }
+
+  #openLater(zone: ZoneDirectory): LocalReplica {
+    const trouble = this.#troubles.get(zone.zone);
+    assert(trouble !== undefined, "a replica that is not open has said why");
+    return LocalReplica.openLater(this.#replicaOptions(zone, true), trouble);
+  }
+
+  #noMajority(): JournalError {
+    const troubles = [...this.#troubles.values()];
+    const [{ code }] = troubles;
+    const texts = troubles.map(({ message }) => message);
+    return new JournalError(code, `no majority of the journal's replicas: ${texts.join("; ")}`, { cause: troubles[0] });
+  }
+
+  #note({ zone }: ZoneDirectory, trouble: JournalError): void {
+    this.#troubles.set(zone, trouble);
+  }
+
+  /** Those that the journal was formed with, as the replicas that are open know them; null when it never was. */
+  #members(): readonly Member[] | null {
+    let newest: readonly Member[] | null = null;
+    let index = -1;
+    for (const { log } of this.#opened.values()) {
+      const { members, membersIndex } = log.facts;
+      if (members.length > 0 && membersIndex > index) [newest, index] = [members, membersIndex];
+      // One replica that has frames and no list was a whole journal.
+      if (members.length === 0 && log.last.index > 0) throw this.#madeWith("one directory");
+    }
+    return newest;
+  }
+
+  /** Refuses another list of zones, and sets aside a replica that is not the one that was listed. */
+  #check(members: readonly Member[]): void {
+    const { zones } = this.#options;
+    const names = members.map(({ zone }) => zone);
+    if (zones.length !== members.length || zones.some(({ zone }) => !names.includes(zone))) {
+      throw this.#madeWith(`the zones ${names.join(", ")}`);
+    }
+    for (const zone of zones) {
+      const replica = this.#opened.get(zone.zone);
+      const listed = members.find((member) => member.zone === zone.zone);
+      if (replica === undefined || replica.log.facts.replicaId === listed?.replicaId) continue;
+      this.#opened.delete(zone.zone);
+      void replica.close();
+      this.#note(zone, replicasError(`${zone.directory}: not the replica that zone ${zone.zone} was made with`));
+    }
+  }
+
+  #madeWith(what: string): JournalError {
+    const given = this.#options.zones.map(({ zone }) => zone).join(", ");
+    return replicasError(`the journal was made with ${what}, and the zones ${given} are given`);
+  }
+
+  /** Makes the journal, or goes on with the making of one that was cut short: nothing was promised by then. */
+  async #form(blank: readonly ZoneDirectory[]): Promise<void> {
+    if (this.salt === 0) this.salt = randomInt(1, 2 ** 32);
+    for (const zone of blank) {
+      this.#opened.set(zone.zone, await LocalReplica.open(this.#replicaOptions(zone, false)));
+    }
+    const members = this.#options.zones.map(({ zone }) => {
+      const replica = this.#opened.get(zone);
+      assert(replica !== undefined, "a journal is formed on all of its replicas");
+      return { zone, replicaId: replica.log.facts.replicaId };
+    });
+    await this.#list(members);
+  }
+
+  /** Gives the list to those that have none. */
+  async #list(members: readonly Member[]): Promise<void> {
+    for (const { log } of this.#opened.values()) {
+      if (log.facts.members.length > 0) continue;
+      await new Promise<void>((resolveDurable, reject) => {
+        log.remember({ ...log.facts, members }, (error) => (error === null ? resolveDurable() : reject(error)));
+      });
+    }
+  }
+
+  #replicaOptions({ zone, directory }: ZoneDirectory, mustExist: boolean): LocalReplicaOptions {
+    const { clock, turns, clusterId, onTrouble, reopens = true } = this.#options;
+    return {
+      zone,
+      disk: this.#disk,
+      clock,
+      turns,
+      directory: resolve(directory),
+      segmentBytes: this.#segmentBytes,
+      clusterId,
+      newClusterId: clusterId,
+      newSalt: this.salt === 0 ? randomInt(1, 2 ** 32) : this.salt,
+      newReplicaId: randomInt(1, 2 ** 48 - 1),
+      mustExist,
+      acceptLoss: null,
+      reopens,
+      ...(onTrouble !== undefined && { onTrouble }),
+    };
+  }
+}
+
+function replicasError(text: string): JournalError {
+  return new JournalError("ERR_JOURNAL_REPLICAS", text);
+}

@@ -1,0 +1,216 @@
+/** The journal in three zones of one process, each on a disk of its own. */
+import { describe, expect, test } from "vitest";
+import type { JournalError } from "../../journal/journal.ts";
+import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
+import { isSegmentName } from "../../journal/replica/segment.ts";
+import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
+import type { ZonesJournalOptions } from "../../journal/zones-journal.ts";
+import { openZonesJournal } from "../../journal/zones-journal.ts";
+import { systemTime } from "../../server/clock.ts";
+import { RecordingListener } from "../sim/recording-listener.ts";
+import type { DiskOperation, Fault } from "../sim/simulated-disk.ts";
+import { ZoneDisks } from "../sim/zone-disks.ts";
+import type { JournalHarness } from "./journal-contract.ts";
+import { journalContract, readTexts } from "./journal-contract.ts";
+
+const segmentBytes = 16 * 1024;
+const clusterId = "ab".repeat(16);
+const NAMES = ["a", "b", "c"];
+const zones = NAMES.map((zone) => ({ zone, directory: `/${zone}` }));
+
+function open(disk: ZoneDisks, options: Partial<ZonesJournalOptions> = {}): Promise<QuorumJournal> {
+  const listener = new RecordingListener();
+  return openZonesJournal({ ...systemTime, zones, clusterId, segmentBytes, listener, disk, ...options });
+}
+
+/** What each zone holds, as a walk over its bytes finds it. */
+async function contents(disk: ZoneDisks): Promise<{ lastIndex: number; lastPosition: number; lastEpoch: number }[]> {
+  return Promise.all(
+    zones.map(async ({ directory }) => {
+      const { lastIndex, lastPosition, lastEpoch } = await verifyDirectory(disk, directory);
+      return { lastIndex, lastPosition, lastEpoch };
+    }),
+  );
+}
+
+const failing =
+  (code: string) =>
+  ({ kind }: DiskOperation): Fault | null =>
+    ["write", "create", "resize"].includes(kind) ? { code } : null;
+
+async function zonesHarness(): Promise<JournalHarness> {
+  const disk = ZoneDisks.of(NAMES, 1);
+  return {
+    open: (listener) => open(disk, { listener, reopens: false }),
+    failNextWrite() {
+      // Of a majority.
+      for (const name of ["a", "b"]) {
+        const zone = disk.at(name);
+        zone.inject = (operation) => {
+          if (operation.kind !== "write" || !isSegmentName(operation.name)) return null;
+          zone.inject = () => null;
+          return { code: "EIO" };
+        };
+      }
+    },
+    dispose: async () => void (await contents(disk)),
+  };
+}
+
+journalContract("a journal in three zones", zonesHarness);
+
+describe("a journal in three zones", () => {
+  test("has the same frames in each of them when it was closed in order", async () => {
+    const disk = ZoneDisks.of(NAMES, 2);
+    const listener = new RecordingListener();
+    const journal = await open(disk, { listener });
+    for (let i = 1; i <= 60; i++) await listener.untilCommitted(journal.append(Buffer.alloc(700, i)));
+    await journal.close();
+    const [a, b, c] = await contents(disk);
+    expect(a).toMatchObject({ lastPosition: 60, lastEpoch: 1 });
+    expect([b, c]).toEqual([a, a]);
+  });
+
+  test.each(["EIO", "ENOSPC"])(
+    "goes on without a zone whose disk says %s, tells of it, and brings it up to date when that has passed",
+    async (code) => {
+      const disk = ZoneDisks.of(NAMES, 3);
+      const listener = new RecordingListener();
+      const told: [string, string | null][] = [];
+      const onTrouble = (zone: string, trouble: JournalError | null): void => {
+        told.push([zone, trouble?.errno ?? null]);
+      };
+      const journal = await open(disk, { listener, onTrouble });
+      await listener.untilCommitted(journal.append(Buffer.from("before")));
+      told.length = 0;
+      disk.at("b").inject = failing(code);
+      for (let i = 0; i < 100; i++) await listener.untilCommitted(journal.append(Buffer.alloc(700, i)));
+      expect(told[0]).toEqual(["b", code]);
+      expect([listener.failures, listener.stalls]).toEqual([[], []]);
+      disk.at("b").inject = () => null;
+      await expect.poll(() => told.at(-1)).toEqual(["b", null]);
+      // It is fed from another zone's segments: the memory is bounded, and this is told by nobody.
+      await expect.poll(async () => (journal.append(Buffer.from("x")), feedsAreEven(disk))).toBe(true);
+      await listener.untilCommitted(journal.appended);
+      await journal.close();
+      const [a, b, c] = await contents(disk);
+      expect([b, c]).toEqual([a, a]);
+    },
+  );
+
+  test("waits while two zones fail, and commits what was appended when one of them is back", async () => {
+    const disk = ZoneDisks.of(NAMES, 4);
+    const listener = new RecordingListener();
+    const journal = await open(disk, { listener });
+    for (const name of ["a", "c"]) disk.at(name).inject = failing("EIO");
+    journal.append(Buffer.from("waits"));
+    await listener.untilStalls(1);
+    journal.append(Buffer.from("waits, too"));
+    expect([listener.commits, listener.failures]).toEqual([[], []]);
+    disk.at("c").inject = () => null;
+    await listener.untilCommitted(2);
+    await listener.untilStalls(2);
+    expect(listener.stalls.at(-1)).toBeNull();
+    expect(await readTexts(journal.read(1), 1)).toEqual(["waits", "waits, too"]);
+    disk.at("a").inject = () => null;
+    await journal.close();
+  });
+
+  test("loses nothing that was committed, whichever zone is gone at the next start, and whatever power failed", async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      let disk = ZoneDisks.of(NAMES, 100 + seed);
+      const acknowledged: string[] = [];
+      for (let life = 0; life < 4; life++) {
+        const gone = NAMES[(seed + life) % 3];
+        if (life > 0) disk.at(gone).inject = () => ({ code: "EIO" });
+        const listener = new RecordingListener();
+        const journal = await open(disk, { listener });
+        const found = await readTexts(journal.read(1), 1);
+        expect(found.slice(0, acknowledged.length)).toEqual(acknowledged);
+        acknowledged.splice(0, Infinity, ...found);
+        for (let i = 0; i < 10; i++) {
+          const text = `${seed}.${life}.${i}`.padEnd(600, ".");
+          await listener.untilCommitted(journal.append(Buffer.from(text)));
+          acknowledged.push(text);
+        }
+        for (let i = 0; i < seed % 4; i++) journal.append(Buffer.from(`not acknowledged ${i}`));
+        await new Promise((resolve) => setImmediate(resolve));
+        disk = disk.restart();
+      }
+    }
+  });
+
+  test("is not served without a majority, and says which replica is missing", async () => {
+    const disk = ZoneDisks.of(NAMES, 5);
+    await (await open(disk)).close();
+    for (const name of ["a", "b"])
+      for (const file of await disk.list(`/${name}`)) await disk.remove(`/${name}/${file}`);
+    await expect(open(disk)).rejects.toMatchObject({
+      code: "ERR_JOURNAL_INCOMPLETE",
+      message: expect.stringMatching(/no majority.*: \/a: .*; \/b: /),
+    });
+  });
+
+  test("takes no part of a replica that has lost its directory, or that is another's", async () => {
+    const disk = ZoneDisks.of(NAMES, 6);
+    const listener = new RecordingListener();
+    await (await open(disk)).close();
+    for (const file of await disk.list("/a")) await disk.remove(`/a/${file}`);
+    const journal = await open(disk, { listener, mustExist: true });
+    await listener.untilCommitted(journal.append(Buffer.from("by two")));
+    await journal.close();
+    expect(await disk.list("/a")).toEqual([]);
+    const swapped = [zones[0], { zone: "b", directory: "/c" }, { zone: "c", directory: "/b" }];
+    await expect(open(disk, { zones: swapped })).rejects.toThrow("/c: not the replica that zone b was made with");
+  });
+
+  test("refuses other zones than it was made with, and another cluster, by name", async () => {
+    const disk = ZoneDisks.of([...NAMES, "d", "e"], 7);
+    await (await open(disk)).close();
+    const other = [...zones.slice(0, 2), { zone: "d", directory: "/d" }];
+    await expect(open(disk, { zones: other })).rejects.toMatchObject({
+      code: "ERR_JOURNAL_REPLICAS",
+      message: "the journal was made with the zones a, b, c, and the zones a, b, d are given",
+    });
+    const more = [
+      ...other.slice(0, 2),
+      ...zones.slice(2),
+      { zone: "d", directory: "/d" },
+      { zone: "e", directory: "/e" },
+    ];
+    await expect(open(disk, { zones: more })).rejects.toMatchObject({ code: "ERR_JOURNAL_REPLICAS" });
+    await expect(open(disk, { clusterId: "cd".repeat(16) })).rejects.toMatchObject({ code: "ERR_JOURNAL_CLUSTER" });
+    expect([await disk.list("/d"), await disk.list("/e")]).toEqual([[], []]);
+  });
+
+  test("is not made anew where one was", async () => {
+    const disk = ZoneDisks.of(NAMES, 8);
+    await expect(open(disk, { mustExist: true })).rejects.toMatchObject({ code: "ERR_JOURNAL_INCOMPLETE" });
+    expect(await disk.list("/a")).toEqual([]);
+  });
+
+  test("is made whole however often its making was cut short", async () => {
+    let cuts = 0;
+    for (let after = 1; ; after++) {
+      let disk = ZoneDisks.of(NAMES, after);
+      for (const name of NAMES) disk.at(name).crashAfter(after);
+      const crashed = Promise.race(NAMES.map((name) => disk.at(name).crashed));
+      const journal = await Promise.race([open(disk), crashed]);
+      if (journal !== undefined) break;
+      cuts++;
+      disk = disk.restart();
+      const listener = new RecordingListener();
+      const again = await open(disk, { listener });
+      await listener.untilCommitted(again.append(Buffer.from("first")));
+      await again.close();
+      expect(await contents(disk)).toMatchObject(NAMES.map(() => ({ lastPosition: 1 })));
+    }
+    expect(cuts).toBeGreaterThan(10);
+  });
+});
+
+/** Whether all zones hold as much. */
+async function feedsAreEven(disk: ZoneDisks): Promise<boolean> {
+  const [a, b, c] = await contents(disk);
+  return Math.abs(a.lastIndex - b.lastIndex) < 5 && Math.abs(a.lastIndex - c.lastIndex) < 5;
+}
