@@ -119,7 +119,7 @@ const ROOMS: readonly Room[] = [
     "http stands on the engine, the host and metrics.",
   ],
   [
-    "server/{process,plinth}.ts",
+    "server/{process,plinth,open-journal}.ts",
     ["../journal/*.ts", "../proto/schema.ts"],
     "process and plinth put the server's parts together.",
   ],

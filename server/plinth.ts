@@ -3,16 +3,11 @@
  * stops from the top down, so that nothing is used before it is there or after it is gone. Only the journal, which takes
  * long to replay, is opened last, under sockets that tell so.
  */
-import path from "node:path";
-import type { DirectoryJournalOptions } from "../journal/directory-journal.ts";
-import { openDirectoryJournal } from "../journal/directory-journal.ts";
-import { JournalError } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
 import { systemClock, systemTime } from "./clock.ts";
 import type { Config, ListenAddress } from "./config/config.ts";
-import type { DataDir } from "./host/data-dir.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
 import { measureTurns, StallWatch, STALL_WARNING_MS } from "./host/stall-watch.ts";
@@ -22,6 +17,8 @@ import { isBeyondMemory, MemoryGuard } from "./engine/memory-guard.ts";
 import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
+import type { JournalOpening } from "./open-journal.ts";
+import { journalDirectories, openJournal } from "./open-journal.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -38,10 +35,6 @@ import { GrpcServer } from "./transport/grpc-server.ts";
 import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
 import type { TransportLimits } from "./transport/limits.ts";
 
-/** Where the journal lies inside the data directory. */
-/** In the data directory: that of the one replica. */
-const JOURNAL_DIRECTORY = path.join("journal", "zone-a");
-
 /** Who waited for the start goes first. */
 const LATE_LOAD_MS = 100;
 
@@ -55,7 +48,9 @@ export interface Bound {
 }
 
 /** What no flag sets. */
-export interface StartOptions extends Pick<DirectoryJournalOptions, "segmentBytes"> {
+export interface StartOptions {
+  /** Size of the journal's files; 64 MiB unless given. */
+  readonly segmentBytes?: number;
   /** Called when the server answers on every address, before it opens the journal. */
   readonly onBound?: (bound: Bound) => void;
 }
@@ -117,26 +112,6 @@ class Opened {
   }
 }
 
-/** Goes on without what the journal has lost when the operator has decided so, naming the cluster; then it is another one. */
-async function acceptLoss(loss: JournalError, config: Config, dataDir: DataDir, logger: Logger): Promise<void> {
-  const { clusterId } = dataDir.identity;
-  const id = idText(clusterId);
-  if (config.forceIncompleteJournal !== clusterId) {
-    const text = `${loss.message}; or go on without it, under a new cluster id: --force-incomplete-journal=${id}`;
-    throw new JournalError(loss.code, text, { cause: loss });
-  }
-  await dataDir.beginNewCluster();
-  logger.warn(
-    { loss: loss.message, "cluster-id": id, "new-cluster-id": idText(dataDir.identity.clusterId) },
-    "going on without a part of the journal: revisions that clients may have seen are given to other changes",
-  );
-}
-
-/** As identity.json has it. */
-function idText(clusterId: bigint): string {
-  return clusterId.toString(16).padStart(16, "0");
-}
-
 /** Opens everything from the bottom up. What it has opened when it throws is in `opened`. */
 async function open(
   opened: Opened,
@@ -145,7 +120,7 @@ async function open(
   options: StartOptions,
   onLost: (error: Error) => void,
 ): Promise<void> {
-  const { onBound, ...journalOptions } = options;
+  const { onBound, segmentBytes } = options;
   const clock = systemClock;
   const startedMs = clock.nowMs();
   const log = new LimitedLog(logger, clock);
@@ -161,7 +136,6 @@ async function open(
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { memberId } = dataDir.identity;
-  const directory = path.join(dataDir.path, JOURNAL_DIRECTORY);
   let server: GrpcServer | null = null;
   const engine = new Engine({
     ...systemTime,
@@ -181,6 +155,7 @@ async function open(
       else logger.warn({ error: reason }, "the journal cannot write for now; writes wait, reads are served");
     },
   });
+  const opening: JournalOpening = { config, dataDir, engine, logger, segmentBytes };
   const headers = new Headers(dataDir.identity.clusterId, memberId, engine.proposer);
   const reigns: Reigns = new Reigns({
     engine,
@@ -188,25 +163,8 @@ async function open(
     logger,
     onLost,
     open: async (listener, isAgain) => {
-      let carriedOver = 0;
-      const journal = await openDirectoryJournal({
-        ...systemTime,
-        ...journalOptions,
-        directory,
-        listener,
-        isAgain,
-        mustExist: isAgain || dataDir.journalMade,
-        acceptLoss: (loss) => acceptLoss(loss, config, dataDir, logger),
-        clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
-        onCarriedOver: (carried, of) => {
-          carriedOver = carried;
-          const share = of === null ? "" : `, ${Math.floor((carried / of) * 100)} %`;
-          engine.start.prepare(`carrying the journal over into the present format${share}`);
-        },
-        onFlush: (milliseconds) => engine.onJournalWritten(milliseconds),
-      });
+      const journal = await openJournal(opening, listener, isAgain);
       try {
-        if (carriedOver > 0) logger.info({ records: carriedOver }, "carried the journal over into the present format");
         await dataDir.noteJournal();
         headers.clusterId = dataDir.identity.clusterId;
         return journal;
@@ -217,7 +175,12 @@ async function open(
     },
   });
   opened.add(() => reigns.close());
-  const resources = new HostResources({ directory, clock, logger, onGone: onLost });
+  const resources = new HostResources({
+    directories: journalDirectories(config, dataDir),
+    clock,
+    logger,
+    onGone: onLost,
+  });
   opened.add(() => resources.stop());
 
   const services = createServices(engine, headers, systemTime, config, log);

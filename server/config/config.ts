@@ -2,6 +2,7 @@
  * The server's configuration: from a command line and an environment to one readonly object. A pure function, so that
  * every message an operator can meet is tested without a process.
  */
+import { resolve } from "node:path";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { USED_FLAGS, REFUSED_FLAGS } from "./flag-table.ts";
 import { helpText, versionText } from "./help.ts";
@@ -35,6 +36,12 @@ export type AutoCompaction =
   | { readonly mode: "periodic"; readonly retentionMs: number }
   | { readonly mode: "revision"; readonly retentionRevisions: number };
 
+/** A replica of the journal. */
+export interface JournalReplica {
+  readonly zone: string;
+  readonly directory: string;
+}
+
 /** PINGs between clients and server, in milliseconds. */
 export interface KeepAlive {
   /** How long a client has to wait from one to the next. */
@@ -57,6 +64,8 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly maxConcurrentStreams: number;
   readonly keepAlive: KeepAlive;
+  /** Where the journal's replicas lie; null for one in the data directory. */
+  readonly journalReplicas: readonly JournalReplica[] | null;
   /** The cluster that goes on without what its journal has lost at its end, or null. */
   readonly forceIncompleteJournal: bigint | null;
   readonly autoCompaction: AutoCompaction;
@@ -166,6 +175,7 @@ function buildConfig({ byName }: Settings): Config {
       readDurationMs(setting("grpc-keepalive-interval")),
       readDurationMs(setting("grpc-keepalive-timeout")),
     ),
+    journalReplicas: readReplicas(setting("journal-replicas")),
     forceIncompleteJournal: readClusterId(setting("force-incomplete-journal")),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
@@ -216,6 +226,38 @@ function readClusterId(setting: Setting): bigint | null {
   if (setting.text === "") return null;
   if (!/^[0-9a-f]{1,16}$/.test(setting.text)) throw ConfigError.invalid(setting, "must be a cluster id in hex");
   return BigInt(`0x${setting.text}`);
+}
+
+const REPLICA_COUNTS: readonly number[] = [3, 5];
+
+function readReplicas(setting: Setting): JournalReplica[] | null {
+  if (setting.text === "") return null;
+  const replicas = setting.text.split(",").map((text) => readReplica(setting, text));
+  if (!REPLICA_COUNTS.includes(replicas.length)) {
+    throw ConfigError.invalid(setting, `there must be 3 or 5 replicas, and ${replicas.length} are given`);
+  }
+  const zones = new Set<string>();
+  const directories = new Map<string, string>();
+  for (const { zone, directory } of replicas) {
+    if (zones.has(zone)) throw ConfigError.invalid(setting, `zone ${zone} is given twice`);
+    zones.add(zone);
+    const absolute = resolve(directory);
+    const other = directories.get(absolute);
+    if (other !== undefined) throw ConfigError.invalid(setting, `zones ${other} and ${zone} are in one directory`);
+    directories.set(absolute, zone);
+  }
+  return replicas;
+}
+
+function readReplica(setting: Setting, text: string): JournalReplica {
+  const [, zone, directory] = /^([a-z0-9-]{1,32})=(.+)$/.exec(text) ?? [];
+  if (zone === undefined) {
+    throw ConfigError.invalid(setting, `${JSON.stringify(text)} is not of the form zone=DIRECTORY`);
+  }
+  if (/^[a-z]+:\/\//.test(directory)) {
+    throw ConfigError.invalid(setting, `zone ${zone}: replicas on other machines are not supported yet`);
+  }
+  return { zone, directory };
 }
 
 function readSome<Item>(setting: Setting, read: (setting: Setting) => Item[]): Item[] {

@@ -31,6 +31,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Directory that holds everything this server keeps. Made when missing.",
   },
   {
+    name: "journal-replicas",
+    group: "Member",
+    value: "replicas",
+    fallback: "",
+    help: "Where the journal's replicas lie, as zone=DIRECTORY, separated by commas: three or five, each in another directory, best on a disk of its own. What a majority of them has is durable; the others may fail. Without it there is one replica, in the data directory. The list stays as it was when the journal was made.",
+  },
+  {
     name: "force-incomplete-journal",
     group: "Member",
     value: "cluster id",

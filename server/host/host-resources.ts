@@ -1,4 +1,4 @@
-/** What the machine gives and may run out of, for the log and the metrics: descriptors, and room on the journal's disk. */
+/** What the machine gives and may run out of, for the log and the metrics: descriptors, and room on the journal's disks. */
 import type { Clock } from "../clock.ts";
 import { clientConnectionsMax, descriptorLimit } from "./descriptors.ts";
 import { DiskRoom } from "./disk-room.ts";
@@ -6,11 +6,11 @@ import { LimitedLog } from "./limited-log.ts";
 import type { Logger } from "./logger.ts";
 
 export interface HostResourcesOptions {
-  /** Where the journal lies. */
-  readonly directory: string;
+  /** Where the journal's replicas lie. */
+  readonly directories: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The directory does not exist any more. */
+  /** So many directories do not exist any more that no majority of them does. Called once. */
   readonly onGone: (error: Error) => void;
 }
 
@@ -18,20 +18,33 @@ export class HostResources {
   readonly descriptorLimit = descriptorLimit();
   /** Connections that were closed at once, as too many were open. */
   connectionsRefused = 0;
-  readonly #room: DiskRoom;
+  readonly #rooms: readonly DiskRoom[];
   readonly #log: LimitedLog;
 
   constructor(options: HostResourcesOptions) {
-    this.#room = new DiskRoom(options);
+    const { directories, onGone, ...shared } = options;
+    let there = directories.length;
     this.#log = new LimitedLog(options.logger, options.clock);
+    this.#rooms = directories.map(
+      (directory) =>
+        new DiskRoom({
+          ...shared,
+          directory,
+          onGone: (error) => {
+            there--;
+            if (2 * there === directories.length - 1) onGone(error);
+            else this.#log.warn({ error }, "a directory of the journal is gone");
+          },
+        }),
+    );
   }
 
   get diskFreeBytes(): number {
-    return this.#room.freeBytes;
+    return this.#fullest.freeBytes;
   }
 
   get diskTotalBytes(): number {
-    return this.#room.totalBytes;
+    return this.#fullest.totalBytes;
   }
 
   /** How many connections clients may have, when there are descriptors for so many. */
@@ -50,12 +63,17 @@ export class HostResources {
     this.#log.warn({ error }, "connection not accepted");
   }
 
-  /** Watches the disk from now on. The directory exists. */
-  begin(): Promise<void> {
-    return this.#room.begin();
+  /** Watches the disks from now on. */
+  async begin(): Promise<void> {
+    await Promise.all(this.#rooms.map((room) => room.begin()));
   }
 
   stop(): void {
-    this.#room.stop();
+    for (const room of this.#rooms) room.stop();
+  }
+
+  /** That with the least room. */
+  get #fullest(): DiskRoom {
+    return this.#rooms.reduce((least, room) => (room.freeBytes < least.freeBytes ? room : least));
   }
 }

@@ -38,6 +38,7 @@ describe("defaults", () => {
         maxRequestBytes: 1_572_864,
         maxConcurrentStreams: 4_294_967_295,
         keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
+        journalReplicas: null,
         forceIncompleteJournal: null,
         autoCompaction: { mode: "off" },
         watchProgressNotifyIntervalMs: 5000,
@@ -207,6 +208,27 @@ describe("addresses", () => {
       "https://db.example:443",
     ]);
     expect(configOf(["--listen-client-urls=http://10.0.0.1:1"]).advertiseClientUrls).toEqual(["http://10.0.0.1:1"]);
+  });
+
+  test("the journal's replicas are three or five, each in a zone and a directory of its own", () => {
+    const refused = (text: string, reason: string): void => {
+      expect(errorOf([`--journal-replicas=${text}`])).toBe(
+        `invalid value ${JSON.stringify(text)} for flag -journal-replicas: ${reason}`,
+      );
+    };
+    expect(configOf([]).journalReplicas).toBeNull();
+    expect(configOf(["--journal-replicas=a=/x,b=/y,zone-3=z"]).journalReplicas).toEqual([
+      { zone: "a", directory: "/x" },
+      { zone: "b", directory: "/y" },
+      { zone: "zone-3", directory: "z" },
+    ]);
+    refused("a=/x", "there must be 3 or 5 replicas, and 1 are given");
+    refused("a=/x,b=/y,c=/z,d=/w", "there must be 3 or 5 replicas, and 4 are given");
+    refused("a=/x,b=/y,a=/z", "zone a is given twice");
+    refused("a=/x,b=/y,c=/y/../x/", "zones a and c are in one directory");
+    refused("a=/x,b=/y,/z", '"/z" is not of the form zone=DIRECTORY');
+    refused("a=/x,b=/y,C=/z", '"C=/z" is not of the form zone=DIRECTORY');
+    refused("a=/x,b=/y,c=tcp://h:1", "zone c: replicas on other machines are not supported yet");
   });
 
   test("a cluster is named in hex, as etcdctl shows it", () => {

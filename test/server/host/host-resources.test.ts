@@ -118,7 +118,7 @@ describe("descriptors", () => {
   });
 
   test("connections that are refused are counted each, and logged without flooding the log", async () => {
-    const resources = new HostResources({ directory: tmpdir(), clock, logger: logger(), onGone });
+    const resources = new HostResources({ directories: [tmpdir()], clock, logger: logger(), onGone });
     for (let i = 0; i < 1_000; i++) resources.refuse(192);
     await clock.advance(60_000);
     expect(resources.connectionsRefused).toBe(1_000);

@@ -1,0 +1,88 @@
+/** The journal that the configuration asks for: on one replica in the data directory, or in the zones of `--journal-replicas`. */
+import path from "node:path";
+import { openDirectoryJournal } from "../journal/directory-journal.ts";
+import type { Journal, JournalListener } from "../journal/journal.ts";
+import { JournalError } from "../journal/journal.ts";
+import { openZonesJournal } from "../journal/zones-journal.ts";
+import { systemTime } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { DataDir } from "./host/data-dir.ts";
+import type { Logger } from "./host/logger.ts";
+
+/** In the data directory: that of the one replica. */
+const JOURNAL_DIRECTORY = path.join("journal", "zone-a");
+
+export interface JournalOpening {
+  readonly config: Config;
+  readonly dataDir: DataDir;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Size of the journal's files; 64 MiB unless given. */
+  readonly segmentBytes?: number | undefined;
+}
+
+/** Where the replicas lie, absolute. */
+export function journalDirectories({ journalReplicas }: Config, dataDir: DataDir): string[] {
+  if (journalReplicas === null) return [path.join(dataDir.path, JOURNAL_DIRECTORY)];
+  return journalReplicas.map(({ directory }) => path.resolve(directory));
+}
+
+/** Opens it and begins the next reign; `isAgain` when it has failed in this process before. */
+export async function openJournal(
+  opening: JournalOpening,
+  listener: JournalListener,
+  isAgain: boolean,
+): Promise<Journal> {
+  const { config, dataDir, engine, logger, segmentBytes } = opening;
+  const common = {
+    ...systemTime,
+    ...(segmentBytes !== undefined && { segmentBytes }),
+    listener,
+    mustExist: isAgain || dataDir.journalMade,
+    clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
+    onFlush: (milliseconds: number) => engine.onJournalWritten(milliseconds),
+  };
+  const { journalReplicas: zones } = config;
+  if (zones !== null)
+    return openZonesJournal({ ...common, zones, onTrouble: (...told) => tellTrouble(logger, ...told) });
+  let carriedOver = 0;
+  const journal = await openDirectoryJournal({
+    ...common,
+    directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
+    isAgain,
+    acceptLoss: (loss) => acceptLoss(loss, opening),
+    onCarriedOver: (carried, of) => {
+      carriedOver = carried;
+      const share = of === null ? "" : `, ${Math.floor((carried / of) * 100)} %`;
+      engine.start.prepare(`carrying the journal over into the present format${share}`);
+    },
+  });
+  if (carriedOver > 0) logger.info({ records: carriedOver }, "carried the journal over into the present format");
+  return journal;
+}
+
+function tellTrouble(logger: Logger, zone: string, trouble: JournalError | null): void {
+  if (trouble === null) logger.info({ zone }, "a replica of the journal answers");
+  else logger.warn({ zone, error: trouble }, "a replica of the journal does not answer; a majority is enough");
+}
+
+/** Goes on without what the journal has lost when the operator has decided so, naming the cluster; then it is another one. */
+async function acceptLoss(loss: JournalError, { config, dataDir, logger }: JournalOpening): Promise<void> {
+  const { clusterId } = dataDir.identity;
+  const id = idText(clusterId);
+  if (config.forceIncompleteJournal !== clusterId) {
+    const text = `${loss.message}; or go on without it, under a new cluster id: --force-incomplete-journal=${id}`;
+    throw new JournalError(loss.code, text, { cause: loss });
+  }
+  await dataDir.beginNewCluster();
+  logger.warn(
+    { loss: loss.message, "cluster-id": id, "new-cluster-id": idText(dataDir.identity.clusterId) },
+    "going on without a part of the journal: revisions that clients may have seen are given to other changes",
+  );
+}
+
+/** As identity.json has it. */
+function idText(clusterId: bigint): string {
+  return clusterId.toString(16).padStart(16, "0");
+}
