@@ -124,6 +124,12 @@ const ROOMS: readonly Room[] = [
     "process and plinth put the server's parts together.",
   ],
 
+  [
+    "server/tools/**",
+    ["../engine/record.ts", "../../journal/*.ts", "../../journal/replica/**"],
+    "Tools look at what a server has left.",
+  ],
+
   ["server/transport/*.ts", ["../../proto/grpc-codes.ts"], TRANSPORT],
   ["server/transport/frames/**", TRANSPORT_BASE, TRANSPORT],
   ["server/transport/headers/**", [...TRANSPORT_BASE, "../frames/**"], TRANSPORT],

@@ -6,6 +6,7 @@ type Command = (args: readonly string[]) => Promise<void>;
 
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./process.ts")).serve,
+  journal: async () => (await import("./tools/journal-command.ts")).journalCommand,
 };
 
 /** What is done without a command, so that etcd's flags can be given as they are. */

@@ -40,18 +40,24 @@ export interface DirectoryContents {
 }
 
 /**
+ * @param onProgress told behind each segment how many of them have been looked at, and of how many
  * @throws JournalError `ERR_JOURNAL_CORRUPT`, `ERR_JOURNAL_FORMAT` and `ERR_JOURNAL_IO` as an open does; besides,
  *   `ERR_JOURNAL_CORRUPT` for bytes behind the frames of a segment that has a successor
  * @throws AssertionError for intact frames that no correct writer leaves
  */
-export async function verifyDirectory(disk: Disk, directory: string): Promise<DirectoryContents> {
+export async function verifyDirectory(
+  disk: Disk,
+  directory: string,
+  onProgress: (verified: number, of: number) => void = () => undefined,
+): Promise<DirectoryContents> {
   try {
     const names = (await disk.list(directory)).filter(isSegmentName).toSorted();
     const walk = new Walk(directory, await readMark(disk, directory));
     if (names.length === 0) walk.takeNone();
-    for (const name of names) {
+    for (const [index, name] of names.entries()) {
       const path = join(directory, name);
       walk.takeSegment(path, await readFile(disk, path), name === names.at(-1));
+      onProgress(index + 1, names.length);
     }
     return walk.contents;
   } catch (error) {

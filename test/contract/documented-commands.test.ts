@@ -1,9 +1,11 @@
 /** What README and docs tell people to type: each on a store in which nothing was written yet. */
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { parseConfig } from "../../server/config/config.ts";
 import { etcdctl } from "../support/etcdctl.ts";
+import { startPlinth } from "../support/plinth-process.ts";
 import { describeStores } from "../support/stores.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
@@ -25,7 +27,8 @@ const commandLines = pages.flatMap((page) => {
 const chains = commandLines.map((line) => line.replace(/ +#.*$/, "").split(" && "));
 
 const isEtcdctl = (chain: readonly string[]): boolean => chain[0].startsWith("etcdctl ");
-const START = /^(?:plinth|npx \.|npm start --|node server\/main\.ts)(?: serve)?(?= |$)/;
+const START = /^(?:plinth|npx \.|npm start --|node server\/main\.ts)(?: serve)?(?= -|$)/;
+const LOOK = /^plinth journal /;
 
 /** `etcdctl user add` asks for a password, twice. */
 const TYPED = "secret\nsecret\n";
@@ -57,6 +60,19 @@ test.each(chains.flat().filter((command) => START.test(command)))(
     expect(parseConfig(args, {})).not.toMatchObject({ kind: "error" });
   },
 );
+
+test("a journal is looked into as it is told", async () => {
+  const looks = chains.flat().filter((command) => LOOK.test(command));
+  expect(looks.length).toBeGreaterThan(0);
+  const plinth = await startPlinth();
+  onTestFinished(() => plinth.remove());
+  await plinth.stop();
+  for (const command of looks) {
+    const [, ...args] = command.replace("default.plinth", plinth.dataDir).split(" ");
+    const { status } = spawnSync(path.join(root, "bin", "plinth"), args);
+    expect([command, status]).toEqual([command, 0]);
+  }
+});
 
 test("each npm script that is told of is there", () => {
   const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: object };
