@@ -5,9 +5,9 @@ import { expect, test } from "vitest";
 import { benchJournal } from "../../bench/journal/journal.ts";
 import { benchStart, makeJournal } from "../../bench/journal/start.ts";
 
-test("the journal's bench runs and counts what it committed", async () => {
+test.each([1, 3])("the journal's bench runs on %i directories and counts what it committed", async (zones) => {
   const directory = await mkdtemp(join(tmpdir(), "journal-bench-"));
-  const result = await benchJournal({ directory, appenders: 8, recordBytes: 100, seconds: 0.1 });
+  const result = await benchJournal({ directory, appenders: 8, zones, recordBytes: 100, seconds: 0.1 });
   await rm(directory, { recursive: true });
   expect(result.records).toBeGreaterThan(0);
   expect(result.recordsPerFlush).toBeLessThanOrEqual(8);
