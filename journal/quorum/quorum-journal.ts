@@ -438,6 +438,9 @@ export class QuorumJournal implements Journal {
   #lookAtQuorum(): void {
     const { peers, listener, clock } = this.#options;
     if (this.#failure !== null) return;
+    const taken = peers.filter(({ trouble }) => trouble?.code === "ERR_JOURNAL_LOCKED");
+    // Whoever has the others may have committed something that is not known here.
+    if (taken.length > peers.length - this.#commitment.quorum) return this.#end(taken[0].trouble ?? noQuorum(""));
     const troubled = peers.filter(({ isUp, trouble }) => !isUp || trouble !== null);
     const hasLease = this.#isSettling || this.#lease.isValidAt(clock.nowMs());
     const isStalled = peers.length - troubled.length < this.#commitment.quorum || !hasLease;

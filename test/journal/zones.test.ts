@@ -140,6 +140,34 @@ describe("a journal in three zones", () => {
     }
   });
 
+  test("ends when another has opened a majority of the zones, whose disks had failed", async () => {
+    const disk = ZoneDisks.of(NAMES, 9);
+    const listener = new RecordingListener();
+    const journal = await open(disk, { listener });
+    await listener.untilCommitted(journal.append(Buffer.from("by the first")));
+    let failures = 0;
+    let isBroken = true;
+    for (const name of ["a", "b"]) {
+      disk.at(name).inject = ({ kind }) => {
+        if (!isBroken || kind === "read" || kind === "list") return null;
+        failures++;
+        return { code: "EIO" };
+      };
+    }
+    journal.append(Buffer.from("of nobody knows"));
+    await listener.untilStalls(1);
+    // Opened again some times, so that the next attempt is some time off.
+    await expect.poll(() => failures).toBeGreaterThan(12);
+    isBroken = false;
+    const second = new RecordingListener();
+    const other = await open(disk, { listener: second, mustExist: true });
+    expect(await listener.untilFailed()).toMatchObject({ code: "ERR_JOURNAL_LOCKED" });
+    expect((await readTexts(other.read(1), 1))[0]).toBe("by the first");
+    await second.untilCommitted(other.append(Buffer.from("by the second")));
+    await journal.close();
+    await other.close();
+  });
+
   test("is not served without a majority, and says which replica is missing", async () => {
     const disk = ZoneDisks.of(NAMES, 5);
     await (await open(disk)).close();
