@@ -23,7 +23,7 @@ import {
 import { listsAsAsked } from "./steps/streamed-lists.ts";
 import { pagedLists } from "./steps/paged-lists.ts";
 import { watchedObjects } from "./steps/watched-objects.ts";
-import { startEtcdStore, startPlinthStore } from "../support/stores.ts";
+import { startEtcdStore, startPlinthStore, startZonedPlinthStore } from "../support/stores.ts";
 
 const stepMilliseconds = 90_000;
 /** For a store and two apiservers that start at the same time on a busy machine. */
@@ -39,7 +39,7 @@ describe.skipIf(skipReason !== null).each([
   ["1.37 on Plinth", newest, startPlinthStore],
   ["1.37 on etcd", newest, startEtcdStore],
   ["1.37 without RangeStream on Plinth", newestPaging, startPlinthStore],
-  ["1.36 on Plinth", previous, startPlinthStore],
+  ["1.36 on Plinth with three replicas, one of them away", previous, startZonedPlinthStore],
 ] as const)(`${title} %s`, { timeout: stepMilliseconds }, (_name, kube, startStore) => {
   let cluster: Cluster;
   let compactedTo = 0;

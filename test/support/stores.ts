@@ -3,12 +3,13 @@
  * only Plinth is tested.
  */
 import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { describe } from "vitest";
 import { goMissingReason } from "../../bench/peers/build.ts";
 import { startEtcd } from "../../bench/peers/etcd.ts";
 import { makePeerFolder } from "../../bench/peers/peer-process.ts";
+import type { PlinthProcess } from "./plinth-process.ts";
 import { startPlinth } from "./plinth-process.ts";
 
 /** One running store whose data, URL and port outlive its process. */
@@ -34,7 +35,43 @@ export interface Store {
 export type StartStore = (flags?: readonly string[]) => Promise<Store>;
 
 export async function startPlinthStore(flags: readonly string[] = []): Promise<Store> {
-  const plinth = await startPlinth({ flags });
+  return storeOf(await startPlinth({ flags }));
+}
+
+/** Plinth with its journal in three zones, of which another one is away after each restart. */
+export async function startZonedPlinthStore(flags: readonly string[] = []): Promise<Store> {
+  const folder = makePeerFolder("plinth-zones");
+  const removeData = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const zones = ["a", "b", "c"].map((zone) => ({ zone, directory: path.join(folder, zone) }));
+  const replicas = zones.map(({ zone, directory }) => `${zone}=${directory}`).join(",");
+  const plinth = await startPlinth({
+    dataDir: path.join(folder, "data"),
+    flags: [...flags, `--journal-replicas=${replicas}`],
+  }).catch(async (error: unknown) => {
+    await removeData();
+    throw error;
+  });
+  const away = path.join(folder, "away");
+  let restarts = 0;
+  return {
+    ...storeOf(plinth),
+    get pid() {
+      return plinth.pid;
+    },
+    restart: async () => {
+      if (restarts > 0) await rename(away, zones[(restarts - 1) % zones.length].directory);
+      await rename(zones[restarts % zones.length].directory, away);
+      restarts++;
+      await plinth.start();
+    },
+    remove: async () => {
+      await plinth.remove();
+      await removeData();
+    },
+  };
+}
+
+function storeOf(plinth: PlinthProcess): Store {
   return {
     name: "plinth",
     url: plinth.url,
