@@ -284,11 +284,13 @@ export class Replica {
     });
   }
 
-  /** The last index that may match: what is committed does, and a frame of a later epoch than the one asked for cannot. */
+  /**
+   * The last index that may match: what is committed does, and neither the frame before the one that came, nor one of a later
+   * epoch than that. Each answer takes the writer back by at least one.
+   */
   #hint(index: number, previousEpoch: number): number {
     const { last, committed } = this.#log;
-    const candidate = Math.min(last.index, this.#log.lastUpTo(previousEpoch));
-    return Math.max(committed, candidate === index - 1 ? candidate - 1 : candidate);
+    return Math.max(committed, Math.min(last.index, this.#log.lastUpTo(previousEpoch), index - 2));
   }
 
   /** @returns whether the reign has the lease that it asks for */

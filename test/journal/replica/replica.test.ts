@@ -1,0 +1,48 @@
+/** A replica's answers to a writer whose log is not its own. */
+import { expect, test } from "vitest";
+import type { ReplicaAnswer } from "../../../journal/replica/messages.ts";
+import { Replica } from "../../../journal/replica/replica.ts";
+import { systemClock } from "../../../server/clock.ts";
+import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
+import { appendFrame, openLog } from "./directory-logs.ts";
+
+test("each answer that refuses a frame takes the writer further back, to where the logs are one", async () => {
+  const log = await openLog(new SimulatedDisk(seededRandom(1)));
+  const writer = await openLog(new SimulatedDisk(seededRandom(2)));
+  for (let i = 0; i < 2; i++) {
+    await appendFrame(log, 1, null);
+    await appendFrame(writer, 1, null);
+  }
+  // A reign that left three frames here, and three that left one each with the writer.
+  for (let i = 0; i < 3; i++) await appendFrame(log, 2, null);
+  for (const epoch of [3, 4, 5, 6]) await appendFrame(writer, epoch, null);
+  const replica = new Replica({
+    log,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onFailed: (error) => expect(error).toBeNull(),
+  });
+  const send = async (index: number): Promise<ReplicaAnswer> => {
+    const [frame] = await writer.read(index, index, 1);
+    const request = { kind: "append", seq: 1, epoch: 6, attempt: 1, committed: 0, leaseMs: 0, frame } as const;
+    return new Promise((resolve) => replica.handle(request, resolve));
+  };
+
+  const hints: number[] = [];
+  let next = writer.lastIndex;
+  while (next <= writer.lastIndex) {
+    const answer = await send(next);
+    if (answer.kind === "mismatch") {
+      hints.push(answer.hint);
+      expect(answer.hint).toBeLessThan(next - 1);
+      next = answer.hint + 1;
+    } else {
+      expect(answer).toMatchObject({ kind: "durable", index: next });
+      next++;
+    }
+  }
+  expect(hints).toEqual([4, 3, 2]);
+  expect(log.last).toEqual(writer.last);
+  await log.close();
+  await writer.close();
+});
