@@ -24,6 +24,12 @@ export function fenced(epoch: number): JournalError {
   return new JournalError("ERR_JOURNAL_FENCED", `another writer has taken the journal over, in epoch ${epoch}`);
 }
 
+/** A replica of this process has come late, and with it a promise that the others have not heard of. */
+export function outgrown(zone: string, epoch: number): JournalError {
+  const text = `the replica in zone ${zone} has promised epoch ${epoch} in a start that was cut short`;
+  return new JournalError("ERR_JOURNAL_OUTGROWN", text);
+}
+
 /** No majority of the replicas can be reached. */
 export function noQuorum(why: string): JournalError {
   const text = "no majority of the journal's replicas answers";

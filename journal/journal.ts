@@ -111,6 +111,7 @@ export type AcceptLoss = (loss: JournalError) => Promise<void>;
  * - of what an open or a read finds: `ERR_JOURNAL_CORRUPT` (with file and offset), `ERR_JOURNAL_FORMAT` (another version
  *   of the format), `ERR_JOURNAL_CLUSTER` (another cluster's files), `ERR_JOURNAL_INCOMPLETE` (a file that was made is
  *   missing), `ERR_JOURNAL_LOCKED` (another owner has it open), `ERR_JOURNAL_REPLICAS` (made with other replicas)
+ * - of a reign that another must follow, by the same writer: `ERR_JOURNAL_OUTGROWN`
  * - of a replica in another process: `ERR_REPLICA_DOWN` (why it cannot be spoken to)
  */
 export class JournalError extends Error {
@@ -135,8 +136,8 @@ export class JournalError extends Error {
 
   /** Whether the same may succeed later, when nobody repairs anything but the machine has room again. */
   get isPassing(): boolean {
-    const { errno } = this;
-    return errno !== null && PASSING.has(errno);
+    const { code, errno } = this;
+    return code === "ERR_JOURNAL_OUTGROWN" || (errno !== null && PASSING.has(errno));
   }
 
   /** Whether room on the disk is what is missing. */

@@ -11,7 +11,7 @@ import type { FrameKind } from "../frame.ts";
 import { FrameHeader, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../frame.ts";
 import type { Journal, JournalListener, RecordRun } from "../journal.ts";
 import { JournalError } from "../journal.ts";
-import { checkPosition, closed, failed, fenced, noQuorum, tooLarge } from "../journal-errors.ts";
+import { checkPosition, closed, failed, fenced, noQuorum, outgrown, tooLarge } from "../journal-errors.ts";
 import { CLOSE_GRACE_MS, RECORD_BYTES_MAX } from "../limits.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
 import { Commitment } from "./commitment.ts";
@@ -309,8 +309,9 @@ export class QuorumJournal implements Journal {
         if (isWithin) this.#lease.granted(number, Number.POSITIVE_INFINITY);
         else if (isGranted) this.#lease.granted(number, sentAtMs);
         this.#reads.answered(number, round);
+        if (this.#stalledBy !== null) this.#lookAtQuorum();
       },
-      onFenced: (_feed, promised) => this.#end(fenced(promised)),
+      onFenced: ({ peer }, promised) => this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised)),
       fetchFor: (feed, from) => this.#fetcher.fetchFor(feed, from),
     };
   }

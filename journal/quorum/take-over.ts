@@ -117,8 +117,8 @@ class TakeOver {
     peer.ask(
       (seq) => ({ kind: "promise", seq, epoch, writer }),
       (answer) => {
-        if (this.#isOver) return;
-        if (answer?.kind === "refused" && answer.promised >= epoch) this.#fail(fenced(answer.promised));
+        if (this.#isOver || epoch !== this.#epoch) return;
+        if (answer?.kind === "refused" && answer.promised >= epoch) this.#onRefused(peer, answer.promised);
         if (answer?.kind !== "promised" || answer.epoch !== epoch || this.#promised.has(peer.number)) return;
         this.#promised.set(peer.number, answer);
         const untilMs = clock.nowMs() + waitedFor(answer.leaseLeftMs);
@@ -126,6 +126,15 @@ class TakeOver {
         if (this.#promised.size >= this.#quorum) this.#win();
       },
     );
+  }
+
+  #onRefused(peer: Peer, promised: number): void {
+    if (!peer.isWithin) return this.#fail(fenced(promised));
+    // Nobody else can have asked it since it was opened: an end cut a take-over short that the others have not heard of.
+    this.#epoch = promised + 1;
+    this.#promised.clear();
+    this.#holds.length = 0;
+    this.#askAll();
   }
 
   #win(): void {

@@ -3,9 +3,9 @@ import type { Disk } from "../../journal/replica/disk.ts";
 import { seededRandom, SimulatedDisk } from "./simulated-disk.ts";
 
 export class ZoneDisks implements Disk {
-  readonly #disks: ReadonlyMap<string, SimulatedDisk>;
+  readonly #disks: Map<string, SimulatedDisk>;
 
-  private constructor(disks: ReadonlyMap<string, SimulatedDisk>) {
+  private constructor(disks: Map<string, SimulatedDisk>) {
     this.#disks = disks;
   }
 
@@ -18,6 +18,11 @@ export class ZoneDisks implements Disk {
     const disk = this.#disks.get(zone);
     if (disk === undefined) throw new Error(`there is no zone ${zone}`);
     return disk;
+  }
+
+  /** Another disk in the place of that of a zone. */
+  put(zone: string, disk: SimulatedDisk): void {
+    this.#disks.set(zone, disk);
   }
 
   /** All of them as they are after a loss of power. */
