@@ -19,6 +19,7 @@ import type { LocalReplicaOptions } from "./quorum/local-replica.ts";
 import { LocalReplica } from "./quorum/local-replica.ts";
 import { localReign } from "./quorum/local-reign.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
+import type { DirectoryLog } from "./replica/directory-log.ts";
 import type { Disk } from "./replica/disk.ts";
 import { namesIn, nodeDisk } from "./replica/disk.ts";
 import type { Member } from "./replica/facts.ts";
@@ -84,6 +85,9 @@ class Opening {
   readonly #disk: Disk;
   readonly #opened = new Map<string, LocalReplica>();
   readonly #troubles = new Map<string, JournalError>();
+  /** The replicas that the journal was made with, as soon as they are known. */
+  #members: readonly Member[] = [];
+  /** Of their frames; 0 while it is not known. */
   salt = 0;
 
   constructor(options: ZonesJournalOptions, segmentBytes: number) {
@@ -103,13 +107,13 @@ class Opening {
         this.#note(zone, ioError(zone.directory, "looking at the replica", error));
       }
     }
-    const members = this.#members();
+    const members = this.#listed();
     const [trouble] = this.#troubles.values();
     if (members !== null) {
       for (const zone of blank)
         this.#note(zone, incomplete(zone.directory, "the replica that was made here is missing"));
-      this.#check(members);
-      await this.#list(members);
+      await this.#check(members);
+      await this.#list();
     } else if (trouble !== undefined) {
       // A journal is formed on all of its replicas.
       throw trouble;
@@ -132,9 +136,7 @@ class Opening {
   }
 
   async #openMade(zone: ZoneDirectory): Promise<void> {
-    const replica = await LocalReplica.open(this.#replicaOptions(zone, true));
-    this.#opened.set(zone.zone, replica);
-    this.salt = replica.log.salt;
+    this.#opened.set(zone.zone, await LocalReplica.open(this.#replicaOptions(zone, true)));
   }
 
   #openLater(zone: ZoneDirectory): LocalReplica {
@@ -154,34 +156,57 @@ class Opening {
     this.#troubles.set(zone, trouble);
   }
 
-  /** Those that the journal was formed with, as the replicas that are open know them; null when it never was. */
-  #members(): readonly Member[] | null {
-    let newest: readonly Member[] | null = null;
-    let index = -1;
+  /**
+   * Those that the journal was formed with, as the replicas that are open know them; null when it never was. Where they tell
+   * of different ones, it is the newest list of those that most of them are on: a stranger among them is not.
+   */
+  #listed(): readonly Member[] | null {
+    let best: readonly Member[] | null = null;
+    let newest = -1;
+    let most = 0;
     for (const { log } of this.#opened.values()) {
       const { members, membersIndex } = log.facts;
-      if (members.length > 0 && membersIndex > index) [newest, index] = [members, membersIndex];
       // One replica that has frames and no list was a whole journal.
       if (members.length === 0 && log.last.index > 0) throw this.#madeWith("one directory");
+      if (members.length === 0) continue;
+      const count = members.filter((member) => this.#isOpen(member)).length;
+      if (count < most || (count === most && membersIndex <= newest)) continue;
+      [best, newest, most] = [members, membersIndex, count];
     }
-    return newest;
+    return best;
+  }
+
+  #isOpen({ zone, replicaId }: Member): boolean {
+    return this.#opened.get(zone)?.log.facts.replicaId === replicaId;
   }
 
   /** Refuses another list of zones, and sets aside a replica that is not the one that was listed. */
-  #check(members: readonly Member[]): void {
+  async #check(members: readonly Member[]): Promise<void> {
     const { zones } = this.#options;
     const names = members.map(({ zone }) => zone);
     if (zones.length !== members.length || zones.some(({ zone }) => !names.includes(zone))) {
       throw this.#madeWith(`the zones ${names.join(", ")}`);
     }
+    this.#members = members;
+    const known = members.find((member) => this.#isOpen(member));
+    this.salt = known === undefined ? 0 : (this.#opened.get(known.zone)?.log.salt ?? 0);
     for (const zone of zones) {
       const replica = this.#opened.get(zone.zone);
-      const listed = members.find((member) => member.zone === zone.zone);
-      if (replica === undefined || replica.log.facts.replicaId === listed?.replicaId) continue;
+      const stranger = replica === undefined ? null : this.#notOurs(zone, replica.log);
+      if (replica === undefined || stranger === null) continue;
       this.#opened.delete(zone.zone);
-      void replica.close();
-      this.#note(zone, replicasError(`${zone.directory}: not the replica that zone ${zone.zone} was made with`));
+      this.#note(zone, stranger);
+      // Nothing was written to it: what its files say to being closed does not matter.
+      await replica.close().catch(() => undefined);
     }
+  }
+
+  /** Why a replica has no part in the journal; null when it is the one that was listed for its zone. */
+  #notOurs({ zone, directory }: ZoneDirectory, { facts, salt }: DirectoryLog): JournalError | null {
+    const listed = this.#members.find((member) => member.zone === zone);
+    // Frames are sealed for one salt: in a log of another they are torn.
+    if (facts.replicaId === listed?.replicaId && salt === this.salt) return null;
+    return replicasError(`${directory}: not the replica that zone ${zone} was made with`);
   }
 
   #madeWith(what: string): JournalError {
@@ -191,20 +216,28 @@ class Opening {
 
   /** Makes the journal, or goes on with the making of one that was cut short: nothing was promised by then. */
   async #form(blank: readonly ZoneDirectory[]): Promise<void> {
-    if (this.salt === 0) this.salt = randomInt(1, 2 ** 32);
+    const salts = new Set([...this.#opened.values()].map(({ log }) => log.salt));
+    if (salts.size > 1) {
+      const directories = this.#options.zones.map(({ directory }) => directory).join(", ");
+      throw replicasError(
+        `the replicas in ${directories} were made for different journals, and nothing was written to any: remove them`,
+      );
+    }
+    [this.salt] = salts.size > 0 ? salts : [randomInt(1, 2 ** 32)];
     for (const zone of blank) {
       this.#opened.set(zone.zone, await LocalReplica.open(this.#replicaOptions(zone, false)));
     }
-    const members = this.#options.zones.map(({ zone }) => {
+    this.#members = this.#options.zones.map(({ zone }) => {
       const replica = this.#opened.get(zone);
       assert(replica !== undefined, "a journal is formed on all of its replicas");
       return { zone, replicaId: replica.log.facts.replicaId };
     });
-    await this.#list(members);
+    await this.#list();
   }
 
   /** Gives the list to those that have none. */
-  async #list(members: readonly Member[]): Promise<void> {
+  async #list(): Promise<void> {
+    const members = this.#members;
     for (const { log } of this.#opened.values()) {
       if (log.facts.members.length > 0) continue;
       await new Promise<void>((resolveDurable, reject) => {
@@ -213,7 +246,8 @@ class Opening {
     }
   }
 
-  #replicaOptions({ zone, directory }: ZoneDirectory, mustExist: boolean): LocalReplicaOptions {
+  #replicaOptions(where: ZoneDirectory, mustExist: boolean): LocalReplicaOptions {
+    const { zone, directory } = where;
     const { clock, turns, clusterId, onTrouble, reopens = true } = this.#options;
     return {
       zone,
@@ -229,6 +263,7 @@ class Opening {
       mustExist,
       acceptLoss: null,
       reopens,
+      refusal: (log) => this.#notOurs(where, log),
       ...(onTrouble !== undefined && { onTrouble }),
     };
   }

@@ -33,6 +33,8 @@ export interface ReplicaHostOptions {
   readonly mustExist: boolean;
   /** Null to refuse a loss. */
   readonly acceptLoss: AcceptLoss | null;
+  /** Why one that is opened later has no part in the journal, if so; asked when it is open. Unless given, none has not. */
+  readonly refusal?: (log: DirectoryLog) => JournalError | null;
   readonly listener: ReplicaHostListener;
 }
 
@@ -57,6 +59,7 @@ export class ReplicaHost {
   #replica: Replica | null = null;
   #trouble: JournalError | null = null;
   #pauseMs = REOPEN_MIN_MS;
+  #upSinceMs = 0;
   #timer: Timer | null = null;
   #reopening: Promise<void> | null = null;
   #isClosed = false;
@@ -132,6 +135,7 @@ export class ReplicaHost {
     const { clock, listener } = this.#options;
     this.#log = log;
     this.#trouble = null;
+    this.#upSinceMs = clock.nowMs();
     log.onStalled = (reason) => listener.onStalled(reason);
     this.#replica = new Replica({
       log,
@@ -147,7 +151,9 @@ export class ReplicaHost {
     if (replica === null) return;
     this.#replica = null;
     this.#trouble = error;
-    const { listener, reopens } = this.#options;
+    const { clock, listener, reopens } = this.#options;
+    // One that fails soon after each open is not read from end to end all the time.
+    if (clock.nowMs() - this.#upSinceMs >= REOPEN_MAX_MS) this.#pauseMs = REOPEN_MIN_MS;
     this.#reopening = this.#giveUp(replica);
     if (reopens) listener.onUp(error);
     else listener.onGone(error);
@@ -170,15 +176,16 @@ export class ReplicaHost {
   }
 
   async #reopen(): Promise<void> {
-    const { directory } = this.#options;
+    const { directory, refusal } = this.#options;
     try {
       // It would fail at once of what it has failed of before.
-      await proveRoom(this.#reserve, directory);
+      if (this.#trouble?.isNoRoom === true) await proveRoom(this.#reserve, directory);
       const log = await openLog({ ...this.#options, mustExist: true }, this.#reserve);
+      const refused = refusal?.(log) ?? null;
+      if (refused !== null || this.#isClosed) await log.close().catch(() => undefined);
+      if (refused !== null) throw refused;
       this.#reopening = null;
-      if (this.#isClosed) return log.close();
-      this.#pauseMs = REOPEN_MIN_MS;
-      this.#begin(log);
+      if (!this.#isClosed) this.#begin(log);
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
       this.#failToOpen(error);
@@ -187,8 +194,9 @@ export class ReplicaHost {
 
   /** What an open finds to be wrong with the files stays so until people do something about it. */
   #failToOpen(error: JournalError): void {
+    const isNews = this.#trouble?.message !== error.message;
     this.#trouble = error;
-    this.#options.listener.onUp(error);
+    if (isNews) this.#options.listener.onUp(error);
     this.#reopening = null;
     const mayHelp = error.isPassing || error.code === "ERR_JOURNAL_IO" || error.code === "ERR_JOURNAL_LOCKED";
     if (mayHelp) this.#reopenLater();

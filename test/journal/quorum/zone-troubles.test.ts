@@ -1,12 +1,16 @@
 /** Zones of one process that come late, come back, or are not what they seem. */
 import { expect, test } from "vitest";
+import type { JournalError } from "../../../journal/journal.ts";
 import type { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
 import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
 import type { DiskOperation, Fault } from "../../sim/simulated-disk.ts";
 import type { ZonesJournalOptions } from "../../../journal/zones-journal.ts";
+import { MARK_NAME } from "../../../journal/replica/mark.ts";
+import { isSegmentName, SEGMENT_HEADER_BYTES } from "../../../journal/replica/segment.ts";
 import { openZonesJournal } from "../../../journal/zones-journal.ts";
 import { systemTime } from "../../../server/clock.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
 import { ZoneDisks } from "../../sim/zone-disks.ts";
 import { readTexts } from "../journal-contract.ts";
 import { done, openLog } from "../replica/directory-logs.ts";
@@ -82,4 +86,71 @@ test("a stall is told to be over when a zone makes the majority that has never h
   expect(listener.stalls.at(-1)).toBeNull();
   expect(listener.failures).toEqual([]);
   await journal.close();
+});
+
+test.each(NAMES)("a replica of another making in zone %s has no say in how frames are sealed", async (zone) => {
+  const disk = ZoneDisks.of(NAMES, 4);
+  const other = ZoneDisks.of(NAMES, 5);
+  await (await open(disk)).close();
+  await (await open(other)).close();
+  disk.put(zone, other.at(zone));
+  const listener = new RecordingListener();
+  const journal = await open(disk, { listener });
+  await listener.untilCommitted(journal.append(Buffer.from("acknowledged")));
+  await journal.close();
+  const again = await open(disk);
+  expect(await readTexts(again.read(1), 1)).toEqual(["acknowledged"]);
+  await again.close();
+});
+
+test("a journal is not formed of replicas that two processes have begun to make", async () => {
+  const disk = ZoneDisks.of(NAMES, 6);
+  for (const [i, { directory }] of zones.entries()) {
+    const log = await openLog(disk, { directory, segmentBytes, newClusterId: clusterId, newSalt: 1 + (i >> 1) });
+    await log.close();
+  }
+  await expect(open(disk)).rejects.toMatchObject({ code: "ERR_JOURNAL_REPLICAS" });
+});
+
+test("a replica of another making that comes late takes no frame", async () => {
+  const disk = ZoneDisks.of(NAMES, 7);
+  const other = ZoneDisks.of(NAMES, 8);
+  await (await open(disk)).close();
+  await (await open(other)).close();
+  disk.put("c", other.at("c"));
+  disk.at("c").inject = () => ({ code: "EIO" });
+  const told: [string, JournalError | null][] = [];
+  const listener = new RecordingListener();
+  const journal = await open(disk, { listener, onTrouble: (...each) => void told.push(each) });
+  disk.at("c").inject = () => null;
+  await expect.poll(() => told.at(-1)?.[1]?.code).toBe("ERR_JOURNAL_REPLICAS");
+  expect(told.at(-1)?.[1]?.message).toBe("/c: not the replica that zone c was made with");
+  await listener.untilCommitted(journal.append(Buffer.from("x")));
+  await journal.close();
+});
+
+test("a zone whose disk fails each write anew is opened less and less often", async () => {
+  const disk = ZoneDisks.of(NAMES, 9);
+  await (await open(disk)).close();
+  const clock = new ManualClock();
+  const listener = new RecordingListener();
+  const journal = await open(disk, { listener, clock });
+  let opens = 0;
+  const fails = ({ kind, name, at, length }: DiskOperation): Fault | null => {
+    if (kind === "open" && name === MARK_NAME) opens++;
+    // Behind the frames that an open writes again.
+    return kind === "write" && isSegmentName(name) && at > end ? { shortBy: length } : null;
+  };
+  await listener.untilCommitted(journal.append(Buffer.alloc(100)));
+  const end = SEGMENT_HEADER_BYTES + 1_000;
+  disk.at("b").inject = fails;
+  for (let passedMs = 0; passedMs < 30_000; passedMs += 100) {
+    await listener.untilCommitted(journal.append(Buffer.alloc(100)));
+    await clock.advance(100);
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  disk.at("b").inject = () => null;
+  expect(opens).toBeGreaterThan(3);
+  expect(opens).toBeLessThan(20);
+  await Promise.all([journal.close(), clock.advance(10_000)]);
 });
