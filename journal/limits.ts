@@ -64,7 +64,7 @@ export const FRAME_ROOM_BYTES_MIN = 64 * 1024;
 /** Blocks kept for reuse. */
 export const SPARE_BLOCKS_MAX = 4;
 
-/** Requests to one replica whose answers are waited for; the oldest is given up for another. */
+/** Requests to one replica whose answers are waited for; the oldest that carries no frame is given up for another. */
 export const ASKED_MAX = 256;
 
 /** Requests that wait for a replica's disk. */

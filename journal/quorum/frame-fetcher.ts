@@ -16,11 +16,11 @@ export class FrameFetcher {
     this.#epoch = epoch;
   }
 
-  /** Those that have that frame and can give it, those in this process first. */
+  /** Those that have that frame and can give it: those in this process first, and of them who is not held up itself. */
   whoHas(index: number): Feed[] {
     return this.#feeds
       .filter(({ peer, matched }) => peer.isUp && peer.trouble === null && matched >= index)
-      .toSorted((a, b) => Number(b.peer.isWithin) - Number(a.peer.isWithin));
+      .toSorted((a, b) => Number(b.peer.isWithin) - Number(a.peer.isWithin) || b.matched - a.matched);
   }
 
   /** Frames from that index on for one that lacks them; none when nobody can give them now. */

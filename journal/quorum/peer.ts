@@ -34,7 +34,7 @@ export class Peer implements LinkListener {
   listener: PeerListener = {};
   readonly #link: Link;
   #seq = 0;
-  readonly #asked = new Map<number, OnAnswer>();
+  readonly #asked = new Map<number, Asked>();
 
   constructor(number: number, zone: string, isWithin: boolean, connect: Connect) {
     this.number = number;
@@ -47,16 +47,18 @@ export class Peer implements LinkListener {
   ask(make: (seq: number) => ReplicaRequest, onAnswer: OnAnswer): void {
     const seq = ++this.#seq;
     if (this.#asked.size >= ASKED_MAX) this.#forgetOldest();
-    this.#asked.set(seq, onAnswer);
-    this.#link.send(make(seq));
+    const request = make(seq);
+    const hasFrame = request.kind === "append" && request.frame !== null;
+    this.#asked.set(seq, { onAnswer, hasFrame });
+    this.#link.send(request);
   }
 
   onAnswer(answer: ReplicaAnswer): void {
-    const onAnswer = this.#asked.get(answer.seq);
+    const asked = this.#asked.get(answer.seq);
     // A second copy, or one that came too late.
-    if (onAnswer === undefined) return;
+    if (asked === undefined) return;
     this.#asked.delete(answer.seq);
-    onAnswer(answer);
+    asked.onAnswer(answer);
   }
 
   onUp(isUp: boolean, reason: JournalError | null): void {
@@ -69,7 +71,7 @@ export class Peer implements LinkListener {
     }
     const asked = [...this.#asked.values()];
     this.#asked.clear();
-    for (const onAnswer of asked) onAnswer(null);
+    for (const { onAnswer } of asked) onAnswer(null);
     this.listener.onDown?.();
   }
 
@@ -94,11 +96,18 @@ export class Peer implements LinkListener {
     this.onUp(false, null);
   }
 
+  /** Not one with a frame: a slow replica may still read its bytes. A feed has few of them. */
   #forgetOldest(): void {
-    for (const [seq, onAnswer] of this.#asked) {
+    for (const [seq, { onAnswer, hasFrame }] of this.#asked) {
+      if (hasFrame) continue;
       this.#asked.delete(seq);
       onAnswer(null);
       return;
     }
   }
+}
+
+interface Asked {
+  readonly onAnswer: OnAnswer;
+  readonly hasFrame: boolean;
 }
