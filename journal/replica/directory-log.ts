@@ -235,13 +235,16 @@ export class DirectoryLog {
   }
 
   /**
-   * Removes the segments whose records all lie before `position`, oldest first; never the one written to. The mark tells of
-   * it before, and each name is gone durably before the next goes, so a crash cannot leave a hole.
+   * Removes the segments whose records all lie before `position` and are known to be committed, oldest first; never the one
+   * written to, nor one whose frames a cut may take back. The mark tells of it before, and each name is gone durably before
+   * the next goes, so a crash cannot leave a hole.
    */
   async trim(position: number): Promise<void> {
     assert(position <= this.lastPosition + 1, "what is not durable is not trimmed");
     const { segments } = this;
-    const kept = segments.findLast((segment, index) => index === 0 || segment.firstPosition <= position);
+    const kept = segments.findLast(
+      ({ firstPosition, firstIndex }, i) => i === 0 || (firstPosition <= position && firstIndex <= this.committed),
+    );
     assert(kept !== undefined, "a log has a segment to write to");
     if (kept === segments[0]) return;
     // First, so that an open never misses what was trimmed.

@@ -140,6 +140,8 @@ export class Mark {
   #committed = 0;
   /** The write at the disk, one at a time; it does not reject. */
   #writing: Promise<JournalError | null> | null = null;
+  /** The look at its name, one at a time; it does not reject. */
+  #looking: Promise<void> | null = null;
 
   constructor(disk: Disk, file: DiskFile, clock: Clock, slot: Slot) {
     this.#disk = disk;
@@ -204,6 +206,7 @@ export class Mark {
   async close(): Promise<void> {
     this.#timer?.cancel();
     await this.#writing;
+    await this.#looking;
     await this.#file.close();
   }
 
@@ -224,7 +227,13 @@ export class Mark {
   }
 
   /** Who removes the mark, or puts another one in its place, lets a second writer in. */
-  async #checkName(): Promise<void> {
+  #checkName(): Promise<void> {
+    // A disk that does not answer is not asked again: each look would hold a thread.
+    this.#looking ??= this.#lookAtName();
+    return this.#looking;
+  }
+
+  async #lookAtName(): Promise<void> {
     const { path } = this.#file;
     try {
       if (!(await this.#disk.isNameOf(path, this.#file)))
@@ -232,6 +241,7 @@ export class Mark {
     } catch (error) {
       this.failure ??= ioError(path, "looking at the mark", error);
     }
+    this.#looking = null;
   }
 
   #write(log: MarkedLog): Promise<JournalError | null> {

@@ -5,7 +5,7 @@
  * Frames of a reign below the promised epoch are refused at once; a promise is answered when it is durable. What is
  * durable and `verified` is what the present reign's writer has, too: an answer tells of nothing else.
  */
-import assert from "node:assert/strict";
+import assert, { AssertionError } from "node:assert/strict";
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import { REPLICA_TASKS_MAX } from "../limits.ts";
@@ -59,7 +59,10 @@ export class Replica {
 
   readonly #tasks: Task[] = [];
   #isBusy = false;
+  #isEnding = false;
   readonly #onIdle: (() => void)[] = [];
+  /** The last trim; it does not reject. */
+  #trimming: Promise<void> = Promise.resolve();
   readonly #header = new FrameHeader();
 
   constructor({ log, clock, onReleased, onFailed }: ReplicaOptions) {
@@ -100,10 +103,11 @@ export class Replica {
     }
   }
 
-  /** Resolves when nothing is at the disk, and nothing waits for it. */
-  idle(): Promise<void> {
-    if (!this.#isBusy) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+  /** Takes no more trims. Resolves when nothing is at the disk, and nothing waits for it. */
+  async idle(): Promise<void> {
+    this.#isEnding = true;
+    await this.#trimming;
+    if (this.#isBusy) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   /** Asserts what must hold whenever nothing is at the disk. */
@@ -320,10 +324,20 @@ export class Replica {
 
   #trim({ seq, epoch, position }: TrimRequest, answer: Answer): void {
     if (epoch < this.#promised) return this.#refuse(seq, answer);
-    this.#log.trim(Math.min(position, this.#log.lastPosition + 1)).then(
-      () => answer({ kind: "done", seq, firstPosition: this.#log.firstPosition }),
-      (error: unknown) => fail(seq, String(error), answer),
-    );
+    this.#trimming = this.#trimBehind(this.#trimming, seq, position, answer);
+  }
+
+  /** Beside the frames, which do not wait for it; one behind the other. */
+  async #trimBehind(before: Promise<void>, seq: number, position: number, answer: Answer): Promise<void> {
+    await before;
+    if (this.#isEnding) return fail(seq, "the replica is being closed", answer);
+    try {
+      await this.#log.trim(Math.min(position, this.#log.lastPosition + 1));
+      answer({ kind: "done", seq, firstPosition: this.#log.firstPosition });
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      fail(seq, error instanceof Error ? error.message : String(error), answer);
+    }
   }
 
   #fetch({ seq, epoch, from, to }: FetchRequest, answer: Answer): void {
