@@ -14,7 +14,10 @@ import { JournalError } from "../journal.ts";
 import { checkPosition, closed, failed, fenced, noQuorum, outgrown, tooLarge } from "../journal-errors.ts";
 import { CLOSE_GRACE_MS, RECORD_BYTES_MAX } from "../limits.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
+import { askEach } from "./ask-each.ts";
 import { Commitment } from "./commitment.ts";
+import type { CursorAt } from "./committed-records.ts";
+import { CommittedRecords } from "./committed-records.ts";
 import { Feed } from "./feed.ts";
 import type { FeedHost } from "./feed.ts";
 import type { Frame } from "./frame-arena.ts";
@@ -22,11 +25,7 @@ import { FrameFetcher } from "./frame-fetcher.ts";
 import { FrameWindow } from "./frame-window.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Holds } from "./holds.ts";
-import type { LogCursor } from "../replica/log-cursor.ts";
-import { LogRuns } from "../replica/log-runs.ts";
 import type { ReplicaAnswer } from "../replica/messages.ts";
-import type { ReadPlace } from "./fetched-runs.ts";
-import { fetchRuns } from "./fetched-runs.ts";
 import type { Peer } from "./peer.ts";
 import { ReadIndexes } from "./read-indexes.ts";
 import { ReadLease } from "./read-lease.ts";
@@ -34,13 +33,7 @@ import type { Won } from "./take-over.ts";
 
 export interface ReignOptions {
   readonly peers: readonly Peer[];
-  /**
-   * Reads the log of a replica in this process; null when it cannot be read. Where none has what is asked for, records are read
-   * over links.
-   *
-   * @throws JournalError `ERR_TRIMMED`
-   */
-  readonly cursorAt: (zone: string, position: number) => LogCursor | null;
+  readonly cursorAt: CursorAt;
   readonly listener: JournalListener;
   readonly clock: Clock;
   readonly turns: Turns;
@@ -74,6 +67,7 @@ export class QuorumJournal implements Journal {
   readonly #options: ReignOptions;
   readonly #feeds: readonly Feed[];
   readonly #fetcher: FrameFetcher;
+  readonly #committedRecords: CommittedRecords;
   readonly #window: FrameWindow;
   readonly #commitment: Commitment;
   readonly #lease: ReadLease;
@@ -86,10 +80,6 @@ export class QuorumJournal implements Journal {
   readonly #barrier: number;
   /** Index of the last frame whose commit was told. */
   #toldIndex: number;
-  /** Index of the first frame kept. */
-  readonly #firstIndex: number;
-  /** Where the furthest reader has come. */
-  #readPlace: ReadPlace = { index: 0, position: 0 };
   readonly #holds: Holds;
   #isSettling = true;
 
@@ -115,7 +105,6 @@ export class QuorumJournal implements Journal {
     this.appended = best.lastPosition;
     this.committed = 0;
     this.first = best.firstPosition;
-    this.#firstIndex = best.first;
     this.#holds = new Holds(holds, options.clock, () => this.#tellCommitted());
     this.#barrier = best.last.index + 1;
     this.#toldIndex = committed;
@@ -130,6 +119,18 @@ export class QuorumJournal implements Journal {
       return new Feed(peer, host, Math.min(last, best.last.index) + 1);
     });
     this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch);
+    this.#committedRecords = new CommittedRecords({
+      feeds: this.#feeds,
+      fetcher: this.#fetcher,
+      cursorAt: options.cursorAt,
+      firstIndex: best.first,
+      first: () => this.first,
+      committed: () => this.committed,
+      toldIndex: () => this.#toldIndex,
+      isOver: () => this.#settled,
+      change: () => this.#change(),
+      wake: () => this.#wake(),
+    });
     const chosen = peers.find((peer) => promised.get(peer.number) === best);
     assert(chosen !== undefined, "the log was found at one of the replicas");
     this.#feeds[chosen.number].matched = best.last.index;
@@ -186,46 +187,12 @@ export class QuorumJournal implements Journal {
 
   read(position: number): AsyncIterable<RecordRun> {
     checkPosition(position);
-    return this.#read(position, this.committed);
+    return this.#committedRecords.read(position, this.committed);
   }
 
   tail(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
     checkPosition(position);
-    return this.#follow(position, this.#nearestAt(position), signal);
-  }
-
-  async *#follow(
-    position: number,
-    first: Nearest | null,
-    signal: AbortSignal,
-  ): AsyncGenerator<RecordRun, void, undefined> {
-    const wake = (): void => this.#wake();
-    signal.addEventListener("abort", wake);
-    let nearest = first;
-    try {
-      for (let next = position; !signal.aborted;) {
-        if (nearest !== null && !this.#settled && (nearest.ups !== nearest.peer.ups || !nearest.peer.isUp)) {
-          await nearest.cursor.close();
-          nearest = this.#nearestAt(next);
-        }
-        // What is committed the replica may have a moment later than others.
-        const last = Math.min(this.committed, nearest?.cursor.lastPosition ?? this.committed);
-        if (last < next) {
-          if (this.#settled && this.committed < next) return;
-          await this.#change();
-          continue;
-        }
-        const runs = nearest === null ? this.#read(next, last) : runsOf(nearest.cursor, last);
-        for await (const run of runs) {
-          next = run.first + run.count;
-          yield run;
-          if (signal.aborted) return;
-        }
-      }
-    } finally {
-      signal.removeEventListener("abort", wake);
-      await nearest?.cursor.close();
-    }
+    return this.#committedRecords.follow(position, signal);
   }
 
   /** Each replica forgets what it may; one that does not do it now does it with the next. */
@@ -235,14 +202,7 @@ export class QuorumJournal implements Journal {
     // What is not committed cannot be forgotten.
     const upTo = Math.min(position, this.committed + 1);
     const { epoch } = this;
-    const trimming = this.#options.peers.map(
-      (peer) =>
-        new Promise<ReplicaAnswer | null>((resolve) => {
-          if (peer.isUp) peer.ask((seq) => ({ kind: "trim", seq, epoch, position: upTo }), resolve);
-          else resolve(null);
-        }),
-    );
-    const trimmed = Promise.all(trimming);
+    const trimmed = askEach(this.#options.peers, (seq) => ({ kind: "trim", seq, epoch, position: upTo }));
     this.#trimming = trimmed;
     for (const answer of await trimmed) {
       if (answer?.kind === "failed") throw new JournalError("ERR_JOURNAL_IO", answer.reason);
@@ -451,35 +411,6 @@ export class QuorumJournal implements Journal {
     this.#wake();
   }
 
-  /** Of a replica that has all that was told, one in this process if there is one. */
-  #read(position: number, last: number): AsyncIterable<RecordRun> {
-    const nearest = this.#nearestAt(position);
-    if (nearest !== null) return new LogRuns(nearest.cursor, last);
-    const told = this.#toldIndex;
-    const isKnown = this.#readPlace.position < position;
-    const after = isKnown ? this.#readPlace : { index: this.#firstIndex - 1, position: this.first - 1 };
-    return fetchRuns(
-      (from) => this.#fetcher.fetch(from, told),
-      after,
-      position,
-      last,
-      (place) => {
-        if (place.index > this.#readPlace.index) this.#readPlace = place;
-      },
-    );
-  }
-
-  /** A reader in this process, of a replica that has all that was told. */
-  #nearestAt(position: number): Nearest | null {
-    const within = this.#feeds.filter(({ peer, matched }) => peer.isWithin && matched >= this.#toldIndex);
-    for (const { peer } of within.toSorted((a, b) => Number(b.peer.isUp) - Number(a.peer.isUp))) {
-      const { ups } = peer;
-      const cursor = this.#options.cursorAt(peer.zone, position);
-      if (cursor !== null) return { peer, ups, cursor };
-    }
-    return null;
-  }
-
   /** Without those that are gone there may be no majority ever again. */
   #lookAtGone(reason: JournalError): void {
     const { peers } = this.#options;
@@ -510,14 +441,7 @@ export class QuorumJournal implements Journal {
 
   #release(): void {
     const { epoch } = this;
-    if (this.#options.leaseMs === 0) return;
-    for (const peer of this.#options.peers) {
-      if (peer.isUp)
-        peer.ask(
-          (seq) => ({ kind: "release", seq, epoch }),
-          () => undefined,
-        );
-    }
+    if (this.#options.leaseMs > 0) void askEach(this.#options.peers, (seq) => ({ kind: "release", seq, epoch }));
   }
 
   async #close(): Promise<void> {
@@ -556,28 +480,11 @@ export class QuorumJournal implements Journal {
   }
 
   /** Lets the replicas know that all is committed, for the next open. */
-  async #tellAll(): Promise<void> {
+  #tellAll(): Promise<unknown> {
     const { epoch } = this;
-    await Promise.all(
-      this.#feeds.map(
-        ({ peer }) =>
-          new Promise<void>((resolve) => {
-            if (!peer.isUp || peer.trouble !== null) return resolve();
-            peer.ask(
-              (seq) => ({
-                kind: "append",
-                seq,
-                epoch,
-                attempt: 0,
-                committed: this.#toldIndex,
-                leaseMs: 0,
-                frame: null,
-              }),
-              () => resolve(),
-            );
-          }),
-      ),
-    );
+    const committed = this.#toldIndex;
+    const well = this.#options.peers.filter(({ trouble }) => trouble === null);
+    return askEach(well, (seq) => ({ kind: "append", seq, epoch, attempt: 0, committed, leaseMs: 0, frame: null }));
   }
 
   /** Resolves at the next commit, failure or close; sometimes for no reason, so whoever waits looks again. */
@@ -591,18 +498,4 @@ export class QuorumJournal implements Journal {
     this.#waiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-interface Nearest {
-  readonly peer: Peer;
-  /** Of the peer, when the cursor was made: its log is open for as long. */
-  readonly ups: number;
-  readonly cursor: LogCursor;
-}
-
-/** What a cursor has up to there; it stays open. */
-async function* runsOf(cursor: LogCursor, last: number): AsyncGenerator<RecordRun, void, undefined> {
-  do {
-    for (let run = cursor.take(last); run !== null; run = cursor.take(last)) yield run;
-  } while (await cursor.load(last));
 }

@@ -1,0 +1,134 @@
+/**
+ * What a reign has committed, for who reads: from a replica in this process that has all of it, and where there is none over
+ * links, from one that does.
+ */
+import type { RecordRun } from "../journal.ts";
+import type { LogCursor } from "../replica/log-cursor.ts";
+import { LogRuns } from "../replica/log-runs.ts";
+import type { Feed } from "./feed.ts";
+import type { ReadPlace } from "./fetched-runs.ts";
+import { fetchRuns } from "./fetched-runs.ts";
+import type { FrameFetcher } from "./frame-fetcher.ts";
+import type { Peer } from "./peer.ts";
+
+/**
+ * Reads the log of a replica in this process; null when it cannot be read.
+ *
+ * @throws JournalError `ERR_TRIMMED`
+ */
+export type CursorAt = (zone: string, position: number) => LogCursor | null;
+
+/** The reign, as its readers see it. */
+export interface ReadReign {
+  readonly feeds: readonly Feed[];
+  readonly fetcher: FrameFetcher;
+  readonly cursorAt: CursorAt;
+  /** Index of the first frame that was kept when the reign began. */
+  readonly firstIndex: number;
+  /** Positions, of the first record kept and the last committed. */
+  first(): number;
+  committed(): number;
+  /** Index of the last frame whose commit was told. */
+  toldIndex(): number;
+  /** Nothing more will be committed. */
+  isOver(): boolean;
+  /** Resolves when any of that may have changed, or when somebody wakes those who wait. */
+  change(): Promise<void>;
+  readonly wake: () => void;
+}
+
+/** A reader in this process. */
+interface Nearest {
+  readonly peer: Peer;
+  /** Of the peer, when the cursor was made: its log is open for as long. */
+  readonly ups: number;
+  readonly cursor: LogCursor;
+}
+
+export class CommittedRecords {
+  readonly #reign: ReadReign;
+  /** Where the furthest reader over links has come. */
+  #place: ReadPlace = { index: 0, position: 0 };
+
+  constructor(reign: ReadReign) {
+    this.#reign = reign;
+  }
+
+  /** The records from `position` to `last`, which is committed. */
+  read(position: number, last: number): AsyncIterable<RecordRun> {
+    const nearest = this.#nearestAt(position);
+    if (nearest !== null) return new LogRuns(nearest.cursor, last);
+    const { fetcher, firstIndex, first, toldIndex } = this.#reign;
+    const told = toldIndex();
+    const after = this.#place.position < position ? this.#place : { index: firstIndex - 1, position: first() - 1 };
+    return fetchRuns(
+      (from) => fetcher.fetch(from, told),
+      after,
+      position,
+      last,
+      (place) => {
+        if (place.index > this.#place.index) this.#place = place;
+      },
+    );
+  }
+
+  /** The records from `position` on, and then what is committed, until the signal aborts or the reign is over. */
+  follow(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
+    return this.#follow(position, this.#nearestAt(position), signal);
+  }
+
+  async *#follow(
+    position: number,
+    first: Nearest | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<RecordRun, void, undefined> {
+    const reign = this.#reign;
+    let nearest = first;
+    signal.addEventListener("abort", reign.wake);
+    try {
+      for (let next = position; !signal.aborted;) {
+        const isOver = reign.isOver();
+        if (nearest !== null && !isOver && (nearest.ups !== nearest.peer.ups || !nearest.peer.isUp)) {
+          await nearest.cursor.close();
+          nearest = this.#nearestAt(next);
+        }
+        const committed = reign.committed();
+        // What is committed the replica may have a moment later than others.
+        const last = Math.min(committed, nearest?.cursor.lastPosition ?? committed);
+        if (last < next) {
+          if (isOver && committed < next) return;
+          await reign.change();
+          continue;
+        }
+        const runs = nearest === null ? this.read(next, last) : runsOf(nearest.cursor, last);
+        for await (const run of runs) {
+          next = run.first + run.count;
+          yield run;
+          if (signal.aborted) return;
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", reign.wake);
+      await nearest?.cursor.close();
+    }
+  }
+
+  /** Of a replica that has all that was told, best one that is up. */
+  #nearestAt(position: number): Nearest | null {
+    const { feeds, cursorAt, toldIndex } = this.#reign;
+    const within = feeds.filter(({ peer, matched }) => peer.isWithin && matched >= toldIndex());
+    for (const { peer } of within.toSorted((a, b) => Number(b.peer.isUp) - Number(a.peer.isUp))) {
+      const { ups } = peer;
+      const cursor = cursorAt(peer.zone, position);
+      if (cursor !== null) return { peer, ups, cursor };
+    }
+    return null;
+  }
+}
+
+/** What a cursor has up to there; it stays open. */
+async function* runsOf(cursor: LogCursor, last: number): AsyncGenerator<RecordRun, void, undefined> {
+  do {
+    for (let run = cursor.take(last); run !== null; run = cursor.take(last)) yield run;
+  } while (await cursor.load(last));
+}
