@@ -3,6 +3,7 @@
  * links, from one that does.
  */
 import type { RecordRun } from "../journal.ts";
+import { JournalError } from "../journal.ts";
 import type { LogCursor } from "../replica/log-cursor.ts";
 import { LogRuns } from "../replica/log-runs.ts";
 import type { Feed } from "./feed.ts";
@@ -113,15 +114,26 @@ export class CommittedRecords {
     }
   }
 
-  /** Of a replica that has all that was told, best one that is up. */
+  /**
+   * Of a replica that has all that was told, and that far back, best one that is up.
+   *
+   * @throws JournalError `ERR_TRIMMED` when those that there are do not reach back so far
+   */
   #nearestAt(position: number): Nearest | null {
     const { feeds, cursorAt, toldIndex } = this.#reign;
     const within = feeds.filter(({ peer, matched }) => peer.isWithin && matched >= toldIndex());
+    let tooLate: JournalError | null = null;
     for (const { peer } of within.toSorted((a, b) => Number(b.peer.isUp) - Number(a.peer.isUp))) {
       const { ups } = peer;
-      const cursor = cursorAt(peer.zone, position);
-      if (cursor !== null) return { peer, ups, cursor };
+      try {
+        const cursor = cursorAt(peer.zone, position);
+        if (cursor !== null) return { peer, ups, cursor };
+      } catch (error) {
+        if (!(error instanceof JournalError && error.code === "ERR_TRIMMED")) throw error;
+        tooLate = error;
+      }
     }
+    if (tooLate !== null) throw tooLate;
     return null;
   }
 }

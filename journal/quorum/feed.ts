@@ -68,7 +68,7 @@ export class Feed {
 
   /** The replica can be reached again: what was under way is lost. */
   up(): void {
-    this.#restart(this.matched + 1);
+    this.#beginAgain();
     // Whether there is something to send or not: it is to be heard of.
     this.beat(Number.POSITIVE_INFINITY);
   }
@@ -208,9 +208,14 @@ export class Feed {
     this.pump();
   }
 
+  /** Where it is not known what the replica has, its answer to the newest frame says so. */
+  #beginAgain(): void {
+    this.#restart(this.matched > 0 ? this.matched + 1 : this.#host.window.last);
+  }
+
   #retryLater(): void {
     this.#timer?.cancel();
-    this.#timer = this.#host.clock.after(FEED_RETRY_MS, () => this.#restart(this.matched + 1));
+    this.#timer = this.#host.clock.after(FEED_RETRY_MS, () => this.#beginAgain());
   }
 
   /** Beats that are answered say nothing about a frame that was lost. */
@@ -220,7 +225,7 @@ export class Feed {
     this.#timer ??= this.#host.clock.after(FEED_RESEND_MS, () => {
       this.#timer = null;
       // A replica that waits for its disk has what it was sent.
-      if (this.peer.trouble === null) this.#restart(this.matched + 1);
+      if (this.peer.trouble === null) this.#beginAgain();
       else this.#watchProgress();
     });
   }

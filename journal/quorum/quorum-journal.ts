@@ -104,7 +104,8 @@ export class QuorumJournal implements Journal {
     this.#lastPosition = best.lastPosition;
     this.appended = best.lastPosition;
     this.committed = 0;
-    this.first = best.firstPosition;
+    // What one of them has trimmed may be forgotten, and each may be the one that is read.
+    this.first = Math.max(...[...promised.values()].map(({ firstPosition }) => firstPosition));
     this.#holds = new Holds(holds, options.clock, () => this.#tellCommitted());
     this.#barrier = best.last.index + 1;
     this.#toldIndex = committed;
@@ -195,12 +196,12 @@ export class QuorumJournal implements Journal {
     return this.#committedRecords.follow(position, signal);
   }
 
-  /** Each replica forgets what it may; one that does not do it now does it with the next. */
+  /** Each replica forgets what all of them have; one that does not do it now does it with the next. */
   async trim(position: number): Promise<void> {
     checkPosition(position);
     if (this.#closing !== null) throw closed();
-    // What is not committed cannot be forgotten.
-    const upTo = Math.min(position, this.committed + 1);
+    const upTo = Math.min(position, this.#everywhere() + 1);
+    if (upTo === 1) return;
     const { epoch } = this;
     const trimmed = askEach(this.#options.peers, (seq) => ({ kind: "trim", seq, epoch, position: upTo }));
     this.#trimming = trimmed;
@@ -209,6 +210,18 @@ export class QuorumJournal implements Journal {
       // Who reads from there on reads from any of them.
       if (answer?.kind === "done") this.first = Math.max(this.first, answer.firstPosition);
     }
+  }
+
+  /** Position of the last committed record that each replica has, as far as that is known; 0 when it is not. */
+  #everywhere(): number {
+    let position = this.committed;
+    for (const { matched } of this.#feeds) {
+      if (matched >= this.#toldIndex) continue;
+      // Who lies further back than the window is fed from what others keep: it could never be again.
+      const next = this.#window.get(matched + 1);
+      position = Math.min(position, next === null ? 0 : next.previousPosition);
+    }
+    return position;
   }
 
   /**

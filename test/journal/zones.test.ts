@@ -168,6 +168,24 @@ describe("a journal in three zones", () => {
     await other.close();
   });
 
+  test("forgets nothing that a zone lacks which is away, and begins with what any zone can be read from", async () => {
+    const disk = ZoneDisks.of(NAMES, 9);
+    const listener = new RecordingListener();
+    const journal = await open(disk, { listener });
+    await expect.poll(() => feedsAreEven(disk)).toBe(true);
+    disk.at("c").inject = () => ({ code: "EIO" });
+    const large = Buffer.alloc(6 * 1024 * 1024);
+    for (let i = 0; i < 4; i++) await listener.untilCommitted(journal.append(large));
+    await journal.trim(5);
+    expect(journal.first).toBe(1);
+    disk.at("c").inject = () => null;
+    await expect.poll(async () => (await journal.trim(5), journal.first)).toBeGreaterThan(1);
+    await journal.close();
+    const again = await open(disk, { listener: new RecordingListener() });
+    for await (const run of again.read(again.first)) expect(run.count).toBe(1);
+    await again.close();
+  });
+
   test("is not served without a majority, and says which replica is missing", async () => {
     const disk = ZoneDisks.of(NAMES, 5);
     await (await open(disk)).close();

@@ -13,7 +13,7 @@ import { RecordingListener } from "../../sim/recording-listener.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { ZoneDisks } from "../../sim/zone-disks.ts";
 import { readTexts } from "../journal-contract.ts";
-import { done, openLog } from "../replica/directory-logs.ts";
+import { appendFrame, done, openLog } from "../replica/directory-logs.ts";
 
 const segmentBytes = 16 * 1024;
 const clusterId = "ab".repeat(16);
@@ -153,4 +153,26 @@ test("a zone whose disk fails each write anew is opened less and less often", as
   expect(opens).toBeGreaterThan(3);
   expect(opens).toBeLessThan(20);
   await Promise.all([journal.close(), clock.advance(10_000)]);
+});
+
+test("a zone is fed from where its log ends, also when that could not be read at first and the others have no beginning any more", async () => {
+  const disk = ZoneDisks.of(NAMES, 10);
+  const listener = new RecordingListener();
+  const first = await open(disk, { listener });
+  for (let i = 1; i <= 60; i++) await listener.untilCommitted(first.append(Buffer.alloc(700, i)));
+  await expect.poll(async () => (await first.trim(50), first.first)).toBeGreaterThan(10);
+  await first.close();
+  // A frame that only one has, which is needed for a majority.
+  const log = await openLog(disk, { directory: "/a", segmentBytes });
+  await appendFrame(log, log.lastEpoch, Buffer.from("only here"));
+  await log.close();
+  disk.at("c").inject = () => ({ code: "EIO" });
+  const newest = (await disk.list("/a")).filter(isSegmentName).toSorted().at(-1);
+  let opens = 0;
+  // An open of the journal opens it twice.
+  disk.at("a").inject = ({ kind, name }) =>
+    kind === "open" && name === newest && ++opens === 3 ? { code: "EIO" } : null;
+  const again = await open(disk, { listener });
+  expect([opens, again.committed]).toEqual([4, 61]);
+  await again.close();
 });
