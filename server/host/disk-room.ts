@@ -18,7 +18,7 @@ export interface DiskRoomOptions {
   readonly directory: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The directory does not exist any more. Called once. */
+  /** The directory does not exist any more. Called once, and once more when it was there again meanwhile. */
   readonly onGone: (error: Error) => void;
   readonly look?: (directory: string) => Promise<FileSystem>;
 }
@@ -27,6 +27,8 @@ export class DiskRoom {
   /** As it was found last; 0 before the first look. */
   freeBytes = 0;
   totalBytes = 0;
+  /** At the last look the directory did not exist. */
+  isGone = false;
   readonly #options: DiskRoomOptions;
   readonly #look: (directory: string) => Promise<FileSystem>;
   #isLow = false;
@@ -56,10 +58,11 @@ export class DiskRoom {
       const { bsize, blocks, bavail } = await this.#look(directory);
       this.totalBytes = blocks * bsize;
       this.freeBytes = bavail * bsize;
+      this.isGone = false;
     } catch (error) {
       // What cannot be looked at for now is as it was: a disk that fails is noticed by who writes to it.
-      if (!isGone(error) || this.#isStopped) return;
-      this.stop();
+      if (!isGone(error) || this.isGone || this.#isStopped) return;
+      this.isGone = true;
       return onGone(new Error(`${directory} is gone`, { cause: error }));
     }
     this.#tell();

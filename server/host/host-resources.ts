@@ -20,10 +20,10 @@ export class HostResources {
   connectionsRefused = 0;
   readonly #rooms: readonly DiskRoom[];
   readonly #log: LimitedLog;
+  #isLost = false;
 
   constructor(options: HostResourcesOptions) {
     const { directories, onGone, ...shared } = options;
-    let there = directories.length;
     this.#log = new LimitedLog(options.logger, options.clock);
     this.#rooms = directories.map(
       (directory) =>
@@ -31,9 +31,12 @@ export class HostResources {
           ...shared,
           directory,
           onGone: (error) => {
-            there--;
-            if (2 * there === directories.length - 1) onGone(error);
-            else this.#log.warn({ error }, "a directory of the journal is gone");
+            const gone = this.#rooms.filter(({ isGone }) => isGone).length;
+            if (2 * gone < directories.length) this.#log.warn({ error }, "a directory of the journal is gone");
+            else if (!this.#isLost) {
+              this.#isLost = true;
+              onGone(error);
+            }
           },
         }),
     );

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { clientConnectionsMax, descriptorLimit } from "../../../server/host/descriptors.ts";
 import { DiskRoom } from "../../../server/host/disk-room.ts";
@@ -84,7 +86,10 @@ describe("the room on the journal's disk", () => {
     disk = Object.assign(new Error("ENOENT: no such file or directory"), { code: "ENOENT" });
     await clock.advance(10 * DISK_CHECK_MS);
     expect(gone).toEqual([expect.objectContaining({ message: "/data/journal is gone" })]);
-    expect(clock.pending).toBe(0);
+    expect(room.isGone).toBe(true);
+    free(TOTAL);
+    await clock.advance(DISK_CHECK_MS);
+    expect(room.isGone).toBe(false);
   });
 
   test("is not looked at after the stop", () => {
@@ -98,6 +103,30 @@ describe("the room on the journal's disk", () => {
     expect(real.totalBytes).toBeGreaterThan(0);
     expect(real.freeBytes).toBeLessThanOrEqual(real.totalBytes);
     real.stop();
+  });
+});
+
+describe("the journal's directories", () => {
+  test("that are gone one after the other, and there again meanwhile, leave a majority", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "plinth-directories-"));
+    const directories = ["a", "b", "c"].map((name) => join(folder, name));
+    for (const directory of directories) mkdirSync(directory);
+    const lost = Promise.withResolvers<Error>();
+    const resources = new HostResources({ directories, clock, logger: logger(), onGone: lost.resolve });
+    await resources.begin();
+    const told: Promise<string> = lost.promise.then(({ message }) => message);
+    for (const directory of directories) {
+      rmdirSync(directory);
+      await resources.begin();
+      mkdirSync(directory);
+      await resources.begin();
+    }
+    expect(await Promise.race([told, Promise.resolve("none")])).toBe("none");
+    for (const directory of directories.slice(1)) rmdirSync(directory);
+    await resources.begin();
+    expect(await told).toBe(`${directories[2]} is gone`);
+    resources.stop();
+    rmSync(folder, { recursive: true });
   });
 });
 
