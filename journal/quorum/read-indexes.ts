@@ -42,8 +42,10 @@ export class ReadIndexes {
   answered(replica: number, round: number): void {
     assert(round <= this.round, "no round is answered before it begins");
     if (round > this.#answered[replica]) this.#answered[replica] = round;
+    // Each answer of a replica comes here, and mostly nobody waits.
+    if (this.#waiting.length === 0) return;
     const count = this.#answered.filter((each) => each >= this.round).length;
-    if (count < this.#quorum || this.#waiting.length === 0) return;
+    if (count < this.#quorum) return;
     const ready = this.#waiting;
     this.#waiting = this.#late;
     this.#late = [];
