@@ -19,7 +19,7 @@ export interface Won {
   readonly best: PromisedAnswer;
   /** The last index that any of them knows to be committed. */
   readonly committed: number;
-  readonly holds: Hold[];
+  readonly holds: readonly Hold[];
 }
 
 /** What one of those that have promised lets an earlier reign show: until then, this one shows nothing. */
@@ -56,7 +56,7 @@ class TakeOver {
   readonly #seen = new Map<number, number>();
   #epoch = 0;
   readonly #promised = new Map<number, PromisedAnswer>();
-  readonly #holds: Hold[] = [];
+  #holds: readonly Hold[] = [];
   #isOver = false;
   #timeout: Timer | null = null;
   #resend: Timer | null = null;
@@ -71,7 +71,11 @@ class TakeOver {
   begin(): void {
     const { peers, clock, timeoutMs } = this.#options;
     for (const peer of peers) {
-      peer.listener = { onUp: () => this.#ask(peer), onGone: (reason) => this.#lookAtGone(reason) };
+      peer.listener = {
+        onUp: () => this.#ask(peer),
+        onGone: (reason) => this.#lookAtGone(reason),
+        onReleased: (epoch) => this.#released(peer.number, epoch),
+      };
     }
     this.#timeout = Number.isFinite(timeoutMs)
       ? clock.after(timeoutMs, () => this.#fail(noQuorum(this.#troubles())))
@@ -122,7 +126,7 @@ class TakeOver {
         if (answer?.kind !== "promised" || answer.epoch !== epoch || this.#promised.has(peer.number)) return;
         this.#promised.set(peer.number, answer);
         const untilMs = clock.nowMs() + waitedFor(answer.leaseLeftMs);
-        this.#holds.push({ replica: peer.number, holder: answer.holder, untilMs });
+        this.#holds = [...this.#holds, { replica: peer.number, holder: answer.holder, untilMs }];
         if (this.#promised.size >= this.#quorum) this.#win();
       },
     );
@@ -133,8 +137,13 @@ class TakeOver {
     // Nobody else can have asked it since it was opened: an end cut a take-over short that the others have not heard of.
     this.#epoch = promised + 1;
     this.#promised.clear();
-    this.#holds.length = 0;
+    this.#holds = [];
     this.#askAll();
+  }
+
+  /** An earlier reign learns of this one by the first promise, and ends while others are asked for theirs. */
+  #released(replica: number, epoch: number): void {
+    this.#holds = this.#holds.filter((hold) => hold.replica !== replica || hold.holder !== epoch);
   }
 
   #win(): void {
