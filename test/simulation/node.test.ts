@@ -28,6 +28,16 @@ test("clocks drift by up to what they are given, each by its own", async () => {
   expect(new Set(rates).size).toBe(50);
 });
 
+test("a clock that is skewed runs so much faster, or slower", async () => {
+  const world = new World(1);
+  const nodes = [0.01, -0.01].map((skew) => new Node(world, `${skew}`, { drift: 0.001, skew }));
+  const before = nodes.map(({ clock }) => clock.nowMs());
+  await world.until(1_000);
+  const [fast, slow] = nodes.map(({ clock }, i) => (clock.nowMs() - before[i]) / 1_000);
+  expect(fast).toBeCloseTo(1.01, 2);
+  expect(slow).toBeCloseTo(0.99, 2);
+});
+
 test("turns that are due come in an order that the dice decide", async () => {
   const orders = new Set<string>();
   for (let seed = 0; seed < 50; seed++) {

@@ -13,10 +13,16 @@ export interface Stage {
   readonly replicas: readonly Machine[];
   /** Clients, whose requests go on until `settle`. */
   readonly clients: readonly string[];
+  /** Who serves answers alone for so long after it was last heard; 0: it asks each time. */
+  readonly leaseMs: number;
   /** One of those that answer, as far as anybody knows; null when there is none. */
   serving(): Machine | null;
+  /** Whether this one does, as far as it knows itself. */
+  serves(server: Machine): boolean;
   /** Makes it the one that answers, whoever does now. */
   force(server: Machine): void;
+  /** It stops serving in order, if it does serve; it runs on, and may be made to serve again. */
+  retire(server: Machine): void;
   /** Whether acknowledged writes survive this; what a system says no to, no scenario does to it. */
   survives(fault: "power" | "full" | "error"): boolean;
   /**

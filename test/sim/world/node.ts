@@ -10,6 +10,8 @@ import type { World } from "./world.ts";
 export interface NodeOptions {
   /** Its clock runs faster or slower than the world's by up to this share. */
   readonly drift?: number;
+  /** By how much it runs faster than the world's besides, or slower when that is below 0. */
+  readonly skew?: number;
   /**
    * Chance that the process is stopped just behind a look at its clock, in the middle of what it does, for up to
    * `stallMsMax`: what it then still does on that reading comes late.
@@ -49,12 +51,12 @@ export class Node implements Place {
   #outward: (() => void)[] = [];
   #onKilled: (() => void)[] = [];
 
-  constructor(world: World, name: string, { drift = 0, stallChance = 0, stallMsMax = 0 }: NodeOptions = {}) {
-    assert(drift >= 0 && drift < 1, "a clock goes forward");
+  constructor(world: World, name: string, { drift = 0, skew = 0, stallChance = 0, stallMsMax = 0 }: NodeOptions = {}) {
+    assert(drift >= 0 && drift + Math.abs(skew) < 1, "a clock goes forward");
     this.world = world;
     this.name = name;
     const originMs = world.between(0, CLOCK_ORIGIN_MS_MAX);
-    const rate = 1 + drift * world.between(-1, 1);
+    const rate = 1 + skew + drift * world.between(-1, 1);
     this.clock = {
       nowMs: () => {
         const nowMs = originMs + this.#nowMs * rate;

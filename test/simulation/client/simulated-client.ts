@@ -7,7 +7,14 @@ import type { ClientRequest, ServerAnswer } from "./messages.ts";
 
 /** Longer than a server tries. */
 const PATIENCE_MS = 400;
-const THINK_MS_MEAN = 10;
+
+export interface Habits {
+  /** From an answer to the next request. */
+  readonly thinkMsMean: number;
+  readonly putShare: number;
+}
+
+const BUSY: Habits = { thinkMsMean: 10, putShare: 0.5 };
 
 export class SimulatedClient {
   readonly node: Node;
@@ -16,6 +23,7 @@ export class SimulatedClient {
   readonly #keys: readonly string[];
   /** Where the next request goes. */
   readonly #server: () => string;
+  readonly #habits: Habits;
   #id = 0;
   #current: { readonly id: number; readonly act: Put | Get } | null = null;
   #isEnded = false;
@@ -29,12 +37,14 @@ export class SimulatedClient {
     history: History,
     keys: readonly string[],
     server: () => string,
+    habits: Habits = BUSY,
   ) {
     this.node = new Node(world, name);
     this.#network = network;
     this.#history = history;
     this.#keys = keys;
     this.#server = server;
+    this.#habits = habits;
     network.attach(this.node, (message) => this.#onAnswer(message as ServerAnswer)); // Servers send nothing else.
     this.#think();
   }
@@ -47,13 +57,13 @@ export class SimulatedClient {
 
   #think(): void {
     const { world, clock } = this.node;
-    clock.after(world.exponential(THINK_MS_MEAN), () => this.#ask());
+    clock.after(world.exponential(this.#habits.thinkMsMean), () => this.#ask());
   }
 
   #ask(): void {
     const id = this.#id++;
     const { name, world, clock } = this.node;
-    const isPut = !this.#isEnded && world.chance(0.5);
+    const isPut = !this.#isEnded && world.chance(this.#habits.putShare);
     const value = `${name}.${id}`;
     const key = world.pick(this.#keys);
     const act = isPut ? this.#history.beginPut(name, key, value) : this.#history.beginGet(name, key);

@@ -51,8 +51,11 @@ function build(world: World, acksBeforeCommit: boolean): Stage {
     servers: [machine],
     replicas: [machine],
     clients: [...clients, watcher].map(({ node }) => node.name),
+    leaseMs: 0,
     serving: () => machine,
+    serves: () => true,
     force: () => undefined,
+    retire: () => undefined,
     survives: () => true,
     async settle() {
       let left = clients.length;

@@ -1,15 +1,40 @@
 /**
  * The protocol with one mistake in it, for each rule that the protocol has: what the simulation is worth is how soon it
- * finds them. A mutation is a change of the text of one file; the changed tree is a copy that nothing else runs.
+ * finds them. A mutation is a change of the text of a file or two; the changed tree is a copy that nothing else runs.
  */
+import type { Scenario } from "../stage.ts";
+import { chairs } from "../scenarios/chairs.ts";
+import { cleanStop } from "../scenarios/clean-stop.ts";
+import { cutRestartForce } from "../scenarios/cut-restart-force.ts";
+import { figureEight } from "../scenarios/figure-eight.ts";
+import { forgottenPromise } from "../scenarios/forgotten-promise.ts";
+import { lateAnswers } from "../scenarios/late-answers.ts";
+import { lateComer } from "../scenarios/late-comer.ts";
+import { leaseEnd } from "../scenarios/lease-end.ts";
+import { overtaken } from "../scenarios/overtaken.ts";
+import { rivals } from "../scenarios/rivals.ts";
+import { rollingPower } from "../scenarios/rolling-power.ts";
+import { shortReign } from "../scenarios/short-reign.ts";
+import { split } from "../scenarios/split.ts";
+import { succession } from "../scenarios/succession.ts";
+import { thaw } from "../scenarios/thaw.ts";
 
-export interface Mutation {
-  /** The mistake, as a sentence. */
-  readonly name: string;
+export interface Change {
   /** Below `journal/`. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
+}
+
+export interface Mutation extends Change {
+  /** The mistake, as a sentence. */
+  readonly name: string;
+  /** What else it needs: another place that would make it good. */
+  readonly also?: readonly Change[];
+  /** That is aimed at it; all of them in turn without one. */
+  readonly scenario?: Scenario;
+  /** Ten times the seeds that it took, where that is soon enough for a test. */
+  readonly seedsMax?: number;
 }
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -18,36 +43,42 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/feed.ts",
     from: "this.#host.onContact(this, round, sentAtMs, answer.isGranted)",
     to: "this.#host.onContact(this, round, clock.nowMs(), answer.isGranted)",
+    scenario: lateAnswers,
   },
   {
     name: "a lease is counted on for all of its length, whatever the clocks do",
     file: "quorum/read-lease.ts",
     from: "return (leaseMs * (1 - CLOCK_DRIFT_MAX)) / (1 + CLOCK_DRIFT_MAX);",
-    to: "return leaseMs * 1.05;",
+    to: "return leaseMs;",
+    scenario: leaseEnd,
   },
   {
     name: "a lease of one replica fewer than a majority will do",
     file: "quorum/read-lease.ts",
     from: "[this.#quorum - 1]",
     to: "[Math.max(0, this.#quorum - 2)]",
+    scenario: split,
   },
   {
     name: "an answer that grants nothing renews the lease",
     file: "quorum/quorum-journal.ts",
     from: "else if (isGranted) this.#lease",
     to: "else this.#lease",
+    scenario: succession,
   },
   {
     name: "a newcomer does not wait for the lease of another",
     file: "quorum/take-over.ts",
     from: "clock.nowMs() + waitedFor(answer.leaseLeftMs)",
     to: "clock.nowMs()",
+    scenario: succession,
   },
   {
     name: "a newcomer asks for a lease while it waits for another's to end",
     file: "quorum/quorum-journal.ts",
     from: "leaseMs: () => (this.#holds.isOver ? leaseMs : 0),",
     to: "leaseMs: () => leaseMs,",
+    scenario: overtaken,
   },
   {
     name: "commits are told while another may still show what it has",
@@ -60,30 +91,35 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "replica/replica.ts",
     from: "nowMs + log.facts.leaseMsMax",
     to: "nowMs",
+    scenario: cutRestartForce,
   },
   {
     name: "a release of any reign frees the lease",
     file: "replica/replica.ts",
     from: "if (this.#holder === epoch) {",
     to: "{",
+    scenario: thaw,
   },
   {
     name: "a reign gives its lease back before its last read",
     file: "quorum/quorum-journal.ts",
-    from: "this.#lease.end();\n",
-    to: "",
+    from: "await Promise.race([this.#tellAll(), this.#change()]);",
+    to: "this.#release();\n      await Promise.race([this.#tellAll(), this.#change()]);",
+    scenario: cleanStop,
   },
   {
     name: "a request that asks for no lease becomes its holder",
     file: "replica/replica.ts",
     from: "if (leaseMs === 0 || epoch !== this.#promised) return false;",
     to: "if (leaseMs === 0) this.#holder = epoch;\n    if (leaseMs === 0 || epoch !== this.#promised) return false;",
+    scenario: overtaken,
   },
   {
     name: "beats of a lower epoch than the promised one are taken",
     file: "replica/replica.ts",
     from: "if (epoch < this.#promised) return this.#refuse(seq, answer);\n    const nowMs",
-    to: "if (epoch < this.#promised && frame !== null) return this.#refuse(seq, answer);\n    const nowMs",
+    to: "if (epoch < this.#promised && frame === null) return answer({ kind: 'durable', seq, index: this.#verified, isGranted: true });\n    if (epoch < this.#promised) return this.#refuse(seq, answer);\n    const nowMs",
+    scenario: succession,
   },
   {
     name: "frames of a lower epoch than the promised one are taken",
@@ -96,12 +132,14 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "replica/replica.ts",
     from: "} else if (facts.promised === epoch && facts.writer === this.#writer) {",
     to: "} else if (epoch > 0) {",
+    scenario: forgottenPromise,
   },
   {
     name: "a frame is answered before it is durable",
     file: "replica/replica.ts",
     from: "log.append(frame, header, (error) => (error === null ? hasFrame() : failed(error)));",
     to: "this.#verified = Math.max(this.#verified, index); answer({ kind: 'durable', seq, index, isGranted });\n      log.append(frame, header, (error) => (error === null ? end() : failed(error)));",
+    scenario: rollingPower,
   },
   {
     name: "what one replica fewer than a majority has is committed",
@@ -113,31 +151,81 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "frames of an earlier reign are committed by their count alone",
     file: "quorum/commitment.ts",
     from: "if (reached < this.#barrier || reached <= this.committed) return false;",
-    to: "if (reached <= this.committed) return false;",
+    to: "if (reached < this.#barrier - 1 || reached <= this.committed) return false;",
+    also: [
+      {
+        file: "quorum/quorum-journal.ts",
+        from: 'if (index < this.#barrier || index === this.#toldIndex) return;\n    const frame = this.#window.get(index);\n    assert(frame !== null, "what is not told yet is in the window");',
+        to: "if (index < this.#barrier - 1 || index === this.#toldIndex) return;\n    const frame = index < this.#barrier ? { lastPosition: this.appended } : this.#window.get(index);",
+      },
+    ],
+    scenario: figureEight,
   },
   {
     name: "the longest log wins, whatever its epoch",
     file: "quorum/take-over.ts",
     from: "return a.epoch === b.epoch ? a.index < b.index : a.epoch < b.epoch;",
     to: "return a.index < b.index;",
+    scenario: shortReign,
+  },
+  {
+    name: "a refused frame takes the writer no further back",
+    file: "replica/replica.ts",
+    from: "this.#log.lastUpTo(previousEpoch), index - 2));",
+    to: "this.#log.lastUpTo(previousEpoch), index - 1));",
+    scenario: shortReign,
+  },
+  {
+    name: "any log that is promised wins",
+    file: "quorum/take-over.ts",
+    from: "const best = answers.reduce((a, b) => (isBefore(a, b) ? b : a));",
+    to: "const best = answers[0];",
+    scenario: chairs,
+  },
+  {
+    name: "what one reign has verified counts for the next",
+    file: "replica/replica.ts",
+    from: "    this.#verified = this.#log.committed;\n    this.#heardAtMs",
+    to: "    this.#heardAtMs",
+    scenario: lateComer,
+  },
+  {
+    name: "what is at the disk when a promise comes is answered to its writer",
+    file: "replica/replica.ts",
+    from: "      if (epoch < this.#promised) {\n        this.#refuse(seq, answer);\n      } else {",
+    to: "      {",
+    scenario: chairs,
+  },
+  {
+    name: "a promise is given below a greater one",
+    file: "replica/replica.ts",
+    from: "if (epoch < this.#promised || (epoch === this.#promised && !isAgain)) return this.#refuse(seq, answer);",
+    to: "if (epoch === this.#promised && !isAgain) return this.#refuse(seq, answer);",
+    also: [
+      { file: "replica/replica.ts", from: 'assert(epoch > this.#promised, "promised epochs only grow");', to: "" },
+    ],
+    scenario: rivals,
   },
   {
     name: "what the writer tells to be committed is so, verified or not",
     file: "replica/replica.ts",
     from: "const known = Math.min(committed, this.#verified);",
     to: "const known = Math.min(committed, this.#log.last.index);",
+    scenario: lateComer,
   },
   {
     name: "an answer tells of the whole log, verified or not",
     file: "replica/replica.ts",
-    from: 'answer({ kind: "durable", seq, index: this.#verified, isGranted });\n      }',
-    to: 'answer({ kind: "durable", seq, index: log.last.index, isGranted });\n      }',
+    from: "index: this.#verified, isGranted",
+    to: "index: this.#log.last.index, isGranted",
+    scenario: lateComer,
   },
   {
     name: "the end of a frame cuts the log",
     file: "replica/replica.ts",
     from: "log.epochOf(index) === header.epoch)) return hasFrame();",
     to: "log.epochOf(index) === header.epoch)) { if (index < log.first || index === log.last.index) return hasFrame(); log.cutBehind(index, () => hasFrame()); return; }",
+    scenario: chairs,
   },
   {
     name: "a frame is taken wherever the log ends",
@@ -150,12 +238,15 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/frame-fetcher.ts",
     from: "const answer = await this.#ask(other.peer, from, other.matched);",
     to: "const answer = await this.#ask(other.peer, from, Number.MAX_SAFE_INTEGER);",
+    also: [{ file: "quorum/frame-fetcher.ts", from: " && matched >= index)", to: ")" }],
+    scenario: chairs,
   },
   {
     name: "an epoch is promised to two",
     file: "replica/replica.ts",
     from: "const isAgain = epoch === this.#promised && writer === this.#writer;",
     to: "const isAgain = epoch === this.#promised;",
+    scenario: rivals,
   },
   {
     name: "a fenced writer goes on",
@@ -168,6 +259,42 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/read-indexes.ts",
     from: "filter((each) => each >= this.round)",
     to: "filter((each) => each >= this.round - 1)",
+    scenario: lateAnswers,
+  },
+  {
+    name: "reads that come during a round are answered with it",
+    file: "quorum/read-indexes.ts",
+    from: "this.#late.push(tell);",
+    to: "this.#waiting.push(tell);",
+    scenario: lateAnswers,
+  },
+  {
+    name: "a read index is confirmed by one replica fewer than a majority",
+    file: "quorum/read-indexes.ts",
+    from: "if (count < this.#quorum ||",
+    to: "if (count < this.#quorum - 1 ||",
+    scenario: split,
+  },
+  {
+    name: "a read is answered by a clock that was read before it came",
+    file: "quorum/quorum-journal.ts",
+    from: "this.#lease.isValidAt(this.#options.clock.nowMs())) return true",
+    to: "this.#lease.isValidAt(this.seenMs ?? Number.POSITIVE_INFINITY)) return true",
+    also: [
+      {
+        file: "quorum/quorum-journal.ts",
+        from: "for (const feed of this.#feeds) feed.beat(nowMs - beatMs / 2);",
+        to: "this.seenMs = nowMs;\n    for (const feed of this.#feeds) feed.beat(nowMs - beatMs / 2);",
+      },
+    ],
+    scenario: leaseEnd,
+  },
+  {
+    name: "what waits for a round is shown when the reign has ended",
+    file: "quorum/read-indexes.ts",
+    from: "for (const tell of waiting) tell(failure);",
+    to: "for (const tell of waiting) tell(null);",
+    scenario: split,
   },
   {
     name: "reads are answered without a lease and without a majority",

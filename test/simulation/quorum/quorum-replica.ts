@@ -15,11 +15,13 @@ const RETRY_MS = 20;
 
 /** What goes to a replica, and what comes back. */
 export interface Asked {
+  /** The sender's number of its connection: on a later one, no answer to an earlier one comes. */
+  readonly link: number;
   readonly request: ReplicaRequest;
 }
 
 export type Answered =
-  | { readonly zone: string; readonly answer: ReplicaAnswer }
+  | { readonly zone: string; readonly link: number; readonly answer: ReplicaAnswer }
   | { readonly zone: string; readonly released: number };
 
 export class QuorumReplica {
@@ -73,9 +75,9 @@ export class QuorumReplica {
     const { name } = this.#node;
     this.host = host;
     this.#network.attach(this.#node, (message, from) => {
-      const { request } = message as Asked; // Nothing else is sent to a replica.
+      const { link, request } = message as Asked; // Nothing else is sent to a replica.
       this.#senders.add(from);
-      host.handle(request, (answer) => this.#network.send(this.#node, from, { zone: name, answer }));
+      host.handle(request, (answer) => this.#network.send(this.#node, from, { zone: name, link, answer }));
     });
   }
 }

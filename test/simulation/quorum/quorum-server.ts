@@ -56,10 +56,12 @@ export class QuorumServer {
   /** Appended, not committed. */
   #pending: Waiting[] = [];
   #peers: readonly Peer[] = [];
+  #links = 0;
   readonly #byZone = new Map<string, (message: Answered) => void>();
   #standby: Standby | null = null;
   /** Null while it does not serve. */
   #journal: QuorumJournal | null = null;
+  #endReign = (): void => undefined;
 
   constructor(node: Node, network: Network, zones: readonly string[], times: Times) {
     this.#node = node;
@@ -82,8 +84,8 @@ export class QuorumServer {
   }
 
   /** Gives the reign up in order: the next one need not wait. */
-  async stop(): Promise<void> {
-    await this.#journal?.close();
+  retire(): void {
+    this.#journal?.close().then(this.#endReign, (error: unknown) => this.#node.world.fail(error));
   }
 
   async #run(): Promise<never> {
@@ -107,13 +109,14 @@ export class QuorumServer {
     this.#peers = this.#zones.map(
       (zone, i) =>
         new Peer(i, zone, false, (listener) => {
+          const link = ++this.#links;
           this.#byZone.set(zone, (message) => {
-            if ("answer" in message) listener.onAnswer(message.answer);
-            else listener.onReleased(message.released);
+            if ("released" in message) listener.onReleased(message.released);
+            else if (message.link === link) listener.onAnswer(message.answer);
           });
           turns.later(() => listener.onUp(true, null));
           return {
-            send: (request) => this.#network.send(this.#node, zone, { request }),
+            send: (request) => this.#network.send(this.#node, zone, { link, request }),
             close: () => void this.#byZone.delete(zone),
           };
         }),
@@ -136,6 +139,7 @@ export class QuorumServer {
     const won = await takeOver({ peers, clock, writer: this.#writer, timeoutMs, resendMs: electionMs / 10 });
     world.note(`${name} has won epoch ${won.epoch}`);
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    this.#endReign = end;
     const journal = new QuorumJournal(
       {
         peers,

@@ -10,19 +10,32 @@ import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
 import { checkHistory } from "../../sim/world/history-check.ts";
 import type { Write } from "../../sim/world/history.ts";
 import { History } from "../../sim/world/history.ts";
+import type { MachineOptions } from "../../sim/world/machine.ts";
 import { Machine } from "../../sim/world/machine.ts";
 import { Network } from "../../sim/world/network.ts";
 import type { World } from "../../sim/world/world.ts";
+import type { Habits } from "../client/simulated-client.ts";
 import { SimulatedClient } from "../client/simulated-client.ts";
 import { SimulatedWatcher } from "../client/simulated-watcher.ts";
 import type { System } from "../stage.ts";
 import { QuorumReplica } from "./quorum-replica.ts";
+import type { Times } from "./quorum-server.ts";
 import { QuorumServer } from "./quorum-server.ts";
 
 const CLIENTS = 5;
 const KEYS = ["a", "b", "c"];
-const TIMES = { leaseMs: 300, electionMs: 350, beatMs: 50 };
-const PROCESS = { drift: 0.02, stallChance: 0.0005, stallMsMax: 600 };
+const LEASE: Times = { leaseMs: 300, electionMs: 350, beatMs: 50 };
+/** It has mostly run out: reads ask a majority, and who takes over hardly waits. */
+const SHORT_LEASE: Times = { ...LEASE, leaseMs: 20 };
+/** Two clocks are far apart when it ends. */
+const LONG_LEASE: Times = { leaseMs: 1_000, electionMs: 1_100, beatMs: 50 };
+/** In some worlds the clocks of servers and replicas are nearly as far apart as they may. */
+const SKEW = { share: 0.25, drift: 0.002, skew: 0.022 };
+const PROCESS = { drift: 0.024, stallChance: 0.0005, stallMsMax: 600 };
+/** Who reads alone never waits for a write that is not committed, and so asks an old writer for as long as that answers. */
+const PUT_SHARES = [0.5, 0.5, 0.1, 0];
+/** In a quiet world a writer knows by its beats alone what it knows. */
+const THINK_MS = [10, 10, 10, 50];
 /** Without faults somebody answers by then. */
 const SETTLE_MS = 30_000;
 
@@ -33,11 +46,21 @@ export function quorumSystem(): System {
 function build(world: World): ReturnType<System["build"]> {
   const network = new Network(world);
   const history = new History(world);
+  const times = world.pick([LEASE, LEASE, LEASE, SHORT_LEASE, LONG_LEASE]);
+  const thinkMsMean = world.pick(THINK_MS);
+  const isSkewed = world.chance(SKEW.share);
+  const process = (sign: number): MachineOptions =>
+    isSkewed ? { ...PROCESS, drift: SKEW.drift, skew: sign * SKEW.skew } : PROCESS;
   const zones = names("zone", world.pick([3, 3, 3, 5]));
   const running = new Map<string, QuorumReplica>();
   const replicas = zones.map(
     (zone) =>
-      new Machine(world, zone, (node, disk) => void running.set(zone, new QuorumReplica(node, disk, network)), PROCESS),
+      new Machine(
+        world,
+        zone,
+        (node, disk) => void running.set(zone, new QuorumReplica(node, disk, network)),
+        process(1),
+      ),
   );
   const serving = new Map<string, QuorumServer>();
   const servers = names("server", world.integer(2, 3)).map(
@@ -45,28 +68,41 @@ function build(world: World): ReturnType<System["build"]> {
       new Machine(
         world,
         name,
-        (node) => void serving.set(name, new QuorumServer(node, network, zones, TIMES)),
-        PROCESS,
+        (node) => void serving.set(name, new QuorumServer(node, network, zones, times)),
+        process(-1),
       ),
   );
   for (const machine of [...replicas, ...servers]) machine.start();
   const isServing = ({ name, node }: Machine): boolean => node !== null && serving.get(name)?.isServing === true;
+  const staysShare = world.pick([0, 0.95]);
   /** One of those that think they serve, right or wrong; else any. */
-  const server = (): string => {
+  const server = (): Machine => {
     const some = servers.filter((each) => isServing(each));
-    return world.pick(some.length > 0 && world.chance(0.9) ? some : servers).name;
+    return world.pick(some.length > 0 && world.chance(0.9) ? some : servers);
   };
-  const clients = names("client", CLIENTS).map(
-    (name) => new SimulatedClient(world, name, network, history, KEYS, server),
-  );
-  const watcher = new SimulatedWatcher(world, "watcher", network, history, server);
+  /** As a client with a connection does it: mostly the one that it asked before, while that serves. */
+  const sameServer = (): (() => string) => {
+    let last: Machine | null = null;
+    return () => {
+      if (last === null || !isServing(last) || !world.chance(staysShare)) last = server();
+      return last.name;
+    };
+  };
+  const clients = names("client", CLIENTS).map((name, i) => {
+    const habits: Habits = { thinkMsMean, putShare: i === 0 ? 0.5 : world.pick(PUT_SHARES) };
+    return new SimulatedClient(world, name, network, history, KEYS, sameServer(), habits);
+  });
+  const watcher = new SimulatedWatcher(world, "watcher", network, history, () => server().name);
   return {
     world,
     network,
     servers,
     replicas,
     clients: [...clients.map(({ node }) => node.name), watcher.node.name],
+    leaseMs: times.leaseMs,
     serving: () => servers.find((each) => isServing(each)) ?? null,
+    serves: isServing,
+    retire: ({ name, node }) => void node?.after(0, "turn", () => serving.get(name)?.retire()),
     force: ({ name, node }) => void node?.after(0, "turn", () => serving.get(name)?.force()),
     survives: (fault) => fault === "power" || fault === "full" || fault === "error",
     async settle() {
@@ -75,6 +111,9 @@ function build(world: World): ReturnType<System["build"]> {
       const untilMs = world.nowMs + SETTLE_MS;
       await world.until(() => left === 0 || world.nowMs > untilMs);
       if (left > 0) throw new Error("nobody answers, and all faults are over");
+      const isOne = (): boolean => servers.filter((each) => isServing(each)).length === 1;
+      await world.until(() => isOne() || world.nowMs > untilMs);
+      if (!isOne()) throw new Error("there is not one that serves, and all faults are over");
       for (const zone of zones) {
         const host = running.get(zone)?.host;
         host?.verify();

@@ -56,8 +56,11 @@ function build(world: World, count: number, mistakes: Mistakes): ReturnType<Syst
     servers,
     replicas,
     clients: clients.map(({ node }) => node.name),
+    leaseMs: 0,
     serving: () => preferred,
+    serves: (each) => each === preferred,
     force: (chosen) => (preferred = chosen),
+    retire: () => undefined,
     survives: () => true,
     async settle() {
       // A replica whose disk failed says nothing until it starts again.

@@ -15,12 +15,14 @@ export const cutRestartForce: Scenario = {
       const majority = world.shuffled(replicas).slice(0, Math.floor(replicas.length / 2) + 1);
       network.setWeather({ heldByCut: world.pick([0, 0.5, 1]) });
       const isBothWays = world.chance(0.5);
-      for (const { name } of majority) {
+      // Where all are, nobody is left that knows what they have forgotten, and none that tells the first of the second.
+      const chosen = world.chance(0.5) ? majority : replicas;
+      for (const { name } of chosen) {
         network.cut(writer.name, name);
         if (isBothWays) network.cut(name, writer.name);
       }
       await world.until(world.nowMs + world.between(0, 100));
-      for (const replica of majority) {
+      for (const replica of chosen) {
         replica.stop(stage.survives("power") && world.chance(0.5) ? "power" : "kill");
         await world.until(world.nowMs + world.between(0, 5));
         replica.start();

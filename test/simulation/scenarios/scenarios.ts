@@ -1,12 +1,23 @@
 /** All scenarios, by name. */
 import type { Scenario } from "../stage.ts";
 import { calm } from "./calm.ts";
+import { chairs } from "./chairs.ts";
+import { cleanStop } from "./clean-stop.ts";
 import { cutRestartForce } from "./cut-restart-force.ts";
+import { figureEight } from "./figure-eight.ts";
+import { forgottenPromise } from "./forgotten-promise.ts";
+import { lateAnswers } from "./late-answers.ts";
+import { lateComer } from "./late-comer.ts";
+import { leaseEnd } from "./lease-end.ts";
+import { overtaken } from "./overtaken.ts";
 import { pausedWriter } from "./paused-writer.ts";
 import { randomFaults } from "./random.ts";
 import { rivals } from "./rivals.ts";
 import { rollingPower } from "./rolling-power.ts";
+import { shortReign } from "./short-reign.ts";
 import { split } from "./split.ts";
+import { succession } from "./succession.ts";
+import { thaw } from "./thaw.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   randomFaults,
@@ -15,5 +26,16 @@ export const SCENARIOS: readonly Scenario[] = [
   cutRestartForce,
   pausedWriter,
   rollingPower,
+  leaseEnd,
+  succession,
+  overtaken,
+  thaw,
+  cleanStop,
+  forgottenPromise,
+  lateComer,
+  lateAnswers,
+  shortReign,
+  figureEight,
+  chairs,
   calm,
 ];
