@@ -49,9 +49,11 @@ export async function findMutation(
 }
 
 function run(args: readonly string[]): Promise<Found | null> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     execFile(process.execPath, args, { encoding: "utf8" }, (error, stdout, stderr) => {
       if (error === null) return resolve(null);
+      // A change that does not run is no mistake found.
+      if (/SyntaxError|ReferenceError|ERR_MODULE_NOT_FOUND/.test(stderr)) return reject(new Error(stderr));
       const seeds = Number([...stdout.matchAll(/^(\d+) seeds in/gm)].at(-1)?.[1]);
       const pattern = /^(?:(?:revision|order|stale|lost|failed|fork|watch): .*|.*Error.*)$/m;
       resolve({ seeds, violation: (pattern.exec(stderr)?.[0] ?? stderr).slice(0, TEXT_MAX) });

@@ -33,7 +33,7 @@ export interface Mutation extends Change {
   readonly also?: readonly Change[];
   /** That is aimed at it; all of them in turn without one. */
   readonly scenario?: Scenario;
-  /** Ten times the seeds that it took, where that is soon enough for a test. */
+  /** At least ten times what the slowest of three runs needed, where that is soon enough for a test. */
   readonly seedsMax?: number;
 }
 
@@ -44,6 +44,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "this.#host.onContact(this, round, sentAtMs, answer.isGranted)",
     to: "this.#host.onContact(this, round, clock.nowMs(), answer.isGranted)",
     scenario: lateAnswers,
+    seedsMax: 30,
   },
   {
     name: "a lease is counted on for all of its length, whatever the clocks do",
@@ -72,6 +73,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "clock.nowMs() + waitedFor(answer.leaseLeftMs)",
     to: "clock.nowMs()",
     scenario: succession,
+    seedsMax: 150,
   },
   {
     name: "a newcomer asks for a lease while it waits for another's to end",
@@ -85,6 +87,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/quorum-journal.ts",
     from: "if (!this.#holds.isOver) return;\n    const { committed: index }",
     to: "const { committed: index }",
+    seedsMax: 270,
   },
   {
     name: "a restart forgets the lease",
@@ -99,6 +102,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "if (this.#holder === epoch) {",
     to: "{",
     scenario: thaw,
+    seedsMax: 270,
   },
   {
     name: "a reign gives its lease back before its last read",
@@ -106,6 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "await Promise.race([this.#tellAll(), this.#change()]);",
     to: "this.#release();\n      await Promise.race([this.#tellAll(), this.#change()]);",
     scenario: cleanStop,
+    seedsMax: 190,
   },
   {
     name: "a request that asks for no lease becomes its holder",
@@ -120,12 +125,14 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "if (epoch < this.#promised) return this.#refuse(seq, answer);\n    const nowMs",
     to: "if (epoch < this.#promised && frame === null) return answer({ kind: 'durable', seq, index: this.#verified, isGranted: true });\n    if (epoch < this.#promised) return this.#refuse(seq, answer);\n    const nowMs",
     scenario: succession,
+    seedsMax: 30,
   },
   {
     name: "frames of a lower epoch than the promised one are taken",
     file: "replica/replica.ts",
     from: "if (epoch < this.#promised)",
     to: "if (epoch < -1)",
+    seedsMax: 30,
   },
   {
     name: "a promise is answered before it is durable",
@@ -133,6 +140,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "} else if (facts.promised === epoch && facts.writer === this.#writer) {",
     to: "} else if (epoch > 0) {",
     scenario: forgottenPromise,
+    seedsMax: 80,
   },
   {
     name: "a frame is answered before it is durable",
@@ -146,6 +154,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/commitment.ts",
     from: "if (count >= this.quorum) reached = candidate;",
     to: "if (count >= this.quorum - 1) reached = candidate;",
+    seedsMax: 80,
   },
   {
     name: "frames of an earlier reign are committed by their count alone",
@@ -167,6 +176,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "return a.epoch === b.epoch ? a.index < b.index : a.epoch < b.epoch;",
     to: "return a.index < b.index;",
     scenario: shortReign,
+    seedsMax: 270,
   },
   {
     name: "a refused frame takes the writer no further back",
@@ -181,6 +191,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "const best = answers.reduce((a, b) => (isBefore(a, b) ? b : a));",
     to: "const best = answers[0];",
     scenario: chairs,
+    seedsMax: 30,
   },
   {
     name: "what one reign has verified counts for the next",
@@ -188,6 +199,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "    this.#verified = this.#log.committed;\n    this.#heardAtMs",
     to: "    this.#heardAtMs",
     scenario: lateComer,
+    seedsMax: 30,
   },
   {
     name: "what is at the disk when a promise comes is answered to its writer",
@@ -205,6 +217,7 @@ export const MUTATIONS: readonly Mutation[] = [
       { file: "replica/replica.ts", from: 'assert(epoch > this.#promised, "promised epochs only grow");', to: "" },
     ],
     scenario: rivals,
+    seedsMax: 90,
   },
   {
     name: "what the writer tells to be committed is so, verified or not",
@@ -212,6 +225,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "const known = Math.min(committed, this.#verified);",
     to: "const known = Math.min(committed, this.#log.last.index);",
     scenario: lateComer,
+    seedsMax: 30,
   },
   {
     name: "an answer tells of the whole log, verified or not",
@@ -219,6 +233,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "index: this.#verified, isGranted",
     to: "index: this.#log.last.index, isGranted",
     scenario: lateComer,
+    seedsMax: 270,
   },
   {
     name: "the end of a frame cuts the log",
@@ -226,12 +241,14 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "log.epochOf(index) === header.epoch)) return hasFrame();",
     to: "log.epochOf(index) === header.epoch)) { if (index < log.first || index === log.last.index) return hasFrame(); log.cutBehind(index, () => hasFrame()); return; }",
     scenario: chairs,
+    seedsMax: 130,
   },
   {
     name: "a frame is taken wherever the log ends",
     file: "replica/replica.ts",
     from: "log.epochOf(index - 1) !== header.previousEpoch) {",
     to: "false) {",
+    seedsMax: 80,
   },
   {
     name: "a replica is asked for frames that the reign may not have",
@@ -240,6 +257,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "const answer = await this.#ask(other.peer, from, Number.MAX_SAFE_INTEGER);",
     also: [{ file: "quorum/frame-fetcher.ts", from: " && matched >= index)", to: ")" }],
     scenario: chairs,
+    seedsMax: 120,
   },
   {
     name: "an epoch is promised to two",
@@ -247,12 +265,14 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "const isAgain = epoch === this.#promised && writer === this.#writer;",
     to: "const isAgain = epoch === this.#promised;",
     scenario: rivals,
+    seedsMax: 90,
   },
   {
     name: "a fenced writer goes on",
     file: "quorum/feed.ts",
     from: 'else if (answer.kind === "refused" && answer.promised > epoch)',
     to: 'else if (answer.kind === "refused" && answer.promised < epoch)',
+    seedsMax: 30,
   },
   {
     name: "a read index is confirmed by an earlier round",
@@ -274,6 +294,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "if (count < this.#quorum ||",
     to: "if (count < this.#quorum - 1 ||",
     scenario: split,
+    seedsMax: 180,
   },
   {
     name: "a read is answered by a clock that was read before it came",

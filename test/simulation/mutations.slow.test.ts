@@ -1,0 +1,18 @@
+/** The simulation finds mistakes: each of these in a copy of the tree, and seeds that nobody chose until one shows it. */
+import process from "node:process";
+import { describe, expect, test } from "vitest";
+import { findMutation } from "./quorum/find-mutation.ts";
+import { MUTATIONS } from "./quorum/mutations.ts";
+
+const FIRST = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+
+describe.concurrent(`from seed ${FIRST} on the simulation finds it, when`, () => {
+  for (const mutation of MUTATIONS) {
+    const { name, seedsMax } = mutation;
+    if (seedsMax === undefined) continue;
+    test(name, { timeout: 60_000 + seedsMax * 1_000 }, async () => {
+      const found = await findMutation(mutation, { first: FIRST, count: seedsMax });
+      expect(found, `seeds ${FIRST} to ${FIRST + seedsMax - 1}`).not.toBeNull();
+    });
+  }
+});
