@@ -255,7 +255,10 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/frame-fetcher.ts",
     from: "const answer = await this.#ask(other.peer, from, other.matched);",
     to: "const answer = await this.#ask(other.peer, from, Number.MAX_SAFE_INTEGER);",
-    also: [{ file: "quorum/frame-fetcher.ts", from: " && matched >= index)", to: ")" }],
+    also: [
+      { file: "quorum/frame-fetcher.ts", from: " && matched >= index)", to: ")" },
+      { file: "quorum/frame-fetcher.ts", from: " || b.matched - a.matched", to: "" },
+    ],
     scenario: chairs,
     seedsMax: 120,
   },
@@ -291,8 +294,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a read index is confirmed by one replica fewer than a majority",
     file: "quorum/read-indexes.ts",
-    from: "if (count < this.#quorum ||",
-    to: "if (count < this.#quorum - 1 ||",
+    from: "if (count < this.#quorum) return;",
+    to: "if (count < this.#quorum - 1) return;",
     scenario: split,
     seedsMax: 180,
   },
