@@ -99,7 +99,9 @@ export class FrameArena {
   readonly #blockBytes: number;
   #current: Block | null = null;
   #offset = 0;
+  /** The one given back last is taken first. */
   readonly #spare: Block[] = [];
+  #made = 0;
 
   /** @param frameBytesMax of a frame, unless one record needs more */
   constructor(frameBytesMax: number) {
@@ -111,13 +113,7 @@ export class FrameArena {
   open(recordBytes: number): Frame {
     const needed = bytesFor(recordBytes);
     if (needed > this.#blockBytes) return new Frame(this, new Block(needed), 0, needed);
-    let block = this.#current;
-    if (
-      block === null ||
-      block.bytes.length - this.#offset < Math.max(needed, Math.min(FRAME_ROOM_BYTES_MIN, this.#blockBytes))
-    ) {
-      block = this.#next();
-    }
+    const block = this.#blockFor(needed);
     return new Frame(this, block, this.#offset, block.bytes.length - this.#offset);
   }
 
@@ -135,10 +131,23 @@ export class FrameArena {
     else if (this.#spare.length < SPARE_BLOCKS_MAX) this.#spare.push(block);
   }
 
-  #next(): Block {
+  /**
+   * A block that nobody reads, rather than the rest of the one in use: its beginning is where the caches are warm. Only when
+   * there is none, as frames are kept for a replica that lies behind, one block takes many frames.
+   */
+  #blockFor(needed: number): Block {
     const last = this.#current;
+    if (last !== null && last.held === 0) {
+      this.#offset = 0;
+      return last;
+    }
+    const roomMin = Math.max(needed, Math.min(FRAME_ROOM_BYTES_MIN, this.#blockBytes));
+    const hasRoom = last !== null && last.bytes.length - this.#offset >= roomMin;
+    const spare = this.#spare.pop();
+    if (spare === undefined && hasRoom && this.#made >= SPARE_BLOCKS_MAX) return last;
+    if (spare === undefined) this.#made++;
     this.#offset = 0;
-    this.#current = last?.held === 0 ? last : (this.#spare.pop() ?? new Block(this.#blockBytes));
+    this.#current = spare ?? new Block(this.#blockBytes);
     return this.#current;
   }
 }
