@@ -438,7 +438,8 @@ export class QuorumJournal implements Journal {
     this.#stop(error);
     // At once: it lets the next one show what it has.
     this.#release();
-    this.#options.listener.onFailed(error);
+    // Who waits for the reign to begin is told there, and there is none yet to tell of.
+    if (!this.#isSettling) this.#options.listener.onFailed(error);
     this.#wake();
   }
 
