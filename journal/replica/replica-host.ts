@@ -2,37 +2,21 @@
  * Keeps one replica going: opens its directory, and opens it again when a write has failed, as nothing is written any more
  * to a file that failed once. Meanwhile whoever asks is told why it does not answer.
  */
-import type { AcceptLoss } from "../journal.ts";
 import { JournalError } from "../journal.ts";
 import { closed, ioError } from "../journal-errors.ts";
 import { REOPEN_MAX_MS, REOPEN_MIN_MS } from "../limits.ts";
-import type { Clock, Timer } from "../time.ts";
-import type { DirectoryLog } from "./directory-log.ts";
+import type { Timer } from "../time.ts";
+import type { DirectoryLog, DirectoryLogOptions } from "./directory-log.ts";
 import { openDirectoryLog } from "./directory-log.ts";
-import type { Disk } from "./disk.ts";
 import type { ReplicaRequest } from "./messages.ts";
 import type { Answer } from "./replica.ts";
 import { Replica } from "./replica.ts";
 import { RoomReserve } from "./room-reserve.ts";
 
-export interface ReplicaHostOptions {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  /** Absolute. Made when it is missing, and locked while it is open. */
-  readonly directory: string;
-  readonly segmentBytes: number;
-  /** The cluster that the directory must belong to, or null to take it as it is found. */
-  readonly clusterId: string | null;
-  /** What a new directory is made for. */
-  readonly newClusterId: string;
-  readonly newSalt: number;
-  readonly newReplicaId: number;
+/** Of the directory, as its log takes it; absolute. */
+export interface ReplicaHostOptions extends Omit<DirectoryLogOptions, "reserve" | "beginning"> {
   /** When it fails it is opened again by itself; else it is gone, and somebody else decides. */
   readonly reopens: boolean;
-  /** A replica was made here once: an empty or missing directory is refused. */
-  readonly mustExist: boolean;
-  /** Null to refuse a loss. */
-  readonly acceptLoss: AcceptLoss | null;
   /** Why one that is opened later has no part in the journal, if so; asked when it is open. Unless given, none has not. */
   readonly refusal?: (log: DirectoryLog) => JournalError | null;
   readonly listener: ReplicaHostListener;
