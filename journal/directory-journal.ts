@@ -1,22 +1,22 @@
-/** The journal on one directory: a record is committed when it is durable there. */
+/** The journal on one directory: a record is committed when it is durable there. Nobody else can write it while it is open. */
 import assert from "node:assert/strict";
 import { randomBytes, randomInt } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { carryOver } from "./carry-over.ts";
 import type { AcceptLoss, JournalListener } from "./journal.ts";
-import { JournalError } from "./journal.ts";
 import { ioError } from "./journal-errors.ts";
 import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
+import type { LocalReplicas } from "./local-store.ts";
+import { LocalStore } from "./local-store.ts";
 import { LocalReplica } from "./quorum/local-replica.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
-import { localReign } from "./quorum/local-reign.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
 import { proveRoom } from "./replica/replica-host.ts";
 import { RoomReserve } from "./replica/room-reserve.ts";
 import type { Clock, Turns } from "./time.ts";
 
-export interface DirectoryJournalOptions {
+export interface DirectoryStoreOptions {
   /** Made when it is missing. It is locked while it is open: two writers in one directory destroy the journal. */
   readonly directory: string;
   /**
@@ -28,7 +28,6 @@ export interface DirectoryJournalOptions {
   readonly mustExist?: boolean;
   /** Every loss is refused unless given. */
   readonly acceptLoss?: AcceptLoss;
-  readonly listener: JournalListener;
   /** 32 hex digits. A new journal is made for it (for a random one without), an existing one must belong to it. */
   readonly clusterId?: string;
   /** Size of the files from now on; 64 MiB unless given. */
@@ -47,20 +46,23 @@ export interface DirectoryJournalOptions {
   readonly wallMs: () => number;
 }
 
+export interface DirectoryJournalOptions extends DirectoryStoreOptions {
+  readonly listener: JournalListener;
+}
+
 /** There is one; messages of the disk name the path. */
 const ZONE = "a";
 
 /**
- * Opens the journal in a directory: checks what is there, cuts the torn end that a crash may have left, and begins a new
- * epoch durably. All records found are committed then; the listener hears only of those appended later.
+ * Opens the journal in a directory: checks what is there, and cuts the torn end that a crash may have left.
  *
  * @throws JournalError `ERR_JOURNAL_CORRUPT` for damage no crash explains, `ERR_JOURNAL_FORMAT` for files of another
  *   format version, `ERR_JOURNAL_CLUSTER` for files of another cluster, `ERR_JOURNAL_INCOMPLETE` when a file that was made
  *   is missing, `ERR_JOURNAL_LOCKED` when another owner has it open, `ERR_JOURNAL_IO` when the disk fails
  */
-export async function openDirectoryJournal(options: DirectoryJournalOptions): Promise<QuorumJournal> {
+export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<LocalStore> {
   const { disk = nodeDisk, clock, turns, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
-  const { mustExist = false, acceptLoss = null, isAgain = false } = options;
+  const { mustExist = false, acceptLoss = null, isAgain = false, onCarriedOver } = options;
   assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
@@ -69,24 +71,30 @@ export async function openDirectoryJournal(options: DirectoryJournalOptions): Pr
     newSalt: randomInt(1, 2 ** 32),
     newReplicaId: randomInt(1, 2 ** 48 - 1),
   };
-  const common = { disk, clock, directory, segmentBytes, clusterId, ...made, mustExist, acceptLoss };
-  const { onCarriedOver } = options;
-  if (onCarriedOver !== undefined) {
-    const older = dirname(directory);
-    await carryOver({ ...common, older, onCarriedOver }).catch((error: unknown) => {
-      throw ioError(older, "carrying the journal over", error);
-    });
-  }
+  const common = { disk, clock, directory, segmentBytes, clusterId, ...made, acceptLoss };
   const reserve = new RoomReserve(disk, directory, segmentBytes);
-  if (isAgain) await proveRoom(reserve, directory);
-  const begin = async (): Promise<QuorumJournal> => {
-    const replica = await LocalReplica.open({ ...common, turns, zone: ZONE, reopens: false });
-    return localReign([replica], { ...options, salt: replica.log.salt, segmentBytes });
+  const open = async (isOpenedAgain: boolean): Promise<LocalReplicas> => {
+    // A journal of a former format is carried over once.
+    if (onCarriedOver !== undefined && !isOpenedAgain) {
+      const older = dirname(directory);
+      await carryOver({ ...common, mustExist, older, onCarriedOver }).catch((error: unknown) => {
+        throw ioError(older, "carrying the journal over", error);
+      });
+    }
+    if (isAgain || isOpenedAgain) await proveRoom(reserve, directory);
+    const replica = await LocalReplica.open({
+      ...common,
+      mustExist: mustExist || isOpenedAgain,
+      turns,
+      zone: ZONE,
+      reopens: false,
+    });
+    return { clusterId: replica.log.clusterId, salt: replica.log.salt, replicas: [replica] };
   };
-  return begin().catch(async (error: unknown) => {
-    if (!(error instanceof JournalError && error.isNoRoom)) throw error;
-    // What was set aside is for this.
-    await reserve.release().catch(() => false);
-    return begin();
-  });
+  return LocalStore.open({ ...options, segmentBytes, open, giveRoom: () => reserve.release() });
+}
+
+/** Opens the journal in a directory, and begins a new epoch durably. */
+export async function openDirectoryJournal(options: DirectoryJournalOptions): Promise<QuorumJournal> {
+  return (await openDirectoryStore(options)).takeOver(options.listener);
 }

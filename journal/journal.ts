@@ -57,10 +57,54 @@ export interface Journal extends JournalReader {
    */
   append(record: Uint8Array): number;
 
+  /**
+   * Whether what was executed may be shown to who asked before this call: no other reign can have committed anything since.
+   * Where that is not certain the answer is false, and `tell` is called in a later turn: with null when it is, or with the
+   * reason why it will not be. A reign that is over tells so at once.
+   */
+  confirm(tell: (failure: JournalError | null) => void): boolean;
+
   /** Allows the journal to forget records before `position`. Whole segments go; later records stay readable. */
   trim(position: number): Promise<void>;
 
   /** Waits for what was appended to be committed (or to have failed), then releases files and locks. */
+  close(): Promise<void>;
+}
+
+/**
+ * A journal that this process may read, wait for and write, wherever its replicas are. It is open from the beginning to the
+ * end of the process; reigns begin and end meanwhile.
+ */
+export interface JournalStore {
+  /** 32 hex digits: that of the journal that was found, or made. */
+  readonly clusterId: string;
+  /** Position of the last record that is known here to be committed, whoever wrote it; 0 when none is known yet. */
+  readonly committed: number;
+
+  /**
+   * What others commit, from `position` on, until the signal aborts: for who waits as a standby. It takes no reign and
+   * disturbs no one, goes on by itself when replicas come and go, and never yields what is not committed. Where nobody else
+   * can write it only waits.
+   *
+   * @throws JournalError code `ERR_TRIMMED` when no replica reaches back so far
+   */
+  follow(position: number, signal: AbortSignal): AsyncIterable<RecordRun>;
+
+  /**
+   * Resolves to true when nobody writes, and to false when the signal aborts before that. Looking disturbs no one. At once
+   * where nobody else can write.
+   */
+  untilVacant(signal: AbortSignal): Promise<boolean>;
+
+  /**
+   * Begins a reign, whoever writes, and resolves when it may serve: all records found are committed then, and the listener
+   * hears only of those appended later. One reign at a time: the one before is closed.
+   *
+   * @throws JournalError what keeps it from beginning; with `isPassing` when another attempt may succeed
+   */
+  takeOver(listener: JournalListener): Promise<Journal>;
+
+  /** Releases all that the store has open. Its reign is closed before. */
   close(): Promise<void>;
 }
 

@@ -15,9 +15,9 @@ import { JournalError } from "./journal.ts";
 import { incomplete, ioError } from "./journal-errors.ts";
 import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import { majorityOf } from "./quorum/commitment.ts";
+import { LocalStore } from "./local-store.ts";
 import type { LocalReplicaOptions } from "./quorum/local-replica.ts";
 import { LocalReplica } from "./quorum/local-replica.ts";
-import { localReign } from "./quorum/local-reign.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
 import type { DirectoryLog } from "./replica/directory-log.ts";
 import type { Disk } from "./replica/disk.ts";
@@ -34,12 +34,11 @@ export interface ZoneDirectory {
   readonly directory: string;
 }
 
-export interface ZonesJournalOptions {
+export interface ZonesStoreOptions {
   /** Three or five, each in another zone and another directory. */
   readonly zones: readonly ZoneDirectory[];
   /** A journal was made here once, so none is made; false unless given. */
   readonly mustExist?: boolean;
-  readonly listener: JournalListener;
   /** 32 hex digits. A new journal is made for it, an existing one must belong to it. */
   readonly clusterId: string;
   /** Size of the files from now on; 64 MiB unless given. */
@@ -57,30 +56,44 @@ export interface ZonesJournalOptions {
   readonly wallMs: () => number;
 }
 
+export interface ZonesJournalOptions extends ZonesStoreOptions {
+  readonly listener: JournalListener;
+}
+
 /**
- * Opens the journal and begins a new epoch durably on a majority. All records found are committed then; the listener hears
- * only of those appended later.
+ * Opens the journal's replicas, or makes them.
  *
  * @throws JournalError `ERR_JOURNAL_REPLICAS` when the journal was made with other zones, `ERR_JOURNAL_INCOMPLETE` when it
  *   must exist and does not, and what the first of those replicas says without which there is no majority
  */
-export async function openZonesJournal(options: ZonesJournalOptions): Promise<QuorumJournal> {
-  const { zones, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
+export async function openZonesStore(options: ZonesStoreOptions): Promise<LocalStore> {
+  const { zones, segmentBytes = SEGMENT_BYTES_DEFAULT, mustExist = false } = options;
   assert(zones.length >= 3 && zones.length % 2 === 1, "a majority needs an odd number of replicas");
   assert(new Set(zones.map(({ zone }) => zone)).size === zones.length, "each replica has a zone of its own");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
-  const opening = new Opening(options, segmentBytes);
-  try {
-    const replicas = await opening.open();
-    return await localReign(replicas, { ...options, salt: opening.salt, segmentBytes });
-  } catch (error) {
-    await opening.close();
-    throw error;
-  }
+  return LocalStore.open({
+    ...options,
+    segmentBytes,
+    async open(isAgain) {
+      const opening = new Opening({ ...options, mustExist: mustExist || isAgain }, segmentBytes);
+      try {
+        const replicas = await opening.open();
+        return { clusterId: options.clusterId, salt: opening.salt, replicas };
+      } catch (error) {
+        await opening.close();
+        throw error;
+      }
+    },
+  });
+}
+
+/** Opens the journal and begins a new epoch durably on a majority. */
+export async function openZonesJournal(options: ZonesJournalOptions): Promise<QuorumJournal> {
+  return (await openZonesStore(options)).takeOver(options.listener);
 }
 
 class Opening {
-  readonly #options: ZonesJournalOptions;
+  readonly #options: ZonesStoreOptions;
   readonly #segmentBytes: number;
   readonly #disk: Disk;
   readonly #opened = new Map<string, LocalReplica>();
@@ -90,7 +103,7 @@ class Opening {
   /** Of their frames; 0 while it is not known. */
   salt = 0;
 
-  constructor(options: ZonesJournalOptions, segmentBytes: number) {
+  constructor(options: ZonesStoreOptions, segmentBytes: number) {
     this.#options = options;
     this.#segmentBytes = segmentBytes;
     this.#disk = options.disk ?? nodeDisk;

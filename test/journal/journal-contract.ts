@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
+import type { Journal, JournalError, JournalListener, RecordRun } from "../../journal/journal.ts";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 
@@ -277,6 +277,21 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       await closing;
       await journal.close();
       await expect(journal.trim(1)).rejects.toMatchObject({ code: "ERR_JOURNAL_CLOSED" });
+    });
+
+    test("confirms that what is committed may be shown, and not any more when it has failed", async () => {
+      await commit("a");
+      const confirmed = new Promise<JournalError | null>((resolve) => {
+        if (journal.confirm(resolve)) resolve(null);
+      });
+      expect(await confirmed).toBeNull();
+      harness.failNextWrite();
+      journal.append(Buffer.from("b"));
+      await listener.untilFailed();
+      const refused = new Promise<JournalError | null>((resolve) => {
+        expect(journal.confirm(resolve)).toBe(false);
+      });
+      expect(await refused).toBe(listener.failures[0]);
     });
 
     test("after a failed write nothing is acknowledged, onFailed is called once, and append throws ERR_JOURNAL_FAILED", async () => {

@@ -89,6 +89,12 @@ export class MemoryJournal implements Journal {
     return this.appended;
   }
 
+  confirm(tell: (failure: JournalError | null) => void): boolean {
+    const failure = this.#failure;
+    if (failure !== null) tell(failure);
+    return failure === null;
+  }
+
   read(position: number): AsyncIterable<RecordRun> {
     this.#checkKept(position);
     return this.#runs(position, this.committed);
