@@ -30,7 +30,7 @@ const ROOMS: readonly Room[] = [
   ],
   [
     "journal/quorum/**",
-    ["../frame.ts", "../journal.ts", "../journal-errors.ts", "../limits.ts", "../time.ts", "../replica/**"],
+    ["../frame.ts", "../journal*.ts", "../limits.ts", "../time.ts", "../replica/**"],
     "A quorum stands on replicas, and knows no server.",
   ],
 

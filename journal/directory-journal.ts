@@ -4,7 +4,9 @@ import { randomBytes, randomInt } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { carryOver } from "./carry-over.ts";
 import type { AcceptLoss, JournalListener } from "./journal.ts";
+import { JournalError } from "./journal.ts";
 import { ioError } from "./journal-errors.ts";
+import type { JournalTally } from "./journal-tally.ts";
 import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import type { LocalReplicas } from "./local-store.ts";
 import { LocalStore } from "./local-store.ts";
@@ -34,6 +36,8 @@ export interface DirectoryStoreOptions {
   readonly segmentBytes?: number;
   /** For metrics: a frame took so long to be committed, and carried so much. */
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
+  /** Where it is kept how the replica is, over reigns. */
+  readonly tally?: JournalTally;
   /**
    * The journal has failed before: it is opened only when there is room on the disk beyond what is set aside, so that it
    * does not fail at once of what it failed of before.
@@ -51,7 +55,7 @@ export interface DirectoryJournalOptions extends DirectoryStoreOptions {
 }
 
 /** There is one; messages of the disk name the path. */
-const ZONE = "a";
+export const ZONE = "a";
 
 /**
  * Opens the journal in a directory: checks what is there, and cuts the torn end that a crash may have left.
@@ -88,6 +92,9 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
       turns,
       zone: ZONE,
       reopens: false,
+    }).catch((error: unknown) => {
+      if (error instanceof JournalError) options.tally?.of(ZONE).note(error);
+      throw error;
     });
     return { clusterId: replica.log.clusterId, salt: replica.log.salt, replicas: [replica] };
   };

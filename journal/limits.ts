@@ -49,6 +49,9 @@ export const FRAMES_IN_FLIGHT = 2;
 /** Frames under way to one replica. */
 export const FEED_FRAMES_IN_FLIGHT = 4;
 
+/** A replica elsewhere that is busy with frames is asked so often, all the same, something for which it needs no disk. */
+export const ROUND_TRIP_EVERY_MS = 1_000;
+
 /** A frame without an answer is sent again after so long: on a link that is up it was lost. */
 export const FEED_RESEND_MS = 1_000;
 /** And so long after a replica said that it cannot take it, or when nobody could give the frame that it lacks. */

@@ -13,6 +13,7 @@ import { resolve } from "node:path";
 import type { JournalListener } from "./journal.ts";
 import { JournalError } from "./journal.ts";
 import { incomplete, ioError } from "./journal-errors.ts";
+import type { JournalTally } from "./journal-tally.ts";
 import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import { majorityOf } from "./quorum/commitment.ts";
 import { LocalStore } from "./local-store.ts";
@@ -45,6 +46,8 @@ export interface ZonesStoreOptions {
   readonly segmentBytes?: number;
   /** For metrics: a frame took so long to be committed, and carried so much. */
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
+  /** Where it is kept how the replicas are, over reigns. */
+  readonly tally?: JournalTally;
   /** Told why a replica does not answer, or waits for its disk, and with null: it is well again. */
   readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
   /** Whether a replica that has failed is opened again by itself; true unless given. */
@@ -167,6 +170,7 @@ class Opening {
 
   #note({ zone }: ZoneDirectory, trouble: JournalError): void {
     this.#troubles.set(zone, trouble);
+    this.#options.tally?.of(zone).note(trouble);
   }
 
   /**

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
-import { FEED_FRAMES_IN_FLIGHT, FEED_RESEND_MS, FEED_RETRY_MS } from "../limits.ts";
+import type { ReplicaState, ReplicaStatus } from "../journal-status.ts";
+import { FEED_FRAMES_IN_FLIGHT, FEED_RESEND_MS, FEED_RETRY_MS, ROUND_TRIP_EVERY_MS } from "../limits.ts";
 import type { DurableAnswer, MismatchAnswer, ReplicaAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
 import type { Frame } from "./frame-arena.ts";
@@ -17,6 +18,8 @@ export interface FeedHost {
   readonly epoch: number;
   readonly clock: Clock;
   readonly window: FrameWindow;
+  /** The wall clock, for people. */
+  wallMs(): number;
   /** The last committed index that may be told. */
   toldCommitted(): number;
   /** What is asked for with each request; 0 for none. */
@@ -49,21 +52,33 @@ export class Feed {
   /** One until it is known where the logs match, then a few. */
   #inFlightMax = 1;
   #lastSentMs = Number.NEGATIVE_INFINITY;
+  #lastBeatMs = Number.NEGATIVE_INFINITY;
+  /** When the last frame became durable there. */
+  #appendedAtMs = Number.NEGATIVE_INFINITY;
   #isBeating = false;
   /** The round that the last request belongs to. */
   #askedRound = 0;
   /** Frames of the past, from `#next` on, that were fetched for it. */
   #fetched: Buffer[] = [];
   #isFetching = false;
+  /** It lacks frames that are not in the window any more. */
+  #isRebuilding = false;
+  /** Of the last frame that it has, and since when it lacks the next; null while that is not known. */
+  #position: number | null;
+  #lacksSinceMs: number | null = null;
   #timer: Timer | null = null;
   #isClosed = false;
   readonly #header = new FrameHeader();
 
-  /** @param next where the replica's log ends, and so what it lacks begins, as far as is known */
-  constructor(peer: Peer, host: FeedHost, next: number) {
+  /**
+   * @param next where the replica's log ends, and so what it lacks begins, as far as is known
+   * @param position of the record that the log ends with; null when that is not known
+   */
+  constructor(peer: Peer, host: FeedHost, next: number, position: number | null) {
     this.peer = peer;
     this.#host = host;
     this.#next = next;
+    this.#position = position;
   }
 
   /** The replica can be reached again: what was under way is lost. */
@@ -74,6 +89,8 @@ export class Feed {
   }
 
   down(): void {
+    this.#isRebuilding = false;
+    if (this.matched >= this.#host.window.last) this.#lacksSinceMs = this.#host.clock.nowMs();
     this.#timer?.cancel();
     this.#timer = null;
   }
@@ -96,9 +113,11 @@ export class Feed {
     }
   }
 
-  /** Says that the writer is there, unless something has done so since that moment. */
+  /** Says that the writer is there, unless something has done so since that moment; and now and then all the same. */
   beat(sinceMs: number): void {
-    if (this.peer.isUp && !this.#isClosed && this.#lastSentMs < sinceMs) this.#sendBeat();
+    if (!this.peer.isUp || this.#isClosed) return;
+    // Answers to frames tell how long the disk takes, and not how long the way is.
+    if (this.#lastSentMs < sinceMs || this.#lastBeatMs < sinceMs - ROUND_TRIP_EVERY_MS) this.#sendBeat();
   }
 
   /** Asks whether the reign goes on, if reads wait for that and no request of their round is under way. */
@@ -107,8 +126,48 @@ export class Feed {
     if (this.#host.isAsking() && this.#askedRound < this.#host.round()) this.#sendBeat();
   }
 
+  /**
+   * What an operator is shown of the replica.
+   *
+   * @param committed position of the last record whose commit was told
+   */
+  status(committed: number): ReplicaStatus {
+    const { matched, peer } = this;
+    const { window, clock } = this.#host;
+    const hasAll = matched >= this.#host.toldCommitted();
+    const next = window.get(matched + 1);
+    // What is not committed yet is in the window.
+    const position =
+      next?.previousPosition ?? window.get(matched)?.lastPosition ?? (hasAll ? committed : this.#position);
+    const sinceMs = hasAll ? null : (next?.sealedAtMs ?? this.#lacksSinceMs);
+    const { zone, place, lastError, lastErrorAtMs, rebuilds } = peer.tally;
+    const { frames, bytes } = window.behind(matched);
+    return {
+      zone,
+      place,
+      state: this.#state(),
+      index: position === null ? null : matched,
+      position,
+      lagRecords: position === null ? null : Math.max(0, committed - position),
+      lagMs: hasAll ? 0 : sinceMs === null ? null : Math.max(0, clock.nowMs() - sinceMs),
+      lastError,
+      lastErrorAtMs,
+      queueFrames: frames,
+      queueBytes: bytes,
+      rebuilds,
+    };
+  }
+
+  #state(): ReplicaState {
+    const { isUp, trouble } = this.peer;
+    if (!isUp) return "down";
+    if (trouble !== null) return "stalled";
+    return this.#isRebuilding ? "rebuilding" : "up";
+  }
+
   #sendBeat(): void {
     this.#isBeating = true;
+    this.#lastBeatMs = this.#host.clock.nowMs();
     this.#ask(null, (answer) => {
       this.#isBeating = false;
       if (answer?.kind === "durable") this.#onDurable(answer);
@@ -166,20 +225,46 @@ export class Feed {
       (seq) => ({ kind: "append", seq, epoch, attempt, committed, leaseMs, frame }),
       (answer) => {
         if (answer !== null && !this.#isClosed) {
-          if (answer.kind === "durable") this.#host.onContact(this, round, sentAtMs, answer.isGranted);
-          else if (answer.kind === "refused" && answer.promised > epoch) this.#host.onFenced(this, answer.promised);
+          if (answer.kind === "durable") {
+            this.#measure(answer, frame !== null, sentAtMs);
+            this.#host.onContact(this, round, sentAtMs, answer.isGranted);
+          } else if (answer.kind === "refused" && answer.promised > epoch) this.#host.onFenced(this, answer.promised);
         }
         onAnswer(answer);
       },
     );
   }
 
+  #measure({ index }: DurableAnswer, hasFrame: boolean, sentAtMs: number): void {
+    const { isWithin, tally } = this.peer;
+    const nowMs = this.#host.clock.nowMs();
+    if (!hasFrame) {
+      if (!isWithin) tally.observer.onRoundTrip(nowMs - sentAtMs);
+      return;
+    }
+    // One that was there already has not been written.
+    if (index <= this.matched) return;
+    tally.observer.onAppended(nowMs - Math.max(sentAtMs, this.#appendedAtMs));
+    this.#appendedAtMs = nowMs;
+  }
+
   #onDurable({ index }: DurableAnswer): void {
     if (index <= this.matched || this.#isClosed) return;
     assert(index <= this.#host.window.last, "a replica has nothing that the reign has not");
     this.matched = index;
+    this.#noteReached(index);
     if (this.#next <= index) this.#skipTo(index + 1);
     this.#host.onDurable(this);
+  }
+
+  /** What is in the window now may not be any more when somebody asks. */
+  #noteReached(index: number): void {
+    const { window, clock } = this.#host;
+    const frame = window.get(index);
+    if (index >= window.first - 1) this.#isRebuilding = false;
+    if (frame === null) return;
+    this.#position = frame.lastPosition;
+    this.#lacksSinceMs = window.get(index + 1)?.sealedAtMs ?? clock.nowMs();
   }
 
   #skipTo(next: number): void {
@@ -233,6 +318,8 @@ export class Feed {
   async #fetch(): Promise<void> {
     if (this.#isFetching) return;
     this.#isFetching = true;
+    if (!this.#isRebuilding) this.peer.tally.rebuilds++;
+    this.#isRebuilding = true;
     const from = this.#next;
     const frames = await this.#host.fetchFor(this, from);
     this.#isFetching = false;
@@ -241,6 +328,9 @@ export class Feed {
     if (this.#next === from && this.#fetched.length === 0) {
       parseFrameHeader(frames[0], this.#header);
       assert(this.#header.index === from, "what is fetched is what was asked for");
+      const { clock, wallMs } = this.#host;
+      this.#position = this.#header.previousPosition;
+      this.#lacksSinceMs = clock.nowMs() - (wallMs() - this.#header.wallMs);
       this.#fetched = [...frames];
     }
     this.pump();

@@ -28,6 +28,8 @@ export class Frame {
   length = FRAME_HEADER_BYTES;
   /** When it was sealed. */
   sealedAtMs = 0;
+  /** Bytes of all frames that its window was given up to here. */
+  endInWindow = 0;
   readonly #arena: FrameArena;
   readonly #block: Block;
   readonly #start: number;

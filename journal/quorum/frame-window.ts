@@ -11,6 +11,8 @@ export class FrameWindow {
   #frames: (Frame | null)[] = [];
   #head = 0;
   #bytes = 0;
+  /** Of all frames that were ever added. */
+  #bytesAdded = 0;
   /** Index of the last frame that was added, at first that of the frame before the reign. */
   last: number;
 
@@ -27,11 +29,22 @@ export class FrameWindow {
     return this.#bytes;
   }
 
+  /** Frames that are here behind an index, and their bytes. */
+  behind(index: number): { readonly frames: number; readonly bytes: number } {
+    const frame = this.get(index);
+    const bytes = frame === null ? this.#bytes : this.#bytesAdded - frame.endInWindow;
+    return index >= this.last
+      ? { frames: 0, bytes: 0 }
+      : { frames: this.last - Math.max(index, this.first - 1), bytes };
+  }
+
   /** Takes over the hold on a frame. */
   add(frame: Frame): void {
     assert(frame.index === this.last + 1, "frames follow one another");
     this.#frames.push(frame);
     this.#bytes += frame.length;
+    this.#bytesAdded += frame.length;
+    frame.endInWindow = this.#bytesAdded;
     this.last = frame.index;
   }
 

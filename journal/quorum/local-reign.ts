@@ -7,6 +7,7 @@
  */
 import { randomInt } from "node:crypto";
 import type { JournalListener } from "../journal.ts";
+import { JournalTally } from "../journal-tally.ts";
 import { FRAME_BYTES_SOFT } from "../limits.ts";
 import { LogCursor } from "../replica/log-cursor.ts";
 import { SEGMENT_HEADER_BYTES } from "../replica/segment.ts";
@@ -19,6 +20,8 @@ import { takeOver } from "./take-over.ts";
 export interface LocalReignOptions {
   /** Of the journal's frames. */
   readonly salt: number;
+  /** One of its own unless given. */
+  readonly tally?: JournalTally;
   readonly listener: JournalListener;
   readonly clock: Clock;
   readonly turns: Turns;
@@ -37,9 +40,11 @@ const BEAT_MS = 100;
 /** Takes over, and resolves when the reign may serve. What it was given is closed when the journal is, or when this fails. */
 export async function localReign(
   replicas: readonly LocalReplica[],
-  { salt, listener, clock, turns, wallMs, segmentBytes, onFlush }: LocalReignOptions,
+  { salt, tally = new JournalTally(), listener, clock, turns, wallMs, segmentBytes, onFlush }: LocalReignOptions,
 ): Promise<QuorumJournal> {
-  const peers = replicas.map((replica, i) => new Peer(i, replica.zone, true, (peer) => replica.connect(peer)));
+  const peers = replicas.map(
+    (replica, i) => new Peer(i, replica.zone, true, (peer) => replica.connect(peer), tally.of(replica.zone)),
+  );
   const close = async (): Promise<void> => void (await Promise.all(replicas.map((replica) => replica.close())));
   try {
     const writer = randomInt(1, 2 ** 48 - 1);
@@ -47,6 +52,7 @@ export async function localReign(
     const journal = new QuorumJournal(
       {
         peers,
+        tally,
         cursorAt: (zone, position) => {
           const log = replicas.find((replica) => replica.zone === zone)?.host.log ?? null;
           return log === null ? null : new LogCursor(log, position);

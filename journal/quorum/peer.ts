@@ -1,5 +1,6 @@
 /** A replica as its writer sees it: requests get their numbers, and answers find who asked. */
 import type { JournalError } from "../journal.ts";
+import { ReplicaTally } from "../journal-tally.ts";
 import { ASKED_MAX } from "../limits.ts";
 import type { Link, LinkListener, ReplicaAnswer, ReplicaRequest } from "../replica/messages.ts";
 
@@ -24,6 +25,8 @@ export class Peer implements LinkListener {
   readonly zone: string;
   /** Nobody but this process can reach the replica while it holds the lock. */
   readonly isWithin: boolean;
+  /** What is kept of it over reigns. */
+  readonly tally: ReplicaTally;
   isUp = false;
   /** How often it has come up: what was read of its log before an end is of another opening. */
   ups = 0;
@@ -36,9 +39,10 @@ export class Peer implements LinkListener {
   #seq = 0;
   readonly #asked = new Map<number, Asked>();
 
-  constructor(number: number, zone: string, isWithin: boolean, connect: Connect) {
+  constructor(number: number, zone: string, isWithin: boolean, connect: Connect, tally = new ReplicaTally(zone)) {
     this.number = number;
     this.zone = zone;
+    this.tally = tally;
     this.isWithin = isWithin;
     this.#link = connect(this);
   }
@@ -63,7 +67,7 @@ export class Peer implements LinkListener {
 
   onUp(isUp: boolean, reason: JournalError | null): void {
     this.isUp = isUp;
-    this.trouble = reason;
+    this.#noteTrouble(reason);
     if (isUp) {
       this.ups++;
       this.listener.onUp?.();
@@ -82,7 +86,7 @@ export class Peer implements LinkListener {
   }
 
   onStalled(reason: JournalError | null): void {
-    this.trouble = reason;
+    this.#noteTrouble(reason);
     this.listener.onStalled?.();
   }
 
@@ -94,6 +98,11 @@ export class Peer implements LinkListener {
     this.listener = {};
     this.#link.close();
     this.onUp(false, null);
+  }
+
+  #noteTrouble(reason: JournalError | null): void {
+    this.trouble = reason;
+    if (reason !== null) this.tally.note(reason);
   }
 
   /** Not one with a frame: a slow replica may still read its bytes. A feed has few of them. */

@@ -12,6 +12,9 @@ import { FrameHeader, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../frame.ts"
 import type { Journal, JournalListener, RecordRun } from "../journal.ts";
 import { JournalError } from "../journal.ts";
 import { checkPosition, closed, failed, fenced, noQuorum, outgrown, tooLarge } from "../journal-errors.ts";
+import type { JournalStatus } from "../journal-status.ts";
+import { JournalTally } from "../journal-tally.ts";
+import type { StatusSource } from "../journal-tally.ts";
 import { CLOSE_GRACE_MS, RECORD_BYTES_MAX } from "../limits.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
 import { askEach } from "./ask-each.ts";
@@ -33,6 +36,8 @@ import type { Won } from "./take-over.ts";
 
 export interface ReignOptions {
   readonly peers: readonly Peer[];
+  /** Through which operators see how things stand; one of its own unless given. */
+  readonly tally?: JournalTally;
   readonly cursorAt: CursorAt;
   readonly listener: JournalListener;
   readonly clock: Clock;
@@ -56,7 +61,7 @@ export interface ReignOptions {
   readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
 }
 
-export class QuorumJournal implements Journal {
+export class QuorumJournal implements Journal, StatusSource {
   readonly epoch: number;
   appended: number;
   /** Position, and index of the frame. What is committed during the hold is not told yet. */
@@ -65,6 +70,7 @@ export class QuorumJournal implements Journal {
   first: number;
 
   readonly #options: ReignOptions;
+  readonly #tally: JournalTally;
   readonly #feeds: readonly Feed[];
   readonly #fetcher: FrameFetcher;
   readonly #committedRecords: CommittedRecords;
@@ -98,7 +104,8 @@ export class QuorumJournal implements Journal {
   constructor(options: ReignOptions, won: Won) {
     this.#options = options;
     const { epoch, best, committed, holds, promised } = won;
-    const { peers, leaseMs } = options;
+    const { peers, leaseMs, tally = new JournalTally() } = options;
+    this.#tally = tally;
     this.epoch = epoch;
     this.#lastEpoch = best.last.epoch;
     this.#lastPosition = best.lastPosition;
@@ -116,8 +123,9 @@ export class QuorumJournal implements Journal {
     this.#records = new GroupCommit(options.frameBytesMax);
     const host = this.#feedHost();
     this.#feeds = peers.map((peer) => {
-      const last = promised.get(peer.number)?.last.index ?? best.last.index;
-      return new Feed(peer, host, Math.min(last, best.last.index) + 1);
+      const found = promised.get(peer.number);
+      const last = found?.last.index ?? best.last.index;
+      return new Feed(peer, host, Math.min(last, best.last.index) + 1, found?.lastPosition ?? null);
     });
     this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch);
     this.#committedRecords = new CommittedRecords({
@@ -137,6 +145,7 @@ export class QuorumJournal implements Journal {
     this.#feeds[chosen.number].matched = best.last.index;
     this.#commitment.durable(chosen.number, best.last.index);
     for (const feed of this.#feeds) this.#listenTo(feed);
+    tally.begin(this);
     this.#seal(this.#records.empty(), KIND_BARRIER);
     this.#holds.look();
     this.#beat();
@@ -236,6 +245,13 @@ export class QuorumJournal implements Journal {
     return false;
   }
 
+  status(): JournalStatus {
+    const { epoch, committed } = this;
+    const role = this.#isSettling ? "none" : "writer";
+    const replicas = this.#feeds.map((feed) => feed.status(committed));
+    return { role, epoch, writer: this.#tally.writer, committed, replicas };
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -270,6 +286,7 @@ export class QuorumJournal implements Journal {
       epoch: this.epoch,
       clock,
       window: this.#window,
+      wallMs: this.#options.wallMs,
       toldCommitted: () => this.#toldIndex,
       // During the hold none is asked for: another's may still run there.
       leaseMs: () => (this.#holds.isOver ? leaseMs : 0),
@@ -444,6 +461,7 @@ export class QuorumJournal implements Journal {
   }
 
   #stop(error: JournalError): void {
+    this.#tally.end(this);
     this.#lease.end();
     this.#reads.fail(error);
     this.#beatTimer?.cancel();
