@@ -64,6 +64,9 @@ export interface Journal extends JournalReader {
    */
   confirm(tell: (failure: JournalError | null) => void): boolean;
 
+  /** Whether `confirm` would say so now; where it is the lock of a directory that says so, no clock is looked at. */
+  readonly isCurrent: boolean;
+
   /** Allows the journal to forget records before `position`. Whole segments go; later records stay readable. */
   trim(position: number): Promise<void>;
 
@@ -182,6 +185,11 @@ export class JournalError extends Error {
   get isPassing(): boolean {
     const { code, errno } = this;
     return code === "ERR_JOURNAL_OUTGROWN" || (errno !== null && PASSING.has(errno));
+  }
+
+  /** Whether another writer has taken the journal over. */
+  get isFenced(): boolean {
+    return this.code === "ERR_JOURNAL_FENCED";
   }
 
   /** Whether room on the disk is what is missing. */

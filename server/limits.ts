@@ -15,6 +15,15 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** A proposal that has not committed after this long is answered `request timed out`; it may still take effect. */
 export const PROPOSAL_TIMEOUT_MS = 7_000;
 
+/** Linearizable reads that wait until it is certain that nobody else writes; one more is refused like writes are. */
+export const READS_WAITING_MAX = 20_000;
+
+/** One that has waited so long is refused as a proposal is: etcd's limit for requests, 5 s and two election timeouts. */
+export const READ_TIMEOUT_MS = 7_000;
+
+/** How long nobody may write before streams that ask for a leader are ended: three of etcd's election timeouts. */
+export const LEADERLESS_STREAMS_MS = 3_000;
+
 /** A journal that failed of what may pass is opened again after the first, then after twice as long each time. */
 export const REOPEN_RETRY_MIN_MS = 100;
 export const REOPEN_RETRY_MAX_MS = 2_000;

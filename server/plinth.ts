@@ -3,6 +3,7 @@
  * stops from the top down, so that nothing is used before it is there or after it is gone. Only the journal, which takes
  * long to replay, is opened last, under sockets that tell so.
  */
+import { JournalError } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
@@ -136,6 +137,9 @@ async function open(
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { memberId } = dataDir.identity;
+  // Whoever has the directory has the journal in it.
+  const isAlone = config.journalReplicas === null;
+  const reads = isAlone ? "reads are served" : "linearizable reads wait as well when nobody confirms them";
   let server: GrpcServer | null = null;
   const engine = new Engine({
     ...systemTime,
@@ -145,14 +149,17 @@ async function open(
     warningApplyMs: config.warningApplyMs,
     warningRequestMs: config.warningRequestMs,
     log,
+    isAlone,
     flush: () => server?.flush(),
     onJournalFailed: (error) => {
-      logger.error({ error }, "the journal failed; writes are refused, reads are served");
+      if (error instanceof JournalError && error.isFenced)
+        logger.error({ error }, "fenced: another server has the journal");
+      else logger.error({ error }, `the journal failed; writes are refused, ${reads}`);
       reigns.onFailed(error);
     },
     onJournalStalled: (reason) => {
       if (reason === null) logger.info("the journal writes again");
-      else logger.warn({ error: reason }, "the journal cannot write for now; writes wait, reads are served");
+      else logger.warn({ error: reason }, `the journal cannot write for now; writes wait, ${reads}`);
     },
   });
   const opening: JournalOpening = { config, dataDir, engine, logger, segmentBytes };

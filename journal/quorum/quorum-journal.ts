@@ -233,12 +233,17 @@ export class QuorumJournal implements Journal, StatusSource {
     return position;
   }
 
+  get isCurrent(): boolean {
+    const lease = this.#lease;
+    return lease.isEndless || lease.isValidAt(this.#options.clock.nowMs());
+  }
+
   /**
    * Whether what was executed may be shown to who asked before this call: no other reign can have committed anything since.
    * Where it is not certain, a majority is asked, and `tell` is called when it is, or with the reason why it is not.
    */
   confirm(tell: (failure: JournalError | null) => void): boolean {
-    if (this.#failure === null && this.#lease.isValidAt(this.#options.clock.nowMs())) return true;
+    if (this.isCurrent) return true;
     if (this.#failure === null) this.#reads.wait(tell);
     else tell(this.#failure);
     for (const feed of this.#feeds) feed.ask();

@@ -45,6 +45,11 @@ export class ReadLease {
     this.#sinceMs = this.#sentAtMs.toSorted((a, b) => b - a)[this.#quorum - 1];
   }
 
+  /** No clock need be read: a majority is such that nobody else can ask. */
+  get isEndless(): boolean {
+    return this.#sinceMs === Number.POSITIVE_INFINITY && !this.#isEnded;
+  }
+
   /** A clock read since the question came says whether it may be answered. */
   isValidAt(nowMs: number): boolean {
     return !this.#isEnded && nowMs < this.#sinceMs + countedOn(this.#leaseMs);

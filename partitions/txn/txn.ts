@@ -65,6 +65,15 @@ export function isReadOnly(request: TxnRequest): boolean {
   return request.success.every(isRange) && request.failure.every(isRange);
 }
 
+/** Whether it is a read that takes what this member has. */
+export function isSerializable(request: TxnRequest): boolean {
+  return request.success.every(isSerializableRange) && request.failure.every(isSerializableRange);
+}
+
+function isSerializableRange(operation: RequestOp): boolean {
+  return operation.case === "range" && operation.request.serializable;
+}
+
 function isWrite(operation: RequestOp): boolean {
   return operation.case === "txn" ? hasWrite(operation.request) : operation.case !== "range";
 }

@@ -51,6 +51,7 @@ import { shortName } from "../engine/event-log.ts";
 import type { EventLog } from "../engine/event-log.ts";
 import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { Proposer } from "../engine/proposer.ts";
+import type { ReadGate } from "../engine/read-gate.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
 import type { PasswordCaller, Passwords } from "../session/passwords.ts";
 import { recordOf } from "../engine/record.ts";
@@ -58,8 +59,9 @@ import { REQUEST_TOO_LARGE, TOO_MANY_REQUESTS } from "../engine/refusals.ts";
 import type { Method, Status, UnaryCall } from "../transport/service.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
+import { confirmedMethod } from "./confirmed-reads.ts";
 import type { Headers } from "./header.ts";
-import { lastingMethod, readMethod } from "./method.ts";
+import { lastingMethod } from "./method.ts";
 import {
   AUTH_FAILED,
   AUTH_NOT_ENABLED,
@@ -75,6 +77,7 @@ export interface AuthContext {
   readonly tokens: AuthTokens;
   readonly passwords: Passwords;
   readonly headers: Headers;
+  readonly reads: ReadGate;
   readonly log: EventLog;
   /** --max-request-bytes */
   readonly requestBytesMax: number;
@@ -91,13 +94,15 @@ export class AuthService {
     this.methods = [
       this.#changeMethod("AuthEnable", AUTH_ENABLE, authEnableResponse),
       this.#changeMethod("AuthDisable", AUTH_DISABLE, authDisableResponse),
-      readMethod(`${PATH}/AuthStatus`, authStatusRequest.decode, (call) => this.#status(call)),
-      lastingMethod(`${PATH}/Authenticate`, authenticateRequest.decode, (call, request) => {
+      confirmedMethod(`${PATH}/AuthStatus`, authStatusRequest.decode, context.reads, (call) => this.#status(call)),
+      confirmedMethod(`${PATH}/Authenticate`, authenticateRequest.decode, context.reads, (call, request) => {
         void this.#authenticate(call, request);
       }),
       this.#passwordMethod("UserAdd", USER_ADD, authUserAddResponse, ({ options }) => options?.noPassword !== true),
-      readMethod(`${PATH}/UserGet`, authUserGetRequest.decode, (call, { name }) => this.#userGet(call, name)),
-      readMethod(`${PATH}/UserList`, authUserListRequest.decode, (call) => this.#userList(call)),
+      confirmedMethod(`${PATH}/UserGet`, authUserGetRequest.decode, context.reads, (call, { name }) =>
+        this.#userGet(call, name),
+      ),
+      confirmedMethod(`${PATH}/UserList`, authUserListRequest.decode, context.reads, (call) => this.#userList(call)),
       this.#changeMethod("UserDelete", USER_DELETE, authUserDeleteResponse),
       this.#passwordMethod(
         "UserChangePassword",
@@ -111,8 +116,10 @@ export class AuthService {
       this.#changeMethod("UserGrantRole", USER_GRANT_ROLE, authUserGrantRoleResponse),
       this.#changeMethod("UserRevokeRole", USER_REVOKE_ROLE, authUserRevokeRoleResponse),
       this.#changeMethod("RoleAdd", ROLE_ADD, authRoleAddResponse, refuseName),
-      readMethod(`${PATH}/RoleGet`, authRoleGetRequest.decode, (call, { role }) => this.#roleGet(call, role)),
-      readMethod(`${PATH}/RoleList`, authRoleListRequest.decode, (call) => this.#roleList(call)),
+      confirmedMethod(`${PATH}/RoleGet`, authRoleGetRequest.decode, context.reads, (call, { role }) =>
+        this.#roleGet(call, role),
+      ),
+      confirmedMethod(`${PATH}/RoleList`, authRoleListRequest.decode, context.reads, (call) => this.#roleList(call)),
       this.#changeMethod("RoleDelete", ROLE_DELETE, authRoleDeleteResponse),
       this.#changeMethod("RoleGrantPermission", ROLE_GRANT_PERMISSION, authRoleGrantPermissionResponse),
       this.#changeMethod("RoleRevokePermission", ROLE_REVOKE_PERMISSION, authRoleRevokePermissionResponse),

@@ -13,7 +13,9 @@ import {
 } from "../../proto/rare.ts";
 import type { Member, MemberListResponse, MemberUpdateRequest } from "../../proto/rare.ts";
 import type { Method, Status, UnaryCall } from "../transport/service.ts";
+import type { ReadGate } from "../engine/read-gate.ts";
 import type { Callers } from "./callers.ts";
+import { readConfirmed } from "./confirmed-reads.ts";
 import type { Headers } from "./header.ts";
 import { readMemberUrls } from "./member-urls.ts";
 import { readMethod } from "./method.ts";
@@ -29,6 +31,7 @@ import {
 export function clusterMethods(
   headers: Headers,
   callers: Callers,
+  reads: ReadGate,
   name: string,
   peerUrls: readonly string[],
   clientUrls: readonly string[],
@@ -46,10 +49,14 @@ export function clusterMethods(
   const failFor = (call: UnaryCall, id: bigint, own: Status): void =>
     call.fail(callers.refuseAdmin(call) ?? (id === member.ID ? own : MEMBER_NOT_FOUND));
   return [
-    readMethod("/etcdserverpb.Cluster/MemberList", memberListRequest.decode, (call) => {
-      const refused = callers.refuseNobody(call);
-      if (refused === null) call.reply(memberListResponse.encode(members()));
-      else call.fail(refused);
+    readMethod("/etcdserverpb.Cluster/MemberList", memberListRequest.decode, (call, { linearizable }) => {
+      const list = (): void => {
+        const refused = callers.refuseNobody(call);
+        if (refused === null) call.reply(memberListResponse.encode(members()));
+        else call.fail(refused);
+      };
+      if (linearizable) readConfirmed(reads, call, list);
+      else list();
     }),
     readMethod("/etcdserverpb.Cluster/MemberAdd", memberAddRequest.decode, (call, request) => {
       const urls = readMemberUrls(request.peerURLs);

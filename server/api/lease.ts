@@ -27,11 +27,14 @@ import type { Proposer } from "../engine/proposer.ts";
 import type { Lessor } from "../engine/lessor.ts";
 import { KEEP_ALIVES_WAITING_MAX, LEASE_LIST_SLICE, LEASE_TTL_MAX_SECONDS, LEASE_TTL_MIN_SECONDS } from "../limits.ts";
 import { recordOf } from "../engine/record.ts";
-import { SERVER_STOPPED } from "../engine/refusals.ts";
+import type { Leadership } from "../engine/leadership.ts";
+import type { ReadGate } from "../engine/read-gate.ts";
+import { NO_LEADER, SERVER_STOPPED } from "../engine/refusals.ts";
 import type { Method, StreamCall, StreamListener, UnaryCall } from "../transport/service.ts";
 import { OK } from "../../proto/grpc-codes.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
+import { readConfirmed } from "./confirmed-reads.ts";
 import type { Headers } from "./header.ts";
 import { LeaseIds, LeaseKeys, LongLeaseLists, NO_LIST } from "./long-lease-lists.ts";
 import type { OpenList } from "./long-lease-lists.ts";
@@ -46,6 +49,8 @@ export interface LeaseContext {
   readonly callers: Callers;
   readonly headers: Headers;
   readonly turns: Turns;
+  readonly reads: ReadGate;
+  readonly leadership: Leadership;
 }
 
 export class LeaseService {
@@ -64,7 +69,7 @@ export class LeaseService {
         this.#revoke(call, request, record),
       ),
       readMethod("/etcdserverpb.Lease/LeaseTimeToLive", leaseTimeToLiveRequest.decode, (call, request) =>
-        this.#timeToLive(call, request),
+        readConfirmed(context.reads, call, () => this.#timeToLive(call, request), NO_LEADER),
       ),
       readMethod("/etcdserverpb.Lease/LeaseLeases", leaseLeasesRequest.decode, (call) => this.#leases(call)),
       bidiMethod("/etcdserverpb.Lease/LeaseKeepAlive", (call) => new KeepAliveStream(call, context)),
@@ -198,15 +203,22 @@ class KeepAliveStream implements StreamListener {
   constructor(call: StreamCall, context: LeaseContext) {
     this.#call = call;
     this.#context = context;
+    if (call.metadata.hasLeader) context.leadership.require(call);
   }
 
-  /** LS-12, LS-13. */
   onMessage(message: Buffer): void {
     if (!this.#unread.admit(this.#call)) return;
     const request = decodeOnStream(this.#call, leaseKeepAliveRequest.decode, message);
     if (request === null) return;
+    const { reads } = this.#context;
+    // That it is still there is what the answer says.
+    reads.whenOpen((refusal) => (refusal === null ? this.#keepAlive(request.ID) : this.#call.end(refusal)), NO_LEADER);
+  }
+
+  /** LS-12, LS-13. */
+  #keepAlive(ID: bigint): void {
     const { callers, lessor, headers, keyspace } = this.#context;
-    const { ID } = request;
+    if (this.#call.closed) return;
     const refused = callers.refuse(this.#call, (authorization, identity) => {
       return authorization.refuseNobody(identity) ?? authorization.refuseLeaseWrite(identity, ID);
     });
@@ -238,6 +250,7 @@ class KeepAliveStream implements StreamListener {
   onDrain(): void {}
 
   onClose(): void {
+    this.#context.leadership.release(this.#call);
     for (const forget of this.#waiting) forget();
     this.#waiting.clear();
   }

@@ -29,12 +29,14 @@ import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { ALARM } from "../engine/alarm-commands.ts";
 import type { Applier } from "../engine/applier.ts";
+import type { ReadGate } from "../engine/read-gate.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import type { Method, UnaryCall } from "../transport/service.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import { checkDowngrade } from "./downgrade.ts";
+import { readConfirmed } from "./confirmed-reads.ts";
 import { Hashes } from "./hashes.ts";
 import type { Headers } from "./header.ts";
 import { commandMethod, readMethod } from "./method.ts";
@@ -48,6 +50,7 @@ export interface MaintenanceContext {
   readonly turns: Turns;
   readonly callers: Callers;
   readonly headers: Headers;
+  readonly reads: ReadGate;
 }
 
 export class MaintenanceService {
@@ -114,15 +117,11 @@ export class MaintenanceService {
   }
 
   #alarm(call: UnaryCall, request: AlarmRequest, record: Buffer): void {
-    const { keyspace, proposer, callers } = this.#context;
+    const { proposer, callers, reads } = this.#context;
     const { action, alarm } = request;
-    const denied = action === ALARM_ACTION_GET ? callers.refuseNobody(call) : callers.refuseAdmin(call);
+    if (action === ALARM_ACTION_GET) return readConfirmed(reads, call, () => this.#listAlarms(call, alarm));
+    const denied = callers.refuseAdmin(call);
     if (denied !== null) return call.fail(denied);
-    if (action === ALARM_ACTION_GET) {
-      // Of all members, whichever is asked for: so does etcd.
-      const wanted = keyspace.alarms().filter((each) => alarm === ALARM_NONE || each.alarm === alarm);
-      return this.#replyAlarms(call, wanted);
-    }
     // Changing no particular alarm, or in no known way, changes nothing.
     const known = alarm === ALARM_NOSPACE || alarm === ALARM_CORRUPT;
     if (!known || (action !== ALARM_ACTION_ACTIVATE && action !== ALARM_ACTION_DEACTIVATE))
@@ -130,6 +129,17 @@ export class MaintenanceService {
     const waiter = new CallWaiter<readonly Alarm[]>(call, (_, alarms) => this.#replyAlarms(call, alarms));
     const refused = proposer.propose(ALARM, request, record, waiter);
     if (refused !== null) call.fail(refused);
+  }
+
+  /** Of all members, whichever is asked for: so does etcd. */
+  #listAlarms(call: UnaryCall, alarm: number): void {
+    const { keyspace, callers } = this.#context;
+    const denied = callers.refuseNobody(call);
+    if (denied !== null) return call.fail(denied);
+    this.#replyAlarms(
+      call,
+      keyspace.alarms().filter((each) => alarm === ALARM_NONE || each.alarm === alarm),
+    );
   }
 
   #replyAlarms(call: UnaryCall, alarms: readonly Alarm[]): void {

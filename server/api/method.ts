@@ -10,10 +10,7 @@ import { INVALID_CLIENT_API_VERSION, REPLIES_UNREAD, undecodable } from "./statu
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 
-/**
- * A client may call its version what it likes as long as it is UTF-8: etcd makes it a label of a metric. A store that is
- * up always has a leader, so `hasleader` never refuses.
- */
+/** A client may call its version what it likes as long as it is UTF-8: etcd makes it a label of a metric. */
 function checkMetadata(metadata: CallMetadata): Status | null {
   const version = metadata.clientApiVersion;
   if (version === null || !BEYOND_ASCII.test(version)) return null;

@@ -12,11 +12,11 @@ import { AuthService } from "./auth.ts";
 import { Callers } from "./callers.ts";
 import { clusterMethods } from "./cluster.ts";
 import type { Headers } from "./header.ts";
+import { gatedMethods } from "./gated-methods.ts";
 import { healthMethods } from "./health.ts";
 import { KvService } from "./kv/kv.ts";
 import { LeaseService } from "./lease.ts";
 import { MaintenanceService } from "./maintenance.ts";
-import { refuseWhileStarting } from "./refuse-while-starting.ts";
 import { SlowCalls } from "./slow-calls.ts";
 import { unimplementedMethods } from "./unimplemented.ts";
 import { WatchService } from "./watch.ts";
@@ -34,7 +34,7 @@ export function createServices(
   log: EventLog,
 ): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
-  const { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters } = engine;
+  const { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters, reads, leadership } = engine;
   const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
   const callers = new Callers(keyspace, tokens, log);
   const slowCalls = new SlowCalls(clock, log, config.warningRequestMs);
@@ -47,6 +47,8 @@ export function createServices(
     guard,
     lessor,
     counters,
+    reads,
+    leadership,
     callers,
     headers,
     clock,
@@ -64,12 +66,12 @@ export function createServices(
     ...watch.methods,
     ...new LeaseService(shared).methods,
     ...new MaintenanceService(shared).methods,
-    ...clusterMethods(headers, callers, name, advertisePeerUrls, advertiseClientUrls),
+    ...clusterMethods(headers, callers, reads, name, advertisePeerUrls, advertiseClientUrls),
     ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
   ];
   const health = healthMethods(engine.start);
   const measured = served.map((method) => (isMeasured(method) ? slowCalls.measured(method) : method));
-  const others = refuseWhileStarting(measured, engine.start);
+  const others = gatedMethods(measured, engine.start, engine.leadership);
   return { methods: [...others, ...health, ...unimplementedMethods], watch };
 }
 

@@ -12,6 +12,7 @@ import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { CatchUp } from "../engine/catch-up.ts";
+import type { Leadership } from "../engine/leadership.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer, Turns } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, SLICE_PROGRESS_WATCHES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
@@ -31,6 +32,7 @@ export interface WatchContext {
   readonly clock: Clock;
   readonly turns: Turns;
   readonly counters: Counters;
+  readonly leadership: Leadership;
   /** --watch-progress-notify-interval */
   readonly progressIntervalMs: number;
   /** `fragment=true` responses are split from this size on. */
@@ -111,6 +113,7 @@ class WatchStream implements StreamListener, WatcherSink {
     this.#context = context;
     this.#writer = writer;
     this.#onClosed = onClosed;
+    if (call.metadata.hasLeader) context.leadership.require(call);
   }
 
   get pendingEvents(): number {
@@ -145,6 +148,7 @@ class WatchStream implements StreamListener, WatcherSink {
   }
 
   onClose(): void {
+    this.#context.leadership.release(this.#call);
     const { watchers } = this.#context.keyspace;
     for (const watcher of this.#byWatcher.keys()) watchers.remove(watcher);
     this.#byWatcher.clear();

@@ -20,6 +20,7 @@ import type { Waiter } from "./proposal.ts";
 import { withIdentity } from "./record.ts";
 import {
   journalFailed,
+  LEADER_CHANGED,
   reasonOf,
   REQUEST_TIMED_OUT,
   REQUEST_TOO_LARGE,
@@ -32,8 +33,11 @@ const EXPIRY_CHECK_MS = 1_000;
 
 /** The journal's own trouble, in words that name no file. */
 export interface Trouble {
-  /** Writes wait until it has passed, or are refused until the next reign. */
-  readonly state: "stalled" | "failed";
+  /**
+   * Writes wait until it has passed; another writer has the journal, and this one never again; or they are refused until the
+   * next reign.
+   */
+  readonly state: "stalled" | "fenced" | "failed";
   readonly reason: string;
 }
 
@@ -153,8 +157,9 @@ export class Committer implements JournalListener {
   }
 
   onFailed(error: Error): void {
-    this.#failure = journalFailed(error);
-    this.#trouble = { state: "failed", reason: reasonOf(error) };
+    const isFenced = error instanceof JournalError && error.isFenced;
+    this.#failure = isFenced ? LEADER_CHANGED : journalFailed(error);
+    this.#trouble = { state: isFenced ? "fenced" : "failed", reason: reasonOf(error) };
     this.#cancelTimer();
     this.#onFailed(error);
     this.#applier.abandonAll(this.#failure);

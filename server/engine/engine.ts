@@ -18,12 +18,14 @@ import { Compactor } from "./compactor.ts";
 import type { EventLog } from "./event-log.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
 import { REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
+import { Leadership } from "./leadership.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
 import { OutOfMemoryError } from "./memory-guard.ts";
 import type { Memory } from "./memory-guard.ts";
 import { Lessor } from "./lessor.ts";
 import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
+import { ReadGate } from "./read-gate.ts";
 import { recordOf } from "./record.ts";
 import { RunPart } from "./run-part.ts";
 import { SlowRuns } from "./slow-runs.ts";
@@ -42,6 +44,8 @@ export interface EngineOptions {
   /** And so long a write, from its proposal to the end of its run. */
   readonly warningRequestMs: number;
   readonly log: EventLog;
+  /** Nobody else can write to the journal as long as this process is there. */
+  readonly isAlone: boolean;
   /** Writes out what a run of records, or a slice of background work, has queued for clients. */
   readonly flush: () => void;
   /** The journal failed: writes are refused until the next `takeOver`, reads go on. */
@@ -55,6 +59,8 @@ export class Engine {
   readonly counters = new Counters();
   readonly applier: Applier;
   readonly proposer = new Proposer();
+  readonly reads: ReadGate;
+  readonly leadership: Leadership;
   readonly lessor: Lessor;
   readonly compactor: Compactor;
   readonly catchUp: CatchUp;
@@ -68,6 +74,8 @@ export class Engine {
     const { keyspace, counters } = this;
     this.#options = options;
     this.start = new StartProgress(clock);
+    this.reads = new ReadGate(clock, options.isAlone);
+    this.leadership = new Leadership(this.reads, clock);
     this.compactor = new Compactor({ keyspace, clock, turns, counters, log });
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
@@ -97,16 +105,19 @@ export class Engine {
    * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
-    const { keyspace, applier, compactor, counters, lessor, proposer } = this;
+    const { keyspace, applier, compactor, counters, lessor, proposer, reads, leadership } = this;
     const { clock, onJournalFailed, onJournalStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
       lessor.demote();
+      leadership.trouble(true);
+      reads.shut();
       onJournalFailed(error);
     };
     const onStalled = (reason: Error | null): void => {
       if (reason === null) lessor.goOn();
       else lessor.hold();
+      leadership.trouble(reason !== null);
       onJournalStalled(reason);
     };
     const committer = new Committer({ keyspace, applier, clock, counters, onFailed, onStalled });
@@ -118,6 +129,8 @@ export class Engine {
     this.start.end();
     // It may have failed before it began: then nothing is to be proposed, and the next one is to come.
     if (committer.failure !== null) return applier.applied - before;
+    reads.open(journal);
+    leadership.trouble(committer.trouble !== null);
     counters.leaderChanges++;
     applier.startCounting();
     compactor.startCounting();
@@ -158,6 +171,8 @@ export class Engine {
   /** Takes no more writes. Proposals in the journal's hands are still answered when it commits them or closes. */
   stop(): void {
     this.proposer.stop();
+    this.reads.stop();
+    this.leadership.stop();
     this.lessor.demote();
   }
 

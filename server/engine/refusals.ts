@@ -12,6 +12,8 @@ export const REQUEST_TOO_LARGE = new Refusal(INVALID_ARGUMENT, "etcdserver: requ
 /** etcd puts a plain error on the wire here, so clients see Unknown and map it by its text. */
 export const TOO_MANY_REQUESTS = new Refusal(UNKNOWN, "etcdserver: too many requests");
 
+export const NO_LEADER = new Refusal(UNAVAILABLE, "etcdserver: no leader");
+export const LEADER_CHANGED = new Refusal(UNAVAILABLE, "etcdserver: leader changed");
 export const REQUEST_TIMED_OUT = new Refusal(UNAVAILABLE, "etcdserver: request timed out");
 export const SERVER_STOPPED = new Refusal(UNAVAILABLE, "etcdserver: server stopped");
 
@@ -25,11 +27,20 @@ export function journalFailed(error: Error): Refusal {
 
 /**
  * The innermost cause in a word or two: what the kernel says of a failed call up to the comma, behind which stand the
- * call and its path. A journal's own text names files, so that its code stands for it.
+ * call and its path. A journal's own text names files and machines, so that its code stands for it, or words of ours.
  *
  *     ENOSPC: no space left on device, open '/var/lib/plinth/journal/…'   →   ENOSPC: no space left on device
  */
 export function reasonOf(error: Error): string {
   const innermost = causesOf(error).at(-1) ?? error;
-  return innermost instanceof JournalError ? innermost.code : innermost.message.split(",", 1)[0];
+  return innermost instanceof JournalError
+    ? (OF_JOURNAL[innermost.code] ?? innermost.code)
+    : innermost.message.split(",", 1)[0];
 }
+
+/** What a code means, where a client can do something with it. */
+const OF_JOURNAL: Readonly<Record<string, string>> = {
+  ERR_JOURNAL_NO_QUORUM: "no majority of its replicas answers",
+  ERR_REPLICA_DOWN: "no majority of its replicas answers",
+  ERR_JOURNAL_FENCED: "another server writes it",
+};

@@ -31,6 +31,9 @@ export class EngineHealth implements HealthSource {
   /** Reads are answered from memory; a linearizable one says something about writes, too. */
   read(linearizable: boolean): Promise<string | null> {
     if (!linearizable) return Promise.resolve(null);
-    return Promise.resolve(this.starting() ?? this.#engine.proposer.failure?.message ?? this.trouble());
+    const { proposer, reads } = this.#engine;
+    const fault = this.starting() ?? proposer.failure?.message ?? this.trouble();
+    if (fault !== null) return Promise.resolve(fault);
+    return new Promise((resolve) => reads.whenOpen((refusal) => resolve(refusal?.message ?? null)));
   }
 }

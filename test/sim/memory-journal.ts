@@ -34,6 +34,8 @@ export class MemoryJournal implements Journal {
   #held = false;
   #nextFailure: { readonly error: Error; readonly survivors: number } | null = null;
 
+  #isDoubted = false;
+  #reads: ((failure: JournalError | null) => void)[] = [];
   #failure: JournalError | null = null;
   #closing: Promise<void> | null = null;
   #settled = false;
@@ -78,6 +80,14 @@ export class MemoryJournal implements Journal {
     this.#nextFailure = { error, survivors };
   }
 
+  /** The reign is over for this reason, in this turn. */
+  end(failure: JournalError): void {
+    this.#failure = failure;
+    this.#tellReads(failure);
+    this.#listener.onFailed(failure);
+    this.#wake();
+  }
+
   append(record: Uint8Array): number {
     if (this.#failure !== null) throw failed(this.#failure);
     if (this.#closing !== null) throw closed();
@@ -89,10 +99,26 @@ export class MemoryJournal implements Journal {
     return this.appended;
   }
 
+  /** Nothing is certain of this reign until `confirmReads`. */
+  doubt(): void {
+    this.#isDoubted = true;
+  }
+
+  /** All who have asked meanwhile are told, and who asks from now on has his answer at once. */
+  confirmReads(): void {
+    this.#isDoubted = false;
+    this.#tellReads(null);
+  }
+
+  get isCurrent(): boolean {
+    return this.#failure === null && !this.#isDoubted;
+  }
+
   confirm(tell: (failure: JournalError | null) => void): boolean {
-    const failure = this.#failure;
-    if (failure !== null) tell(failure);
-    return failure === null;
+    if (this.isCurrent) return true;
+    if (this.#failure === null) this.#reads.push(tell);
+    else tell(this.#failure);
+    return false;
   }
 
   read(position: number): AsyncIterable<RecordRun> {
@@ -152,11 +178,16 @@ export class MemoryJournal implements Journal {
     } else {
       const { error, survivors } = this.#nextFailure;
       this.#store.records.push(...batch.slice(0, survivors));
-      this.#failure = new JournalError("ERR_JOURNAL_IO", error.message, { cause: error });
-      this.#listener.onFailed(this.#failure);
+      this.end(new JournalError("ERR_JOURNAL_IO", error.message, { cause: error }));
     }
     this.#wake();
   };
+
+  #tellReads(failure: JournalError | null): void {
+    const reads = this.#reads;
+    this.#reads = [];
+    for (const tell of reads) tell(failure);
+  }
 
   async *#runs(position: number, last: number): AsyncGenerator<RecordRun, void, undefined> {
     for (let next = position; next <= last;) {

@@ -26,6 +26,7 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     warningApplyMs: 100,
     warningRequestMs: 300,
     log: NO_LOG,
+    isAlone: true,
     flush: () => {},
     onJournalFailed: () => {},
     onJournalStalled: () => {},

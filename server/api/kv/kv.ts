@@ -1,6 +1,6 @@
 /**
- * etcdserverpb.KV. Reads are answered from the applied state in the turn they arrive in: what was acknowledged has been
- * applied, so they are linearizable (OC-01). Writes are checked, go through the proposer and are answered on commit.
+ * etcdserverpb.KV. Reads are answered from the applied state, mostly in the turn they arrive in: what was acknowledged has
+ * been applied, so they are linearizable (OC-01) when nobody else can have acknowledged anything. Writes are checked, go through the proposer and are answered on commit.
  */
 import { decodeRangeRequest, decodeTxnRequest } from "../../../proto/requests.ts";
 import {
@@ -28,7 +28,7 @@ import { Writer } from "../../../proto/writer.ts";
 import { isSingleKey } from "../../../partitions/interval/interval.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
-import { hasWrite, isReadOnly } from "../../../partitions/txn/txn.ts";
+import { hasWrite, isReadOnly, isSerializable } from "../../../partitions/txn/txn.ts";
 import type { Turns } from "../../clock.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { SpaceGuard } from "../../engine/space-guard.ts";
@@ -37,6 +37,7 @@ import type { CommandKind } from "../../engine/command.ts";
 import { keyPrefix } from "../../engine/event-log.ts";
 import { COMPACTION, DELETE_RANGE, PUT, TXN } from "../../engine/kv-commands.ts";
 import type { Proposer } from "../../engine/proposer.ts";
+import type { ReadGate } from "../../engine/read-gate.ts";
 import { REQUEST_TOO_LARGE } from "../../engine/refusals.ts";
 import type { Compactor } from "../../engine/compactor.ts";
 import {
@@ -67,6 +68,7 @@ export interface KvContext {
   readonly proposer: Proposer;
   readonly compactor: Compactor;
   readonly guard: SpaceGuard;
+  readonly reads: ReadGate;
   readonly turns: Turns;
   readonly callers: Callers;
   readonly headers: Headers;
@@ -112,8 +114,17 @@ export class KvService {
   }
 
   #range(call: UnaryCall, request: RangeRequest): void {
+    const refused = checkRange(request);
+    if (refused !== null) return call.fail(refused);
+    const { reads } = this.#context;
+    if (request.serializable || reads.isOpen) return this.#readRange(call, request);
+    const kept = ownRange(request);
+    reads.whenOpen((refusal) => (refusal === null ? this.#readRange(call, kept) : call.fail(refusal)));
+  }
+
+  #readRange(call: UnaryCall, request: RangeRequest): void {
     const { keyspace, callers, slowCalls } = this.#context;
-    const refused = checkRange(request) ?? callers.refuseRange(call, request.key, request.rangeEnd);
+    const refused = callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
     // The most frequent call: a key alone is not long, and is asked for without ceremony.
     if (isSingleKey(request.rangeEnd)) return this.#replyRange(call, keyspace.range(request), keyspace.revision);
@@ -179,9 +190,15 @@ export class KvService {
     if (guard.refuseOverQuota(call, cost)) return;
     const refused = checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
-    if (!hasWrite(request)) return this.#readTxn(call, request, record);
+    if (!hasWrite(request)) return this.#confirmTxn(call, request, record);
     if (keyspace.looksOf(request) > TXN_LOOKS_MAX) return call.fail(TOO_MANY_LOOKS);
     this.#propose(TXN, request, record, cost, call, this.#replyTxn);
+  }
+
+  #confirmTxn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
+    const { reads } = this.#context;
+    if (reads.isOpen || isSerializable(request)) return this.#readTxn(call, request, record);
+    reads.whenOpen((refusal) => (refusal === null ? this.#readTxn(call, request, record) : call.fail(refusal)));
   }
 
   /**
@@ -265,4 +282,9 @@ export class KvService {
     this.#writer.reset();
     return this.#writer;
   }
+}
+
+/** With bytes of its own: it outlives the turn of the event loop in which it came. */
+function ownRange(request: RangeRequest): RangeRequest {
+  return { ...request, key: Buffer.from(request.key), rangeEnd: Buffer.from(request.rangeEnd) };
 }

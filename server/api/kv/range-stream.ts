@@ -29,7 +29,9 @@ import { OK } from "../../../proto/grpc-codes.ts";
 import { checkRange } from "./checks.ts";
 import type { Callers } from "../callers.ts";
 import type { Headers } from "../header.ts";
+import { LateStream } from "../late-stream.ts";
 import { ended, serverStreamMethod } from "../method.ts";
+import type { ReadGate } from "../../engine/read-gate.ts";
 import { TOO_MANY_REQUESTS } from "../../engine/refusals.ts";
 import { STREAM_WITH_FILTER, STREAM_WITH_SORT } from "../statuses.ts";
 
@@ -39,13 +41,14 @@ export interface RangeStreamContext {
   readonly turns: Turns;
   readonly callers: Callers;
   readonly counters: Counters;
+  readonly reads: ReadGate;
 }
 
 export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMethod {
   const writer = new Writer();
   let sortedOpen = 0;
-  return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
-    const refused = checkRangeStream(request) ?? context.callers.refuseRange(call, request.key, request.rangeEnd);
+  const open = (call: StreamCall, request: RangeRequest): StreamListener => {
+    const refused = context.callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return ended(call, refused);
     const cursor = context.keyspace.openRange(request);
     if (cursor instanceof Refusal) return ended(call, cursor);
@@ -56,6 +59,15 @@ export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMeth
     const header = context.headers.at(cursor.headerRevision);
     const refuseNow = context.callers.beginRead();
     return new RangeStream(call, cursor, header, refuseNow, context.turns, writer, () => (sortedOpen -= places));
+  };
+  return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
+    const refused = checkRangeStream(request);
+    if (refused !== null) return ended(call, refused);
+    const { reads } = context;
+    if (request.serializable || reads.isOpen) return open(call, request);
+    const late = new LateStream();
+    reads.whenOpen((refusal) => (refusal === null ? late.begin(() => open(call, request)) : call.end(refusal)));
+    return late;
   });
 }
 

@@ -59,8 +59,10 @@ function partsOf({
   proposer,
   lessor,
   guard,
-}: Engine): Pick<Engine, "keyspace" | "proposer" | "lessor" | "guard"> {
-  return { keyspace, proposer, lessor, guard };
+  reads,
+  leadership,
+}: Engine): Pick<Engine, "keyspace" | "proposer" | "lessor" | "guard" | "reads" | "leadership"> {
+  return { keyspace, proposer, lessor, guard, reads, leadership };
 }
 
 async function committed(): Promise<void> {

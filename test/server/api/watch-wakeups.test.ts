@@ -165,7 +165,7 @@ class Play {
     const clock = new ManualClock();
     const flush = (): void => this.#flush();
     this.engine = newEngine({ clock, flush });
-    const { keyspace, catchUp, counters } = this.engine;
+    const { keyspace, catchUp, counters, leadership } = this.engine;
     const headers = new Headers(1n, 1n, { epoch: 1 });
     const intervals = { progressIntervalMs: 600_000, fragmentBytes: 2 ** 21 };
     const callers = callersOf(keyspace);
@@ -177,6 +177,7 @@ class Play {
       clock,
       turns: systemTurns,
       counters,
+      leadership,
       ...intervals,
     });
     for (let i = 0; i < STREAMS; i++) this.#open(i);

@@ -8,6 +8,8 @@ import { Headers } from "../../../server/api/header.ts";
 import { WatchService } from "../../../server/api/watch.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { CatchUp } from "../../../server/engine/catch-up.ts";
+import { Leadership } from "../../../server/engine/leadership.ts";
+import { ReadGate } from "../../../server/engine/read-gate.ts";
 import { Counters } from "../../../server/metrics/counters.ts";
 import type { BidiMethod, StreamListener } from "../../../server/transport/service.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
@@ -38,6 +40,7 @@ beforeEach(() => {
     clock,
     turns,
     counters: new Counters(),
+    leadership: new Leadership(new ReadGate(clock, true), clock),
     progressIntervalMs: PROGRESS_INTERVAL_MS,
     fragmentBytes: 2 * 1024 * 1024,
   });

@@ -9,7 +9,8 @@ import { Writer } from "../../../../proto/writer.ts";
 import { Headers } from "../../../../server/api/header.ts";
 import { rangeStreamMethod } from "../../../../server/api/kv/range-stream.ts";
 import { RANGE_STREAM_CHUNK_KEYS, SORTED_STREAMS_MAX } from "../../../../server/limits.ts";
-import { systemTurns } from "../../../../server/clock.ts";
+import { systemClock, systemTurns } from "../../../../server/clock.ts";
+import { ReadGate } from "../../../../server/engine/read-gate.ts";
 import { TOO_MANY_REQUESTS } from "../../../../server/engine/refusals.ts";
 import { Counters } from "../../../../server/metrics/counters.ts";
 import type { ServerStreamMethod, StreamListener } from "../../../../server/transport/service.ts";
@@ -30,6 +31,7 @@ beforeEach(() => {
   call = new HeldStream();
   method = rangeStreamMethod({
     keyspace,
+    reads: new ReadGate(systemClock, true),
     callers: callersOf(keyspace),
     headers: new Headers(1n, 2n, { epoch: 1 }),
     turns: systemTurns,
