@@ -20,8 +20,18 @@ export function trimmed(position: number, first: number): JournalError {
 }
 
 /** Another writer goes on with the journal. */
-export function fenced(epoch: number): JournalError {
-  return new JournalError("ERR_JOURNAL_FENCED", `another writer has taken the journal over, in epoch ${epoch}`);
+export function fenced(epoch: number, name: string): JournalError {
+  const text = `${anotherWriter(name)} has taken over the journal (epoch ${epoch})`;
+  return new JournalError("ERR_JOURNAL_FENCED", text);
+}
+
+/** Another takes the journal over at the same time, and has come further. */
+export function outrun(cause: JournalError): JournalError {
+  return new JournalError("ERR_JOURNAL_OUTRUN", cause.message, { cause });
+}
+
+function anotherWriter(name: string): string {
+  return name === "" ? "another writer" : `another writer, ${name},`;
 }
 
 /** A replica of this process has come late, and with it a promise that the others have not heard of. */

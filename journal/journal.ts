@@ -140,6 +140,13 @@ const PASSING: ReadonlySet<string> = new Set([
   "ENOSPC",
 ]);
 
+/** Failures of a reign, or of an attempt to begin one, after which another attempt may succeed. */
+const PASSING_CODES: ReadonlySet<string> = new Set([
+  "ERR_JOURNAL_NO_QUORUM",
+  "ERR_JOURNAL_OUTGROWN",
+  "ERR_JOURNAL_OUTRUN",
+]);
+
 /** A chain of causes may be a ring. */
 const CAUSES_MAX = 8;
 
@@ -158,7 +165,10 @@ export type AcceptLoss = (loss: JournalError) => Promise<void>;
  * - of what an open or a read finds: `ERR_JOURNAL_CORRUPT` (with file and offset), `ERR_JOURNAL_FORMAT` (another version
  *   of the format), `ERR_JOURNAL_CLUSTER` (another cluster's files), `ERR_JOURNAL_INCOMPLETE` (a file that was made is
  *   missing), `ERR_JOURNAL_LOCKED` (another owner has it open), `ERR_JOURNAL_REPLICAS` (made with other replicas)
- * - of a reign that another must follow, by the same writer: `ERR_JOURNAL_OUTGROWN`
+ * - of a reign: `ERR_JOURNAL_FENCED` (another writer has taken over), `ERR_JOURNAL_OUTGROWN` (another must follow, by the
+ *   same writer)
+ * - of a reign that did not begin: `ERR_JOURNAL_NO_QUORUM` (no majority of the replicas answers), `ERR_JOURNAL_OUTRUN`
+ *   (another writer has come further)
  * - of a replica in another process: `ERR_REPLICA_DOWN` (why it cannot be spoken to)
  */
 export class JournalError extends Error {
@@ -184,7 +194,7 @@ export class JournalError extends Error {
   /** Whether the same may succeed later, when nobody repairs anything but the machine has room again. */
   get isPassing(): boolean {
     const { code, errno } = this;
-    return code === "ERR_JOURNAL_OUTGROWN" || (errno !== null && PASSING.has(errno));
+    return PASSING_CODES.has(code) || (errno !== null && PASSING.has(errno));
   }
 
   /** Whether another writer has taken the journal over. */

@@ -104,6 +104,7 @@ async function run(
         onAnswer: (answer) => onAnswer(answer.seq),
         onReleased: () => undefined,
         onGone: () => undefined,
+        onPromised: () => undefined,
         onStalled: () => undefined,
         onUp(isUp, reason) {
           if (!isUp) end.reject(reason);

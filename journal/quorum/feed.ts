@@ -34,7 +34,7 @@ export interface FeedHost {
   onForgot(feed: Feed): void;
   /** The replica has answered a request of that round as this reign's, sent at that moment. */
   onContact(feed: Feed, round: number, sentAtMs: number, isGranted: boolean): void;
-  onFenced(feed: Feed, promised: number): void;
+  onFenced(feed: Feed, promised: number, name: string): void;
   /** Frames from that index on of whoever has them, at least one; none when nobody can give them now. */
   fetchFor(feed: Feed, from: number): Promise<readonly Buffer[]>;
 }
@@ -228,7 +228,8 @@ export class Feed {
           if (answer.kind === "durable") {
             this.#measure(answer, frame !== null, sentAtMs);
             this.#host.onContact(this, round, sentAtMs, answer.isGranted);
-          } else if (answer.kind === "refused" && answer.promised > epoch) this.#host.onFenced(this, answer.promised);
+          } else if (answer.kind === "refused" && answer.promised > epoch)
+            this.#host.onFenced(this, answer.promised, answer.name);
         }
         onAnswer(answer);
       },

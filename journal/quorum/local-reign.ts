@@ -48,7 +48,7 @@ export async function localReign(
   const close = async (): Promise<void> => void (await Promise.all(replicas.map((replica) => replica.close())));
   try {
     const writer = randomInt(1, 2 ** 48 - 1);
-    const won = await takeOver({ peers, clock, writer, timeoutMs: NEVER_MS, resendMs: RESEND_MS });
+    const won = await takeOver({ peers, clock, writer, name: "", timeoutMs: NEVER_MS, resendMs: RESEND_MS });
     const journal = new QuorumJournal(
       {
         peers,

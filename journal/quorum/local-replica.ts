@@ -89,6 +89,7 @@ function hostListener({ zone, onTrouble }: LocalReplicaOptions, forward: Forward
       forward.listener?.onStalled(reason);
     },
     onReleased: (epoch) => forward.listener?.onReleased(epoch),
+    onPromised: (epoch, name) => forward.listener?.onPromised(epoch, name),
   };
 }
 

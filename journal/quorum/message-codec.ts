@@ -14,28 +14,37 @@
  *
  *   kind            fields: u64 unless said; f64 for milliseconds; a text is u16 length, UTF-8
  *    1 status       none
- *    2 promise      epoch, writer
+ *    2 promise      epoch, writer, name text
  *    3 fetch        epoch, from, to
  *    4 append       epoch, attempt, committed, leaseMs f64; no frame or one
  *    5 release      epoch
  *    6 trim         epoch, position
+ *    7 describe     none
+ *    8 make         clusterId (16 bytes), salt
+ *    9 list         members
  *   17 status       replicaId, promised, silentForMs f64, leaseLeftMs f64, first, last index, last epoch, committed
  *   18 promised     replicaId, epoch, first, firstPosition, last index, last epoch, lastPosition, committed, leaseLeftMs f64,
  *                   holder
- *   19 refused      promised
+ *   19 refused      promised, name text
  *   20 fetched      first, committed; any number of frames
  *   21 durable      index
  *   22 mismatch     attempt, hint
  *   23 done         firstPosition
  *   24 failed       reason text
+ *   25 described    clusterId (16 bytes, zeros: blank), salt, replicaId, lastIndex, membersIndex, members
  *   32 released     epoch: a reign has given back its lease here
  *   33 stalled      code text, message text, errno text (empty: none): the replica waits for its disk; a code that is
  *                   empty: it goes on
+ *   34 promised     epoch, name text: the replica has promised it, and refuses what comes with a lower one
+ *
+ * Members are their number, and for each replicaId, zone text.
  */
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readUint64, writeUint64 } from "../frame.ts";
 import { JournalError } from "../journal.ts";
+import type { Member } from "../replica/facts.ts";
+import { MEMBERS_MAX } from "../replica/facts.ts";
 import type { ReplicaAnswer, ReplicaRequest } from "../replica/messages.ts";
 
 const FIELDS_OFFSET = 16;
@@ -45,6 +54,11 @@ const HEAD_BYTES_MIN = FIELDS_OFFSET + CRC_BYTES;
 /** Of a reason; what is longer is cut. */
 export const TEXT_BYTES_MAX = 1024;
 const TEXTS_MAX = 3;
+/** Of a writer's name. */
+export const NAME_BYTES_MAX = 128;
+const ZONE_BYTES_MAX = 32;
+const CLUSTER_ID_BYTES = 16;
+const BLANK = "00".repeat(CLUSTER_ID_BYTES);
 const HEAD_BYTES_MAX = HEAD_BYTES_MIN + TEXTS_MAX * (2 + TEXT_BYTES_MAX);
 
 /** Frames of one packet are no more than the largest frame together. */
@@ -59,6 +73,9 @@ const FETCH = 3;
 const APPEND = 4;
 const RELEASE = 5;
 const TRIM = 6;
+const DESCRIBE = 7;
+const MAKE = 8;
+const LIST = 9;
 const STATUS_ANSWER = 17;
 const PROMISED = 18;
 const REFUSED = 19;
@@ -67,8 +84,10 @@ const DURABLE = 21;
 const MISMATCH = 22;
 const DONE = 23;
 const FAILED = 24;
+const DESCRIBED = 25;
 const RELEASED_NOTICE = 32;
 const STALLED_NOTICE = 33;
+const PROMISED_NOTICE = 34;
 
 /** `isVoter` and `isGranted` are the first flag of their messages. */
 const FIRST_FLAG = 1;
@@ -86,8 +105,15 @@ export interface StalledNotice {
   readonly reason: JournalError | null;
 }
 
+/** Not asked for: the replica has promised an epoch, to a process of this name if it is not empty. */
+export interface PromisedNotice {
+  readonly kind: "promised to";
+  readonly epoch: number;
+  readonly name: string;
+}
+
 /** What comes from a replica. */
-export type ReplicaMessage = ReplicaAnswer | ReleasedNotice | StalledNotice;
+export type ReplicaMessage = ReplicaAnswer | ReleasedNotice | StalledNotice | PromisedNotice;
 
 /** To be written one behind the other. */
 export interface Packet {
@@ -109,8 +135,11 @@ export function encodeRequest(request: ReplicaRequest): Packet {
   switch (request.kind) {
     case "status":
       return new Head(STATUS, 0, seq, 0).seal(NO_FRAMES);
-    case "promise":
-      return new Head(PROMISE, 0, seq, 16).u64(request.epoch).u64(request.writer).seal(NO_FRAMES);
+    case "promise": {
+      const name = cutText(request.name, NAME_BYTES_MAX);
+      const head = new Head(PROMISE, 0, seq, 16 + textBytes(name));
+      return head.u64(request.epoch).u64(request.writer).text(name).seal(NO_FRAMES);
+    }
     case "fetch":
       return new Head(FETCH, 0, seq, 24).u64(request.epoch).u64(request.from).u64(request.to).seal(NO_FRAMES);
     case "append":
@@ -124,6 +153,14 @@ export function encodeRequest(request: ReplicaRequest): Packet {
       return new Head(RELEASE, 0, seq, 8).u64(request.epoch).seal(NO_FRAMES);
     case "trim":
       return new Head(TRIM, 0, seq, 16).u64(request.epoch).u64(request.position).seal(NO_FRAMES);
+    case "describe":
+      return new Head(DESCRIBE, 0, seq, 0).seal(NO_FRAMES);
+    case "make": {
+      const head = new Head(MAKE, 0, seq, CLUSTER_ID_BYTES + 8);
+      return head.clusterId(request.clusterId).u64(request.salt).seal(NO_FRAMES);
+    }
+    case "list":
+      return new Head(LIST, 0, seq, membersBytes(request.members)).members(request.members).seal(NO_FRAMES);
   }
 }
 
@@ -155,8 +192,10 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
         .milliseconds(message.leaseLeftMs)
         .u64(message.holder)
         .seal(NO_FRAMES);
-    case "refused":
-      return new Head(REFUSED, 0, message.seq, 8).u64(message.promised).seal(NO_FRAMES);
+    case "refused": {
+      const name = cutText(message.name, NAME_BYTES_MAX);
+      return new Head(REFUSED, 0, message.seq, 8 + textBytes(name)).u64(message.promised).text(name).seal(NO_FRAMES);
+    }
     case "fetched":
       return new Head(FETCHED, 0, message.seq, 16).u64(message.first).u64(message.committed).seal(message.frames);
     case "durable":
@@ -168,6 +207,19 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
     case "failed": {
       const reason = cutText(message.reason, TEXT_BYTES_MAX);
       return new Head(FAILED, 0, message.seq, textBytes(reason)).text(reason).seal(NO_FRAMES);
+    }
+    case "described":
+      return new Head(DESCRIBED, 0, message.seq, CLUSTER_ID_BYTES + 32 + membersBytes(message.members))
+        .clusterId(message.clusterId === "" ? BLANK : message.clusterId)
+        .u64(message.salt)
+        .u64(message.replicaId)
+        .u64(message.lastIndex)
+        .u64(message.membersIndex)
+        .members(message.members)
+        .seal(NO_FRAMES);
+    case "promised to": {
+      const name = cutText(message.name, NAME_BYTES_MAX);
+      return new Head(PROMISED_NOTICE, 0, 0, 8 + textBytes(name)).u64(message.epoch).text(name).seal(NO_FRAMES);
     }
     case "released":
       return new Head(RELEASED_NOTICE, 0, 0, 8).u64(message.epoch).seal(NO_FRAMES);
@@ -189,6 +241,10 @@ export function cutText(text: string, bytesMax: number): Buffer {
 
 function textBytes(...texts: readonly Buffer[]): number {
   return texts.reduce((sum, text) => sum + 2 + text.length, 0);
+}
+
+function membersBytes(members: readonly Member[]): number {
+  return members.reduce((sum, { zone }) => sum + 8 + 2 + zone.length, 8);
 }
 
 class Head {
@@ -221,6 +277,17 @@ class Head {
     this.#bytes.writeUInt16LE(value.length, this.#offset);
     this.#offset += 2;
     this.#offset += value.copy(this.#bytes, this.#offset);
+    return this;
+  }
+
+  clusterId(hex: string): this {
+    this.#offset += this.#bytes.write(hex, this.#offset, "hex");
+    return this;
+  }
+
+  members(members: readonly Member[]): this {
+    this.u64(members.length);
+    for (const { replicaId, zone } of members) this.u64(replicaId).text(Buffer.from(zone, "latin1"));
     return this;
   }
 
@@ -272,6 +339,23 @@ class HeadFields {
     return this.#bytes.toString("utf8", start, start + length);
   }
 
+  clusterId(): string {
+    const start = this.#take(CLUSTER_ID_BYTES);
+    return this.#bytes.toString("hex", start, start + CLUSTER_ID_BYTES);
+  }
+
+  members(): readonly Member[] {
+    const length = this.u64();
+    if (length > MEMBERS_MAX) throw new PacketError("a packet lists too many replicas");
+    return Array.from({ length }, () => {
+      const replicaId = this.u64();
+      const zone = this.text();
+      if (!/^[a-z0-9-]+$/.test(zone) || zone.length > ZONE_BYTES_MAX)
+        throw new PacketError("a packet names a zone that is none");
+      return { zone, replicaId };
+    });
+  }
+
   end(): void {
     if (this.#offset !== this.#bytes.length) throw new PacketError("a packet has fields that its kind has not");
   }
@@ -300,7 +384,7 @@ export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): Re
     case STATUS:
       return { kind: "status", seq };
     case PROMISE:
-      return { kind: "promise", seq, epoch: fields.u64(), writer: fields.u64() };
+      return { kind: "promise", seq, epoch: fields.u64(), writer: fields.u64(), name: fields.text() };
     case FETCH:
       return { kind: "fetch", seq, epoch: fields.u64(), from: fields.u64(), to: fields.u64() };
     case APPEND:
@@ -317,6 +401,12 @@ export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): Re
       return { kind: "release", seq, epoch: fields.u64() };
     case TRIM:
       return { kind: "trim", seq, epoch: fields.u64(), position: fields.u64() };
+    case DESCRIBE:
+      return { kind: "describe", seq };
+    case MAKE:
+      return { kind: "make", seq, clusterId: fields.clusterId(), salt: fields.u64() };
+    case LIST:
+      return { kind: "list", seq, members: fields.members() };
     default:
       throw new PacketError(`a packet of kind ${kind} is no request`);
   }
@@ -355,7 +445,7 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
         holder: fields.u64(),
       };
     case REFUSED:
-      return { kind: "refused", seq, promised: fields.u64() };
+      return { kind: "refused", seq, promised: fields.u64(), name: fields.text() };
     case FETCHED:
       return { kind: "fetched", seq, first: fields.u64(), committed: fields.u64(), frames };
     case DURABLE:
@@ -366,6 +456,21 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
       return { kind: "done", seq, firstPosition: fields.u64() };
     case FAILED:
       return { kind: "failed", seq, reason: fields.text() };
+    case DESCRIBED: {
+      const clusterId = fields.clusterId();
+      return {
+        kind: "described",
+        seq,
+        clusterId: clusterId === BLANK ? "" : clusterId,
+        salt: fields.u64(),
+        replicaId: fields.u64(),
+        lastIndex: fields.u64(),
+        membersIndex: fields.u64(),
+        members: fields.members(),
+      };
+    }
+    case PROMISED_NOTICE:
+      return { kind: "promised to", epoch: fields.u64(), name: fields.text() };
     case RELEASED_NOTICE:
       return { kind: "released", epoch: fields.u64() };
     case STALLED_NOTICE:

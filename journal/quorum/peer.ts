@@ -17,6 +17,7 @@ export interface PeerListener {
   onStalled?(): void;
   onGone?(reason: JournalError): void;
   onReleased?(epoch: number): void;
+  onPromised?(epoch: number, name: string): void;
 }
 
 export class Peer implements LinkListener {
@@ -36,10 +37,19 @@ export class Peer implements LinkListener {
   trouble: JournalError | null = null;
   listener: PeerListener = {};
   readonly #link: Link;
-  #seq = 0;
+  #seq: number;
   readonly #asked = new Map<number, Asked>();
 
-  constructor(number: number, zone: string, isWithin: boolean, connect: Connect, tally = new ReplicaTally(zone)) {
+  /** @param lastSeq of the requests that were sent over the link before: what still comes for them is none of this one's */
+  constructor(
+    number: number,
+    zone: string,
+    isWithin: boolean,
+    connect: Connect,
+    tally = new ReplicaTally(zone),
+    lastSeq = 0,
+  ) {
+    this.#seq = lastSeq;
     this.number = number;
     this.zone = zone;
     this.tally = tally;
@@ -92,6 +102,10 @@ export class Peer implements LinkListener {
 
   onReleased(epoch: number): void {
     this.listener.onReleased?.(epoch);
+  }
+
+  onPromised(epoch: number, name: string): void {
+    this.listener.onPromised?.(epoch, name);
   }
 
   close(): void {

@@ -306,7 +306,8 @@ export class QuorumJournal implements Journal, StatusSource {
         this.#reads.answered(number, round);
         if (this.#stalledBy !== null) this.#lookAtQuorum();
       },
-      onFenced: ({ peer }, promised) => this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised)),
+      onFenced: ({ peer }, promised, name) =>
+        this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised, name)),
       fetchFor: (feed, from) => this.#fetcher.fetchFor(feed, from),
     };
   }
@@ -327,6 +328,9 @@ export class QuorumJournal implements Journal, StatusSource {
       onGone: (reason) => this.#lookAtGone(reason),
       onStalled: () => this.#lookAtQuorum(),
       onReleased: (epoch) => this.#holds.released(peer.number, epoch),
+      onPromised: (epoch, name) => {
+        if (epoch > this.epoch) this.#end(fenced(epoch, name));
+      },
     };
   }
 

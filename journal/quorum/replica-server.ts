@@ -105,6 +105,11 @@ export class ReplicaServer {
     for (const connection of this.#connections) connection.tell({ kind: "released", epoch });
   }
 
+  /** Tells all who are connected that the replica has promised an epoch: it refuses what they send with a lower one. */
+  tellPromised(epoch: number, name: string): void {
+    for (const connection of this.#connections) connection.tell({ kind: "promised to", epoch, name });
+  }
+
   /** Tells all who are connected, and who will connect, that the replica waits for its disk; with null, that it goes on. */
   tellStalled(reason: JournalError | null): void {
     this.#stalledBy = reason;

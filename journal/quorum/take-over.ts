@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
 import { fenced, noQuorum } from "../journal-errors.ts";
-import type { PromisedAnswer } from "../replica/messages.ts";
+import type { PromisedAnswer, RefusedAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
 import { majorityOf } from "./commitment.ts";
 import type { Peer } from "./peer.ts";
@@ -36,6 +36,8 @@ export interface TakeOverOptions {
   readonly peers: readonly Peer[];
   readonly clock: Clock;
   readonly writer: number;
+  /** Of this process, for people. */
+  readonly name: string;
   /** Gives up after so long; Infinity: never. */
   readonly timeoutMs: number;
   /** Lost requests are sent again after so long. */
@@ -116,13 +118,13 @@ class TakeOver {
   }
 
   #askPromise(peer: Peer): void {
-    const { clock, writer } = this.#options;
+    const { clock, writer, name } = this.#options;
     const epoch = this.#epoch;
     peer.ask(
-      (seq) => ({ kind: "promise", seq, epoch, writer }),
+      (seq) => ({ kind: "promise", seq, epoch, writer, name }),
       (answer) => {
         if (this.#isOver || epoch !== this.#epoch) return;
-        if (answer?.kind === "refused" && answer.promised >= epoch) this.#onRefused(peer, answer.promised);
+        if (answer?.kind === "refused" && answer.promised >= epoch) this.#onRefused(peer, answer);
         if (answer?.kind !== "promised" || answer.epoch !== epoch || this.#promised.has(peer.number)) return;
         this.#promised.set(peer.number, answer);
         const untilMs = clock.nowMs() + waitedFor(answer.leaseLeftMs);
@@ -132,8 +134,8 @@ class TakeOver {
     );
   }
 
-  #onRefused(peer: Peer, promised: number): void {
-    if (!peer.isWithin) return this.#fail(fenced(promised));
+  #onRefused(peer: Peer, { promised, name }: RefusedAnswer): void {
+    if (!peer.isWithin) return this.#fail(fenced(promised, name));
     // Nobody else can have asked it since it was opened: an end cut a take-over short that the others have not heard of.
     this.#epoch = promised + 1;
     this.#promised.clear();

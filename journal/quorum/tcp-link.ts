@@ -226,6 +226,7 @@ class Connection {
       if (message === null) return;
       if (message.kind === "released") listener.onReleased(message.epoch);
       else if (message.kind === "stalled") listener.onStalled(message.reason);
+      else if (message.kind === "promised to") listener.onPromised(message.epoch, message.name);
       else listener.onAnswer(message);
     }
   }

@@ -7,6 +7,7 @@
  */
 
 import type { JournalError } from "../journal.ts";
+import type { Member } from "./facts.ts";
 
 /** Where a log ends, or a frame stands. Two frames of one index and epoch are one frame, and so is all before them. */
 export interface FramePlace {
@@ -28,6 +29,8 @@ export interface PromiseRequest {
   readonly epoch: number;
   /** The number of the process that asks: who asks again for what was promised to it is answered again. */
   readonly writer: number;
+  /** Of the process, for people: who is refused in its favour is told. */
+  readonly name: string;
 }
 
 /** Asks for frames, as many as one answer takes. */
@@ -72,13 +75,39 @@ export interface TrimRequest {
   readonly position: number;
 }
 
+/** Asks which journal's the replica is, and which one of it. */
+export interface DescribeRequest {
+  readonly kind: "describe";
+  readonly seq: number;
+}
+
+/** Makes the directory of a blank replica. One that was made before stays as it is; either is described. */
+export interface MakeRequest {
+  readonly kind: "make";
+  readonly seq: number;
+  /** 32 hex digits. */
+  readonly clusterId: string;
+  /** Of the journal's frames; not 0. */
+  readonly salt: number;
+}
+
+/** Tells the replica of a journal that is formed which ones it has; it keeps the first list only, and is described. */
+export interface ListRequest {
+  readonly kind: "list";
+  readonly seq: number;
+  readonly members: readonly Member[];
+}
+
 export type ReplicaRequest =
   | StatusRequest
   | PromiseRequest
   | FetchRequest
   | AppendRequest
   | ReleaseRequest
-  | TrimRequest;
+  | TrimRequest
+  | DescribeRequest
+  | MakeRequest
+  | ListRequest;
 
 export interface StatusAnswer {
   readonly kind: "status";
@@ -122,6 +151,8 @@ export interface RefusedAnswer {
   readonly kind: "refused";
   readonly seq: number;
   readonly promised: number;
+  /** Who that was promised to; empty when it is not known, as after a restart. */
+  readonly name: string;
 }
 
 export interface FetchedAnswer {
@@ -167,6 +198,21 @@ export interface FailedAnswer {
   readonly reason: string;
 }
 
+/** Which journal's the replica is; nothing of it is durable but what was made. */
+export interface DescribedAnswer {
+  readonly kind: "described";
+  readonly seq: number;
+  /** 32 hex digits; empty: the replica is blank, and the rest says nothing. */
+  readonly clusterId: string;
+  readonly salt: number;
+  readonly replicaId: number;
+  /** Of its last frame; 0 when it has none. */
+  readonly lastIndex: number;
+  /** None before the journal is formed. */
+  readonly members: readonly Member[];
+  readonly membersIndex: number;
+}
+
 export type ReplicaAnswer =
   | StatusAnswer
   | PromisedAnswer
@@ -175,7 +221,8 @@ export type ReplicaAnswer =
   | DurableAnswer
   | MismatchAnswer
   | DoneAnswer
-  | FailedAnswer;
+  | FailedAnswer
+  | DescribedAnswer;
 
 /** A way to one replica. What is sent while it is up is answered or lost; answers may come in any order. */
 export interface Link {
@@ -198,4 +245,6 @@ export interface LinkListener {
   onGone(reason: JournalError): void;
   /** The replica waits for its disk, with what it was sent, or with null: it goes on. */
   onStalled(reason: JournalError | null): void;
+  /** The replica has promised an epoch; the name is empty when it does not know to whom. */
+  onPromised(epoch: number, name: string): void;
 }

@@ -32,6 +32,8 @@ export interface ReplicaHostListener {
   onStalled(reason: JournalError | null): void;
   /** A reign has given back its lease. */
   onReleased(epoch: number): void;
+  /** It has promised an epoch, to a process of this name if it is not empty. */
+  onPromised(epoch: number, name: string): void;
 }
 
 export class ReplicaHost {
@@ -125,6 +127,7 @@ export class ReplicaHost {
       log,
       clock,
       onReleased: (epoch) => listener.onReleased(epoch),
+      onPromised: (epoch, name) => listener.onPromised(epoch, name),
       onFailed: (error) => this.#onFailed(error),
     });
     listener.onUp(null);

@@ -10,6 +10,9 @@ import type { FramePlace } from "./messages.ts";
 export type Done = (error: JournalError | null) => void;
 
 export interface ReplicaLog {
+  /** Of the journal that the frames are of. */
+  readonly clusterId: string;
+  readonly salt: number;
   /** Index of the first frame kept. */
   readonly first: number;
   /** Position of the first record kept, or of the next one when none is. */

@@ -12,7 +12,9 @@ import { REPLICA_TASKS_MAX } from "../limits.ts";
 import type { Clock } from "../time.ts";
 import type {
   AppendRequest,
+  DescribedAnswer,
   FetchRequest,
+  ListRequest,
   PromiseRequest,
   ReleaseRequest,
   ReplicaAnswer,
@@ -32,6 +34,8 @@ export interface ReplicaOptions {
   readonly clock: Clock;
   /** A reign has given back its lease: all who may wait for that are to be told. */
   readonly onReleased: (epoch: number) => void;
+  /** What comes with a lower epoch is refused from now on: its writer is to be told. */
+  readonly onPromised: (epoch: number, name: string) => void;
   /** The log takes no more until it is opened again. */
   readonly onFailed: (error: JournalError) => void;
 }
@@ -43,11 +47,14 @@ export class Replica {
   readonly #log: ReplicaLog;
   readonly #clock: Clock;
   readonly #onReleased: (epoch: number) => void;
+  readonly #onPromised: (epoch: number, name: string) => void;
   readonly #onFailed: (error: JournalError) => void;
 
   /** Refuses lower ones at once; durable before it is answered. */
   #promised: number;
   #writer: number;
+  /** Of the writer, as far as it has said so since the start. */
+  #name = "";
   /** Up to here the log is what the writer of the epoch promised has. */
   #verified = 0;
   /** Until then nobody but the holder may show anything. The holder is 0 when it is not known. */
@@ -65,10 +72,11 @@ export class Replica {
   #trimming: Promise<void> = Promise.resolve();
   readonly #header = new FrameHeader();
 
-  constructor({ log, clock, onReleased, onFailed }: ReplicaOptions) {
+  constructor({ log, clock, onReleased, onPromised, onFailed }: ReplicaOptions) {
     this.#log = log;
     this.#clock = clock;
     this.#onReleased = onReleased;
+    this.#onPromised = onPromised;
     this.#onFailed = onFailed;
     this.#promised = Math.max(log.facts.promised, log.last.epoch);
     this.#writer = log.facts.promised === this.#promised ? log.facts.writer : 0;
@@ -99,6 +107,16 @@ export class Replica {
         break;
       case "trim":
         this.#trim(request, answer);
+        break;
+      case "describe":
+        answer(this.#describe(request.seq));
+        break;
+      case "make":
+        // It was made before.
+        answer(this.#describe(request.seq));
+        break;
+      case "list":
+        this.#list(request, answer);
         break;
     }
   }
@@ -135,16 +153,36 @@ export class Replica {
     };
   }
 
+  #describe(seq: number): DescribedAnswer {
+    const { last, facts, salt, clusterId } = this.#log;
+    const { replicaId, members, membersIndex } = facts;
+    return { kind: "described", seq, clusterId, salt, replicaId, lastIndex: last.index, members, membersIndex };
+  }
+
+  /** The first list is kept, by one of those on it; others change nothing. */
+  #list({ seq, members }: ListRequest, answer: Answer): void {
+    this.#do(seq, answer, (end) => {
+      const { facts } = this.#log;
+      const isOnIt = members.some(({ replicaId }) => replicaId === facts.replicaId);
+      const tell = (): void => {
+        answer(this.#describe(seq));
+        end();
+      };
+      if (facts.members.length > 0 || !isOnIt) return tell();
+      this.#remember(seq, { ...facts, members }, answer, tell, end);
+    });
+  }
+
   #leaseLeftMs(): number {
     return Math.max(0, this.#leaseUntilMs - this.#clock.nowMs());
   }
 
   #promise(request: PromiseRequest, answer: Answer): void {
-    const { epoch, writer, seq } = request;
+    const { epoch, writer, name, seq } = request;
     const isAgain = epoch === this.#promised && writer === this.#writer;
     if (epoch < this.#promised || (epoch === this.#promised && !isAgain)) return this.#refuse(seq, answer);
     if (!this.#log.facts.isWhole) return fail(seq, "not all that was committed is here", answer);
-    if (!isAgain) this.#begin(epoch, writer);
+    if (!isAgain) this.#begin(epoch, writer, name);
     this.#do(seq, answer, (end) => {
       this.#keepPromise(seq, epoch, answer, end, () => {
         const { first, firstPosition, last, lastPosition, committed, facts } = this.#log;
@@ -167,13 +205,15 @@ export class Replica {
   }
 
   /** From now on nothing of a lower epoch is taken. What is at the disk ends first, and is not told to its writer. */
-  #begin(epoch: number, writer: number): void {
+  #begin(epoch: number, writer: number, name: string): void {
     assert(epoch > this.#promised, "promised epochs only grow");
     this.#promised = epoch;
     this.#writer = writer;
+    this.#name = name;
     this.#verified = this.#log.committed;
     this.#heardAtMs = this.#clock.nowMs();
     this.#isVacant = false;
+    this.#onPromised(epoch, name);
   }
 
   /** Goes on when the promise of this epoch is durable, and still the last one. */
@@ -202,7 +242,7 @@ export class Replica {
     const { seq, epoch, leaseMs, frame } = request;
     if (epoch < this.#promised) return this.#refuse(seq, answer);
     const nowMs = this.#clock.nowMs();
-    if (epoch > this.#promised) this.#begin(epoch, 0);
+    if (epoch > this.#promised) this.#begin(epoch, 0, "");
     this.#heardAtMs = nowMs;
     this.#isVacant = false;
     const { facts } = this.#log;
@@ -362,7 +402,7 @@ export class Replica {
   }
 
   #refuse(seq: number, answer: Answer): void {
-    answer({ kind: "refused", seq, promised: this.#promised });
+    answer({ kind: "refused", seq, promised: this.#promised, name: this.#name });
   }
 
   #fail(error: JournalError): void {

@@ -14,6 +14,7 @@ import {
   PacketReader,
   type ReplicaMessage,
 } from "../../../journal/quorum/message-codec.ts";
+import { MEMBERS_MAX } from "../../../journal/replica/facts.ts";
 import type { ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { isIntact, makeFrame } from "./test-frames.ts";
 
@@ -29,9 +30,14 @@ function named<Kind extends string, Fields extends object>(
   return fc.record(fields).map((record) => ({ kind, ...record }) as { kind: Kind } & Fields);
 }
 
+const clusterId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("hex"));
+const members = fc.array(fc.record({ zone: fc.stringMatching(/^[a-z0-9-]{1,32}$/), replicaId: count }), {
+  maxLength: MEMBERS_MAX,
+});
+
 const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
   named("status", { seq: count }),
-  named("promise", { seq: count, epoch: count, writer: count }),
+  named("promise", { seq: count, epoch: count, writer: count, name: text }),
   named("fetch", { seq: count, epoch: count, from: count, to: count }),
   named("append", {
     seq: count,
@@ -43,6 +49,9 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
   }),
   named("release", { seq: count, epoch: count }),
   named("trim", { seq: count, epoch: count, position: count }),
+  named("describe", { seq: count }),
+  named("make", { seq: count, clusterId, salt: count }),
+  named("list", { seq: count, members }),
 );
 
 const place = fc.record({ index: count, epoch: count });
@@ -77,12 +86,22 @@ const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
     leaseLeftMs: milliseconds,
     holder: count,
   }),
-  named("refused", { seq: count, promised: count }),
+  named("refused", { seq: count, promised: count, name: text }),
   named("fetched", { seq: count, frames: fc.array(frame, { maxLength: 4 }), first: count, committed: count }),
   named("durable", { seq: count, index: count, isGranted: fc.boolean() }),
   named("mismatch", { seq: count, attempt: count, hint: count }),
   named("done", { seq: count, firstPosition: count }),
   named("failed", { seq: count, reason: text }),
+  named("described", {
+    seq: count,
+    clusterId: fc.oneof(fc.constant(""), clusterId),
+    salt: count,
+    replicaId: count,
+    lastIndex: count,
+    members,
+    membersIndex: count,
+  }),
+  named("promised to", { epoch: count, name: text }),
   named("released", { epoch: count }),
   named("stalled", { reason: fc.option(journalError) }),
 );

@@ -47,7 +47,7 @@ class AskedReplica {
 test("a lease that is given back before a majority has promised is not waited for, and no other is", async () => {
   const replicas = [0, 1, 2].map((number) => new AskedReplica(number));
   const peers = replicas.map(({ peer }) => peer);
-  const winning = takeOver({ peers, clock: new ManualClock(), writer: 7, timeoutMs: 1_000, resendMs: 100 });
+  const winning = takeOver({ peers, clock: new ManualClock(), name: "", writer: 7, timeoutMs: 1_000, resendMs: 100 });
   replicas[0].status(4);
   replicas[1].status(4);
   replicas[0].promise(4, 300);

@@ -32,6 +32,7 @@ export class Told<Event> {
 export type LinkEvent =
   | { readonly kind: "answer"; readonly answer: ReplicaAnswer }
   | { readonly kind: "released"; readonly epoch: number }
+  | { readonly kind: "promised"; readonly epoch: number; readonly name: string }
   | { readonly kind: "stalled"; readonly reason: JournalError | null }
   | { readonly kind: "up" }
   | { readonly kind: "down"; readonly why: string };
@@ -51,6 +52,7 @@ export class ToldLink {
       onAnswer: (answer) => told.add({ kind: "answer", answer }),
       onReleased: (epoch) => told.add({ kind: "released", epoch }),
       onGone: () => undefined,
+      onPromised: (epoch, name) => told.add({ kind: "promised", epoch, name }),
       onStalled: (reason) => told.add({ kind: "stalled", reason }),
       onUp: (isUp, reason) => told.add(isUp ? { kind: "up" } : { kind: "down", why: reason?.message ?? "" }),
     };

@@ -25,7 +25,7 @@ test("a replica is idle when its last trim has ended, and trims are one behind t
   const [first, second] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
   const trim = vi.spyOn(log, "trim").mockReturnValueOnce(first.promise).mockReturnValueOnce(second.promise);
   const nothing = (): void => undefined;
-  const replica = new Replica({ log, clock: systemClock, onReleased: nothing, onFailed: nothing });
+  const replica = new Replica({ log, clock: systemClock, onReleased: nothing, onPromised: nothing, onFailed: nothing });
   const answers: ReplicaAnswer[] = [];
   for (const seq of [1, 2]) replica.handle({ kind: "trim", seq, epoch: 1, position: 1 }, (a) => answers.push(a));
   await new Promise((resolve) => setImmediate(resolve));

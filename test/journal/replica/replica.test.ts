@@ -1,10 +1,33 @@
 /** A replica's answers to a writer whose log is not its own. */
 import { expect, test } from "vitest";
-import type { ReplicaAnswer } from "../../../journal/replica/messages.ts";
+import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { Replica } from "../../../journal/replica/replica.ts";
 import { systemClock } from "../../../server/clock.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
 import { appendFrame, openLog } from "./directory-logs.ts";
+
+test("who is refused is told in whose favour, and whoever is there hears of each promise at once", async () => {
+  const log = await openLog(new SimulatedDisk(seededRandom(1)));
+  const told: unknown[] = [];
+  const replica = new Replica({
+    log,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onPromised: (...promised) => told.push(promised),
+    onFailed: (error) => expect(error).toBeNull(),
+  });
+  const ask = (request: ReplicaRequest): Promise<ReplicaAnswer> =>
+    new Promise((resolve) => replica.handle(request, resolve));
+  const promised = ask({ kind: "promise", seq: 1, epoch: 5, writer: 7, name: "s1 on host-a" });
+  expect(told).toEqual([[5, "s1 on host-a"]]);
+  expect(await promised).toMatchObject({ kind: "promised", epoch: 5 });
+  const refused = { kind: "refused", promised: 5, name: "s1 on host-a" };
+  expect(await ask({ kind: "promise", seq: 2, epoch: 5, writer: 8, name: "s2" })).toMatchObject(refused);
+  expect(await ask({ kind: "trim", seq: 3, epoch: 4, position: 1 })).toMatchObject(refused);
+  await ask({ kind: "append", seq: 4, epoch: 6, attempt: 0, committed: 0, leaseMs: 0, frame: null });
+  expect(told.slice(1)).toEqual([[6, ""]]);
+  await log.close();
+});
 
 test("each answer that refuses a frame takes the writer further back, to where the logs are one", async () => {
   const log = await openLog(new SimulatedDisk(seededRandom(1)));
@@ -20,6 +43,7 @@ test("each answer that refuses a frame takes the writer further back, to where t
     log,
     clock: systemClock,
     onReleased: () => undefined,
+    onPromised: () => undefined,
     onFailed: (error) => expect(error).toBeNull(),
   });
   const send = async (index: number): Promise<ReplicaAnswer> => {

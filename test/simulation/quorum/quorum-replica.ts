@@ -57,6 +57,8 @@ export class QuorumReplica {
         onUp: (reason) => world.note(`${name} ${reason === null ? "answers" : `fails: ${reason.message}`}`),
         onGone: (reason) => world.fail(reason),
         onStalled: (reason) => world.note(`${name} ${reason === null ? "goes on" : `waits: ${reason.message}`}`),
+        // Who is refused learns it with the answer, too: here that is the only way.
+        onPromised: () => undefined,
         onReleased: (released) => {
           for (const sender of this.#senders) this.#network.send(this.#node, sender, { zone: name, released });
         },

@@ -136,7 +136,7 @@ export class QuorumServer {
     const { electionMs, leaseMs, beatMs } = this.#times;
     const peers = this.#peers;
     const timeoutMs = 0.6 * electionMs;
-    const won = await takeOver({ peers, clock, writer: this.#writer, timeoutMs, resendMs: electionMs / 10 });
+    const won = await takeOver({ peers, clock, writer: this.#writer, name, timeoutMs, resendMs: electionMs / 10 });
     world.note(`${name} has won epoch ${won.epoch}`);
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     this.#endReign = end;
