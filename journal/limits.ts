@@ -15,6 +15,9 @@ export const SEGMENT_BYTES_MIN = 8 * 1024;
 /** One read while segments are checked at open; a larger frame is read on its own. */
 export const RECOVERY_READ_BYTES = 4 * 1024 * 1024;
 
+/** One read behind frames that were put back: what follows them may be damaged as well. */
+export const REPAIR_READ_BYTES = 256 * 1024;
+
 /** One read of a cursor: there may be several, and they are never in a hurry. */
 export const CURSOR_READ_BYTES = 1024 * 1024;
 
@@ -115,3 +118,6 @@ export const REQUESTS_IN_HAND_MAX = 64;
 
 /** A replica ends a connection that has asked nothing for so long (at most; half of it at least). */
 export const CONNECTION_SILENT_MS_MAX = 60_000;
+
+/** Who lacks frames that nobody can give now is given them after so long. */
+export const REPAIR_RETRY_MS = 500;

@@ -23,10 +23,15 @@ import type { QuorumJournal } from "./quorum/quorum-journal.ts";
 import type { DirectoryLog } from "./replica/directory-log.ts";
 import type { Disk } from "./replica/disk.ts";
 import { namesIn, nodeDisk } from "./replica/disk.ts";
+import type { Gap } from "./replica/gap.ts";
 import type { Member } from "./replica/facts.ts";
 import { MARK_NAME } from "./replica/mark.ts";
+import type { Rot } from "./replica/messages.ts";
+import { FETCH_BYTES } from "./replica/replica.ts";
 import { isSegmentName } from "./replica/segment.ts";
 import type { Clock, Turns } from "./time.ts";
+
+export type { Rot } from "./replica/messages.ts";
 
 /** Where a replica lies. */
 export interface ZoneDirectory {
@@ -50,6 +55,8 @@ export interface ZonesStoreOptions {
   readonly tally?: JournalTally;
   /** Told why a replica does not answer, or waits for its disk, and with null: it is well again. */
   readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
+  /** Told what is not intact in a replica's files, run by run, and with null: all is. */
+  readonly onRot?: (zone: string, rot: Rot | null) => void;
   /** Whether a replica that has failed is opened again by itself; true unless given. */
   readonly reopens?: boolean;
   readonly disk?: Disk;
@@ -130,6 +137,7 @@ class Opening {
         this.#note(zone, incomplete(zone.directory, "the replica that was made here is missing"));
       await this.#check(members);
       await this.#list();
+      if (this.#opened.size < majorityOf(zones.length)) await this.#repair();
     } else if (trouble !== undefined) {
       // A journal is formed on all of its replicas.
       throw trouble;
@@ -159,6 +167,33 @@ class Opening {
     const trouble = this.#troubles.get(zone.zone);
     assert(trouble !== undefined, "a replica that is not open has said why");
     return LocalReplica.openLater(this.#replicaOptions(zone, true), trouble);
+  }
+
+  /** Without a majority there is no reign in which damaged replicas could be repaired: those that are open give what they know. */
+  async #repair(): Promise<void> {
+    const { zones } = this.#options;
+    for (const zone of zones) {
+      if (this.#troubles.get(zone.zone)?.code !== "ERR_JOURNAL_CORRUPT" || this.#opened.size === 0) continue;
+      const options = { ...this.#replicaOptions(zone, true), askForFrames: (gap: Gap) => this.#committedFrames(gap) };
+      try {
+        const replica = await LocalReplica.open(options);
+        this.#opened.set(zone.zone, replica);
+        this.#troubles.delete(zone.zone);
+        await this.#check(this.#members);
+      } catch (error) {
+        this.#note(zone, ioError(zone.directory, "repairing the replica", error));
+      }
+    }
+  }
+
+  async #committedFrames({ before, to, reason }: Gap): Promise<readonly Buffer[]> {
+    const from = before.lastIndex + 1;
+    for (const { log } of this.#opened.values()) {
+      if (from < log.first || from > log.committed) continue;
+      const frames = await log.read(from, Math.min(to, log.committed), FETCH_BYTES).catch(() => []);
+      if (frames.length > 0) return frames;
+    }
+    throw reason;
   }
 
   #noMajority(): JournalError {
@@ -265,7 +300,7 @@ class Opening {
 
   #replicaOptions(where: ZoneDirectory, mustExist: boolean): LocalReplicaOptions {
     const { zone, directory } = where;
-    const { clock, turns, clusterId, onTrouble, reopens = true } = this.#options;
+    const { clock, turns, clusterId, onTrouble, onRot, reopens = true } = this.#options;
     return {
       zone,
       disk: this.#disk,
@@ -282,6 +317,7 @@ class Opening {
       reopens,
       refusal: (log) => this.#notOurs(where, log),
       ...(onTrouble !== undefined && { onTrouble }),
+      onRot,
     };
   }
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import { openDirectoryJournal } from "../journal/directory-journal.ts";
 import type { Journal, JournalListener } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
-import { openZonesJournal } from "../journal/zones-journal.ts";
+import { openZonesJournal, type Rot } from "../journal/zones-journal.ts";
 import { systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -45,7 +45,12 @@ export async function openJournal(
   };
   const { journalReplicas: zones } = config;
   if (zones !== null)
-    return openZonesJournal({ ...common, zones, onTrouble: (...told) => tellTrouble(logger, ...told) });
+    return openZonesJournal({
+      ...common,
+      zones,
+      onTrouble: (...told) => tellTrouble(logger, ...told),
+      onRot: (...told) => tellRot(logger, ...told),
+    });
   let carriedOver = 0;
   const journal = await openDirectoryJournal({
     ...common,
@@ -65,6 +70,12 @@ export async function openJournal(
 function tellTrouble(logger: Logger, zone: string, trouble: JournalError | null): void {
   if (trouble === null) logger.info({ zone }, "a replica of the journal answers");
   else logger.warn({ zone, error: trouble }, "a replica of the journal does not answer; a majority is enough");
+}
+
+function tellRot(logger: Logger, zone: string, rot: Rot | null): void {
+  if (rot === null) return logger.info({ zone }, "the damaged frames of a replica are put back");
+  const { from, to, reason } = rot;
+  logger.warn({ zone, from, to, error: reason }, "a replica has damaged frames; they are put back from the others");
 }
 
 /** Goes on without what the journal has lost when the operator has decided so, naming the cluster; then it is another one. */

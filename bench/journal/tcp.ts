@@ -105,6 +105,7 @@ async function run(
         onReleased: () => undefined,
         onGone: () => undefined,
         onPromised: () => undefined,
+        onRotten: () => undefined,
         onStalled: () => undefined,
         onUp(isUp, reason) {
           if (!isUp) end.reject(reason);

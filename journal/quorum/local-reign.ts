@@ -15,6 +15,7 @@ import type { Clock, Turns } from "../time.ts";
 import type { LocalReplica } from "./local-replica.ts";
 import { Peer } from "./peer.ts";
 import { QuorumJournal } from "./quorum-journal.ts";
+import { Repairs } from "./repairs.ts";
 import { takeOver } from "./take-over.ts";
 
 export interface LocalReignOptions {
@@ -45,7 +46,11 @@ export async function localReign(
   const peers = replicas.map(
     (replica, i) => new Peer(i, replica.zone, true, (peer) => replica.connect(peer), tally.of(replica.zone)),
   );
-  const close = async (): Promise<void> => void (await Promise.all(replicas.map((replica) => replica.close())));
+  const repairs = new Repairs(peers, clock);
+  const close = async (): Promise<void> => {
+    repairs.close();
+    await Promise.all(replicas.map((replica) => replica.close()));
+  };
   try {
     const writer = randomInt(1, 2 ** 48 - 1);
     const won = await takeOver({ peers, clock, writer, name: "", timeoutMs: NEVER_MS, resendMs: RESEND_MS });

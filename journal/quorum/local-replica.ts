@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
 import type { DirectoryLog } from "../replica/directory-log.ts";
-import type { Link, LinkListener } from "../replica/messages.ts";
+import type { Link, LinkListener, Rot } from "../replica/messages.ts";
 import type { ReplicaHostListener, ReplicaHostOptions } from "../replica/replica-host.ts";
 import { ReplicaHost } from "../replica/replica-host.ts";
 import type { Turns } from "../time.ts";
@@ -15,6 +15,8 @@ export interface LocalReplicaOptions extends Omit<ReplicaHostOptions, "listener"
   readonly turns: Turns;
   /** Told why the replica does not answer, or waits for its disk, and with null: it is well again. */
   readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
+  /** Told what is not intact in the replica's files, run by run, and with null: all is. */
+  readonly onRot?: ((zone: string, rot: Rot | null) => void) | undefined;
 }
 
 export class LocalReplica {
@@ -59,7 +61,9 @@ export class LocalReplica {
     const forward = this.#forward;
     forward.listener = listener;
     this.#turns.later(() => {
-      if (forward.listener === listener) listener.onUp(host.isUp, host.trouble);
+      if (forward.listener !== listener) return;
+      listener.onUp(host.isUp, host.trouble);
+      listener.onRotten(host.rot);
     });
     return {
       send: (request) => host.handle(request, (answer) => listener.onAnswer(answer)),
@@ -74,7 +78,7 @@ export class LocalReplica {
   }
 }
 
-function hostListener({ zone, onTrouble }: LocalReplicaOptions, forward: Forward): ReplicaHostListener {
+function hostListener({ zone, onTrouble, onRot }: LocalReplicaOptions, forward: Forward): ReplicaHostListener {
   return {
     onUp(reason) {
       onTrouble?.(zone, reason);
@@ -90,6 +94,10 @@ function hostListener({ zone, onTrouble }: LocalReplicaOptions, forward: Forward
     },
     onReleased: (epoch) => forward.listener?.onReleased(epoch),
     onPromised: (epoch, name) => forward.listener?.onPromised(epoch, name),
+    onRotten(rot) {
+      onRot?.(zone, rot);
+      forward.listener?.onRotten(rot);
+    },
   };
 }
 

@@ -22,6 +22,7 @@
  *    7 describe     none
  *    8 make         clusterId (16 bytes), salt
  *    9 list         members
+ *   10 repair       none; any number of frames, one at least
  *   17 status       replicaId, promised, silentForMs f64, leaseLeftMs f64, first, last index, last epoch, committed
  *   18 promised     replicaId, epoch, first, firstPosition, last index, last epoch, lastPosition, committed, leaseLeftMs f64,
  *                   holder
@@ -36,6 +37,8 @@
  *   33 stalled      code text, message text, errno text (empty: none): the replica waits for its disk; a code that is
  *                   empty: it goes on
  *   34 promised     epoch, name text: the replica has promised it, and refuses what comes with a lower one
+ *   35 rotten       from, to, code text, message text, errno text, as in 33: frames are not intact here; a code that is
+ *                   empty: all are
  *
  * Members are their number, and for each replicaId, zone text.
  */
@@ -45,7 +48,7 @@ import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readUint64, writeUint64 } from "..
 import { JournalError } from "../journal.ts";
 import type { Member } from "../replica/facts.ts";
 import { MEMBERS_MAX } from "../replica/facts.ts";
-import type { ReplicaAnswer, ReplicaRequest } from "../replica/messages.ts";
+import type { ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
 
 const FIELDS_OFFSET = 16;
 const CRC_BYTES = 4;
@@ -76,6 +79,7 @@ const TRIM = 6;
 const DESCRIBE = 7;
 const MAKE = 8;
 const LIST = 9;
+const REPAIR = 10;
 const STATUS_ANSWER = 17;
 const PROMISED = 18;
 const REFUSED = 19;
@@ -88,6 +92,7 @@ const DESCRIBED = 25;
 const RELEASED_NOTICE = 32;
 const STALLED_NOTICE = 33;
 const PROMISED_NOTICE = 34;
+const ROTTEN_NOTICE = 35;
 
 /** `isVoter` and `isGranted` are the first flag of their messages. */
 const FIRST_FLAG = 1;
@@ -112,8 +117,14 @@ export interface PromisedNotice {
   readonly name: string;
 }
 
+/** Not asked for: frames are not intact on the replica's disk, or with null, all are. */
+export interface RottenNotice {
+  readonly kind: "rotten";
+  readonly rot: Rot | null;
+}
+
 /** What comes from a replica. */
-export type ReplicaMessage = ReplicaAnswer | ReleasedNotice | StalledNotice | PromisedNotice;
+export type ReplicaMessage = ReplicaAnswer | ReleasedNotice | StalledNotice | PromisedNotice | RottenNotice;
 
 /** To be written one behind the other. */
 export interface Packet {
@@ -161,6 +172,8 @@ export function encodeRequest(request: ReplicaRequest): Packet {
     }
     case "list":
       return new Head(LIST, 0, seq, membersBytes(request.members)).members(request.members).seal(NO_FRAMES);
+    case "repair":
+      return new Head(REPAIR, 0, seq, 0).seal(request.frames);
   }
 }
 
@@ -224,13 +237,21 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
     case "released":
       return new Head(RELEASED_NOTICE, 0, 0, 8).u64(message.epoch).seal(NO_FRAMES);
     case "stalled": {
-      const { code, message: text, errno } = message.reason ?? { code: "", message: "", errno: "" };
-      const texts = [code, text, errno ?? ""].map((part) => cutText(part, TEXT_BYTES_MAX));
-      const head = new Head(STALLED_NOTICE, 0, 0, textBytes(...texts));
-      for (const part of texts) head.text(part);
-      return head.seal(NO_FRAMES);
+      const texts = reasonTexts(message.reason);
+      return new Head(STALLED_NOTICE, 0, 0, textBytes(...texts)).texts(texts).seal(NO_FRAMES);
+    }
+    case "rotten": {
+      const { from, to, reason } = message.rot ?? { from: 0, to: 0, reason: null };
+      const texts = reasonTexts(reason);
+      const head = new Head(ROTTEN_NOTICE, 0, 0, 16 + textBytes(...texts));
+      return head.u64(from).u64(to).texts(texts).seal(NO_FRAMES);
     }
   }
+}
+
+function reasonTexts(reason: JournalError | null): readonly Buffer[] {
+  const { code, message, errno } = reason ?? { code: "", message: "", errno: "" };
+  return [code, message, errno ?? ""].map((part) => cutText(part, TEXT_BYTES_MAX));
 }
 
 /** The text as UTF-8, without what goes beyond the limit; no character is cut in two. */
@@ -288,6 +309,11 @@ class Head {
   members(members: readonly Member[]): this {
     this.u64(members.length);
     for (const { replicaId, zone } of members) this.u64(replicaId).text(Buffer.from(zone, "latin1"));
+    return this;
+  }
+
+  texts(values: readonly Buffer[]): this {
+    for (const value of values) this.text(value);
     return this;
   }
 
@@ -378,7 +404,7 @@ export type Decode<Message> = (fields: HeadFields, frames: readonly Buffer[]) =>
 
 export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): ReplicaRequest {
   const { kind, seq } = fields;
-  if (frames.length > (kind === APPEND ? 1 : 0))
+  if (kind !== REPAIR && frames.length > (kind === APPEND ? 1 : 0))
     throw new PacketError("a request brings more frames than its kind can");
   switch (kind) {
     case STATUS:
@@ -407,6 +433,9 @@ export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): Re
       return { kind: "make", seq, clusterId: fields.clusterId(), salt: fields.u64() };
     case LIST:
       return { kind: "list", seq, members: fields.members() };
+    case REPAIR:
+      if (frames.length === 0) throw new PacketError("a repair brings no frame");
+      return { kind: "repair", seq, frames };
     default:
       throw new PacketError(`a packet of kind ${kind} is no request`);
   }
@@ -475,6 +504,12 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
       return { kind: "released", epoch: fields.u64() };
     case STALLED_NOTICE:
       return { kind: "stalled", reason: decodeReason(fields) };
+    case ROTTEN_NOTICE: {
+      const from = fields.u64();
+      const to = fields.u64();
+      const reason = decodeReason(fields);
+      return { kind: "rotten", rot: reason === null ? null : { from, to, reason } };
+    }
     default:
       throw new PacketError(`a packet of kind ${kind} is no answer`);
   }

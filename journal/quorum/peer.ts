@@ -2,7 +2,7 @@
 import type { JournalError } from "../journal.ts";
 import { ReplicaTally } from "../journal-tally.ts";
 import { ASKED_MAX } from "../limits.ts";
-import type { Link, LinkListener, ReplicaAnswer, ReplicaRequest } from "../replica/messages.ts";
+import type { Link, LinkListener, ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
 
 /** Null when the request, or its answer, is lost for certain. */
 export type OnAnswer = (answer: ReplicaAnswer | null) => void;
@@ -35,7 +35,11 @@ export class Peer implements LinkListener {
   isGone = false;
   /** Why nothing comes of it for now: it is down, or waits for its disk. */
   trouble: JournalError | null = null;
+  /** What is not intact there; null for nothing. */
+  rot: Rot | null = null;
   listener: PeerListener = {};
+  /** Who is told when that changes, whatever reign there is. */
+  onRot: () => void = () => undefined;
   readonly #link: Link;
   #seq: number;
   readonly #asked = new Map<number, Asked>();
@@ -100,6 +104,11 @@ export class Peer implements LinkListener {
     this.listener.onStalled?.();
   }
 
+  onRotten(rot: Rot | null): void {
+    this.rot = rot;
+    this.onRot();
+  }
+
   onReleased(epoch: number): void {
     this.listener.onReleased?.(epoch);
   }
@@ -110,6 +119,7 @@ export class Peer implements LinkListener {
 
   close(): void {
     this.listener = {};
+    this.onRotten(null);
     this.#link.close();
     this.onUp(false, null);
   }

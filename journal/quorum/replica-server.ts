@@ -13,7 +13,7 @@ import {
   REQUESTS_IN_HAND_MAX,
 } from "../limits.ts";
 import type { JournalError } from "../journal.ts";
-import type { ReplicaAnswer, ReplicaRequest } from "../replica/messages.ts";
+import type { ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
 import {
   encodeGreeting,
@@ -71,6 +71,7 @@ export class ReplicaServer {
   readonly #strangers = new Set<Stranger>();
   readonly #connections = new Set<Connection>();
   #stalledBy: JournalError | null = null;
+  #rot: Rot | null = null;
   #silence: Timer;
 
   private constructor(options: ReplicaServerOptions) {
@@ -114,6 +115,12 @@ export class ReplicaServer {
   tellStalled(reason: JournalError | null): void {
     this.#stalledBy = reason;
     for (const connection of this.#connections) connection.tell({ kind: "stalled", reason });
+  }
+
+  /** Tells all who are connected, and who will connect, what is not intact here; with null, that all is. */
+  tellRotten(rot: Rot | null): void {
+    this.#rot = rot;
+    for (const connection of this.#connections) connection.tell({ kind: "rotten", rot });
   }
 
   async close(): Promise<void> {
@@ -170,6 +177,7 @@ export class ReplicaServer {
       );
       this.#connections.add(connection);
       if (this.#stalledBy !== null) connection.tell({ kind: "stalled", reason: this.#stalledBy });
+      if (this.#rot !== null) connection.tell({ kind: "rotten", rot: this.#rot });
       connection.read(rest);
       return null;
     });

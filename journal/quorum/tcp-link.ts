@@ -227,6 +227,7 @@ class Connection {
       if (message.kind === "released") listener.onReleased(message.epoch);
       else if (message.kind === "stalled") listener.onStalled(message.reason);
       else if (message.kind === "promised to") listener.onPromised(message.epoch, message.name);
+      else if (message.kind === "rotten") listener.onRotten(message.rot);
       else listener.onAnswer(message);
     }
   }

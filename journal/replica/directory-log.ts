@@ -13,6 +13,7 @@ import type { Clock } from "../time.ts";
 import { corrupt, ioError } from "../journal-errors.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import { Epochs } from "./epochs.ts";
+import type { AskForFrames } from "./gap.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { FramePosition } from "./frame-scanner.ts";
 import { FrameScanner, startOf } from "./frame-scanner.ts";
@@ -20,9 +21,9 @@ import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { zeroBackwards } from "./zeros.ts";
 import type { LogEnd } from "./log-end.ts";
 import { continues } from "./log-end.ts";
-import type { Mark } from "./mark.ts";
+import type { Extent, Mark, MarkedLog } from "./mark.ts";
 import { openMark } from "./mark.ts";
-import type { RecoveredLog } from "./recovery.ts";
+import type { LogRepair, RecoveredLog } from "./recovery.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
 import { emptySegment, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
@@ -49,6 +50,8 @@ export interface DirectoryLogOptions {
   readonly mustExist: boolean;
   /** Null to refuse a loss. */
   readonly acceptLoss: AcceptLoss | null;
+  /** Of a log that others have as well: gives frames that are damaged here. Unless given, they are refused. */
+  readonly askForFrames?: AskForFrames;
 }
 
 /** What a log begins with that has nothing of what was before. */
@@ -498,7 +501,7 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   const mark = await openMark(options);
   let log: DirectoryLog;
   try {
-    const recovered = await recoverLog(options, mark.found);
+    const recovered = await recoverLog(options, mark.found, repairOf(options, mark));
     log = await (recovered.segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, recovered));
   } catch (error) {
     await mark.close();
@@ -507,11 +510,34 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   try {
     // Where a loss was accepted, the mark tells of more than there is.
     await (log.lastIndex < mark.found.lastIndex ? mark.lower(log) : log.mark());
+    if (!mark.facts.isWhole) await mark.remember(log, { ...mark.facts, isWhole: true });
   } catch (error) {
     await log.close();
     throw error;
   }
   return log;
+}
+
+/** From before anything is put back until all is, the replica does not vote, whatever ends this process. */
+function repairOf({ askForFrames }: DirectoryLogOptions, mark: Mark): LogRepair | null {
+  const { found, facts } = mark;
+  // One that has no others, or was never listed with them, is not theirs.
+  if (askForFrames === undefined || facts.members.length <= 1 || found.newestNumber === 0) return null;
+  return {
+    ask: askForFrames,
+    begin: async () => {
+      if (mark.facts.isWhole) await mark.remember(markedLog(found), { ...facts, isWhole: false });
+    },
+    promised: facts.promised,
+  };
+}
+
+/** The log as the mark tells of it: while it is repaired, that stays so. */
+function markedLog(found: Extent): MarkedLog {
+  const { salt, end, lastIndex, lastPosition, committed } = found;
+  const oldest = { number: found.oldestNumber, firstIndex: found.oldestFirst, end, lastIndex, lastPosition };
+  const newest = { ...oldest, number: found.newestNumber, firstIndex: found.newestFirst };
+  return { segments: [oldest, newest], salt, lastIndex, lastPosition, committed, isWriting: false };
 }
 
 async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<DirectoryLog> {

@@ -103,9 +103,11 @@ export const UNKNOWN_EXTENT: Extent = {
   committed: 0,
 };
 
+type MarkedSegment = Pick<Segment, "number" | "firstIndex" | "end" | "lastIndex" | "lastPosition">;
+
 /** The log as far as the mark tells of it. */
 export interface MarkedLog {
-  readonly segments: readonly Segment[];
+  readonly segments: readonly MarkedSegment[];
   readonly salt: number;
   readonly lastIndex: number;
   readonly lastPosition: number;
@@ -173,7 +175,7 @@ export class Mark {
    *
    * @param oldest - the first segment that it will still hold from now on: those before it may go
    */
-  async set(log: MarkedLog, oldest: Segment): Promise<void> {
+  async set(log: MarkedLog, oldest: MarkedSegment): Promise<void> {
     if (oldest.number > this.#oldestNumber) {
       this.#oldestNumber = oldest.number;
       this.#oldestFirst = oldest.firstIndex;

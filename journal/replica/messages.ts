@@ -98,6 +98,14 @@ export interface ListRequest {
   readonly members: readonly Member[];
 }
 
+/** Brings committed frames that a replica has told it lacks. Whoever has them may give them: no reign is asked for. */
+export interface RepairRequest {
+  readonly kind: "repair";
+  readonly seq: number;
+  /** Sealed, one behind the other, at least one. */
+  readonly frames: readonly Buffer[];
+}
+
 export type ReplicaRequest =
   | StatusRequest
   | PromiseRequest
@@ -107,7 +115,8 @@ export type ReplicaRequest =
   | TrimRequest
   | DescribeRequest
   | MakeRequest
-  | ListRequest;
+  | ListRequest
+  | RepairRequest;
 
 export interface StatusAnswer {
   readonly kind: "status";
@@ -224,6 +233,16 @@ export type ReplicaAnswer =
   | FailedAnswer
   | DescribedAnswer;
 
+/** Frames that a replica has had, and that are not intact on its disk any more. */
+export interface Rot {
+  /** Index of the first. */
+  readonly from: number;
+  /** Of the last that may lack; those between may not. */
+  readonly to: number;
+  /** For people: the file and the offset. */
+  readonly reason: JournalError;
+}
+
 /** A way to one replica. What is sent while it is up is answered or lost; answers may come in any order. */
 export interface Link {
   /**
@@ -247,4 +266,6 @@ export interface LinkListener {
   onStalled(reason: JournalError | null): void;
   /** The replica has promised an epoch; the name is empty when it does not know to whom. */
   onPromised(epoch: number, name: string): void;
+  /** The replica lacks frames, also while it is not up for anything else; with null: none any more. */
+  onRotten(rot: Rot | null): void;
 }

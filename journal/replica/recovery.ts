@@ -13,16 +13,28 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
 import { Epochs } from "./epochs.ts";
-import { FrameScanner } from "./frame-scanner.ts";
+import { findGap } from "./find-gap.ts";
+import { FrameScanner, startOf } from "./frame-scanner.ts";
+import type { AskForFrames, Gap } from "./gap.ts";
+import { fillGap } from "./gap.ts";
 import type { AcceptLoss } from "../journal.ts";
+import { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
-import { RECOVERY_READ_BYTES } from "../limits.ts";
+import { RECOVERY_READ_BYTES, REPAIR_READ_BYTES } from "../limits.ts";
+import { headerAgain, writeHeader } from "./header-again.ts";
 import { zeroBackwards } from "./zeros.ts";
 import { laterFrame } from "./later-frame.ts";
 import type { LogEnd } from "./log-end.ts";
 import type { Extent } from "./mark.ts";
 import type { Segment } from "./segment.ts";
-import { decodeSegmentHeader, emptySegment, isSegmentName, SEGMENT_HEADER_BYTES, UNNAMED_SEGMENT } from "./segment.ts";
+import {
+  decodeSegmentHeader,
+  emptySegment,
+  firstIndexOf,
+  isSegmentName,
+  SEGMENT_HEADER_BYTES,
+  UNNAMED_SEGMENT,
+} from "./segment.ts";
 import { checkPlace } from "./segment-place.ts";
 import { meetLoss, missingBeginning, missingEnd, missingSegment, refuse } from "./wholeness.ts";
 
@@ -46,8 +58,25 @@ export interface RecoveryOptions {
   readonly acceptLoss: AcceptLoss | null;
 }
 
-/** Reads and checks all segments of a directory, which hold at least what is marked, and cuts the torn tail of the last. */
-export async function recoverLog(options: RecoveryOptions, marked: Extent): Promise<RecoveredLog> {
+/** Puts back what is not intact. */
+export interface LogRepair {
+  readonly ask: AskForFrames;
+  /** Called before anything is written. */
+  begin(): Promise<void>;
+  /** A frame of a greater epoch is of a reign that began without this replica. */
+  readonly promised: number;
+}
+
+/**
+ * Reads and checks all segments of a directory, which hold at least what is marked, and cuts the torn tail of the last.
+ *
+ * @param repair null to refuse frames that are damaged
+ */
+export async function recoverLog(
+  options: RecoveryOptions,
+  marked: Extent,
+  repair: LogRepair | null,
+): Promise<RecoveredLog> {
   const { disk, directory, clusterId, acceptLoss } = options;
   const segments: Segment[] = [];
   let end: LogEnd = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
@@ -57,35 +86,61 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
   if (paths.length === 0) refuse(missingBeginning(directory, undefined, marked));
   for (const [index, path] of paths.entries()) {
     const isLast = index === paths.length - 1;
-    const file = isLast ? await disk.openForWriting(path) : await disk.openForReading(path);
+    const file = await openSegment(disk, path, isLast, repair !== null);
     try {
-      const segment = await readSegmentHeader(file, path);
+      const segment = await readSegmentHeader(file, path).catch(async (error: unknown) => {
+        if (repair === null || !(error instanceof JournalError && error.code === "ERR_JOURNAL_CORRUPT")) throw error;
+        const header = await headerAgain(file, segments.at(-1), end, marked, clusterId);
+        if (header === null) throw error;
+        await repair.begin();
+        await writeHeader(file, header);
+        return emptySegment(header, path);
+      });
       checkPlace(segment, segments.at(-1), end, clusterId);
       if (index === 0) refuse(missingBeginning(directory, segment, marked));
       // Where all is missing that trimming had left, there is nothing to go on with.
       const acceptMissing = segment.number < marked.oldestNumber ? null : acceptLoss;
       if (isLast) await meetLoss(missingSegment(directory, segment, marked), acceptMissing);
       const size = await file.size();
-      const scanner = new FrameScanner(file, segment, size.bytes, RECOVERY_READ_BYTES);
+      let position = startOf(segment);
       let lastFrameStart = SEGMENT_HEADER_BYTES;
-      while (await scanner.fill()) {
-        while (scanner.next()) {
-          lastFrameStart = scanner.offset - scanner.frame.length;
-          epochs.add(scanner.frame.epoch, scanner.frame.index);
-          committed = Math.max(committed, scanner.frame.committed);
+      const scan = async (readBytes: number): Promise<void> => {
+        const scanner = new FrameScanner(file, segment, size.bytes, readBytes, position);
+        while (await scanner.fill()) {
+          while (scanner.next()) {
+            lastFrameStart = scanner.offset - scanner.frame.length;
+            epochs.add(scanner.frame.epoch, scanner.frame.index);
+            committed = Math.max(committed, scanner.frame.committed);
+          }
         }
+        position = scanner.position;
+      };
+      await scan(RECOVERY_READ_BYTES);
+      if (repair !== null) {
+        const lastIndex = isLast ? Math.max(marked.lastIndex, committed) : firstIndexOf(paths[index + 1]) - 1;
+        const search = { file, segment, end: size.bytes, lastIndex, mayHoldMore: isLast };
+        let gap = await findGap(search, position);
+        // What this replica has promised, and lost with its end, cannot be in the way of a reign that began without it.
+        while (gap !== null && (gap.next !== null || position.lastEpoch <= repair.promised)) {
+          await refill(file, segment.salt, gap, repair);
+          await scan(REPAIR_READ_BYTES);
+          if (position.offset === gap.offset) throw corrupt(path, gap.offset, "written again, and still not intact");
+          gap = await findGap(search, position);
+        }
+        if (!isLast) await zeroBackwards(file, position.offset, await endOfData(file, position.offset, size.bytes));
       }
-      segment.lastIndex = scanner.lastIndex;
-      segment.lastPosition = scanner.lastPosition;
-      segment.end = scanner.offset;
-      assert(segment.end <= size.bytes, "frames lie within their file");
+      segment.lastIndex = position.lastIndex;
+      segment.lastPosition = position.lastPosition;
+      segment.end = position.offset;
+      const { bytes } = await file.size();
+      assert(segment.end <= bytes, "frames lie within their file");
       assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
-      end = scanner.position;
+      end = position;
       segments.push(segment);
       if (isLast)
-        await makeEndClean(file, segment, end, lastFrameStart, size, () =>
-          meetLoss(missingEnd(segment, marked), acceptLoss),
-        );
+        await makeEndClean(file, segment, end, lastFrameStart, size, async () => {
+          if (repair === null) await meetLoss(missingEnd(segment, marked), acceptLoss);
+        });
     } finally {
       await file.close();
     }
@@ -93,6 +148,17 @@ export async function recoverLog(options: RecoveryOptions, marked: Extent): Prom
   assert(end.lastIndex === (segments.at(-1)?.lastIndex ?? 0), "a log ends where its last segment does");
   // A loss that was accepted takes what was committed with it.
   return { segments, end, epochs, committed: Math.min(committed, end.lastIndex) };
+}
+
+/** Who may have to write into it opens it for that. */
+function openSegment(disk: Disk, path: string, isLast: boolean, isRepaired: boolean): Promise<DiskFile> {
+  return isLast || isRepaired ? disk.openForWriting(path) : disk.openForReading(path);
+}
+
+async function refill(file: DiskFile, salt: number, gap: Gap, repair: LogRepair): Promise<void> {
+  const frames = await repair.ask(gap);
+  await repair.begin();
+  await fillGap(file, salt, gap, frames);
 }
 
 /** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */

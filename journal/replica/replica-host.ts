@@ -2,16 +2,19 @@
  * Keeps one replica going: opens its directory, and opens it again when a write has failed, as nothing is written any more
  * to a file that failed once. Meanwhile whoever asks is told why it does not answer.
  */
+import { FrameHeader, parseFrameHeader } from "../frame.ts";
 import { JournalError } from "../journal.ts";
 import { closed, ioError } from "../journal-errors.ts";
 import { REOPEN_MAX_MS, REOPEN_MIN_MS } from "../limits.ts";
 import type { Timer } from "../time.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./directory-log.ts";
 import { openDirectoryLog } from "./directory-log.ts";
-import type { ReplicaRequest } from "./messages.ts";
+import type { AskForFrames } from "./gap.ts";
+import type { RepairRequest, ReplicaRequest, Rot } from "./messages.ts";
 import type { Answer } from "./replica.ts";
 import { Replica } from "./replica.ts";
 import { RoomReserve } from "./room-reserve.ts";
+import { WantedFrames } from "./wanted-frames.ts";
 
 /** Of the directory, as its log takes it; absolute. */
 export interface ReplicaHostOptions extends Omit<DirectoryLogOptions, "reserve" | "beginning"> {
@@ -34,11 +37,15 @@ export interface ReplicaHostListener {
   onReleased(epoch: number): void;
   /** It has promised an epoch, to a process of this name if it is not empty. */
   onPromised(epoch: number, name: string): void;
+  /** Frames are not intact here any more, and others may have them; with null: all are. */
+  onRotten(rot: Rot | null): void;
 }
 
 export class ReplicaHost {
   readonly #options: ReplicaHostOptions;
   readonly #reserve: RoomReserve;
+  readonly #wanted: WantedFrames;
+  #rot: Rot | null = null;
   /** The last one that was open; null when none was yet. */
   #log: DirectoryLog | null;
   /** Null while the directory is not open. */
@@ -53,6 +60,7 @@ export class ReplicaHost {
   private constructor(options: ReplicaHostOptions, reserve: RoomReserve, log: DirectoryLog | null) {
     this.#options = options;
     this.#reserve = reserve;
+    this.#wanted = new WantedFrames((rot) => this.#onRotten(rot));
     this.#log = log;
     if (log !== null) this.#begin(log);
   }
@@ -72,7 +80,7 @@ export class ReplicaHost {
   static openLater(options: ReplicaHostOptions, trouble: JournalError): ReplicaHost {
     const { disk, directory, segmentBytes } = options;
     const host = new ReplicaHost(options, new RoomReserve(disk, directory, segmentBytes), null);
-    host.#failToOpen(trouble);
+    host.#failToOpen(trouble, true);
     return host;
   }
 
@@ -91,7 +99,13 @@ export class ReplicaHost {
     return this.#isClosed ? null : this.#log;
   }
 
+  /** What is not intact, and waited for; null for nothing. */
+  get rot(): Rot | null {
+    return this.#rot;
+  }
+
   handle(request: ReplicaRequest, answer: Answer): void {
+    if (request.kind === "repair") return this.#takeFrames(request, answer);
     if (this.#replica !== null) return this.#replica.handle(request, answer);
     answer({ kind: "failed", seq: request.seq, reason: this.#trouble?.message ?? "the replica is not open" });
   }
@@ -106,6 +120,7 @@ export class ReplicaHost {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#wanted.close();
     await this.#reopening;
     const replica = this.#replica;
     const log = this.#log;
@@ -131,6 +146,20 @@ export class ReplicaHost {
       onFailed: (error) => this.#onFailed(error),
     });
     listener.onUp(null);
+  }
+
+  #takeFrames({ seq, frames }: RepairRequest, answer: Answer): void {
+    const header = new FrameHeader();
+    parseFrameHeader(frames[0], header);
+    if (this.#wanted.give(frames, header.index))
+      answer({ kind: "done", seq, firstPosition: this.#log?.firstPosition ?? 0 });
+    else answer({ kind: "failed", seq, reason: "these frames are not wanted" });
+  }
+
+  #onRotten(rot: Rot | null): void {
+    if (rot === null && this.#rot === null) return;
+    this.#rot = rot;
+    this.#options.listener.onRotten(rot);
   }
 
   #onFailed(error: JournalError): void {
@@ -167,7 +196,10 @@ export class ReplicaHost {
     try {
       // It would fail at once of what it has failed of before.
       if (this.#trouble?.isNoRoom === true) await proveRoom(this.#reserve, directory);
-      const log = await openLog({ ...this.#options, mustExist: true }, this.#reserve);
+      const askForFrames: AskForFrames = (gap) => this.#wanted.ask(gap);
+      // What is damaged may be given by others while the directory is held.
+      const log = await openLog({ ...this.#options, mustExist: true, askForFrames }, this.#reserve);
+      this.#wanted.settle();
       const refused = refusal?.(log) ?? null;
       if (refused !== null || this.#isClosed) await log.close().catch(() => undefined);
       if (refused !== null) throw refused;
@@ -175,17 +207,26 @@ export class ReplicaHost {
       if (!this.#isClosed) this.#begin(log);
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
-      this.#failToOpen(error);
+      this.#failToOpen(error, false);
+      this.#wanted.settle();
     }
   }
 
-  /** What an open finds to be wrong with the files stays so until people do something about it. */
-  #failToOpen(error: JournalError): void {
+  /**
+   * What an open finds to be wrong with the files stays so until people do something about it, or others give what is damaged.
+   *
+   * @param mayBeGiven it was opened without asking others
+   */
+  #failToOpen(error: JournalError, mayBeGiven: boolean): void {
     const isNews = this.#trouble?.message !== error.message;
     this.#trouble = error;
     if (isNews) this.#options.listener.onUp(error);
     this.#reopening = null;
-    const mayHelp = error.isPassing || error.code === "ERR_JOURNAL_IO" || error.code === "ERR_JOURNAL_LOCKED";
+    const mayHelp =
+      error.isPassing ||
+      error.code === "ERR_JOURNAL_IO" ||
+      error.code === "ERR_JOURNAL_LOCKED" ||
+      (mayBeGiven && error.code === "ERR_JOURNAL_CORRUPT");
     if (mayHelp) this.#reopenLater();
   }
 }

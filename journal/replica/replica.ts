@@ -25,7 +25,7 @@ import type { ReplicaFacts } from "./facts.ts";
 import type { ReplicaLog } from "./replica-log.ts";
 
 /** Bytes of frames in one answer, unless the first of them has more. */
-const FETCH_BYTES = 1024 * 1024;
+export const FETCH_BYTES = 1024 * 1024;
 
 export type Answer = (answer: ReplicaAnswer) => void;
 
@@ -117,6 +117,9 @@ export class Replica {
         break;
       case "list":
         this.#list(request, answer);
+        break;
+      case "repair":
+        fail(request.seq, "what lacks here is given to the log, not to the replica", answer);
         break;
     }
   }

@@ -66,6 +66,11 @@ export function segmentName(firstIndex: number): string {
   return `${firstIndex.toString(16).padStart(16, "0")}.seg`;
 }
 
+/** What the path of a segment says. */
+export function firstIndexOf(path: string): number {
+  return Number.parseInt(basename(path), 16);
+}
+
 export function isSegmentName(name: string): boolean {
   return NAME_PATTERN.test(name);
 }

@@ -127,13 +127,18 @@ export class SimulatedDisk implements Disk {
   rot(isConcerned: (path: string) => boolean = () => true): { path: string; at: number } | null {
     const files = [...this.#durableNames].filter(([path, { durable }]) => durable.length > 0 && isConcerned(path));
     if (files.length === 0) return null;
-    const [path, { durable, cached }] = files[Math.floor(this.random() * files.length)];
+    const [path, { durable }] = files[Math.floor(this.random() * files.length)];
     const at = Math.floor(this.random() * durable.length);
-    const bit = 1 << Math.floor(this.random() * 8);
-    // The page cache forgets now and then, and reads what is on the disk.
-    if (at < cached.length && cached[at] === durable[at]) cached[at] ^= bit;
-    durable[at] ^= bit;
+    this.rotAt(path, at, 1 << Math.floor(this.random() * 8));
     return { path, at };
+  }
+
+  /** Turns these bits of a durable byte over. */
+  rotAt(path: string, at: number, bits: number): void {
+    const { durable, cached } = this.#inode(path);
+    // The page cache forgets now and then, and reads what is on the disk.
+    if (at < cached.length && cached[at] === durable[at]) cached[at] ^= bits;
+    durable[at] ^= bits;
   }
 
   /** Bytes of all its files. */

@@ -52,6 +52,7 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
   named("describe", { seq: count }),
   named("make", { seq: count, clusterId, salt: count }),
   named("list", { seq: count, members }),
+  named("repair", { seq: count, frames: fc.array(frame, { minLength: 1, maxLength: 4 }) }),
 );
 
 const place = fc.record({ index: count, epoch: count });
@@ -104,13 +105,19 @@ const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   named("promised to", { epoch: count, name: text }),
   named("released", { epoch: count }),
   named("stalled", { reason: fc.option(journalError) }),
+  named("rotten", { rot: fc.option(fc.record({ from: count, to: count, reason: journalError })) }),
 );
 
 /** What of a message is to be the same: of an error what it tells, not where it was made. */
 function plain(message: ReplicaRequest | ReplicaMessage): unknown {
-  if (message.kind !== "stalled" || message.reason === null) return message;
-  const { code, message: words, errno, isNoRoom } = message.reason;
-  return { kind: "stalled", code, words, errno, isNoRoom };
+  const reason = message.kind === "stalled" ? message.reason : message.kind === "rotten" ? message.rot?.reason : null;
+  if (reason === null || reason === undefined) return message;
+  const { code, message: words, errno, isNoRoom } = reason;
+  return { ...message, rot: null, reason: null, code, words, errno, isNoRoom, ...placeOf(message) };
+}
+
+function placeOf(message: ReplicaRequest | ReplicaMessage): object {
+  return message.kind === "rotten" ? { from: message.rot?.from, to: message.rot?.to } : {};
 }
 
 function bytesOf({ head, frames, length }: Packet): Buffer {

@@ -4,7 +4,7 @@ import type { JournalError } from "../../../journal/journal.ts";
 import type { JournalIdentity } from "../../../journal/quorum/greeting.ts";
 import { type ReplicaServerOptions, ReplicaServer } from "../../../journal/quorum/replica-server.ts";
 import { TcpLink, type TcpLinkOptions } from "../../../journal/quorum/tcp-link.ts";
-import type { LinkListener, ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
+import type { LinkListener, ReplicaAnswer, ReplicaRequest, Rot } from "../../../journal/replica/messages.ts";
 import { systemClock } from "../../../server/clock.ts";
 import { isIntact } from "./test-frames.ts";
 
@@ -33,6 +33,7 @@ export type LinkEvent =
   | { readonly kind: "answer"; readonly answer: ReplicaAnswer }
   | { readonly kind: "released"; readonly epoch: number }
   | { readonly kind: "promised"; readonly epoch: number; readonly name: string }
+  | { readonly kind: "rotten"; readonly rot: Rot | null }
   | { readonly kind: "stalled"; readonly reason: JournalError | null }
   | { readonly kind: "up" }
   | { readonly kind: "down"; readonly why: string };
@@ -54,6 +55,7 @@ export class ToldLink {
       onGone: () => undefined,
       onPromised: (epoch, name) => told.add({ kind: "promised", epoch, name }),
       onStalled: (reason) => told.add({ kind: "stalled", reason }),
+      onRotten: (rot) => told.add({ kind: "rotten", rot }),
       onUp: (isUp, reason) => told.add(isUp ? { kind: "up" } : { kind: "down", why: reason?.message ?? "" }),
     };
     this.link = new TcpLink({

@@ -59,6 +59,7 @@ export class QuorumReplica {
         onStalled: (reason) => world.note(`${name} ${reason === null ? "goes on" : `waits: ${reason.message}`}`),
         // Who is refused learns it with the answer, too: here that is the only way.
         onPromised: () => undefined,
+        onRotten: () => undefined,
         onReleased: (released) => {
           for (const sender of this.#senders) this.#network.send(this.#node, sender, { zone: name, released });
         },
