@@ -1,6 +1,6 @@
 /**
  * What a reign has committed, for who reads: from a replica in this process that has all of it, and where there is none over
- * links, from one that does.
+ * links, from one that does. Where the disk of one does not give it, the next one is read.
  */
 import type { RecordRun } from "../journal.ts";
 import { JournalError } from "../journal.ts";
@@ -57,8 +57,18 @@ export class CommittedRecords {
 
   /** The records from `position` to `last`, which is committed. */
   read(position: number, last: number): AsyncIterable<RecordRun> {
-    const nearest = this.#nearestAt(position);
-    if (nearest !== null) return new LogRuns(nearest.cursor, last);
+    return this.#read(position, last, new Set());
+  }
+
+  #read(position: number, last: number, failed: ReadonlySet<Peer>): AsyncIterable<RecordRun> {
+    const nearest = this.#nearestAt(position, failed);
+    if (nearest !== null) {
+      return new LogRuns(nearest.cursor, last, (next, error) => {
+        const others = new Set([...failed, nearest.peer]);
+        const isElsewhere = this.#reign.feeds.some(({ peer }) => !others.has(peer) && peer.isUp);
+        return isOfDisk(error) && isElsewhere ? this.#read(next, last, others) : null;
+      });
+    }
     const { fetcher, firstIndex, first, toldIndex } = this.#reign;
     const told = toldIndex();
     const after = this.#place.position < position ? this.#place : { index: firstIndex - 1, position: first() - 1 };
@@ -75,7 +85,7 @@ export class CommittedRecords {
 
   /** The records from `position` on, and then what is committed, until the signal aborts or the reign is over. */
   follow(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
-    return this.#follow(position, this.#nearestAt(position), signal);
+    return this.#follow(position, this.#nearestAt(position, new Set()), signal);
   }
 
   async *#follow(
@@ -84,6 +94,7 @@ export class CommittedRecords {
     signal: AbortSignal,
   ): AsyncGenerator<RecordRun, void, undefined> {
     const reign = this.#reign;
+    const failed = new Set<Peer>();
     let nearest = first;
     signal.addEventListener("abort", reign.wake);
     try {
@@ -91,7 +102,8 @@ export class CommittedRecords {
         const isOver = reign.isOver();
         if (nearest !== null && !isOver && (nearest.ups !== nearest.peer.ups || !nearest.peer.isUp)) {
           await nearest.cursor.close();
-          nearest = this.#nearestAt(next);
+          failed.clear();
+          nearest = this.#nearestAt(next, failed);
         }
         const committed = reign.committed();
         // What is committed the replica may have a moment later than others.
@@ -102,10 +114,17 @@ export class CommittedRecords {
           continue;
         }
         const runs = nearest === null ? this.read(next, last) : runsOf(nearest.cursor, last);
-        for await (const run of runs) {
-          next = run.first + run.count;
-          yield run;
-          if (signal.aborted) return;
+        try {
+          for await (const run of runs) {
+            next = run.first + run.count;
+            yield run;
+            if (signal.aborted) return;
+          }
+        } catch (error) {
+          if (nearest === null || !isOfDisk(error)) throw error;
+          await nearest.cursor.close();
+          failed.add(nearest.peer);
+          nearest = this.#nearestAt(next, failed);
         }
       }
     } finally {
@@ -117,11 +136,13 @@ export class CommittedRecords {
   /**
    * Of a replica that has all that was told, and that far back, best one that is up.
    *
+   * @param failed those whose disks have not given it
    * @throws JournalError `ERR_TRIMMED` when those that there are do not reach back so far
    */
-  #nearestAt(position: number): Nearest | null {
+  #nearestAt(position: number, failed: ReadonlySet<Peer>): Nearest | null {
     const { feeds, cursorAt, toldIndex } = this.#reign;
-    const within = feeds.filter(({ peer, matched }) => peer.isWithin && matched >= toldIndex());
+    const told = toldIndex();
+    const within = feeds.filter(({ peer, matched }) => peer.isWithin && matched >= told && !failed.has(peer));
     let tooLate: JournalError | null = null;
     for (const { peer } of within.toSorted((a, b) => Number(b.peer.isUp) - Number(a.peer.isUp))) {
       const { ups } = peer;
@@ -136,6 +157,10 @@ export class CommittedRecords {
     if (tooLate !== null) throw tooLate;
     return null;
   }
+}
+
+function isOfDisk(error: unknown): boolean {
+  return error instanceof JournalError && (error.code === "ERR_JOURNAL_CORRUPT" || error.code === "ERR_JOURNAL_IO");
 }
 
 /** What a cursor has up to there; it stays open. */

@@ -32,6 +32,11 @@ export class LogCursor {
     this.#cuts = log.cuts;
   }
 
+  /** Of the record to be read next. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** Position of the last record that the log has durably. */
   get lastPosition(): number {
     return this.#log.lastPosition;
