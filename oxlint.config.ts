@@ -115,7 +115,16 @@ const ROOMS: readonly Room[] = [
   ],
   [
     "server/http/**",
-    ["../*.ts", "../api/services.ts", "../config/**", "../engine/**", "../host/**", "../metrics/**", "../../proto/**"],
+    [
+      "../*.ts",
+      "../api/services.ts",
+      "../config/**",
+      "../engine/**",
+      "../host/**",
+      "../metrics/**",
+      "../../proto/**",
+      "../../journal/journal-status.ts",
+    ],
     "http stands on the engine, the host and metrics.",
   ],
   [

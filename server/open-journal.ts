@@ -1,14 +1,16 @@
 /** The journal that the configuration asks for: on one replica in the data directory, or in the zones of `--journal-replicas`. */
 import path from "node:path";
-import { openDirectoryJournal } from "../journal/directory-journal.ts";
+import { openDirectoryJournal, ZONE } from "../journal/directory-journal.ts";
 import type { Journal, JournalListener } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
+import { JournalTally } from "../journal/journal-tally.ts";
 import { openZonesJournal, type Rot } from "../journal/zones-journal.ts";
 import { systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { DataDir } from "./host/data-dir.ts";
 import type { Logger } from "./host/logger.ts";
+import type { Counters } from "./metrics/counters.ts";
 
 /** In the data directory: that of the one replica. */
 const JOURNAL_DIRECTORY = path.join("journal", "zone-a");
@@ -18,14 +20,30 @@ export interface JournalOpening {
   readonly dataDir: DataDir;
   readonly engine: Engine;
   readonly logger: Logger;
+  /** Where it is kept how the replicas are. */
+  readonly tally: JournalTally;
   /** Size of the journal's files; 64 MiB unless given. */
   readonly segmentBytes?: number | undefined;
 }
 
 /** Where the replicas lie, absolute. */
-export function journalDirectories({ journalReplicas }: Config, dataDir: DataDir): string[] {
-  if (journalReplicas === null) return [path.join(dataDir.path, JOURNAL_DIRECTORY)];
-  return journalReplicas.map(({ directory }) => path.resolve(directory));
+export function journalDirectories(config: Config, dataDir: DataDir): string[] {
+  return zonesOf(config, dataDir).map(({ place }) => place);
+}
+
+/** What is kept of the replicas while this process runs, and counted. */
+export function journalTally(config: Config, dataDir: DataDir, counters: Counters): JournalTally {
+  return new JournalTally({
+    writer: config.name,
+    zones: zonesOf(config, dataDir),
+    wallMs: systemTime.wallMs,
+    observe: (zone) => counters.addReplica(zone),
+  });
+}
+
+function zonesOf({ journalReplicas }: Config, dataDir: DataDir): { zone: string; place: string }[] {
+  if (journalReplicas === null) return [{ zone: ZONE, place: path.join(dataDir.path, JOURNAL_DIRECTORY) }];
+  return journalReplicas.map(({ zone, directory }) => ({ zone, place: path.resolve(directory) }));
 }
 
 /** Opens it and begins the next reign; `isAgain` when it has failed in this process before. */
@@ -34,11 +52,12 @@ export async function openJournal(
   listener: JournalListener,
   isAgain: boolean,
 ): Promise<Journal> {
-  const { config, dataDir, engine, logger, segmentBytes } = opening;
+  const { config, dataDir, engine, logger, tally, segmentBytes } = opening;
   const common = {
     ...systemTime,
     ...(segmentBytes !== undefined && { segmentBytes }),
     listener,
+    tally,
     mustExist: isAgain || dataDir.journalMade,
     clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
     onFlush: (milliseconds: number) => engine.onJournalWritten(milliseconds),

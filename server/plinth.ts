@@ -19,7 +19,7 @@ import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import type { JournalOpening } from "./open-journal.ts";
-import { journalDirectories, openJournal } from "./open-journal.ts";
+import { journalDirectories, journalTally, openJournal } from "./open-journal.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -31,6 +31,7 @@ import type { Logger } from "./host/logger.ts";
 import { LateMetrics } from "./metrics/late-metrics.ts";
 import { CallCounters } from "./metrics/call-counters.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
+import type { JournalStatus } from "../journal/journal-status.ts";
 import { schema } from "../proto/schema.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
 import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
@@ -162,7 +163,8 @@ async function open(
       else logger.warn({ error: reason }, `the journal cannot write for now; writes wait, ${reads}`);
     },
   });
-  const opening: JournalOpening = { config, dataDir, engine, logger, segmentBytes };
+  const tally = journalTally(config, dataDir, engine.counters);
+  const opening: JournalOpening = { config, dataDir, engine, logger, tally, segmentBytes };
   const headers = new Headers(dataDir.identity.clusterId, memberId, engine.proposer);
   const reigns: Reigns = new Reigns({
     engine,
@@ -193,8 +195,9 @@ async function open(
   const services = createServices(engine, headers, systemTime, config, log);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
+  const journalStatus = (): JournalStatus => tally.status();
   const metrics = new LateMetrics(
-    engineMetricSources({ engine, services, calls, checks, memberId, config, host: resources }),
+    engineMetricSources({ engine, services, calls, checks, memberId, config, host: resources, journalStatus }),
   );
   const http = createHttpHandler({
     checks,

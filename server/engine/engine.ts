@@ -164,7 +164,6 @@ export class Engine {
 
   /** The journal's last frame was durable after so long; what it commits is executed next. */
   onJournalWritten(milliseconds: number): void {
-    this.counters.journalSyncSeconds.observe(milliseconds / 1_000);
     this.#slowRuns.onWritten(milliseconds);
   }
 

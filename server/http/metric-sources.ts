@@ -1,4 +1,5 @@
 /** Where the metrics' values come from. */
+import type { JournalStatus, ReplicaStatus } from "../../journal/journal-status.ts";
 import type { Services } from "../api/services.ts";
 import type { Config } from "../config/config.ts";
 import { EngineHealth } from "./engine-health.ts";
@@ -16,10 +17,11 @@ export interface MetricParts {
   readonly memberId: bigint;
   readonly config: Config;
   readonly host: HostNumbers;
+  readonly journalStatus: () => JournalStatus;
 }
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
-  const { engine, services, calls, checks, memberId, config, host } = parts;
+  const { engine, services, calls, checks, memberId, config, host, journalStatus } = parts;
   const { applier, proposer, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
@@ -34,6 +36,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
       committed: proposer.committed,
       applied: applier.applied,
     }),
+    replicas: () => journalStatus().replicas.map((replica) => ({ ...replica, isUp: takesFrames(replica) })),
     keyspace: () => ({
       keys: keyspace.keyCount,
       currentRevision: keyspace.revision,
@@ -51,4 +54,9 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     healthChecks: () => checks.counts(),
     host,
   };
+}
+
+/** Whether it is as well as a replica can be at present: what it lacks it is being given. */
+function takesFrames({ state }: ReplicaStatus): boolean {
+  return state === "up" || state === "rebuilding" || state === "learner";
 }

@@ -7,8 +7,27 @@ import { BucketRecorder, exponentialBounds } from "./bucket-recorder.ts";
 /** etcd's bounds for disk latencies, 1 ms to 8.192 s, with three finer ones below for disks that are faster. */
 const DISK_SECONDS_BOUNDS = exponentialBounds(0.000125, 2, 17);
 
+/** etcd's bounds for the way to a peer and back, 0.1 ms to 3.3 s. */
+const ROUND_TRIP_SECONDS_BOUNDS = exponentialBounds(0.0001, 2, 16);
+
 /** One second to about three months. */
 const TTL_SECONDS_BOUNDS = exponentialBounds(1, 2, 24);
+
+/** What is counted of one of the journal's replicas. */
+export class ReplicaCounters {
+  /** Until a frame is durable there, in seconds. */
+  readonly appendSeconds = new BucketRecorder(DISK_SECONDS_BOUNDS);
+  /** The way there and back, of one elsewhere, in seconds. */
+  readonly roundTripSeconds = new BucketRecorder(ROUND_TRIP_SECONDS_BOUNDS);
+
+  onAppended(milliseconds: number): void {
+    this.appendSeconds.observe(milliseconds / 1_000);
+  }
+
+  onRoundTrip(milliseconds: number): void {
+    this.roundTripSeconds.observe(milliseconds / 1_000);
+  }
+}
 
 export class Counters {
   /** Requests and operations inside transactions, as executed; of a lease that ends, a delete for each of its keys. */
@@ -33,8 +52,8 @@ export class Counters {
   leaderChanges: number;
   /** Runs of committed records whose execution took longer than --warning-apply-duration. */
   slowApplies: number;
-  /** One sync of a journal frame, in seconds. */
-  readonly journalSyncSeconds: BucketRecorder;
+  /** By zone, from the start on: a rate needs a first sample. */
+  readonly replicas: Map<string, ReplicaCounters>;
   /** From the proposal of the first record of a run to the run's commit, in seconds: a frame waits for the one before it. */
   readonly journalCommitSeconds: BucketRecorder;
   readonly leaseTtlSeconds: BucketRecorder;
@@ -54,8 +73,15 @@ export class Counters {
     this.proposalsFailed = 0;
     this.leaderChanges = 0;
     this.slowApplies = 0;
-    this.journalSyncSeconds = new BucketRecorder(DISK_SECONDS_BOUNDS);
+    this.replicas = new Map();
     this.journalCommitSeconds = new BucketRecorder(DISK_SECONDS_BOUNDS);
     this.leaseTtlSeconds = new BucketRecorder(TTL_SECONDS_BOUNDS);
+  }
+
+  /** Begins to count for the replica of a zone. */
+  addReplica(zone: string): ReplicaCounters {
+    const counters = new ReplicaCounters();
+    this.replicas.set(zone, counters);
+    return counters;
   }
 }

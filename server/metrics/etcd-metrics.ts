@@ -10,6 +10,7 @@ import type { CallCounters } from "./call-counters.ts";
 import type { Counters } from "./counters.ts";
 import type { HostNumbers } from "./host-metrics.ts";
 import type { MetricSet } from "./metric-set.ts";
+import type { ReplicaNumbers } from "./replica-metrics.ts";
 
 /** Where the values come from. Functions are called at each scrape, several times; they only look up numbers. */
 export interface MetricSources {
@@ -21,6 +22,8 @@ export interface MetricSources {
   /** What is done of the start, from 0 to 1. */
   readonly startShare: () => number;
   readonly journal: () => JournalNumbers;
+  /** Of the journal. */
+  readonly replicas: () => readonly ReplicaNumbers[];
   readonly keyspace: () => KeyspaceNumbers;
   readonly watchers: () => WatcherNumbers;
   /** Names of active alarms: `NOSPACE`, `CORRUPT`. */
@@ -181,11 +184,6 @@ function registerCalls(set: MetricSet, calls: CallCounters): void {
 }
 
 function registerStorage(set: MetricSet, { counters, keyspace }: MetricSources): void {
-  set.histogram(
-    "etcd_disk_wal_fsync_duration_seconds",
-    "The latency distributions of the journal's syncs.",
-    counters.journalSyncSeconds,
-  );
   set.histogram(
     "etcd_disk_backend_commit_duration_seconds",
     "The latency distributions of the journal's commits: from the proposal of a run's first record to the run's commit.",

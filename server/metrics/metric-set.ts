@@ -9,6 +9,9 @@ import type { BucketRecorder } from "./bucket-recorder.ts";
 /** Reports one labelled value: label values in the order of the label names. */
 export type Report = (labels: readonly string[], value: number) => void;
 
+/** Reports a histogram; fewer label values than names leave the last names out. */
+export type ReportBuckets = (labels: readonly string[], recorder: BucketRecorder) => void;
+
 export class MetricSet {
   readonly registry: Registry;
 
@@ -82,7 +85,16 @@ export class MetricSet {
   }
 
   histogram(name: string, help: string, recorder: BucketRecorder): void {
-    this.registry.registerMetric(new RecordedHistogram(name, help, recorder));
+    this.labelledHistogram(name, help, [], (report) => report([], recorder));
+  }
+
+  labelledHistogram(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    collect: (report: ReportBuckets) => void,
+  ): void {
+    this.registry.registerMetric(new RecordedHistogram(name, help, labelNames, collect));
   }
 }
 
@@ -90,13 +102,15 @@ export class MetricSet {
 class RecordedHistogram extends Histogram {
   readonly #name: string;
   readonly #help: string;
-  readonly #recorder: BucketRecorder;
+  readonly #labelNames: readonly string[];
+  readonly #collect: (report: ReportBuckets) => void;
 
-  constructor(name: string, help: string, recorder: BucketRecorder) {
-    super({ name, help, registers: [] });
+  constructor(name: string, help: string, labelNames: readonly string[], collect: (report: ReportBuckets) => void) {
+    super({ name, help, labelNames, registers: [] });
     this.#name = name;
     this.#help = help;
-    this.#recorder = recorder;
+    this.#labelNames = labelNames;
+    this.#collect = collect;
   }
 
   /**
@@ -105,23 +119,34 @@ class RecordedHistogram extends Histogram {
    */
   getForPromString(): Promise<object> {
     const name = this.#name;
-    const { bounds, counts, sum } = this.#recorder;
-    const values: { metricName: string; labels: Record<string, string | number>; value: number }[] = [];
-    let cumulative = 0;
-    for (let i = 0; i < bounds.length; i++) {
-      cumulative += counts[i];
-      values.push({ metricName: `${name}_bucket`, labels: { le: bounds[i] }, value: cumulative });
-    }
-    cumulative += counts[bounds.length];
-    values.push(
-      { metricName: `${name}_bucket`, labels: { le: "+Inf" }, value: cumulative },
-      { metricName: `${name}_sum`, labels: {}, value: sum },
-      { metricName: `${name}_count`, labels: {}, value: cumulative },
-    );
+    const values: Sample[] = [];
+    this.#collect((labels, recorder) => values.push(...samplesOf(name, zip(this.#labelNames, labels), recorder)));
     return Promise.resolve({ name, help: this.#help, type: "histogram", values, aggregator: "sum" });
   }
 }
 
+interface Sample {
+  readonly metricName: string;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+}
+
+function samplesOf(name: string, labels: Record<string, string>, { bounds, counts, sum }: BucketRecorder): Sample[] {
+  const samples: Sample[] = [];
+  let cumulative = 0;
+  for (let i = 0; i < bounds.length; i++) {
+    cumulative += counts[i];
+    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: bounds[i] }, value: cumulative });
+  }
+  cumulative += counts[bounds.length];
+  samples.push(
+    { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: cumulative },
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: cumulative },
+  );
+  return samples;
+}
+
 function zip(names: readonly string[], values: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name, i) => [name, values[i]]));
+  return Object.fromEntries(values.map((value, i) => [names[i], value]));
 }

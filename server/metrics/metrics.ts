@@ -6,6 +6,7 @@ import { registerEtcdMetrics, type MetricSources } from "./etcd-metrics.ts";
 import { registerHostMetrics } from "./host-metrics.ts";
 import { MetricSet } from "./metric-set.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
+import { registerReplicaMetrics } from "./replica-metrics.ts";
 
 export class Metrics {
   /** For parts that export more. */
@@ -14,6 +15,7 @@ export class Metrics {
   constructor(sources: MetricSources) {
     this.set = new MetricSet();
     registerEtcdMetrics(this.set, sources);
+    registerReplicaMetrics(this.set, sources.counters, sources.replicas);
     registerHostMetrics(this.set, sources.host);
     registerProcessMetrics(this.set, sources.host.descriptorLimit);
     this.set.counter(

@@ -2,11 +2,13 @@
 import { CallCounters } from "../../server/metrics/call-counters.ts";
 import { Counters } from "../../server/metrics/counters.ts";
 import type { MetricSources } from "../../server/metrics/etcd-metrics.ts";
+import type { ReplicaNumbers } from "../../server/metrics/replica-metrics.ts";
 import type { Method } from "../../server/transport/service.ts";
 
 export class FakeMetricSources {
   readonly counters = new Counters();
   readonly calls: CallCounters;
+  replicas: ReplicaNumbers[] = [];
   journal = { writable: true, pending: 0, committed: 0, applied: 0 };
   keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0 };
   watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
@@ -18,6 +20,7 @@ export class FakeMetricSources {
   ];
 
   constructor(methods: readonly Method[]) {
+    this.counters.addReplica("a");
     this.calls = new CallCounters(methods);
   }
 
@@ -29,6 +32,7 @@ export class FakeMetricSources {
       calls: this.calls,
       startShare: () => 1,
       journal: () => this.journal,
+      replicas: () => this.replicas,
       keyspace: () => this.keyspace,
       watchers: () => this.watchers,
       alarms: () => this.alarms,

@@ -14,6 +14,8 @@ import {
   rangeRequest,
 } from "../../../bench/client/requests.ts";
 import { compareMod, txnRequest } from "../../../bench/client/requests.ts";
+import type { JournalStatus } from "../../../journal/journal-status.ts";
+import { JournalTally } from "../../../journal/journal-tally.ts";
 import { authUserAddRequest, authUserAddResponse } from "../../../proto/auth.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_NOSPACE } from "../../../proto/rare.ts";
 import { Headers } from "../../../server/api/header.ts";
@@ -186,10 +188,17 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const calls = new CallCounters(services.methods);
   const host = { descriptorLimit: 1_024, connectionsRefused: 0, diskFreeBytes: 0, diskTotalBytes: 0 };
-  const sources = engineMetricSources({ engine, services, calls, checks, memberId: MEMBER_ID, config, host });
+  const replica = engine.counters.addReplica("a");
+  const parts = { engine, services, calls, checks, memberId: MEMBER_ID, config, host };
+  let status: JournalStatus = new JournalTally({ zones: [{ zone: "a", place: "/a" }] }).status();
+  const sources = engineMetricSources({ ...parts, journalStatus: () => status });
   const metrics = new Metrics(sources);
   const made = [await metrics.text()];
   Object.assign(host, { connectionsRefused: 1, diskFreeBytes: 1, diskTotalBytes: 2 });
+  const known = { position: 5, index: 5, lagRecords: 1, lagMs: 2, queueFrames: 3, queueBytes: 4, rebuilds: 1 };
+  status = { ...status, replicas: status.replicas.map((each) => ({ ...each, state: "rebuilding", ...known })) };
+  replica.onAppended(1);
+  replica.onRoundTrip(1);
   const journal = await takeOver(engine);
   journal.hold();
   const lost = execute(engine, PUT, putRequest("lost")).catch((reason: unknown) => reason);

@@ -58,6 +58,7 @@ describe("exported metrics", () => {
       "etcd_server_proposals_failed_total",
       "etcd_disk_wal_fsync_duration_seconds",
       "etcd_disk_backend_commit_duration_seconds",
+      "etcd_network_peer_round_trip_time_seconds",
       "etcd_mvcc_db_total_size_in_bytes",
       "etcd_mvcc_db_total_size_in_use_in_bytes",
       "etcd_server_quota_backend_bytes",
@@ -124,9 +125,7 @@ describe("exported metrics", () => {
   });
 
   test("syncs of the journal are shown as etcd's fsync histogram", async () => {
-    server.counters.journalSyncSeconds.observe(0.0001);
-    server.counters.journalSyncSeconds.observe(0.0015);
-    server.counters.journalSyncSeconds.observe(60);
+    for (const milliseconds of [0.1, 1.5, 60_000]) server.counters.replicas.get("a")?.onAppended(milliseconds);
     const { samples } = parseExposition(await metrics.text());
     const name = "etcd_disk_wal_fsync_duration_seconds";
     expect(samples.get(`${name}_bucket{le="0.000125"}`)).toBe(1);
@@ -136,6 +135,53 @@ describe("exported metrics", () => {
     expect(samples.get(`${name}_bucket{le="+Inf"}`)).toBe(3);
     expect(samples.get(`${name}_count`)).toBe(3);
     expect(samples.get(`${name}_sum`)).toBeCloseTo(60.0016, 9);
+  });
+
+  test("the syncs of several replicas are told apart by zone, and none is counted twice", async () => {
+    server.counters.replicas.get("a")?.onAppended(0.1);
+    server.counters.addReplica("b").onAppended(3_000);
+    const { samples } = parseExposition(await metrics.text());
+    const name = "etcd_disk_wal_fsync_duration_seconds";
+    const inf = [...samples].filter(([series]) => series.startsWith(`${name}_bucket`) && series.includes("+Inf"));
+    expect(inf).toEqual([
+      [`${name}_bucket{zone="a",le="+Inf"}`, 1],
+      [`${name}_bucket{zone="b",le="+Inf"}`, 1],
+    ]);
+    expect(samples.get(`${name}_sum{zone="b"}`)).toBe(3);
+    expect(samples.has(`${name}_count`)).toBe(false);
+  });
+
+  test("the way to a replica elsewhere is shown as etcd's round trip to a peer, and to one that is here not at all", async () => {
+    server.counters.addReplica("b").onRoundTrip(0.15);
+    const { samples } = parseExposition(await metrics.text());
+    const name = "etcd_network_peer_round_trip_time_seconds";
+    expect(samples.get(`${name}_bucket{To="b",le="0.0001"}`)).toBe(0);
+    expect(samples.get(`${name}_bucket{To="b",le="0.0002"}`)).toBe(1);
+    expect([...samples.keys()].filter((series) => series.startsWith(name) && series.includes('"a"'))).toEqual([]);
+  });
+
+  test("how far a replica lies behind is not shown while nobody knows it", async () => {
+    const replica = { zone: "c", isUp: false, queueFrames: 2, queueBytes: 300, rebuilds: 1 };
+    server.replicas = [{ ...replica, lagRecords: null, lagMs: null }];
+    const shown = async (): Promise<Record<string, number>> =>
+      Object.fromEntries(
+        [...parseExposition(await metrics.text()).samples].filter(([series]) =>
+          series.startsWith("plinth_journal_rep"),
+        ),
+      );
+    const known = {
+      'plinth_journal_replica_up{zone="c"}': 0,
+      'plinth_journal_replica_queue_frames{zone="c"}': 2,
+      'plinth_journal_replica_queue_bytes{zone="c"}': 300,
+      'plinth_journal_replica_rebuilds_total{zone="c"}': 1,
+    };
+    expect(await shown()).toEqual(known);
+    server.replicas = [{ ...replica, lagRecords: 7, lagMs: 1_500 }];
+    expect(await shown()).toEqual({
+      ...known,
+      'plinth_journal_replica_lag_records{zone="c"}': 7,
+      'plinth_journal_replica_lag_seconds{zone="c"}': 1.5,
+    });
   });
 
   test("two servers in one process do not share metrics", async () => {
