@@ -55,7 +55,11 @@ const ROOMS: readonly Room[] = [
     PARTITIONS,
   ],
 
-  ["server/config/**", ["../limits.ts", "../version.ts", "../../journal/limits.ts"], "Flags are read before all else."],
+  [
+    "server/config/**",
+    ["../limits.ts", "../version.ts", "../../journal/limits.ts", "../../journal/quorum/replica-address.ts"],
+    "Flags are read before all else.",
+  ],
   [
     "server/host/**",
     ["../clock.ts", "../limits.ts", "../config/**", "../../journal/replica/{disk,file-lock}.ts"],

@@ -1,10 +1,12 @@
 /** The journal that the configuration asks for: on one replica in the data directory, or in the zones of `--journal-replicas`. */
 import path from "node:path";
-import { openDirectoryJournal, ZONE } from "../journal/directory-journal.ts";
-import type { Journal, JournalListener } from "../journal/journal.ts";
+import type { DirectoryStoreOptions } from "../journal/directory-journal.ts";
+import { openDirectoryStore, ZONE } from "../journal/directory-journal.ts";
+import type { JournalStore } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { JournalTally } from "../journal/journal-tally.ts";
-import { openZonesJournal, type Rot } from "../journal/zones-journal.ts";
+import { formatReplicaAddress } from "../journal/quorum/replica-address.ts";
+import { openZonesStore, type Rot } from "../journal/zones-journal.ts";
 import { systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -26,9 +28,11 @@ export interface JournalOpening {
   readonly segmentBytes?: number | undefined;
 }
 
-/** Where the replicas lie, absolute. */
-export function journalDirectories(config: Config, dataDir: DataDir): string[] {
-  return zonesOf(config, dataDir).map(({ place }) => place);
+/** Where the replicas of this process lie, absolute; where it has none, the data directory alone is left to look at. */
+export function journalDirectories({ journalReplicas }: Config, dataDir: DataDir): string[] {
+  if (journalReplicas === null) return [path.join(dataDir.path, JOURNAL_DIRECTORY)];
+  const own = journalReplicas.filter((replica) => "directory" in replica);
+  return own.length === 0 ? [dataDir.path] : own.map(({ directory }) => path.resolve(directory));
 }
 
 /** What is kept of the replicas while this process runs, and counted. */
@@ -43,38 +47,44 @@ export function journalTally(config: Config, dataDir: DataDir, counters: Counter
 
 function zonesOf({ journalReplicas }: Config, dataDir: DataDir): { zone: string; place: string }[] {
   if (journalReplicas === null) return [{ zone: ZONE, place: path.join(dataDir.path, JOURNAL_DIRECTORY) }];
-  return journalReplicas.map(({ zone, directory }) => ({ zone, place: path.resolve(directory) }));
+  return journalReplicas.map((replica) => ({
+    zone: replica.zone,
+    place: "directory" in replica ? path.resolve(replica.directory) : formatReplicaAddress(replica.address),
+  }));
 }
 
-/** Opens it and begins the next reign; `isAgain` when it has failed in this process before. */
-export async function openJournal(
-  opening: JournalOpening,
-  listener: JournalListener,
-  isAgain: boolean,
-): Promise<Journal> {
+/** Opens it; reigns over it begin later. */
+export function openJournal(opening: JournalOpening): Promise<JournalStore> {
   const { config, dataDir, engine, logger, tally, segmentBytes } = opening;
   const common = {
     ...systemTime,
     ...(segmentBytes !== undefined && { segmentBytes }),
-    listener,
     tally,
-    mustExist: isAgain || dataDir.journalMade,
+    mustExist: dataDir.journalMade,
     clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
     onFlush: (milliseconds: number) => engine.onJournalWritten(milliseconds),
   };
-  const { journalReplicas: zones } = config;
-  if (zones !== null)
-    return openZonesJournal({
-      ...common,
-      zones,
-      onTrouble: (...told) => tellTrouble(logger, ...told),
-      onRot: (...told) => tellRot(logger, ...told),
-    });
+  const { journalReplicas: replicas } = config;
+  if (replicas === null) return openOwnDirectory(common, opening);
+  const zones = replicas.filter((replica) => "directory" in replica);
+  return openZonesStore({
+    ...common,
+    zones,
+    onTrouble: (...told) => tellTrouble(logger, ...told),
+    onRot: (...told) => tellRot(logger, ...told),
+  });
+}
+
+/** The one replica in the data directory. */
+async function openOwnDirectory(
+  common: Omit<DirectoryStoreOptions, "directory">,
+  opening: JournalOpening,
+): Promise<JournalStore> {
+  const { dataDir, engine, logger } = opening;
   let carriedOver = 0;
-  const journal = await openDirectoryJournal({
+  const store = await openDirectoryStore({
     ...common,
     directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
-    isAgain,
     acceptLoss: (loss) => acceptLoss(loss, opening),
     onCarriedOver: (carried, of) => {
       carriedOver = carried;
@@ -83,7 +93,7 @@ export async function openJournal(
     },
   });
   if (carriedOver > 0) logger.info({ records: carriedOver }, "carried the journal over into the present format");
-  return journal;
+  return store;
 }
 
 function tellTrouble(logger: Logger, zone: string, trouble: JournalError | null): void {

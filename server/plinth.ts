@@ -171,21 +171,17 @@ async function open(
     clock,
     logger,
     onLost,
-    open: async (listener, isAgain) => {
-      const journal = await openJournal(opening, listener, isAgain);
-      try {
-        await dataDir.noteJournal();
-        headers.clusterId = dataDir.identity.clusterId;
-        return journal;
-      } catch (error) {
-        await journal.close();
-        throw error;
-      }
+    takesOver: config.takeOver,
+    openStore: () => openJournal(opening),
+    onBegun: async () => {
+      await dataDir.noteJournal();
+      headers.clusterId = dataDir.identity.clusterId;
     },
   });
   opened.add(() => reigns.close());
   const resources = new HostResources({
     directories: journalDirectories(config, dataDir),
+    replicas: config.journalReplicas?.length ?? 1,
     clock,
     logger,
     onGone: onLost,

@@ -78,7 +78,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   try {
     plinth = await Plinth.start(config, logger, { onBound: (bound) => tellOfStart(bound, audience) });
     void plinth.journalLost.then((error) => endLost(log, error));
-    audience.manager.ready();
+    audience.manager.ready("serving");
   } catch (error) {
     // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
     logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
@@ -102,6 +102,8 @@ function tryOpenLog(config: Config, isUnderScreen: boolean): OpenLog | null {
 /** Says how far the start has come, for as long as it takes. */
 function tellOfStart({ progress, urls, dataDir }: Bound, { log, manager, screen }: Audience): void {
   follow(progress, PROGRESS_MS, (text) => {
+    // It does what it is there for, however long that takes.
+    if (progress.isStandby) return manager.ready(text);
     manager.starting(text);
     log.logger.info(`the server is starting: ${text}`);
   });

@@ -10,8 +10,11 @@ export interface ReplicaAddress {
 
 const EXAMPLES = "such as tcp://10.0.0.1:2390, tls://replica-a.example:2390 or tcp://[::1]:2390";
 
-/** @returns the address, or a sentence that says why the text is none */
-export function parseReplicaAddress(text: string): ReplicaAddress | string {
+/**
+ * @param portMin 0 for an address to listen on: then any port that is free
+ * @returns the address, or a sentence that says why the text is none
+ */
+export function parseReplicaAddress(text: string, portMin: 0 | 1 = 1): ReplicaAddress | string {
   const parts = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
   if (parts === null) return `${quote(text)} is no address of a replica, ${EXAMPLES}`;
   const scheme = parts[1].toLowerCase();
@@ -26,8 +29,8 @@ export function parseReplicaAddress(text: string): ReplicaAddress | string {
   if (host === null) return `${quote(text)} has no host that can be reached, ${EXAMPLES}`;
   const digits = rest.slice(colon + 1);
   const port = Number(digits);
-  if (!/^\d{1,5}$/.test(digits) || port < 1 || port > 65535)
-    return `${quote(text)} has the port ${quote(digits)}: it must be a number from 1 to 65535`;
+  if (!/^\d{1,5}$/.test(digits) || port < portMin || port > 65535)
+    return `${quote(text)} has the port ${quote(digits)}: it must be a number from ${portMin} to 65535`;
   return { isSecure: scheme === "tls", host, port };
 }
 

@@ -23,7 +23,7 @@ export function gatedMethods(
 ): readonly Method[] {
   const refuseStarting: Refuse = () => ({
     code: UNAVAILABLE,
-    message: `etcdserver: the server is starting: ${start.describe()}`,
+    message: `etcdserver: ${start.isStandby ? "" : "the server is starting: "}${start.describe()}`,
   });
   const refuseUnled: Refuse = ({ metadata }) => (metadata.hasLeader ? leadership.refuse() : null);
   const gates = methods.map((method) => ({ method, gate: { ...method } }));

@@ -2,10 +2,10 @@
  * The server's configuration: from a command line and an environment to one readonly object. A pure function, so that
  * every message an operator can meet is tested without a process.
  */
-import { resolve } from "node:path";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
-import { USED_FLAGS, REFUSED_FLAGS } from "./flag-table.ts";
+import { REFUSED_FLAGS, SERVE_FLAGS, USED_FLAGS, type UsedFlag } from "./flag-table.ts";
 import { helpText, versionText } from "./help.ts";
+import { type JournalReplica, readReplicas } from "./replica-list.ts";
 import { ConfigError, readSettings, type Setting, type Settings } from "./settings.ts";
 import {
   type ListenAddress,
@@ -17,7 +17,7 @@ import {
 } from "./values.ts";
 import { RECORD_OVERHEAD_BYTES } from "../limits.ts";
 
-export type { ListenAddress };
+export type { JournalReplica, ListenAddress };
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -25,7 +25,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_FORMATS = ["json", "console"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-const LOG_FLAGS = ["log-level", "log-format", "log-outputs", "logger"] as const;
+/** Who gives one of them has said how the log shall be. */
+const LOG_CHOICES = ["log-level", "log-format", "log-outputs", "logger"] as const;
 
 const METRICS_LEVELS = ["basic", "extensive"] as const;
 type MetricsLevel = (typeof METRICS_LEVELS)[number];
@@ -36,10 +37,11 @@ export type AutoCompaction =
   | { readonly mode: "periodic"; readonly retentionMs: number }
   | { readonly mode: "revision"; readonly retentionRevisions: number };
 
-/** A replica of the journal. */
-export interface JournalReplica {
-  readonly zone: string;
-  readonly directory: string;
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
 }
 
 /** PINGs between clients and server, in milliseconds. */
@@ -51,7 +53,15 @@ export interface KeepAlive {
   readonly timeoutMs: number;
 }
 
-export interface Config {
+/** How the log shall be. */
+export interface LogSettings {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** `stderr`, `stdout` or file paths; at least one. */
+  readonly logOutputs: readonly string[];
+}
+
+export interface Config extends LogSettings {
   readonly name: string;
   readonly dataDir: string;
   readonly listenClientAddresses: readonly ListenAddress[];
@@ -64,8 +74,12 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly maxConcurrentStreams: number;
   readonly keepAlive: KeepAlive;
-  /** Where the journal's replicas lie; null for one in the data directory. */
+  /** Where the journal's replicas are; null for one in the data directory. */
   readonly journalReplicas: readonly JournalReplica[] | null;
+  /** For replicas behind `tls://`, or null. */
+  readonly journalTls: TlsFiles | null;
+  /** The journal is taken over whoever writes it. */
+  readonly takeOver: boolean;
   /** The cluster that goes on without what its journal has lost at its end, or null. */
   readonly forceIncompleteJournal: bigint | null;
   readonly autoCompaction: AutoCompaction;
@@ -73,10 +87,6 @@ export interface Config {
   readonly authTokenTtlMs: number;
   readonly warningApplyMs: number;
   readonly warningRequestMs: number;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-  /** `stderr`, `stdout` or file paths; at least one. */
-  readonly logOutputs: readonly string[];
   /** Somebody has said how the log shall be, or what shall be in it. */
   readonly isLogChosen: boolean;
   readonly metrics: MetricsLevel;
@@ -130,7 +140,7 @@ const PROGRESS_INTERVAL_HOURS_MAX = 500;
  */
 export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): ParsedConfig {
   try {
-    const settings = readSettings(argv, env);
+    const settings = readSettings(SERVE_FLAGS, argv, env);
     if (settings === "help") {
       return { kind: "help", text: helpText() };
     }
@@ -154,7 +164,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
 }
 
 function buildConfig({ byName }: Settings): Config {
-  const setting = (name: string): Setting => byName.get(name) ?? defaultSetting(name);
+  const setting = (name: string): Setting => byName.get(name) ?? defaultSetting(USED_FLAGS, name);
   const name = setting("name").text;
   return {
     name,
@@ -175,17 +185,16 @@ function buildConfig({ byName }: Settings): Config {
       readDurationMs(setting("grpc-keepalive-interval")),
       readDurationMs(setting("grpc-keepalive-timeout")),
     ),
-    journalReplicas: readReplicas(setting("journal-replicas")),
+    ...readJournal(setting),
+    takeOver: setting("take-over").text === "true",
     forceIncompleteJournal: readClusterId(setting("force-incomplete-journal")),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
     warningApplyMs: readDurationMs(setting("warning-apply-duration")),
     warningRequestMs: readDurationMs(setting("warning-unary-request-duration")),
-    logLevel: readChoice(inLowerCase(setting("log-level")), LOG_LEVELS),
-    logFormat: readChoice(setting("log-format"), LOG_FORMATS),
-    logOutputs: readSome(setting("log-outputs"), readLogOutputs),
-    isLogChosen: LOG_FLAGS.some((flag) => byName.has(flag)),
+    ...readLogSettings(setting),
+    isLogChosen: LOG_CHOICES.some((flag) => byName.has(flag)),
     metrics: readChoice(setting("metrics"), METRICS_LEVELS),
   };
 }
@@ -228,36 +237,27 @@ function readClusterId(setting: Setting): bigint | null {
   return BigInt(`0x${setting.text}`);
 }
 
-const REPLICA_COUNTS: readonly number[] = [3, 5];
+const JOURNAL_TLS_FLAGS = ["journal-cert-file", "journal-key-file", "journal-trusted-ca-file"] as const;
 
-function readReplicas(setting: Setting): JournalReplica[] | null {
-  if (setting.text === "") return null;
-  const replicas = setting.text.split(",").map((text) => readReplica(setting, text));
-  if (!REPLICA_COUNTS.includes(replicas.length)) {
-    throw ConfigError.invalid(setting, `there must be 3 or 5 replicas, and ${replicas.length} are given`);
+function readJournal(setting: (name: string) => Setting): Pick<Config, "journalReplicas" | "journalTls"> {
+  const journalReplicas = readReplicas(setting("journal-replicas"));
+  const journalTls = readTlsFiles(JOURNAL_TLS_FLAGS.map(setting));
+  const secure = journalReplicas?.find((replica) => "address" in replica && replica.address.isSecure);
+  if (secure !== undefined && journalTls === null) {
+    const needed = JOURNAL_TLS_FLAGS.map((flag) => `--${flag}`).join(", ");
+    throw ConfigError.invalid(setting("journal-replicas"), `zone ${secure.zone}: tls:// needs ${needed}`);
   }
-  const zones = new Set<string>();
-  const directories = new Map<string, string>();
-  for (const { zone, directory } of replicas) {
-    if (zones.has(zone)) throw ConfigError.invalid(setting, `zone ${zone} is given twice`);
-    zones.add(zone);
-    const absolute = resolve(directory);
-    const other = directories.get(absolute);
-    if (other !== undefined) throw ConfigError.invalid(setting, `zones ${other} and ${zone} are in one directory`);
-    directories.set(absolute, zone);
-  }
-  return replicas;
+  return { journalReplicas, journalTls };
 }
 
-function readReplica(setting: Setting, text: string): JournalReplica {
-  const [, zone, directory] = /^([a-z0-9-]{1,32})=(.+)$/.exec(text) ?? [];
-  if (zone === undefined) {
-    throw ConfigError.invalid(setting, `${JSON.stringify(text)} is not of the form zone=DIRECTORY`);
-  }
-  if (/^[a-z]+:\/\//.test(directory)) {
-    throw ConfigError.invalid(setting, `zone ${zone}: replicas on other machines are not supported yet`);
-  }
-  return { zone, directory };
+/** The files of certificate, key and CA, in this order, or null when none is given. */
+export function readTlsFiles(settings: readonly Setting[]): TlsFiles | null {
+  const missing = settings.find(({ text }) => text === "");
+  const given = settings.find(({ text }) => text !== "");
+  if (given === undefined) return null;
+  if (missing !== undefined) throw ConfigError.invalid(given, `--${missing.name} is missing beside it`);
+  const [cert, key, ca] = settings.map(({ text }) => text);
+  return { cert, key, ca };
 }
 
 function readSome<Item>(setting: Setting, read: (setting: Setting) => Item[]): Item[] {
@@ -313,6 +313,14 @@ function readAutoCompaction(modeSetting: Setting, retention: Setting): AutoCompa
   return retentionMs === 0 ? { mode: "off" } : { mode, retentionMs };
 }
 
+export function readLogSettings(setting: (name: string) => Setting): LogSettings {
+  return {
+    logLevel: readChoice(inLowerCase(setting("log-level")), LOG_LEVELS),
+    logFormat: readChoice(setting("log-format"), LOG_FORMATS),
+    logOutputs: readSome(setting("log-outputs"), readLogOutputs),
+  };
+}
+
 function readLogOutputs(setting: Setting): string[] {
   const outputs = setting.text.split(",").map((output) => (output === "default" ? "stderr" : output));
   if (outputs.includes("systemd/journal")) {
@@ -324,8 +332,8 @@ function readLogOutputs(setting: Setting): string[] {
   return [...new Set(outputs)];
 }
 
-function defaultSetting(name: string): Setting {
-  const flag = USED_FLAGS.find((candidate) => candidate.name === name);
+export function defaultSetting(flags: readonly UsedFlag[], name: string): Setting {
+  const flag = flags.find((candidate) => candidate.name === name);
   if (flag === undefined) {
     throw new Error(`no flag of this name: ${name}`);
   }

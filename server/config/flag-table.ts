@@ -3,17 +3,44 @@
  * because ignoring them would do something else than the operator asked for. Names only; values are read in `config.ts`.
  */
 
-/** A flag that changes what the server does. */
+import type { FlagSet } from "./settings.ts";
+
+/** A flag that changes what the command does. */
 export interface UsedFlag {
   readonly name: string;
   /** Heading in the help text. */
   readonly group: string;
-  /** What the value looks like in the help text. */
+  /** What the value looks like in the help text; empty for a flag that is given or not. */
   readonly value: string;
   /** The value when neither flag nor environment gives one, as an operator would write it. */
   readonly fallback: string;
   readonly help: string;
 }
+
+/** Of all commands that keep a log. */
+export const LOG_FLAGS: readonly UsedFlag[] = [
+  {
+    name: "log-level",
+    group: "Logging",
+    value: "level",
+    fallback: "info",
+    help: "Least severe level to log: debug, info, warn, error, panic or fatal.",
+  },
+  {
+    name: "log-format",
+    group: "Logging",
+    value: "json|console",
+    fallback: "json",
+    help: "JSON lines for machines, or text for people.",
+  },
+  {
+    name: "log-outputs",
+    group: "Logging",
+    value: "outputs",
+    fallback: "default",
+    help: "Where to log: stderr (also called default), stdout, or file paths, separated by commas.",
+  },
+];
 
 export const USED_FLAGS: readonly UsedFlag[] = [
   {
@@ -35,7 +62,35 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     group: "Member",
     value: "replicas",
     fallback: "",
-    help: "Where the journal's replicas lie, as zone=DIRECTORY, separated by commas: three or five, each in another directory, best on a disk of its own. What a majority of them has is durable; the others may fail. Without it there is one replica, in the data directory. The list stays as it was when the journal was made.",
+    help: "Where the journal's replicas are, as zone=DIRECTORY for one of this server's, zone=tcp://host:port or zone=tls://host:port for one that plinth replica keeps, separated by commas: three or five, each in another place, best on a disk or machine of its own. What a majority of them has is durable; the others may fail. Without it there is one replica, in the data directory. The zones stay as they were when the journal was made.",
+  },
+  {
+    name: "journal-cert-file",
+    group: "Member",
+    value: "path",
+    fallback: "",
+    help: "Certificate (PEM) that is shown to replicas behind tls://.",
+  },
+  {
+    name: "journal-key-file",
+    group: "Member",
+    value: "path",
+    fallback: "",
+    help: "Its key (PEM).",
+  },
+  {
+    name: "journal-trusted-ca-file",
+    group: "Member",
+    value: "path",
+    fallback: "",
+    help: "Certificates (PEM) of the authority by which replicas behind tls:// must be certified.",
+  },
+  {
+    name: "take-over",
+    group: "Member",
+    value: "",
+    fallback: "false",
+    help: "Take the journal over at once, whoever writes it: that server is fenced and ends. Else this one waits as a standby until nobody does. Of no use where all replicas are this server's own directories.",
   },
   {
     name: "force-incomplete-journal",
@@ -149,27 +204,7 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     fallback: "300",
     help: "How long a token of an authenticated user may lie unused.",
   },
-  {
-    name: "log-level",
-    group: "Logging",
-    value: "level",
-    fallback: "info",
-    help: "Least severe level to log: debug, info, warn, error, panic or fatal.",
-  },
-  {
-    name: "log-format",
-    group: "Logging",
-    value: "json|console",
-    fallback: "json",
-    help: "JSON lines for machines, or text for people.",
-  },
-  {
-    name: "log-outputs",
-    group: "Logging",
-    value: "outputs",
-    fallback: "default",
-    help: "Where to log: stderr (also called default), stdout, or file paths, separated by commas.",
-  },
+  ...LOG_FLAGS,
   {
     name: "warning-apply-duration",
     group: "Logging",
@@ -355,3 +390,19 @@ export const FLAG_ALIASES: ReadonlyMap<string, string> = new Map([
   ["experimental-warning-apply-duration", "warning-apply-duration"],
   ["experimental-warning-unary-request-duration", "warning-unary-request-duration"],
 ]);
+
+/** All of them, as a command line is read. */
+export const SERVE_FLAGS: FlagSet = {
+  booleans: new Set([
+    ...USED_FLAGS.filter(({ value }) => value === "").map(({ name }) => name),
+    ...BOOLEAN_FLAGS_WITHOUT_EFFECT,
+    ...REFUSED_FLAGS.filter(({ boolean }) => boolean).map(({ name }) => name),
+  ]),
+  values: new Set([
+    ...USED_FLAGS.filter(({ value }) => value !== "").map(({ name }) => name),
+    ...VALUE_FLAGS_WITHOUT_EFFECT,
+    ...REFUSED_FLAGS.filter(({ boolean }) => !boolean).map(({ name }) => name),
+    ...FLAG_ALIASES.keys(),
+  ]),
+  aliases: FLAG_ALIASES,
+};

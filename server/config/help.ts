@@ -1,6 +1,6 @@
 /** What `--help` and `--version` print. */
 import { ETCD_VERSION, PLINTH_VERSION } from "../version.ts";
-import { REFUSED_FLAGS, USED_FLAGS } from "./flag-table.ts";
+import { REFUSED_FLAGS, USED_FLAGS, type UsedFlag } from "./flag-table.ts";
 
 const WIDTH = 100;
 
@@ -11,6 +11,7 @@ export function helpText(): string {
     "",
     "Usage:",
     "  plinth [serve] [flags]    Serve until told to stop.",
+    "  plinth replica [flags]    Keep a replica of a journal for servers elsewhere; see plinth replica --help.",
     "  plinth --version          Print versions and exit.",
     "  plinth --help             Print this text and exit.",
     "",
@@ -19,16 +20,8 @@ export function helpText(): string {
     "Flags are written --flag value or --flag=value; one dash does as well. The environment variable",
     "ETCD_DATA_DIR stands for --data-dir, and so on for every flag; both at once are refused.",
   ];
-  let group = "";
-  for (const flag of USED_FLAGS) {
-    if (flag.group !== group) {
-      group = flag.group;
-      lines.push("", `${group}:`);
-    }
-    const fallback = flag.fallback === "" ? "none" : flag.fallback;
-    lines.push(`  --${flag.name} <${flag.value}>  (default ${fallback})`, ...wrap(flag.help, "      "));
-  }
   lines.push(
+    ...flagLines(USED_FLAGS),
     "",
     "Not supported yet, and refused at the start where ignoring them would not be what was asked for:",
     ...wrap(REFUSED_FLAGS.map((flag) => `--${flag.name}`).join(" "), "  "),
@@ -37,6 +30,22 @@ export function helpText(): string {
     "",
   );
   return lines.join("\n");
+}
+
+/** The flags by group, each with its default. A text of several lines, each group with an empty one before it. */
+export function flagLines(flags: readonly UsedFlag[]): string[] {
+  const lines: string[] = [];
+  let group = "";
+  for (const flag of flags) {
+    if (flag.group !== group) {
+      group = flag.group;
+      lines.push("", `${group}:`);
+    }
+    const value = flag.value === "" ? "" : ` <${flag.value}>`;
+    const fallback = flag.fallback === "" ? "none" : flag.fallback;
+    lines.push(`  --${flag.name}${value}  (default ${fallback})`, ...wrap(flag.help, "      "));
+  }
+  return lines;
 }
 
 /** The lines scripts look for in etcd's answer, then ours. Ends in a newline. */

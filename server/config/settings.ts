@@ -3,20 +3,22 @@
  * dashes, `--flag=value` or `--flag value`, a boolean flag takes its value only after `=`, the last one given wins. A
  * variable `ETCD_DATA_DIR` stands for `--data-dir`, and both together are refused; an empty variable counts as absent.
  */
-import {
-  BOOLEAN_FLAGS_WITHOUT_EFFECT,
-  FLAG_ALIASES,
-  REFUSED_FLAGS,
-  USED_FLAGS,
-  VALUE_FLAGS_WITHOUT_EFFECT,
-} from "./flag-table.ts";
-
 /** A flag's text and where it came from. */
 export interface Setting {
   readonly name: string;
   readonly text: string;
   /** How an error calls it: `flag -data-dir` or `ETCD_DATA_DIR`. */
   readonly origin: string;
+}
+
+/** The flags of a command. */
+export interface FlagSet {
+  /** Those that take a value only after `=`. */
+  readonly booleans: ReadonlySet<string>;
+  /** Those that always take one. */
+  readonly values: ReadonlySet<string>;
+  /** Other spellings. */
+  readonly aliases: ReadonlyMap<string, string>;
 }
 
 /** A mistake of the operator, with the line to show. Thrown while reading, caught where reading began. */
@@ -42,11 +44,12 @@ export interface Settings {
 /**
  * Reads flags, then fills in from the environment.
  *
- * @param argv the arguments after the program's name
+ * @param argv the arguments after the command's name
  * @returns the settings, or which of `--help` and `--version` was asked for
  * @throws ConfigError for an unknown flag, a missing value, a malformed argument or boolean, and a flag that the environment gives as well
  */
 export function readSettings(
+  flags: FlagSet,
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Settings | "help" | "version" {
@@ -63,8 +66,8 @@ export function readSettings(
     if (name === "help" || name === "h") {
       return "help";
     }
-    const boolean = BOOLEANS.has(name);
-    if (!boolean && !VALUES.has(name)) {
+    const boolean = name === VERSION || flags.booleans.has(name);
+    if (!boolean && !flags.values.has(name)) {
       throw new ConfigError(`flag provided but not defined: -${name}`);
     }
     let text: string;
@@ -78,10 +81,10 @@ export function readSettings(
     } else {
       throw new ConfigError(`flag needs an argument: -${name}`);
     }
-    if (name === "version") {
+    if (name === VERSION) {
       versionAsked = text === "true";
     } else {
-      const canonical = FLAG_ALIASES.get(name) ?? name;
+      const canonical = flags.aliases.get(name) ?? name;
       byName.set(canonical, { name: canonical, text, origin: `flag -${name}` });
     }
   }
@@ -91,7 +94,7 @@ export function readSettings(
   if (i < argv.length) {
     throw new ConfigError(`${JSON.stringify(argv[i])} is not a valid flag`);
   }
-  return versionAsked ? "version" : { byName, warnings: addEnvironment(byName, env) };
+  return versionAsked ? "version" : { byName, warnings: addEnvironment(flags, byName, env) };
 }
 
 /**
@@ -99,14 +102,21 @@ export function readSettings(
  *
  * @throws ConfigError when a flag is given both ways: as etcd, which cannot know which of them is meant
  */
-function addEnvironment(byName: Map<string, Setting>, env: Readonly<Record<string, string | undefined>>): string[] {
+function addEnvironment(
+  flags: FlagSet,
+  byName: Map<string, Setting>,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const ofVariable = new Map(
+    [...flags.booleans, ...flags.values].map((name) => [variableOf(name), flags.aliases.get(name) ?? name]),
+  );
   const warnings: string[] = [];
   for (const variable of Object.keys(env).toSorted()) {
     const text = env[variable];
     if (!variable.startsWith("ETCD_") || text === undefined || text === "") {
       continue;
     }
-    const name = FLAG_OF_VARIABLE.get(variable);
+    const name = ofVariable.get(variable);
     if (name === undefined) {
       warnings.push(`unrecognized environment variable ${variable}`);
     } else if (byName.has(name)) {
@@ -115,7 +125,7 @@ function addEnvironment(byName: Map<string, Setting>, env: Readonly<Record<strin
           "(either unset environment variable or disable flag)",
       );
     } else {
-      byName.set(name, { name, text: BOOLEANS.has(name) ? readBoolean(text, variable) : text, origin: variable });
+      byName.set(name, { name, text: flags.booleans.has(name) ? readBoolean(text, variable) : text, origin: variable });
     }
   }
   return warnings;
@@ -141,22 +151,10 @@ function readBoolean(text: string, origin: string): "true" | "false" {
   throw new ConfigError(`invalid boolean value ${JSON.stringify(text)} for ${origin}: parse error`);
 }
 
-const BOOLEANS: ReadonlySet<string> = new Set([
-  "version",
-  ...BOOLEAN_FLAGS_WITHOUT_EFFECT,
-  ...REFUSED_FLAGS.filter((flag) => flag.boolean).map((flag) => flag.name),
-]);
+/** It is asked for by flag only. */
+const VERSION = "version";
 
-const VALUES: ReadonlySet<string> = new Set([
-  ...USED_FLAGS.map((flag) => flag.name),
-  ...VALUE_FLAGS_WITHOUT_EFFECT,
-  ...REFUSED_FLAGS.filter((flag) => !flag.boolean).map((flag) => flag.name),
-  ...FLAG_ALIASES.keys(),
-]);
-
-/** `ETCD_DATA_DIR` → `data-dir`. The version is asked for by flag only. */
-const FLAG_OF_VARIABLE: ReadonlyMap<string, string> = new Map(
-  [...BOOLEANS, ...VALUES]
-    .filter((name) => name !== "version")
-    .map((name) => [`ETCD_${name.toUpperCase().replaceAll("-", "_")}`, FLAG_ALIASES.get(name) ?? name]),
-);
+/** `data-dir` → `ETCD_DATA_DIR`. */
+function variableOf(name: string): string {
+  return `ETCD_${name.toUpperCase().replaceAll("-", "_")}`;
+}

@@ -3,7 +3,7 @@
  * on any Journal, and on one after the other. Services read the keyspace and write through the proposer.
  */
 import assert from "node:assert/strict";
-import type { Journal, JournalListener } from "../../journal/journal.ts";
+import type { Journal, JournalListener, JournalStore, RecordRun } from "../../journal/journal.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
@@ -138,12 +138,29 @@ export class Engine {
     return applier.applied - before;
   }
 
-  /** Executes what is committed, in turns of the event loop, so that whoever asks meanwhile is told how far it is. */
+  /**
+   * Executes what others commit, as they do, until the signal aborts: the keyspace of a server that waits is not far behind.
+   * Nothing follows from it here, so no lease runs out.
+   *
+   * @throws OutOfMemoryError when that does not fit into memory
+   * @throws JournalError what `follow` throws
+   */
+  async follow(store: Pick<JournalStore, "follow">, signal: AbortSignal): Promise<void> {
+    assert(this.proposer.failure !== null, "who writes follows nobody");
+    await this.#executeAll(store.follow(this.applier.applied + 1, signal), () => signal.aborted);
+  }
+
+  /** Executes what is committed, so that whoever asks meanwhile is told how far it is. */
   async #replay(journal: Journal): Promise<void> {
+    this.start.begin(journal.committed - this.applier.applied);
+    await this.#executeAll(journal.read(this.applier.applied + 1), () => false);
+  }
+
+  /** In turns of the event loop. What is not wanted any more is left where it is. */
+  async #executeAll(runs: AsyncIterable<RecordRun>, isOver: () => boolean): Promise<void> {
     const { start, applier, compactor } = this;
     const { clock, turns, memory } = this.#options;
     const replayed = applier.applied;
-    start.begin(journal.committed - replayed);
     let endMs = clock.nowMs() + REPLAY_TURN_MS;
     const endTurn = async (): Promise<void> => {
       start.advance(applier.applied - replayed);
@@ -152,8 +169,8 @@ export class Engine {
       await new Promise<void>((resolve) => turns.later(resolve));
       endMs = clock.nowMs() + REPLAY_TURN_MS;
     };
-    for await (const run of journal.read(replayed + 1)) {
-      for (let i = 0; i < run.count; i += REPLAY_PART_RECORDS) {
+    for await (const run of runs) {
+      for (let i = 0; i < run.count && !isOver(); i += REPLAY_PART_RECORDS) {
         applier.apply(new RunPart(run, i, REPLAY_PART_RECORDS));
         // What a compaction left behind goes at once: so a replay needs no more memory than serving did (CO-07).
         while (!compactor.step()) if (clock.nowMs() >= endMs) await endTurn();

@@ -11,6 +11,8 @@ export class StartProgress {
   #records: number | null = null;
   /** What is done before it can be opened. */
   #preparation = "opening the journal";
+  /** It is not opened before another server has ended. */
+  #isStandby = false;
   /** Why it cannot be opened for now, or null. */
   #obstacle: string | null = null;
   #replayed = 0;
@@ -27,9 +29,21 @@ export class StartProgress {
     return this.#isOver;
   }
 
+  /** The server waits, and there is nothing that it should do before. */
+  get isStandby(): boolean {
+    return this.#isStandby && !this.#isOver;
+  }
+
+  /** Another server has the journal. */
+  standBy(): void {
+    this.#obstacle = null;
+    this.#isStandby = true;
+  }
+
   /** The journal cannot be opened before this has passed. */
   waitFor(obstacle: string): void {
     this.#obstacle = obstacle;
+    this.#isStandby = false;
   }
 
   /** This is done to the journal before it is opened. */
@@ -40,6 +54,7 @@ export class StartProgress {
   /** The journal is open and holds so many records. */
   begin(records: number): void {
     this.#obstacle = null;
+    this.#isStandby = false;
     this.#records = records;
     this.#replayed = 0;
     this.#replayingSinceMs = this.#clock.nowMs();
@@ -47,7 +62,9 @@ export class StartProgress {
 
   /** So many of them have been executed. */
   advance(replayed: number): void {
-    assert(this.#records !== null && replayed <= this.#records, "no more is replayed than the journal held");
+    // How much others will write is not known.
+    if (this.#records === null) return;
+    assert(replayed <= this.#records, "no more is replayed than the journal held");
     this.#replayed = replayed;
   }
 
@@ -84,6 +101,7 @@ export class StartProgress {
   /** `replaying 43 %, about 12 s left`, or null when it is over. */
   describe(): string | null {
     if (this.#isOver) return null;
+    if (this.#isStandby) return "standby: another server has the journal";
     if (this.#obstacle !== null) return `the journal cannot be opened for now: ${this.#obstacle}`;
     if (this.#records === null) return this.#preparation;
     const { secondsLeft } = this;

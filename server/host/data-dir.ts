@@ -38,6 +38,12 @@ export interface DataDir {
   readonly journalMade: boolean;
   /** Notes durably that a journal was made. Call it when that is durable. */
   noteJournal(): Promise<void>;
+  /**
+   * Takes the cluster id of the journal that others keep, durably.
+   *
+   * @throws DataDirError when the directory has served another one
+   */
+  adopt(journalClusterId: bigint): Promise<void>;
   /** Gives the directory another cluster id, durably: what it holds is not what clients have seen under the one before. */
   beginNewCluster(): Promise<void>;
   /** Gives the directory up. Call it after everything in it is closed. */
@@ -103,6 +109,17 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
       journalMade: file.journalMade,
       async noteJournal() {
         if (!file.journalMade) await rewrite({ journalMade: true });
+      },
+      async adopt(id) {
+        if (file.journalClusterId === id) return;
+        if (file.journalMade) {
+          const [ours, theirs] = [file.journalClusterId, id].map(formatId);
+          throw new DataDirError(
+            "ERR_DATA_DIR_FOREIGN",
+            `data directory ${directory} belongs to cluster ${ours}, and the journal is that of cluster ${theirs}`,
+          );
+        }
+        await rewrite({ identity: { ...file.identity, clusterId: id }, journalClusterId: id });
       },
       beginNewCluster: () => rewrite({ identity: { ...file.identity, clusterId: randomId() } }),
       close: () => lock.release(),

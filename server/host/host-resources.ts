@@ -6,8 +6,10 @@ import { LimitedLog } from "./limited-log.ts";
 import type { Logger } from "./logger.ts";
 
 export interface HostResourcesOptions {
-  /** Where the journal's replicas lie. */
+  /** Where the journal's replicas lie, as far as they lie here. */
   readonly directories: readonly string[];
+  /** How many there are anywhere. */
+  readonly replicas: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** So many directories do not exist any more that no majority of them does. Called once. */
@@ -23,7 +25,7 @@ export class HostResources {
   #isLost = false;
 
   constructor(options: HostResourcesOptions) {
-    const { directories, onGone, ...shared } = options;
+    const { directories, replicas, onGone, ...shared } = options;
     this.#log = new LimitedLog(options.logger, options.clock);
     this.#rooms = directories.map(
       (directory) =>
@@ -32,7 +34,7 @@ export class HostResources {
           directory,
           onGone: (error) => {
             const gone = this.#rooms.filter(({ isGone }) => isGone).length;
-            if (2 * gone < directories.length) this.#log.warn({ error }, "a directory of the journal is gone");
+            if (2 * gone < replicas) this.#log.warn({ error }, "a directory of the journal is gone");
             else if (!this.#isLost) {
               this.#isLost = true;
               onGone(error);

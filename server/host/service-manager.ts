@@ -29,6 +29,8 @@ export class ServiceManager {
   readonly #sender: Writable | null;
   /** How often a service that is watched has to say that it is alive. Null when it is not watched. */
   readonly #aliveMs: number | null;
+  /** As what it was told last that the server is ready; null before. */
+  #toldStatus: string | null = null;
 
   constructor(env: Readonly<Record<string, string | undefined>>, clock: Clock, logger: Logger) {
     this.#clock = clock;
@@ -43,8 +45,12 @@ export class ServiceManager {
   }
 
   /** From now on the manager is told that the event loop turns, as often as it wants to hear it. */
-  ready(): void {
-    this.#tell("STATUS=serving");
+  ready(status: string): void {
+    if (status === this.#toldStatus) return;
+    const isFirst = this.#toldStatus === null;
+    this.#toldStatus = status;
+    this.#tell(`STATUS=${status}`);
+    if (!isFirst) return;
     this.#tell("READY=1");
     if (this.#aliveMs !== null) this.#tellAlive(this.#aliveMs);
   }

@@ -39,8 +39,10 @@ describe("defaults", () => {
         maxConcurrentStreams: 4_294_967_295,
         keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
         journalReplicas: null,
+        journalTls: null,
         forceIncompleteJournal: null,
         autoCompaction: { mode: "off" },
+        takeOver: false,
         watchProgressNotifyIntervalMs: 5000,
         authTokenTtlMs: 300_000,
         warningApplyMs: 100,
@@ -226,9 +228,44 @@ describe("addresses", () => {
     refused("a=/x,b=/y,c=/z,d=/w", "there must be 3 or 5 replicas, and 4 are given");
     refused("a=/x,b=/y,a=/z", "zone a is given twice");
     refused("a=/x,b=/y,c=/y/../x/", "zones a and c are in one directory");
-    refused("a=/x,b=/y,/z", '"/z" is not of the form zone=DIRECTORY');
-    refused("a=/x,b=/y,C=/z", '"C=/z" is not of the form zone=DIRECTORY');
-    refused("a=/x,b=/y,c=tcp://h:1", "zone c: replicas on other machines are not supported yet");
+    refused("a=/x,b=/y,/z", '"/z" is not of the form zone=DIRECTORY or zone=tcp://host:port');
+    refused("a=/x,b=/y,C=/z", '"C=/z" is not of the form zone=DIRECTORY or zone=tcp://host:port');
+  });
+
+  test("replicas may be in other processes, and none may be at the place of another however that is written", () => {
+    const refused = (text: string, reason: string, ...flags: string[]): void => {
+      expect(errorOf([`--journal-replicas=${text}`, ...flags])).toBe(
+        `invalid value ${JSON.stringify(text)} for flag -journal-replicas: ${reason}`,
+      );
+    };
+    const tls = ["--journal-cert-file=/c", "--journal-key-file=/k", "--journal-trusted-ca-file=/ca"];
+    expect(configOf(["--journal-replicas=a=tcp://h:1,b=tls://[::1]:2,c=/z", ...tls])).toMatchObject({
+      journalReplicas: [
+        { zone: "a", address: { isSecure: false, host: "h", port: 1 } },
+        { zone: "b", address: { isSecure: true, host: "::1", port: 2 } },
+        { zone: "c", directory: "/z" },
+      ],
+      journalTls: { cert: "/c", key: "/k", ca: "/ca" },
+    });
+    refused("a=tcp://h:1,b=tcp://H:1,c=/z", "zones a and b are at one address");
+    refused("a=tcp://h:1,b=tls://h:1,c=/z", "zones a and b are at one address", ...tls);
+    refused("a=tcp://localhost:1,b=tcp://127.0.0.1:1,c=/z", "zones a and b are at one address");
+    refused("a=tcp://h:1,b=tcp://g:1", "there must be 3 or 5 replicas, and 2 are given");
+    refused(
+      "a=tcp://h:1,b=http://g:1,c=/z",
+      'zone b: "http://g:1" has the scheme "http": a replica is reached over tcp:// or tls://',
+    );
+    refused(
+      "a=tls://h:1,b=/y,c=/z",
+      "zone a: tls:// needs --journal-cert-file, --journal-key-file, --journal-trusted-ca-file",
+    );
+    expect(errorOf(["--journal-cert-file=/c"])).toBe(
+      'invalid value "/c" for flag -journal-cert-file: --journal-key-file is missing beside it',
+    );
+  });
+
+  test("the journal is taken over at once when that is asked for", () => {
+    expect([configOf([]).takeOver, configOf(["--take-over"]).takeOver]).toEqual([false, true]);
   });
 
   test("a cluster is named in hex, as etcdctl shows it", () => {

@@ -2,8 +2,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { putRequest, rangeRequest } from "../../../bench/client/requests.ts";
-import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
-import type { Journal, JournalListener } from "../../../journal/journal.ts";
+import { openDirectoryStore } from "../../../journal/directory-journal.ts";
+import type { JournalStore } from "../../../journal/journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { systemTime } from "../../../server/clock.ts";
@@ -29,19 +29,12 @@ async function begin(disk: SimulatedDisk): Promise<Member> {
   const clock = new ImpatientClock(0.01);
   const logger = createLogger({ level: "fatal", format: "json" }, new LogLines());
   const lost: Error[] = [];
-  const open = (listener: JournalListener, isAgain: boolean): Promise<Journal> =>
-    openDirectoryJournal({
-      ...systemTime,
-      clock,
-      directory: "/journal",
-      listener,
-      segmentBytes: 8192,
-      disk,
-      isAgain,
-    });
+  const common = { clock, logger, onBegun: () => Promise.resolve(), takesOver: false };
+  const openStore = (): Promise<JournalStore> =>
+    openDirectoryStore({ ...systemTime, clock, directory: "/journal", segmentBytes: 8192, disk });
   for (;;) {
     const engine = newEngine({ clock, onJournalFailed: (error) => reigns.onFailed(error) });
-    const reigns: Reigns = new Reigns({ engine, clock, logger, open, onLost: (error) => lost.push(error) });
+    const reigns: Reigns = new Reigns({ ...common, engine, openStore, onLost: (error) => lost.push(error) });
     try {
       await reigns.begin();
       return { engine, reigns, lost };

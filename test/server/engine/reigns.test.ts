@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ioError } from "../../../journal/journal-errors.ts";
-import type { Journal, JournalListener } from "../../../journal/journal.ts";
+import type { Journal, JournalListener, JournalStore } from "../../../journal/journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { putRequest, rangeRequest } from "../../../bench/client/requests.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
-import { Reigns } from "../../../server/engine/reigns.ts";
+import { Reigns, type ReignsOptions } from "../../../server/engine/reigns.ts";
 import { createLogger } from "../../../server/host/logger.ts";
 import { REIGN_STEADY_MS, REOPEN_RETRY_MAX_MS, REOPEN_RETRY_MIN_MS } from "../../../server/limits.ts";
 import { LogLines } from "../../sim/log-lines.ts";
@@ -29,14 +29,29 @@ function trouble(code: string): JournalError {
   return ioError("/data/journal", "writing", Object.assign(new Error(`${code}: trouble, write`), { code }));
 }
 
-async function open(listener: JournalListener, isAgain: boolean): Promise<Journal> {
-  expect(isAgain).toBe(openings.length > 0);
+async function open(listener: JournalListener): Promise<Journal> {
   openings.push(clock.nowMs());
   await Promise.resolve();
   const refusal = refusals.shift();
   if (refusal !== undefined) throw refusal;
   journal = new MemoryJournal(listener, store);
   return journal;
+}
+
+/** Where nobody else writes. */
+function optionsOf(
+  takeOver: (listener: JournalListener) => Promise<Journal>,
+): Pick<ReignsOptions, "openStore" | "onBegun" | "takesOver"> {
+  const openStore = (): Promise<JournalStore> =>
+    Promise.resolve({
+      clusterId: "",
+      committed: 0,
+      async *follow() {},
+      untilVacant: () => Promise.resolve(true),
+      takeOver,
+      close: () => Promise.resolve(),
+    });
+  return { openStore, onBegun: () => Promise.resolve(), takesOver: false };
 }
 
 function valueOf(key: string): number {
@@ -63,7 +78,7 @@ beforeEach(async () => {
   [lost, openings, refusals] = [[], [], []];
   engine = newEngine({ clock, onJournalFailed: (error) => reigns.onFailed(error) });
   const logger = createLogger({ level: "info", format: "json" }, log);
-  reigns = new Reigns({ engine, clock, logger, open, onLost: (error) => lost.push(error) });
+  reigns = new Reigns({ engine, clock, logger, ...optionsOf(open), onLost: (error) => lost.push(error) });
   expect(await reigns.begin()).toBe(0);
   await execute(engine, PUT, putRequest("before"));
 });
@@ -126,11 +141,11 @@ describe("a journal that failed of what may pass", () => {
       clock,
       logger: createLogger({ level: "fatal", format: "json" }, log),
       onLost: (error) => lost.push(error),
-      open: async (listener, isAgain) => {
-        const opened = await openAgain(listener, isAgain || openings.length > 0);
+      ...optionsOf(async (listener) => {
+        const opened = await openAgain(listener);
         if (failedEarly++ < 2) listener.onFailed(trouble("ENOSPC"));
         return opened;
-      },
+      }),
     });
     await reigns.close();
     reigns = early;
@@ -174,8 +189,7 @@ describe("a journal that cannot be opened at the start", () => {
     openings = [];
     fresh = newEngine({ clock, onJournalFailed: (error) => first.onFailed(error) });
     const logger = createLogger({ level: "info", format: "json" }, log);
-    const openFirst = (listener: JournalListener): Promise<Journal> => open(listener, openings.length > 0);
-    first = new Reigns({ engine: fresh, clock, logger, open: openFirst, onLost: (error) => lost.push(error) });
+    first = new Reigns({ engine: fresh, clock, logger, ...optionsOf(open), onLost: (error) => lost.push(error) });
   });
 
   test("for what may pass is opened when it has, which is told once, and meanwhile to whoever asks", async () => {

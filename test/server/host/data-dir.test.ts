@@ -162,6 +162,22 @@ describe("the identity", () => {
     expect(second.journalClusterId).toBe(clusterId);
   });
 
+  test("a fresh directory takes the cluster id of the journal that others keep, and one that has served another refuses it", async () => {
+    const first = await openDataDir(directory);
+    const { memberId } = first.identity;
+    await first.adopt(0xabn);
+    await first.noteJournal();
+    await first.adopt(0xabn);
+    expect(first.identity).toEqual({ clusterId: 0xabn, memberId });
+    first.close();
+    const second = await openForTest();
+    expect([second.identity.clusterId, second.journalClusterId]).toEqual([0xabn, 0xabn]);
+    await expect(second.adopt(0xcdn)).rejects.toMatchObject({
+      code: "ERR_DATA_DIR_FOREIGN",
+      message: `data directory ${directory} belongs to cluster 00000000000000ab, and the journal is that of cluster 00000000000000cd`,
+    });
+  });
+
   test("a newer format is refused by name, whatever else the file holds", async () => {
     await writeIdentityFile(`{"format":${DATA_DIR_FORMAT + 1},"somethingNew":true}`);
     await expect(openDataDir(directory)).rejects.toMatchObject({

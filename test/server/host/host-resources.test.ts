@@ -112,7 +112,13 @@ describe("the journal's directories", () => {
     const directories = ["a", "b", "c"].map((name) => join(folder, name));
     for (const directory of directories) mkdirSync(directory);
     const lost = Promise.withResolvers<Error>();
-    const resources = new HostResources({ directories, clock, logger: logger(), onGone: lost.resolve });
+    const resources = new HostResources({
+      directories,
+      replicas: directories.length,
+      clock,
+      logger: logger(),
+      onGone: lost.resolve,
+    });
     await resources.begin();
     const told: Promise<string> = lost.promise.then(({ message }) => message);
     for (const directory of directories) {
@@ -147,7 +153,7 @@ describe("descriptors", () => {
   });
 
   test("connections that are refused are counted each, and logged without flooding the log", async () => {
-    const resources = new HostResources({ directories: [tmpdir()], clock, logger: logger(), onGone });
+    const resources = new HostResources({ directories: [tmpdir()], replicas: 1, clock, logger: logger(), onGone });
     for (let i = 0; i < 1_000; i++) resources.refuse(192);
     await clock.advance(60_000);
     expect(resources.connectionsRefused).toBe(1_000);
