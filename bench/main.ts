@@ -3,7 +3,7 @@
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
  *
- * Suites are `transport`, `kv` and `isolation`; without any named, all of them. With `--out` each report is also written to
+ * Suites are `transport`, `kv`, `isolation` and `journal`; without any named, all of them. With `--out` each report is also written to
  * FOLDER/<suite>.md. All load stays on the loopback interface.
  */
 
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { benchIsolation } from "./isolation/isolation.ts";
+import { benchJournal } from "./journal/journal.ts";
 import { benchKv } from "./kv/kv.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
 import { renderReport, type SuiteReport } from "./report.ts";
@@ -21,6 +22,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["transport", benchTransport],
   ["kv", benchKv],
   ["isolation", benchIsolation],
+  ["journal", benchJournal],
 ]);
 
 const { values, positionals } = parseArgs({

@@ -5,14 +5,19 @@ import { cpus, loadavg, totalmem } from "node:os";
 
 import type { BenchOptions } from "./options.ts";
 
-export interface SuiteReport {
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface SuiteReport extends Table {
   readonly name: string;
   /** What the suite asks, in a sentence or two. */
   readonly question: string;
   /** Versions of the peers, as `etcd 3.7.0`. */
   readonly versions: readonly string[];
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly string[])[];
+  /** Tables behind the first, by the question that each answers. */
+  readonly more?: ReadonlyMap<string, Table>;
   /** Whether goals were met, and what to know when reading the table. */
   readonly notes: readonly string[];
 }
@@ -33,12 +38,23 @@ export function renderReport(report: SuiteReport, options: BenchOptions, command
   ];
   if (options.small) facts.push("- **small run: it shows that the bench works; its figures say nothing**");
   const notes = report.notes.length === 0 ? [] : ["", ...report.notes.map((note) => `- ${note}`)];
-  const table = renderTable(report.columns, report.rows);
-  return [`# ${report.name}`, "", report.question, "", ...facts, "", ...table, ...notes, ""].join("\n");
+  const more = [...(report.more ?? [])].flatMap(([question, table]) => ["", question, "", ...renderTable(table)]);
+  return [
+    `# ${report.name}`,
+    "",
+    report.question,
+    "",
+    ...facts,
+    "",
+    ...renderTable(report),
+    ...more,
+    ...notes,
+    "",
+  ].join("\n");
 }
 
 /** A Markdown table that also reads well as plain text. */
-function renderTable(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
+function renderTable({ columns, rows }: Table): string[] {
   const widths = columns.map((column, i) => Math.max(column.length, 3, ...rows.map((row) => row[i].length)));
   const line = (cells: readonly string[]): string => {
     const padded = cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])));

@@ -5,10 +5,10 @@ import { openDirectoryStore, ZONE } from "../journal/directory-journal.ts";
 import type { JournalStore } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { JournalTally } from "../journal/journal-tally.ts";
-import { formatReplicaAddress } from "../journal/quorum/replica-address.ts";
 import { openZonesStore, type Rot } from "../journal/zones-journal.ts";
 import { systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import { describePlace } from "./config/replica-list.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { DataDir } from "./host/data-dir.ts";
 import type { Logger } from "./host/logger.ts";
@@ -47,10 +47,7 @@ export function journalTally(config: Config, dataDir: DataDir, counters: Counter
 
 function zonesOf({ journalReplicas }: Config, dataDir: DataDir): { zone: string; place: string }[] {
   if (journalReplicas === null) return [{ zone: ZONE, place: path.join(dataDir.path, JOURNAL_DIRECTORY) }];
-  return journalReplicas.map((replica) => ({
-    zone: replica.zone,
-    place: "directory" in replica ? path.resolve(replica.directory) : formatReplicaAddress(replica.address),
-  }));
+  return journalReplicas.map((replica) => ({ zone: replica.zone, place: describePlace(replica) }));
 }
 
 /** Opens it; reigns over it begin later. */

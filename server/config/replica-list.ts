@@ -66,3 +66,8 @@ function placeOf(replica: JournalReplica): string {
   const name = host.toLowerCase().replace(/\.$/, "");
   return formatReplicaAddress({ isSecure: false, host: name === "localhost" ? "127.0.0.1" : name, port });
 }
+
+/** As people are told it: the directory, absolute, or the address. */
+export function describePlace(replica: JournalReplica): string {
+  return "directory" in replica ? resolve(replica.directory) : formatReplicaAddress(replica.address);
+}

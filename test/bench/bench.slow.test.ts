@@ -28,11 +28,12 @@ async function report(suite: string): Promise<string> {
   }
 }
 
-/** The table's lines with a number above 0 in the column. */
+/** How many lines have a number above 0 in the column, in the table that has that column. */
 function rowsWith(text: string, column: string): number {
-  const rows = text.split("\n").filter((line) => line.startsWith("|"));
-  const index = rows[0].split("|").findIndex((cell) => cell.trim() === column);
-  return rows.slice(2).filter((line) => Number(line.split("|")[index].replaceAll(",", "")) > 0).length;
+  const tables = text.split("\n\n").filter((part) => part.startsWith("|"));
+  const cells = tables.map((table) => table.split("\n").map((line) => line.split("|").map((cell) => cell.trim())));
+  const [head, , ...rows] = cells.find(([names]) => names.includes(column)) ?? [[]];
+  return rows.filter((row) => Number(row[head.indexOf(column)].replaceAll(",", "")) > 0).length;
 }
 
 it("the transport suite compares three servers", { timeout: MILLISECONDS_MAX }, async () => {
@@ -64,6 +65,16 @@ it.skipIf(missing !== null)(
     expect(rowsWith(text, "writes/s")).toBe(4);
   },
 );
+
+it("the journal suite compares its forms with the control", { timeout: MILLISECONDS_MAX }, async () => {
+  const text = await report("journal");
+  expect(rowsWith(text, "records/s")).toBe(4);
+  expect(rowsWith(text, "control records/s")).toBe(4);
+  expect(rowsWith(text, "replicas µs/record")).toBe(2);
+  expect(rowsWith(text, "failed appends")).toBe(0);
+  expect(rowsWith(text, "records/s with it")).toBe(2);
+  expect(rowsWith(text, "scan MB/s")).toBe(2);
+});
 
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
