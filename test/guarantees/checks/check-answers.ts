@@ -2,7 +2,7 @@
  * Serializable: what a request that changed nothing answered is right at the revision in its header, or at the older
  * revision it asked for. So a failed compare was decided on a state that existed, together with what its failure branch
  * read. (That the state was not out of date is for check-real-time.ts.) A refusal is one that the request may get, and
- * only the death of the server leaves a call without an answer.
+ * only the death of the server, or a trouble, leaves a call without an answer.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Call, History, Violation } from "../history/history.ts";
@@ -19,7 +19,7 @@ export function checkAnswers(history: History, truth: TrueHistory): Violation[] 
   const violations: Violation[] = [];
   for (const call of history.calls) {
     const { outcome } = call;
-    if (outcome.kind === "unknown" && call.respondedAt < history.runs[call.run].killedAt) {
+    if (outcome.kind === "unknown" && !mayBeLost(call, history)) {
       violations.push(violation("Available", "a call was lost while the server lived", call));
     }
     if (outcome.kind === "refused" && !mayBeRefused(call, outcome.code)) {
@@ -33,6 +33,12 @@ export function checkAnswers(history: History, truth: TrueHistory): Violation[] 
     }
   }
   return violations;
+}
+
+/** Whether the server went away, or was in trouble, before it was answered. */
+function mayBeLost({ run, invokedAt, respondedAt }: Call, { runs, troubles }: History): boolean {
+  if (respondedAt >= runs[run].killedAt) return true;
+  return troubles.some(({ from, until }) => from < respondedAt && invokedAt < until);
 }
 
 function checkUnchanging(call: Call, revision: number, truth: TrueHistory, violations: Violation[]): void {

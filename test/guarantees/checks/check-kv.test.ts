@@ -294,6 +294,15 @@ describe("serializable", () => {
     story.restart();
     expectBroken("Available", "a call was lost while the server lived");
   });
+
+  test("a call may be lost in a trouble, and not behind it", () => {
+    const from = story.tick();
+    story.lost(put("a", "a2"), false).respondedAt = story.tick();
+    story.troubles.push({ from, until: story.tick() });
+    expectKept();
+    story.lost(put("a", "a3"), false).respondedAt = story.tick();
+    expectBroken("Available", "a call was lost while the server lived");
+  });
 });
 
 describe("compaction", () => {

@@ -7,6 +7,7 @@ import type {
   RangeRequest,
   Request,
   Run,
+  Trouble,
   TxnRequest,
   WatchEvent,
   WatchLog,
@@ -37,6 +38,7 @@ export const WHOLE: WatchRequest = {
 export class Story {
   readonly truth = new TrueHistory();
   readonly runs: Mutable<Run>[] = [];
+  readonly troubles: Trouble[] = [];
   readonly calls: ToldCall[] = [];
   readonly watches: ToldLog[] = [];
   readonly collector: ToldLog[] = [];
@@ -153,7 +155,13 @@ export class Story {
   }
 
   history(): History {
-    return { runs: this.runs, calls: this.calls, watches: this.watches, collector: this.collector };
+    return {
+      runs: this.runs,
+      troubles: this.troubles,
+      calls: this.calls,
+      watches: this.watches,
+      collector: this.collector,
+    };
   }
 
   #begin(): void {

@@ -169,7 +169,10 @@ export interface WatchLog {
   readonly messages: readonly WatchMessage[];
 }
 
-/** One run of the server, from its start to the kill that ended it. */
+/**
+ * One run of the server, from its start to the kill that ended it. Where several may serve, a run is a server's time: it ends
+ * when another one has answered, behind which nothing of it can take effect any more.
+ */
 export interface Run {
   /** Before the process was started. */
   readonly startedMs: number;
@@ -183,8 +186,16 @@ export interface Run {
   readonly endedMs: number;
 }
 
+/** From one moment to another something was so wrong that calls may have been lost, though no run had ended. */
+export interface Trouble {
+  readonly from: number;
+  /** Infinity while it lasts. */
+  readonly until: number;
+}
+
 export interface History {
   readonly runs: readonly Run[];
+  readonly troubles: readonly Trouble[];
   readonly calls: readonly Call[];
   readonly watches: readonly WatchLog[];
   /** Watches of the whole keyspace with prev_kv, one after the other, each starting behind the last event of the one before. */

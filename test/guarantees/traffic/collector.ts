@@ -7,9 +7,6 @@ import type { RecordedClient } from "./recorded-client.ts";
 import { RecordedWatches } from "./recorded-watches.ts";
 import type { Subject } from "./subject.ts";
 
-/** It asks for periodic progress ten times a second, so silence is no good sign. */
-const SILENCE_MILLISECONDS_MAX = 15_000;
-
 export class Collector {
   readonly #subject: Subject;
   readonly #told = new EventEmitter();
@@ -25,7 +22,7 @@ export class Collector {
 
   /** Resolves when everything up to the revision has been collected. */
   async reach(revision: number): Promise<void> {
-    const signal = AbortSignal.timeout(SILENCE_MILLISECONDS_MAX);
+    const signal = AbortSignal.timeout(this.#subject.patienceMs);
     while (this.#subject.collected < revision) await once(this.#told, "told", { signal });
   }
 
@@ -34,8 +31,9 @@ export class Collector {
     const watch = watches.create(wholeKeyspace(Math.max(this.#subject.collected, FIRST_REVISION) + 1));
     while (!this.#subject.isOver && !watches.ended) {
       const before = watch.log.messages.length;
-      await watches.message(SILENCE_MILLISECONDS_MAX);
+      await watches.message(this.#subject.patienceMs);
       const isSilent = watch.log.messages.length === before && !watches.ended;
+      if (this.#subject.isTroubled && watch.state === "ended") break;
       if (isSilent || watch.state === "compacted" || watch.state === "ended") {
         throw new Error(`the collector's watch is ${isSilent ? "silent" : watch.state}`);
       }
@@ -44,7 +42,7 @@ export class Collector {
     }
     watches.close();
     // A stream that ends before its connection does is opened again.
-    if (watches.ended && !this.#subject.isOver) client.close();
+    if ((watches.ended || watch.state === "ended") && !this.#subject.isOver) client.close();
   }
 }
 

@@ -2,7 +2,7 @@
 import { watch as watchFolder } from "node:fs/promises";
 import { TTL_SECONDS } from "./lease-client.ts";
 import type { Random } from "./random.ts";
-import type { Subject } from "./subject.ts";
+import type { KilledServer } from "./killed-server.ts";
 import { delay } from "../../support/delay.ts";
 
 /** The moments, and how many milliseconds behind them the kill may come. */
@@ -38,12 +38,12 @@ export class Nemesis {
   /** The kills so far, each named after its moment. */
   readonly kills: string[] = [];
   stops = 0;
-  readonly #subject: Subject;
+  readonly #subject: KilledServer;
   readonly #random: Random;
   /** Moments yet to come, so that each has its turn. */
   #moments: Moment[] = [];
 
-  constructor(subject: Subject, random: Random) {
+  constructor(subject: KilledServer, random: Random) {
     this.#subject = subject;
     this.#random = random;
   }

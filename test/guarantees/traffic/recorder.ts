@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { isDeepStrictEqual } from "node:util";
 import type { KeyValue } from "../../../proto/messages.ts";
-import type { Call, History, Kv, Run, WatchLog, WatchMessage, WatchRequest } from "../history/history.ts";
+import type { Call, History, Kv, Run, Trouble, WatchLog, WatchMessage, WatchRequest } from "../history/history.ts";
 import { shortValue } from "./values.ts";
 
 /** A watch log that grows. */
@@ -19,6 +19,7 @@ export class Recorder {
   readonly #watches: OpenWatchLog[] = [];
   readonly #collector: OpenWatchLog[] = [];
   readonly #runs: Run[] = [];
+  readonly #troubles: Trouble[] = [];
   /** The same key-value comes again and again: one object stands for all. */
   readonly #kvs = new Map<string, Kv>();
   #ticks = 0;
@@ -86,13 +87,30 @@ export class Recorder {
     this.#runs.push({ ...run, killedAt, endedAt: this.tick(), endedMs: this.nowMs() });
   }
 
+  /** From now on calls may be lost, though the run goes on. */
+  beginTrouble(): void {
+    this.#troubles.push({ from: this.tick(), until: Number.POSITIVE_INFINITY });
+  }
+
+  endTrouble(): void {
+    const trouble = this.#troubles.pop();
+    if (trouble === undefined) throw new Error("a trouble ends after it has begun");
+    this.#troubles.push({ ...trouble, until: this.tick() });
+  }
+
   /** Runs that have begun. */
   get runs(): number {
     return this.#runs.length;
   }
 
   history(): History {
-    return { runs: this.#runs, calls: this.#calls, watches: this.#watches, collector: this.#collector };
+    return {
+      runs: this.#runs,
+      troubles: this.#troubles,
+      calls: this.#calls,
+      watches: this.#watches,
+      collector: this.#collector,
+    };
   }
 }
 

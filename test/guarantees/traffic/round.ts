@@ -1,14 +1,13 @@
 /** One round: a fresh server, all clients at once, kill after kill, then peace until everything is told and all leases are over. */
 import type { History } from "../history/history.ts";
-import { Collector, wholeKeyspace } from "./collector.ts";
+import { Collector } from "./collector.ts";
 import { CompactingClient } from "./compacting-client.ts";
-import { endOf, KubeClient, PREFIX, putMany, rangeOf } from "./kube-client.ts";
+import { KilledServer } from "./killed-server.ts";
+import { KubeClient, putMany } from "./kube-client.ts";
+import { connectOnly, endLeases, readAll } from "./last-look.ts";
 import { LeaseClient } from "./lease-client.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Random } from "./random.ts";
-import type { RecordedClient } from "./recorded-client.ts";
-import { RecordedWatches } from "./recorded-watches.ts";
-import { Subject } from "./subject.ts";
 import { WatchClient } from "./watch-client.ts";
 import { delay } from "../../support/delay.ts";
 
@@ -17,8 +16,6 @@ const LEASE_CLIENTS = 2;
 const WATCH_CLIENTS = 5;
 /** Traffic behind the last kill, long enough for leases to run out while others are renewed. */
 const LAST_PEACE_MILLISECONDS = 3_500;
-/** All leases are over long before. */
-const LEASES_MILLISECONDS_MAX = 20_000;
 
 export interface RoundOptions {
   readonly seed: number;
@@ -42,7 +39,7 @@ export interface Round {
  *   tell; or when a client met what no history can hold
  */
 export async function runRound(options: RoundOptions): Promise<Round> {
-  const subject = await Subject.start();
+  const subject = await KilledServer.start();
   try {
     return await runOn(subject, options);
   } finally {
@@ -52,7 +49,7 @@ export async function runRound(options: RoundOptions): Promise<Round> {
   }
 }
 
-async function runOn(subject: Subject, { seed, seconds, killsMin }: RoundOptions): Promise<Round> {
+async function runOn(subject: KilledServer, { seed, seconds, killsMin }: RoundOptions): Promise<Round> {
   const random = new Random(seed);
   const { recorder } = subject;
   const collector = new Collector(subject);
@@ -108,47 +105,4 @@ async function strike(nemesis: Nemesis, seconds: number, killsMin: number): Prom
 /** Rejects if `promise` does, and never resolves. */
 function failureOf(promise: Promise<unknown>): Promise<never> {
   return promise.then(() => new Promise<never>(() => {}));
-}
-
-/** Waits until every lease is over: all are short, and nobody renews them any more. */
-async function endLeases(subject: Subject): Promise<void> {
-  const client = await connectOnly(subject);
-  for (const deadline = performance.now() + LEASES_MILLISECONDS_MAX; ;) {
-    const answer = await client.answer({ kind: "leases" });
-    if (answer === null) throw new Error("the server answers while nobody kills it");
-    if (answer.ids.length === 0) break;
-    if (performance.now() > deadline) throw new Error(`leases do not end: ${answer.ids.join(" ")}`);
-    await delay(100);
-  }
-  client.close();
-}
-
-/** Reads what there is, past and present, as list and as watch, and gives the current revision. */
-async function readAll(subject: Subject, compacted: number): Promise<number> {
-  const client = await connectOnly(subject);
-  const current = await client.call(rangeOf(PREFIX));
-  if (current.kind !== "answered") throw new Error("the server answers while nobody kills it");
-  const { revision } = current;
-  const list = { kind: "range", key: "\0", end: "\0", limit: 0, streamed: false } as const;
-  for (const past of [0, revision, Math.floor((compacted + revision) / 2), compacted]) {
-    await client.call({ ...list, revision: past });
-  }
-  const watches = new RecordedWatches(client);
-  const watch = watches.create(wholeKeyspace(Math.max(1, compacted)));
-  const resources = watches.create({ ...wholeKeyspace(Math.max(1, compacted + 1)), key: PREFIX, end: endOf(PREFIX) });
-  while (!watches.ended && Math.min(watch.told, resources.told) < revision) {
-    watches.requestProgress();
-    await watches.message(100);
-    if (watch.state === "compacted" || resources.state === "compacted") break;
-  }
-  watches.close();
-  client.close();
-  return revision;
-}
-
-/** A connection while nobody kills the server. */
-async function connectOnly(subject: Subject): Promise<RecordedClient> {
-  const client = await subject.connect("only");
-  if (client === null) throw new Error("the server takes connections while nobody kills it");
-  return client;
 }

@@ -15,8 +15,6 @@ import { delay } from "../../support/delay.ts";
 /** Small, so that the server notices soon who does not read. */
 const STREAM_WINDOW = 64 * 1024;
 const WATCHES_MAX = 4;
-/** All is told long before, unless it never will be. */
-const TELL_MILLISECONDS_MAX = 15_000;
 
 const STEPS = { progress: 6, wait: 6, pause: 2, cancel: 1, create: 1, settle: 1, end: 1 };
 const STARTS = { now: 6, past: 6, future: 2, compaction: 2, compacted: 1, negative: 1 };
@@ -81,7 +79,7 @@ export class WatchClient {
     const last = this.#subject.recorder.seen;
     const isTold = ({ state, told }: RecordedWatch): boolean =>
       state !== "creating" && (state !== "live" || told >= last);
-    const deadline = performance.now() + TELL_MILLISECONDS_MAX;
+    const deadline = performance.now() + this.#subject.patienceMs;
     while (!watches.ended && !watches.watches.every(isTold)) {
       if (performance.now() > deadline) {
         const waiting = watches.watches.map(({ state, told, log }) => ({ state, told, request: log.request }));
@@ -93,7 +91,7 @@ export class WatchClient {
       watches.requestProgress();
       await watches.message(100);
     }
-    if (watches.ended && !client.lost && !this.#subject.isDown)
+    if (watches.ended && !client.lost && !this.#subject.isTroubled)
       throw new Error(`${this.#name}: the stream ended by itself`);
   }
 
