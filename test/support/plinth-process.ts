@@ -16,6 +16,10 @@ export interface PlinthOptions {
   readonly dataDir?: string;
   /** The client port; a free one if not said. */
   readonly port?: number;
+  /** The address that it serves on; the loopback one if not said. */
+  readonly host?: string;
+  /** A command that runs it, such as one that enters a network namespace and then becomes the server. */
+  readonly within?: readonly string[];
   /** More flags, as `--name=value`. */
   readonly flags?: readonly string[];
   /** Another main file than the server's own. */
@@ -66,7 +70,7 @@ export class PlinthProcess {
   /** `ownFolder` is removed with the data in it by `remove`; null when the data is the caller's. */
   constructor(port: number, dataDir: string, ownFolder: string | null, options: PlinthOptions) {
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `http://${options.host ?? "127.0.0.1"}:${port}`;
     this.dataDir = dataDir;
     this.#ownFolder = ownFolder;
     this.#options = options;
@@ -146,7 +150,7 @@ export class PlinthProcess {
   }
 
   #command(): readonly string[] {
-    const command = [process.execPath, ...this.#arguments()];
+    const command = [...(this.#options.within ?? []), process.execPath, ...this.#arguments()];
     const { openFilesMax } = this.#options;
     if (openFilesMax === undefined) return command;
     return ["sh", "-c", `ulimit -n ${openFilesMax} && exec "$@"`, "sh", ...command];

@@ -1,5 +1,7 @@
 /** The store under test as its clients see it: where it is served, for how long, and what was seen of it. */
+import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import { rangeRequest } from "../../../bench/client/requests.ts";
 import type { LeanClientOptions } from "../../../bench/client/lean-client.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import { delay } from "../../support/delay.ts";
@@ -101,15 +103,24 @@ export abstract class Subject {
    * The first call to a new run, before anybody else can make one, and with it the run's beginning.
    *
    * @param startedMs before anything was served in it
+   * @param onAnswered is called in between: what was before has ended by now
+   * @throws when it is not answered
    */
-  protected async begin(etcd: EtcdClient, startedMs: number): Promise<void> {
+  protected async begin(etcd: EtcdClient, startedMs: number, onAnswered: () => void = () => {}): Promise<void> {
     const { recorder } = this;
-    const client = new RecordedClient("first", recorder.runs, etcd, recorder);
-    const read: Call["request"] = { kind: "range", key: "/", end: "", revision: 0, limit: 1, streamed: false };
-    const outcome = await client.call(read);
-    if (outcome.kind !== "answered") throw new Error("a server that is ready answers");
-    recorder.beginRun({ startedMs, firstRevision: outcome.revision, firstReadMs: recorder.nowMs() });
-    client.close();
+    const request: Call["request"] = { kind: "range", key: "/", end: "", revision: 0, limit: 1, streamed: false };
+    const [invokedMs, invokedAt] = [recorder.nowMs(), recorder.tick()];
+    const { header, kvs, count } = await etcd.range(rangeRequest(request.key, { limit: request.limit }));
+    const [respondedMs, respondedAt] = [recorder.nowMs(), recorder.tick()];
+    assert(header !== null && kvs.length === 0, "a key that never is has a revision and no value");
+    onAnswered();
+    const revision = header.revision;
+    const moments = { invokedAt, invokedMs, respondedAt, respondedMs };
+    const answer = { kind: "range", kvs: [], more: false, count } as const;
+    const outcome = { kind: "answered", revision, answer } as const;
+    recorder.addCall({ client: "first", run: recorder.runs, ...moments, request, outcome });
+    recorder.beginRun({ startedMs, firstRevision: revision, firstReadMs: respondedMs });
+    etcd.lean.destroy();
     this.isDown = false;
     this.signal("running");
   }

@@ -1,0 +1,99 @@
+/** Disks of replicas that fill, fail, and cannot be written, while the server goes on. */
+import { delay } from "../../support/delay.ts";
+import { FragileDisk, MemoryDisk, whyNoDisk, whyNoFragileDisk } from "../disks.ts";
+import type { Fault } from "../fault.ts";
+import { readsGoOn, writesStop } from "../without-majority.ts";
+import { makeZoneFolder, startOnDirectories } from "../stores.ts";
+
+const DISK_BYTES = 64 * 1024 * 1024;
+const LASTS_MS = 1_500;
+
+const oneFull: Fault = {
+  name: "the disk of one replica is full, and has room again",
+  losesCalls: false,
+  isShort: true,
+  whyNot: whyNoDisk,
+  async prepare(folder) {
+    const disk = new MemoryDisk(makeZoneFolder(folder, "b"), DISK_BYTES);
+    const store = await startOnDirectories(folder);
+    return {
+      store,
+      async strike() {
+        await store.replicaFails("b", () => disk.fill());
+        await delay(LASTS_MS);
+        await store.replicaAnswers("b", () => disk.empty());
+      },
+      remove: () => disk.remove(),
+    };
+  },
+};
+
+const twoFull: Fault = {
+  name: "the disks of two replicas are full, and have room again",
+  losesCalls: true,
+  isShort: true,
+  whyNot: whyNoDisk,
+  async prepare(folder) {
+    const [b, c] = ["b", "c"].map((zone) => new MemoryDisk(makeZoneFolder(folder, zone), DISK_BYTES));
+    const store = await startOnDirectories(folder);
+    return {
+      store,
+      async strike() {
+        await store.replicaFails("b", () => b.fill());
+        await store.replicaFails("c", () => c.fill());
+        await writesStop(store);
+        // Linearizable ones, too: both replicas wait for their disks and keep their locks, so nobody else can write.
+        await readsGoOn(store);
+        await store.replicaAnswers("c", () => c.empty());
+        await store.acknowledged();
+        await store.replicaAnswers("b", () => b.empty());
+      },
+      remove() {
+        b.remove();
+        c.remove();
+      },
+    };
+  },
+};
+
+const oneFails: Fault = {
+  name: "the disk of one replica fails with EIO, and is repaired",
+  losesCalls: false,
+  isShort: true,
+  whyNot: whyNoFragileDisk,
+  async prepare(folder) {
+    const disk = new FragileDisk(makeZoneFolder(folder, "b"));
+    const store = await startOnDirectories(folder, { b: disk.path });
+    return {
+      store,
+      async strike() {
+        await store.replicaFails("b", () => disk.fail());
+        await delay(LASTS_MS);
+        await store.replicaAnswers("b", () => disk.repair());
+      },
+      remove: () => disk.remove(),
+    };
+  },
+};
+
+const oneReadOnly: Fault = {
+  name: "the disk of one replica becomes read-only, and is repaired",
+  losesCalls: false,
+  isShort: true,
+  whyNot: whyNoFragileDisk,
+  async prepare(folder) {
+    const disk = new FragileDisk(makeZoneFolder(folder, "b"));
+    const store = await startOnDirectories(folder, { b: disk.path });
+    return {
+      store,
+      async strike() {
+        await store.replicaFails("b", () => disk.becomeReadOnly());
+        await delay(LASTS_MS);
+        await store.replicaAnswers("b", () => disk.repair());
+      },
+      remove: () => disk.remove(),
+    };
+  },
+};
+
+export const DISK_FAULTS: readonly Fault[] = [oneFull, twoFull, oneFails, oneReadOnly];

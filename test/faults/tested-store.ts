@@ -1,0 +1,197 @@
+/**
+ * A store of several processes, as its clients see it: they go to the server that serves. Another one that begins to, be it
+ * started again or a standby, is found by asking each that runs, all the time.
+ */
+import assert from "node:assert/strict";
+import { rangeRequest } from "../../bench/client/requests.ts";
+import { Subject } from "../guarantees/traffic/subject.ts";
+import { tookRevision } from "../guarantees/checks/check-revisions.ts";
+import { delay } from "../support/delay.ts";
+import { EtcdClient } from "../support/etcd-client.ts";
+import type { PlinthProcess } from "../support/plinth-process.ts";
+
+const PATIENCE_MS = 30_000;
+const PACE_MS = 15;
+const LOOK_MS = 10;
+
+/** A server of the store. */
+export interface Member {
+  readonly name: string;
+  readonly process: PlinthProcess;
+  isRunning: boolean;
+}
+
+/** Where one replica of the journal is. */
+export interface Zone {
+  readonly name: string;
+  readonly directory: string;
+  /** Null when it is in the server's own process. */
+  readonly process: PlinthProcess | null;
+}
+
+export class TestedStore extends Subject {
+  readonly members: readonly Member[];
+  readonly zones: readonly Zone[];
+  #serving: Member | null = null;
+  #isTroubled = false;
+  #isRemoved = false;
+  /** Of the run that has been ended; null while one goes on. */
+  #killedAt: number | null = null;
+  /** When everything was well last. */
+  #wellMs = performance.now();
+  readonly #scouts: Promise<void>[];
+
+  constructor(members: readonly Member[], zones: readonly Zone[]) {
+    super({ patienceMs: PATIENCE_MS, paceMs: PACE_MS });
+    this.members = members;
+    this.zones = zones;
+    this.#scouts = members.map((member) => this.#scout(member));
+  }
+
+  override get isTroubled(): boolean {
+    return this.isDown || this.#isTroubled;
+  }
+
+  get serving(): Member {
+    assert(this.#serving !== null, "one has served");
+    return this.#serving;
+  }
+
+  protected get url(): string {
+    return this.serving.process.url;
+  }
+
+  /** From now on calls may be lost. */
+  beginTrouble(): void {
+    this.#wellMs = performance.now();
+    this.#isTroubled = true;
+    this.recorder.beginTrouble();
+  }
+
+  endTrouble(): void {
+    this.recorder.endTrouble();
+    this.#isTroubled = false;
+  }
+
+  /** Resolves when somebody serves. */
+  async served(): Promise<void> {
+    await this.#until(() => !this.isDown, "nobody serves");
+  }
+
+  /** Resolves when another one than that serves. */
+  async takenOver(from: Member): Promise<void> {
+    await this.#until(() => !this.isDown && this.#serving !== from, `nobody takes over from ${from.name}`);
+  }
+
+  /** Resolves when a write was acknowledged that was sent after now. */
+  async acknowledged(): Promise<void> {
+    const sinceAt = this.recorder.tick();
+    const { calls } = this.recorder.history();
+    let seen = calls.length;
+    const isAcknowledged = (): boolean => {
+      for (; seen < calls.length; seen++) {
+        if (calls[seen].invokedAt > sinceAt && tookRevision(calls[seen])) return true;
+      }
+      return false;
+    };
+    await this.#until(isAcknowledged, "no write is acknowledged");
+  }
+
+  /** Ends a server as a crash would, or politely. */
+  async end(member: Member, how: "kill" | "stop" = "kill"): Promise<void> {
+    assert(member.isRunning, "it runs");
+    const isServing = member === this.#serving && !this.isDown;
+    if (isServing) {
+      this.isDown = true;
+      this.#killedAt = this.recorder.tick();
+    }
+    member.isRunning = false;
+    await (how === "kill" ? member.process.kill() : member.process.stop());
+    if (isServing) this.closeClients();
+  }
+
+  /** Starts a server that has ended, and resolves when it serves or waits as a standby. */
+  async start(member: Member): Promise<void> {
+    assert(!member.isRunning, "it does not run");
+    const started = member.process.start();
+    member.isRunning = true;
+    await started;
+  }
+
+  /** Does something, and waits until the server has noticed that the replica of that zone does not answer. */
+  async replicaFails(zone: string, strike: () => Promise<void> | void): Promise<void> {
+    await this.#saysOf(zone, "a replica of the journal does not answer", strike);
+  }
+
+  /** Does something, and waits until the replica of that zone answers again. */
+  async replicaAnswers(zone: string, heal: () => Promise<void> | void): Promise<void> {
+    await this.#saysOf(zone, "a replica of the journal answers", heal);
+  }
+
+  /** What each process has printed. */
+  logs(): { readonly name: string; readonly lines: readonly string[] }[] {
+    const logs = this.members.map(({ name, process }) => ({ name, lines: process.logLines }));
+    for (const { name, process } of this.zones) if (process !== null) logs.push({ name, lines: process.logLines });
+    return logs;
+  }
+
+  /** Ends everything. The data is the caller's. */
+  async remove(): Promise<void> {
+    this.#isRemoved = true;
+    for (const { process } of this.members) await process.remove();
+    await Promise.all(this.#scouts);
+    for (const { process } of this.zones) await process?.remove();
+  }
+
+  async #scout(member: Member): Promise<void> {
+    while (!this.#isRemoved) {
+      const isElsewhere = member !== this.#serving || this.isDown;
+      const etcd = member.isRunning && isElsewhere ? await this.#answering(member) : null;
+      if (etcd !== null) await this.#found(member, etcd).catch(() => etcd.lean.destroy());
+      await delay(LOOK_MS);
+    }
+  }
+
+  /** A connection on which a linearizable read was answered, or null. */
+  async #answering({ process }: Member): Promise<EtcdClient | null> {
+    const etcd = await EtcdClient.connect(process.url).catch(() => null);
+    if (etcd === null) return null;
+    try {
+      await etcd.range(rangeRequest("/"));
+      return etcd;
+    } catch {
+      etcd.lean.destroy();
+      return null;
+    }
+  }
+
+  async #found(member: Member, etcd: EtcdClient): Promise<void> {
+    await this.begin(etcd, this.#wellMs, () => {
+      const { recorder } = this;
+      if (recorder.runs > 0) recorder.endRun(this.#killedAt ?? recorder.tick());
+      this.#killedAt = null;
+      this.#serving = member;
+      this.closeClients();
+    });
+  }
+
+  async #saysOf(zone: string, text: string, act: () => Promise<void> | void): Promise<void> {
+    const { logLines } = this.serving.process;
+    let seen = logLines.length;
+    await act();
+    const isSaid = (): boolean => {
+      for (; seen < logLines.length; seen++) {
+        if (logLines[seen].includes(text) && logLines[seen].includes(`"zone":"${zone}"`)) return true;
+      }
+      return false;
+    };
+    await this.#until(isSaid, `it is not said of zone ${zone} that ${text}`);
+  }
+
+  async #until(isSo: () => boolean, otherwise: string): Promise<void> {
+    for (const deadline = performance.now() + PATIENCE_MS; !isSo();) {
+      if (performance.now() > deadline) throw new Error(`${otherwise} within ${PATIENCE_MS} ms`);
+      await delay(LOOK_MS);
+    }
+  }
+}
