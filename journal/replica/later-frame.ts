@@ -5,6 +5,7 @@
 import { FrameHeader, FRAME_HEADER_BYTES, readFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
+import { RECOVERY_READ_BYTES } from "../limits.ts";
 import type { DiskFile } from "./disk.ts";
 import { readFully } from "./disk.ts";
 import type { LogEnd } from "./log-end.ts";
@@ -50,12 +51,32 @@ export async function findLater(
   salt: number,
   logEnd: LogEnd,
 ): Promise<LaterHeader | null> {
-  const bytes = Buffer.allocUnsafeSlow(SEARCH_BYTES + FRAME_HEADER_BYTES - 1);
+  const bytes = Buffer.allocUnsafeSlow(Math.max(1, Math.min(RECOVERY_READ_BYTES, end - start)));
   const zeros = Buffer.alloc(bytes.length);
-  for (let offset = start; offset < end; offset += SEARCH_BYTES) {
+  // Mostly nothing was ever written there: that is seen many bytes at a time.
+  for (let offset = start; offset < end; offset += RECOVERY_READ_BYTES) {
     const count = await readFully(file, bytes, Math.min(bytes.length, end - offset), offset);
     if (bytes.compare(zeros, 0, count, 0, count) === 0) continue;
-    const later = searchLater(bytes, count, salt, logEnd, offset === start);
+    const later = await searchPart(file, offset, Math.min(end, offset + RECOVERY_READ_BYTES), end, salt, logEnd, start);
+    if (later !== null) return later;
+  }
+  return null;
+}
+
+/** Headers that begin before `partEnd`. Each piece is read anew, which is the pause between two. */
+async function searchPart(
+  file: DiskFile,
+  partStart: number,
+  partEnd: number,
+  end: number,
+  salt: number,
+  logEnd: LogEnd,
+  logEndOffset: number,
+): Promise<LaterHeader | null> {
+  const bytes = Buffer.allocUnsafeSlow(SEARCH_BYTES + FRAME_HEADER_BYTES - 1);
+  for (let offset = partStart; offset < partEnd; offset += SEARCH_BYTES) {
+    const count = await readFully(file, bytes, Math.min(bytes.length, end - offset), offset);
+    const later = searchLater(bytes, count, salt, logEnd, offset === logEndOffset);
     if (later !== null) return { offset: offset + later.offset, header: later.header };
   }
   return null;
