@@ -59,8 +59,12 @@ export const ROUND_TRIP_EVERY_MS = 1_000;
 export const FEED_RESEND_MS = 1_000;
 /** And so long after a replica said that it cannot take it, or when nobody could give the frame that it lacks. */
 export const FEED_RETRY_MS = 200;
-/** Who is asked for frames has so long. */
+/**
+ * Who is asked for frames has so long before another is asked; twice as long after each that was not answered in time, up to
+ * the second: a frame may be large, and the link slow.
+ */
 export const FETCH_TIMEOUT_MS = 1_000;
+export const FETCH_TIMEOUT_MS_MAX = 16_000;
 
 /** Frames in memory for replicas that lie behind; further back they are fed from segments. */
 export const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
@@ -121,3 +125,23 @@ export const CONNECTION_SILENT_MS_MAX = 60_000;
 
 /** Who lacks frames that nobody can give now is given them after so long. */
 export const REPAIR_RETRY_MS = 500;
+/** Who has not shown yet that it is the journal's replica of its zone is asked again after the first; it has the second to answer. */
+export const DESCRIBE_RETRY_MS = 200;
+export const DESCRIBE_TIMEOUT_MS = 2_000;
+
+/**
+ * Where writers in other processes may come: how often a writer is heard at least, for how long its replicas let no other show
+ * anything, and after which silence a standby takes over. A writer that dies is followed after ELECTION_MS, half of the longest
+ * back-off (0.15 of it) and about one BEAT_MS: 0.85 s in the mean, and 1.1 s at most where nothing is lost on the way. With
+ * 1,000 it would be 1.2 s; with 300 a collection of garbage or a slow disk would be taken for a death. A lease that is no longer
+ * than the election has run out by then, and costs nothing.
+ */
+export const BEAT_MS = 100;
+export const LEASE_MS = 600;
+export const ELECTION_MS = 700;
+
+/** Of the election time, what a candidate has to win the promises of a majority; for the others counts from then on as heard. */
+export const TAKE_OVER_SHARE = 0.6;
+
+/** A journal that waits for its replicas looks again after so long, whatever it has heard. */
+export const OPENING_LOOK_MS = 1_000;

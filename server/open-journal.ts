@@ -5,7 +5,7 @@ import { openDirectoryStore, ZONE } from "../journal/directory-journal.ts";
 import type { JournalStore } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { JournalTally } from "../journal/journal-tally.ts";
-import { openZonesStore, type Rot } from "../journal/zones-journal.ts";
+import { openJournalStore, type Rot } from "../journal/zones-journal.ts";
 import { systemTime } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { describePlace } from "./config/replica-list.ts";
@@ -64,7 +64,7 @@ export function openJournal(opening: JournalOpening): Promise<JournalStore> {
   const { journalReplicas: replicas } = config;
   if (replicas === null) return openOwnDirectory(common, opening);
   const zones = replicas.filter((replica) => "directory" in replica);
-  return openZonesStore({
+  return openJournalStore({
     ...common,
     zones,
     onTrouble: (...told) => tellTrouble(logger, ...told),

@@ -48,6 +48,8 @@ interface Nearest {
 
 export class CommittedRecords {
   readonly #reign: ReadReign;
+  /** Those that read over links: the position that each reads next. */
+  readonly #overLinks = new Set<{ next: number }>();
   /** Where the furthest reader over links has come. */
   #place: ReadPlace = { index: 0, position: 0 };
 
@@ -88,6 +90,13 @@ export class CommittedRecords {
     return this.#follow(position, this.#nearestAt(position, new Set()), signal);
   }
 
+  /** Whether one of those who follow over links has not got yet all that is committed. */
+  get isReadOverLinks(): boolean {
+    const committed = this.#reign.committed();
+    for (const { next } of this.#overLinks) if (next <= committed) return true;
+    return false;
+  }
+
   async *#follow(
     position: number,
     first: Nearest | null,
@@ -96,9 +105,13 @@ export class CommittedRecords {
     const reign = this.#reign;
     const failed = new Set<Peer>();
     let nearest = first;
+    const place = { next: position };
     signal.addEventListener("abort", reign.wake);
     try {
-      for (let next = position; !signal.aborted;) {
+      while (!signal.aborted) {
+        const { next } = place;
+        if (nearest === null) this.#overLinks.add(place);
+        else this.#overLinks.delete(place);
         const isOver = reign.isOver();
         if (nearest !== null && !isOver && (nearest.ups !== nearest.peer.ups || !nearest.peer.isUp)) {
           await nearest.cursor.close();
@@ -116,7 +129,7 @@ export class CommittedRecords {
         const runs = nearest === null ? this.read(next, last) : runsOf(nearest.cursor, last);
         try {
           for await (const run of runs) {
-            next = run.first + run.count;
+            place.next = run.first + run.count;
             yield run;
             if (signal.aborted) return;
           }
@@ -124,10 +137,12 @@ export class CommittedRecords {
           if (nearest === null || !isOfDisk(error)) throw error;
           await nearest.cursor.close();
           failed.add(nearest.peer);
-          nearest = this.#nearestAt(next, failed);
+          nearest = this.#nearestAt(place.next, failed);
         }
       }
     } finally {
+      this.#overLinks.delete(place);
+      reign.wake();
       signal.removeEventListener("abort", reign.wake);
       await nearest?.cursor.close();
     }

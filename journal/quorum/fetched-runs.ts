@@ -33,11 +33,16 @@ export async function* fetchRuns(
   while (next <= last) {
     const answer = await fetch(index);
     if (answer === null) throw noQuorum("the records cannot be read");
-    if (answer.first > index) throw trimmed(next, answer.first);
+    // What lies before the first record that is asked for may have been trimmed since.
+    if (answer.first > index) {
+      index = answer.first;
+      continue;
+    }
     assert(answer.frames.length > 0, "who has a frame has those before it");
     for (const frame of answer.frames) {
       parseFrameHeader(frame, header);
       assert(header.index === index, "frames are read one behind the other");
+      if (header.previousPosition >= next) throw trimmed(next, header.previousPosition + 1);
       index++;
       const { lastPosition } = header;
       if (lastPosition >= next && header.previousPosition < last) {

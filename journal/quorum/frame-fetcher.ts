@@ -1,18 +1,17 @@
 /** Asks replicas for frames that they have as the reign has them: the nearest first, and the next when one does not answer. */
-import { FETCH_TIMEOUT_MS } from "../limits.ts";
 import type { FetchedAnswer } from "../replica/messages.ts";
 import type { Clock } from "../time.ts";
 import type { Feed } from "./feed.ts";
-import type { Peer } from "./peer.ts";
+import { FetchPatience } from "./fetch-patience.ts";
 
 export class FrameFetcher {
   readonly #feeds: readonly Feed[];
-  readonly #clock: Clock;
+  readonly #patience: FetchPatience;
   readonly #epoch: number;
 
   constructor(feeds: readonly Feed[], clock: Clock, epoch: number) {
     this.#feeds = feeds;
-    this.#clock = clock;
+    this.#patience = new FetchPatience(clock);
     this.#epoch = epoch;
   }
 
@@ -28,7 +27,7 @@ export class FrameFetcher {
     for (const other of this.whoHas(from)) {
       if (other === feed) continue;
       // Behind that it may have what another reign left there.
-      const answer = await this.#ask(other.peer, from, other.matched);
+      const answer = await this.#patience.ask(other.peer, this.#epoch, from, other.matched);
       if (answer !== null && answer.frames.length > 0) return answer.frames;
     }
     return [];
@@ -36,24 +35,14 @@ export class FrameFetcher {
 
   /** Frames from that index on, up to one that is committed; null when nobody answers. */
   async fetch(from: number, to: number): Promise<FetchedAnswer | null> {
-    for (const { peer } of this.whoHas(to)) {
-      const answer = await this.#ask(peer, from, to);
-      if (answer !== null) return answer;
+    for (;;) {
+      const { isAtEnd } = this.#patience;
+      const feeds = this.whoHas(to);
+      for (const { peer } of feeds) {
+        const answer = await this.#patience.ask(peer, this.#epoch, from, to);
+        if (answer !== null) return answer;
+      }
+      if (feeds.length === 0 || isAtEnd) return null;
     }
-    return null;
-  }
-
-  #ask(peer: Peer, from: number, to: number): Promise<FetchedAnswer | null> {
-    const epoch = this.#epoch;
-    return new Promise((resolve) => {
-      const timer = this.#clock.after(FETCH_TIMEOUT_MS, () => resolve(null));
-      peer.ask(
-        (seq) => ({ kind: "fetch", seq, epoch, from, to }),
-        (answer) => {
-          timer.cancel();
-          resolve(answer?.kind === "fetched" ? answer : null);
-        },
-      );
-    });
   }
 }

@@ -96,6 +96,8 @@ export class QuorumJournal implements Journal, StatusSource {
   #closing: Promise<void> | null = null;
   /** Closing, and nothing more will commit. */
   #settled = false;
+  /** Closing has taken long enough. */
+  #isLate = false;
   #trimming: Promise<readonly (ReplicaAnswer | null)[]> = Promise.resolve([]);
   /** Called at the next commit, at a failure and at close. */
   #waiters: (() => void)[] = [];
@@ -488,6 +490,7 @@ export class QuorumJournal implements Journal, StatusSource {
   async #close(): Promise<void> {
     const { clock, peers } = this.#options;
     const timer = clock.after(CLOSE_GRACE_MS, () => {
+      this.#isLate = true;
       this.#settled = true;
       this.#wake();
     });
@@ -509,6 +512,8 @@ export class QuorumJournal implements Journal, StatusSource {
       this.#stop(this.#failure);
       this.#release();
     }
+    // Over links they read for as long as these are open.
+    while (!this.#isLate && this.#committedRecords.isReadOverLinks) await this.#change();
     timer.cancel();
     await this.#trimming;
     for (const peer of peers) peer.close();

@@ -123,6 +123,14 @@ export class ReplicaServer {
     for (const connection of this.#connections) connection.tell({ kind: "rotten", rot });
   }
 
+  /** The replica was blank, and is of a journal now: who came for another one goes. */
+  endOthers(): void {
+    for (const connection of this.#connections) {
+      const reason = findDisagreement(connection.greeting, ownGreeting(this.#options));
+      if (reason !== null) connection.end(reason);
+    }
+  }
+
   async close(): Promise<void> {
     this.#silence.cancel();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -172,7 +180,7 @@ export class ReplicaServer {
       if (this.#connections.size === REPLICA_CONNECTIONS_MAX)
         return `the replica has ${REPLICA_CONNECTIONS_MAX} connections, and takes no more`;
       socket.write(encodeGreeting(ownGreeting(this.#options)));
-      const connection = new Connection(stranger.peer, theirs.writer, socket, this.#options, () =>
+      const connection = new Connection(stranger.peer, theirs, socket, this.#options, () =>
         this.#connections.delete(connection),
       );
       this.#connections.add(connection);
@@ -295,7 +303,7 @@ class Stranger {
 
 /** A process that may speak to the replica. */
 class Connection {
-  readonly writer: number;
+  readonly greeting: Greeting;
   readonly #peer: string;
   readonly #socket: Socket;
   readonly #options: ReplicaServerOptions;
@@ -307,8 +315,8 @@ class Connection {
   #isEnded = false;
   #hasHeard = true;
 
-  constructor(peer: string, writer: number, socket: Socket, options: ReplicaServerOptions, onEnd: () => void) {
-    this.writer = writer;
+  constructor(peer: string, greeting: Greeting, socket: Socket, options: ReplicaServerOptions, onEnd: () => void) {
+    this.greeting = greeting;
     this.#peer = peer;
     this.#socket = socket;
     this.#options = options;
@@ -320,7 +328,11 @@ class Connection {
     socket.once("end", () => this.end("it has ended the connection"));
     socket.once("close", () => this.end("the connection has ended"));
     socket.on("error", (error) => this.end(error.message));
-    options.listener.onConnected(peer, writer);
+    options.listener.onConnected(peer, this.writer);
+  }
+
+  get writer(): number {
+    return this.greeting.writer;
   }
 
   read(chunk: Buffer): void {

@@ -42,6 +42,8 @@ export class Standby {
   untilVacant(): Promise<boolean> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
+      // A writer that leaves in order says so.
+      for (const peer of this.#options.peers) peer.listener = { onReleased: () => this.#look() };
       this.#look();
     });
   }
@@ -56,6 +58,7 @@ export class Standby {
   }
 
   #look(): void {
+    if (this.#resolve === null) return;
     const { peers, clock, beatMs } = this.#options;
     for (const peer of peers) {
       if (!peer.isUp) continue;
@@ -68,6 +71,7 @@ export class Standby {
         },
       );
     }
+    this.#timer?.cancel();
     this.#timer = clock.after(beatMs, () => this.#look());
   }
 
@@ -95,7 +99,6 @@ export class Standby {
       this.#hasWaited = true;
       // What was heard before the wait says nothing about it.
       this.#sinceMs = clock.nowMs();
-      this.#timer?.cancel();
       this.#look();
     });
   }

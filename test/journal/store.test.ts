@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { openDirectoryStore } from "../../journal/directory-journal.ts";
 import type { JournalStore } from "../../journal/journal.ts";
-import { openZonesStore } from "../../journal/zones-journal.ts";
+import { openJournalStore } from "../../journal/zones-journal.ts";
 import { systemTime } from "../../server/clock.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import { ZoneDisks } from "../sim/zone-disks.ts";
@@ -18,7 +18,7 @@ const FORMS: [string, (disk: ZoneDisks) => Promise<JournalStore>][] = [
     "in three zones",
     (disk) => {
       const zones = NAMES.map((zone) => ({ zone, directory: `/${zone}` }));
-      return openZonesStore({ ...systemTime, disk, zones, clusterId, segmentBytes });
+      return openJournalStore({ ...systemTime, disk, zones, clusterId, segmentBytes });
     },
   ],
 ];

@@ -253,8 +253,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a replica is asked for frames that the reign may not have",
     file: "quorum/frame-fetcher.ts",
-    from: "const answer = await this.#ask(other.peer, from, other.matched);",
-    to: "const answer = await this.#ask(other.peer, from, Number.MAX_SAFE_INTEGER);",
+    from: "const answer = await this.#patience.ask(other.peer, this.#epoch, from, other.matched);",
+    to: "const answer = await this.#patience.ask(other.peer, this.#epoch, from, Number.MAX_SAFE_INTEGER);",
     also: [
       { file: "quorum/frame-fetcher.ts", from: " && matched >= index)", to: ")" },
       { file: "quorum/frame-fetcher.ts", from: " || b.matched - a.matched", to: "" },
