@@ -130,17 +130,25 @@ export class LinkedStore implements JournalStore {
 
   async #open(): Promise<void> {
     const { clusterId = null, mustExist = false, onWaiting, signal = null } = this.#options;
+    const remote = this.#sites.filter((site) => site instanceof RemoteReplica);
     const opening = new Opening({
       sites: this.#sites,
       local: this.#sites.filter((site) => site instanceof LocalSite),
-      remote: this.#sites.filter((site) => site instanceof RemoteReplica),
+      remote,
       clusterId,
       mustExist,
       onWaiting: (reason) => onWaiting?.(reason),
       change: () => this.#change(),
       signal,
     });
+    // What was asked is not waited for.
+    const end = (): void => {
+      for (const site of remote) site.close();
+      this.#wake();
+    };
+    signal?.addEventListener("abort", end);
     const membership = await opening.open();
+    signal?.removeEventListener("abort", end);
     this.#membership = membership;
     for (const site of this.#sites) {
       if (site instanceof LocalSite) this.#local.set(site.zone, await site.settle(membership));
@@ -150,11 +158,9 @@ export class LinkedStore implements JournalStore {
 
   /** Resolves when a replica has been heard, or is not any more, and after a while. */
   async #change(): Promise<void> {
-    const { clock, signal } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    const timer = clock.after(OPENING_LOOK_MS, resolve);
-    signal?.addEventListener("abort", () => resolve(), { once: true });
+    const timer = this.#options.clock.after(OPENING_LOOK_MS, resolve);
     await promise;
     timer.cancel();
   }

@@ -21,21 +21,27 @@ const SILENT: ReplicaServiceListener = {
   onRot: () => undefined,
 };
 
+export type TcpStore = LinkedStore | LocalStore;
+
 type Answer = (answer: ReplicaAnswer) => void;
 
 export class TcpZones {
   disk: ZoneDisks;
   readonly services = new Map<string, ReplicaService>();
   readonly #ports = new Map<string, number>();
-  readonly #stores: (LinkedStore | LocalStore)[] = [];
+  readonly #stores: TcpStore[] = [];
 
   private constructor(disk: ZoneDisks) {
     this.disk = disk;
   }
 
   /** Serves those zones of a, b and c that are named. */
-  static async start(seed: number, served: readonly string[] = NAMES): Promise<TcpZones> {
-    const zones = new TcpZones(ZoneDisks.of(NAMES, seed));
+  static start(seed: number, served: readonly string[] = NAMES): Promise<TcpZones> {
+    return TcpZones.on(ZoneDisks.of(NAMES, seed), served);
+  }
+
+  static async on(disk: ZoneDisks, served: readonly string[] = NAMES): Promise<TcpZones> {
+    const zones = new TcpZones(disk);
     for (const zone of served) await zones.serve(zone);
     return zones;
   }
@@ -76,7 +82,7 @@ export class TcpZones {
     return { zone, address: { isSecure: false, host: "127.0.0.1", port } };
   }
 
-  async open(options: Partial<ZonesStoreOptions> = {}): Promise<LinkedStore | LocalStore> {
+  async open(options: Partial<ZonesStoreOptions> = {}): Promise<TcpStore> {
     const zones = NAMES.map((zone) => this.place(zone));
     const store = await openJournalStore({ ...systemTime, zones, disk: this.disk, segmentBytes, ...options });
     this.#stores.push(store);
