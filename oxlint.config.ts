@@ -132,8 +132,8 @@ const ROOMS: readonly Room[] = [
     "http stands on the engine, the host and metrics.",
   ],
   [
-    "server/{process,plinth,open-journal}.ts",
-    ["../journal/*.ts", "../proto/schema.ts"],
+    "server/{process,plinth,open-journal,lifetime,replica,replica-process}.ts",
+    ["../journal/*.ts", "../journal/quorum/{replica-address,tcp-link}.ts", "../proto/schema.ts"],
     "process and plinth put the server's parts together.",
   ],
 

@@ -18,6 +18,7 @@ import { isBeyondMemory, MemoryGuard } from "./engine/memory-guard.ts";
 import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
+import { Opened } from "./opened.ts";
 import type { JournalOpening } from "./open-journal.ts";
 import { journalDirectories, journalTally, openJournal } from "./open-journal.ts";
 import { EngineHealth } from "./http/engine-health.ts";
@@ -91,26 +92,6 @@ export class Plinth {
   stop(): Promise<void> {
     this.#stopped ??= this.#opened.close();
     return this.#stopped;
-  }
-}
-
-/** What was opened so far, as the functions that close it. */
-class Opened {
-  readonly #closers: (() => void | Promise<void>)[] = [];
-
-  add(close: () => void | Promise<void>): void {
-    this.#closers.push(close);
-  }
-
-  /** Closes one after the other, the last opened first, and each of them even if one fails. */
-  async close(): Promise<void> {
-    const close = this.#closers.pop();
-    if (close === undefined) return;
-    try {
-      await close();
-    } finally {
-      await this.close();
-    }
   }
 }
 
