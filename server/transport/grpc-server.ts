@@ -20,6 +20,7 @@ import { openListener } from "./socket/listener.ts";
 import { MethodTable } from "./method-table.ts";
 import { NO_ERROR } from "./frames/frames.ts";
 import { remoteOf } from "./socket/remote.ts";
+import { HeldConnection, type Holder } from "./socket/held-connection.ts";
 import { sniffProtocol } from "./socket/protocol-sniffer.ts";
 import { SERVER_STOPPED } from "./refusals.ts";
 import type { SendTotals } from "./stream/send-room.ts";
@@ -41,6 +42,12 @@ export interface Door {
   fail(error: Error): void;
 }
 
+/** What is waited for. */
+export interface Waiting {
+  readonly isOver: boolean;
+  whenOver(tell: () => void): unknown;
+}
+
 export interface GrpcServerOptions {
   readonly methods: readonly Method[];
   /** Answers plain HTTP requests, over HTTP/1.1 and over HTTP/2. */
@@ -49,6 +56,8 @@ export interface GrpcServerOptions {
   readonly limits?: Partial<TransportLimits>;
   readonly log?: TransportLog;
   readonly door?: Door;
+  /** Another server may serve the same until this is over: HTTP/2 connections are held, see HeldConnection. */
+  readonly heldUntil?: Waiting | null;
   /** For tests: overwrites what was read as soon as it is parsed, so that a handler that keeps a view is found out. */
   readonly poisonReads?: boolean;
   /** For tests and unknown versions of Node: does not read through one shared buffer. */
@@ -77,6 +86,16 @@ export class GrpcServer implements ConnectionHost {
 
   readonly #log: TransportLog | null;
   readonly #door: Door | null;
+  readonly #heldUntil: Waiting | null;
+  readonly #held = new Set<HeldConnection>();
+  readonly #holder: Holder = {
+    onTaken: (held, firstBytes, isSentAway) => {
+      this.#held.delete(held);
+      const connection = this.#takeHttp2(held.socket, firstBytes);
+      if (isSentAway) connection.stopAccepting(SERVER_STOPPED);
+    },
+    onGone: (held) => void this.#held.delete(held),
+  };
   readonly #poisonReads: boolean;
   readonly #privateReads: boolean;
   readonly #listeners = new Set<Server>();
@@ -97,6 +116,8 @@ export class GrpcServer implements ConnectionHost {
     this.observer = options.observer ?? null;
     this.#log = options.log ?? null;
     this.#door = options.door ?? null;
+    this.#heldUntil = options.heldUntil ?? null;
+    if (this.#heldUntil?.isOver === false) this.#heldUntil.whenOver(() => this.#releaseHeld());
     this.#poisonReads = options.poisonReads ?? false;
     this.#privateReads = options.privateReads ?? false;
     this.http = createHttpServer((request, response) => {
@@ -132,12 +153,12 @@ export class GrpcServer implements ConnectionHost {
     const take = (socket: Socket, protocol: string | null): void => {
       if (!this.#admit(socket)) return;
       if (address.httpOnly === true || protocol === "http/1.1") this.#takeHttp1(socket);
-      else if (protocol === "h2") this.#takeHttp2(socket, NOTHING);
+      else if (protocol === "h2") this.#beginHttp2(socket, NOTHING);
       else {
         const expired = (): void => this.onConnectionError(socket, NO_ERROR, "client sends nothing");
         sniffProtocol(socket, this.limits.prefaceTimeoutMs, expired, (isHttp2, firstBytes) => {
           if (isHttp2) {
-            this.#takeHttp2(socket, firstBytes);
+            this.#beginHttp2(socket, firstBytes);
           } else {
             socket.unshift(firstBytes);
             this.#takeHttp1(socket);
@@ -227,7 +248,18 @@ export class GrpcServer implements ConnectionHost {
     process.nextTick(() => socket.resume());
   }
 
-  #takeHttp2(socket: Socket, firstBytes: Buffer): void {
+  #beginHttp2(socket: Socket, firstBytes: Buffer): void {
+    if (this.#heldUntil === null || this.#heldUntil.isOver) return void this.#takeHttp2(socket, firstBytes);
+    const held = new HeldConnection(socket, firstBytes, this.limits.holdMs, this.#holder);
+    this.#held.add(held);
+    held.begin();
+  }
+
+  #releaseHeld(): void {
+    for (const held of this.#held) held.release();
+  }
+
+  #takeHttp2(socket: Socket, firstBytes: Buffer): Connection {
     let connection: Connection | null = null;
     const receive = (bytes: Buffer, end: number): void => connection?.read(bytes, 0, end);
     const current = this.#privateReads
@@ -238,6 +270,7 @@ export class GrpcServer implements ConnectionHost {
     this.#connections.add(connection);
     connection.read(firstBytes, 0, firstBytes.length);
     if (this.#shutdown !== null) connection.beginShutdown();
+    return connection;
   }
 
   #sweep(): void {
