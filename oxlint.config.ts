@@ -132,7 +132,7 @@ const ROOMS: readonly Room[] = [
     "http stands on the engine, the host and metrics.",
   ],
   [
-    "server/{process,plinth,open-journal,lifetime,replica,replica-process}.ts",
+    "server/{process,plinth,open-journal,lifetime,replica,replica-process,replica-tls}.ts",
     ["../journal/*.ts", "../journal/quorum/{replica-address,tcp-link}.ts", "../proto/schema.ts"],
     "process and plinth put the server's parts together.",
   ],

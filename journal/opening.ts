@@ -179,7 +179,8 @@ export class Opening {
     const sites = this.#options.sites.toSorted((a, b) => (a.zone < b.zone ? -1 : 1));
     const made = sites.find(({ described }) => described !== null && described.clusterId !== "")?.described;
     let identity = {
-      clusterId: made?.clusterId ?? clusterId ?? randomBytes(16).toString("hex"),
+      // As large as servers tell clients of it.
+      clusterId: made?.clusterId ?? clusterId ?? randomBytes(8).toString("hex").padStart(32, "0"),
       salt: made?.salt ?? randomInt(1, 2 ** 32),
     };
     try {

@@ -6,6 +6,7 @@ type Command = (args: readonly string[]) => Promise<void>;
 
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./process.ts")).serve,
+  replica: async () => (await import("./replica-process.ts")).keepReplica,
   journal: async () => (await import("./tools/journal-command.ts")).journalCommand,
 };
 

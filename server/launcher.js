@@ -27,7 +27,7 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   );
   process.exitCode = 1;
 } else {
-  if (isServing()) chooseHeapLimit();
+  if (isLasting()) chooseHeapLimit();
   const folder = compiledFolder();
   if (folder !== null) module.enableCompileCache(folder);
   const { runCommand } = await import("./commands.ts");
@@ -36,11 +36,11 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   module.flushCompileCache();
 }
 
-/** Whether a server is asked for, and not a text or another command. */
-function isServing() {
+/** Whether something is asked for that runs until it is told to stop, and not a text or another command. */
+function isLasting() {
   const args = process.argv.slice(2);
   if (args.some((each) => /^--?(?:help|h|version)$/.test(each))) return false;
-  return args.length === 0 || args[0] === "serve" || args[0].startsWith("-");
+  return args.length === 0 || ["serve", "replica"].includes(args[0]) || args[0].startsWith("-");
 }
 
 /**

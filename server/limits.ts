@@ -28,8 +28,11 @@ export const LEADERLESS_STREAMS_MS = 3_000;
 export const REOPEN_RETRY_MIN_MS = 100;
 export const REOPEN_RETRY_MAX_MS = 2_000;
 
-/** Who still waits for another server to end after so long says that it is a standby. */
-export const STANDBY_TOLD_MS = 500;
+/** Who still waits for another server to end after so long says that it is a standby: more than it takes when there is none. */
+export const STANDBY_TOLD_MS = 1_500;
+
+/** And who still waits for replicas says for which. */
+export const WAITING_TOLD_MS = 1_000;
 
 /** A reign that lasted so long was not short: the pauses begin anew after it. */
 export const REIGN_STEADY_MS = 10_000;

@@ -6,12 +6,15 @@ import type { JournalStore } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { JournalTally } from "../journal/journal-tally.ts";
 import { openJournalStore, type Rot } from "../journal/zones-journal.ts";
-import { systemTime } from "./clock.ts";
+import { systemTime, type Timer } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { describePlace } from "./config/replica-list.ts";
 import type { Engine } from "./engine/engine.ts";
+import { reasonOf } from "./engine/refusals.ts";
 import type { DataDir } from "./host/data-dir.ts";
 import type { Logger } from "./host/logger.ts";
+import { WAITING_TOLD_MS } from "./limits.ts";
+import { readTls } from "./replica-tls.ts";
 import type { Counters } from "./metrics/counters.ts";
 
 /** In the data directory: that of the one replica. */
@@ -50,26 +53,65 @@ function zonesOf({ journalReplicas }: Config, dataDir: DataDir): { zone: string;
   return journalReplicas.map((replica) => ({ zone: replica.zone, place: describePlace(replica) }));
 }
 
-/** Opens it; reigns over it begin later. */
-export function openJournal(opening: JournalOpening): Promise<JournalStore> {
+/** Whether other servers may write it as well. */
+export function isShared({ journalReplicas }: Config): boolean {
+  return journalReplicas?.some((replica) => "address" in replica) === true;
+}
+
+/** Opens it; reigns over it begin later. The signal ends the wait for replicas that are elsewhere. */
+export async function openJournal(opening: JournalOpening, signal: AbortSignal): Promise<JournalStore> {
   const { config, dataDir, engine, logger, tally, segmentBytes } = opening;
   const common = {
     ...systemTime,
     ...(segmentBytes !== undefined && { segmentBytes }),
     tally,
     mustExist: dataDir.journalMade,
-    clusterId: dataDir.journalClusterId.toString(16).padStart(32, "0"),
     onFlush: (milliseconds: number) => engine.onJournalWritten(milliseconds),
   };
-  const { journalReplicas: replicas } = config;
-  if (replicas === null) return openOwnDirectory(common, opening);
-  const zones = replicas.filter((replica) => "directory" in replica);
-  return openJournalStore({
+  const clusterId = dataDir.journalClusterId.toString(16).padStart(32, "0");
+  const { journalReplicas: zones, journalTls, name, advertiseClientUrls } = config;
+  if (zones === null) return openOwnDirectory({ ...common, clusterId }, opening);
+  const waiting = new WaitForReplicas(opening);
+  const isFound = isShared(config) && !dataDir.journalMade;
+  const store = await openJournalStore({
     ...common,
     zones,
+    // Who has served nothing yet takes the journal as it finds it.
+    ...(!isFound && { clusterId }),
+    ...(journalTls !== null && { tls: await readTls(journalTls) }),
+    name: `${name} at ${advertiseClientUrls.join(",")}`,
+    signal,
+    onWaiting: (reason) => waiting.tell(reason),
     onTrouble: (...told) => tellTrouble(logger, ...told),
     onRot: (...told) => tellRot(logger, ...told),
-  });
+  }).finally(() => waiting.end());
+  if (isFound) await dataDir.adopt(BigInt(`0x${store.clusterId}`));
+  return store;
+}
+
+/** Tells for what is waited when it is waited for longer than replicas take to be heard. */
+class WaitForReplicas {
+  readonly #opening: JournalOpening;
+  #reason: JournalError | null = null;
+  #timer: Timer | null = null;
+
+  constructor(opening: JournalOpening) {
+    this.#opening = opening;
+  }
+
+  tell(reason: JournalError): void {
+    this.#opening.engine.start.waitFor(reasonOf(reason));
+    this.#reason = reason;
+    this.#timer ??= systemTime.clock.after(WAITING_TOLD_MS, () => {
+      this.#timer = null;
+      const fields = { error: this.#reason };
+      this.#opening.logger.warn(fields, "the journal cannot be opened for now; its replicas are waited for");
+    });
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+  }
 }
 
 /** The one replica in the data directory. */

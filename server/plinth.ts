@@ -20,7 +20,7 @@ import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import { Opened } from "./opened.ts";
 import type { JournalOpening } from "./open-journal.ts";
-import { journalDirectories, journalTally, openJournal } from "./open-journal.ts";
+import { isShared, journalDirectories, journalTally, openJournal } from "./open-journal.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -153,7 +153,7 @@ async function open(
     logger,
     onLost,
     takesOver: config.takeOver,
-    openStore: () => openJournal(opening),
+    openStore: (signal) => openJournal(opening, signal),
     onBegun: async () => {
       await dataDir.noteJournal();
       headers.clusterId = dataDir.identity.clusterId;
@@ -193,6 +193,7 @@ async function open(
     limits: { ...transportLimits(config), connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
     log,
     door: resources,
+    heldUntil: isShared(config) ? engine.start : null,
   });
   server = front;
   opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));

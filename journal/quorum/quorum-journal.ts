@@ -88,6 +88,8 @@ export class QuorumJournal implements Journal, StatusSource {
   #toldIndex: number;
   readonly #holds: Holds;
   #isSettling = true;
+  /** A majority has granted its lease until then, or there is none. */
+  #leaseDueMs = Number.NEGATIVE_INFINITY;
 
   #turnScheduled = false;
   #beatTimer: Timer | null = null;
@@ -417,6 +419,7 @@ export class QuorumJournal implements Journal, StatusSource {
 
   #begin(): void {
     this.#isSettling = false;
+    this.#leaseDueMs = this.#options.clock.nowMs() + this.#options.leaseMs;
     assert(this.committed === this.appended, "a reign begins with all that it found");
   }
 
@@ -444,7 +447,9 @@ export class QuorumJournal implements Journal, StatusSource {
     // Whoever has the others may have committed something that is not known here.
     if (taken.length > peers.length - this.#commitment.quorum) return this.#end(taken[0].trouble ?? noQuorum(""));
     const troubled = peers.filter(({ isUp, trouble }) => !isUp || trouble !== null);
-    const hasLease = this.#isSettling || this.#lease.isValidAt(clock.nowMs());
+    const nowMs = clock.nowMs();
+    // None was asked for before it began.
+    const hasLease = this.#isSettling || nowMs < this.#leaseDueMs || this.#lease.isValidAt(nowMs);
     const isStalled = peers.length - troubled.length < this.#commitment.quorum || !hasLease;
     if (isStalled === (this.#stalledBy !== null)) return;
     this.#stalledBy = isStalled ? (troubled.find(({ trouble }) => trouble !== null)?.trouble ?? noQuorum("")) : null;

@@ -16,7 +16,7 @@ export interface ReignsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Opens the journal, of which reigns begin and end. */
-  readonly openStore: () => Promise<JournalStore>;
+  readonly openStore: (signal: AbortSignal) => Promise<JournalStore>;
   /** A reign has begun, and before it is used. */
   readonly onBegun: () => Promise<void>;
   /** The first reign does not wait until nobody else writes. */
@@ -39,7 +39,7 @@ export class Reigns {
   #isClosed = false;
   #timer: Timer | null = null;
   #goOn: (() => void) | null = null;
-  #waiting: AbortController | null = null;
+  readonly #closing = new AbortController();
 
   constructor(options: ReignsOptions) {
     this.#options = options;
@@ -56,7 +56,7 @@ export class Reigns {
     let isTold = false;
     for (let mayWait = !takesOver; ; mayWait = true) {
       try {
-        this.#store ??= await openStore();
+        this.#store ??= await openStore(this.#closing.signal);
         if (mayWait) await this.#standBy(this.#store);
         await this.#takeOver(this.#store);
         break;
@@ -85,7 +85,7 @@ export class Reigns {
     this.#options.engine.stop();
     this.#timer?.cancel();
     this.#goOn?.();
-    this.#waiting?.abort();
+    this.#closing.abort();
     await this.#takingUp;
     // A reign that began meanwhile ends as well.
     this.#options.engine.stop();
@@ -97,8 +97,7 @@ export class Reigns {
   async #standBy(store: JournalStore): Promise<void> {
     const { engine, clock, logger } = this.#options;
     const waiting = new AbortController();
-    this.#waiting = waiting;
-    const { signal } = waiting;
+    const signal = AbortSignal.any([waiting.signal, this.#closing.signal]);
     const startedMs = clock.nowMs();
     let isTold = false;
     const timer = clock.after(STANDBY_TOLD_MS, () => {
@@ -117,7 +116,6 @@ export class Reigns {
       timer.cancel();
       waiting.abort();
       await following;
-      this.#waiting = null;
     }
     if (failure !== null) throw failure;
     if (this.#isClosed) throw new JournalError("ERR_JOURNAL_CLOSED", "the server stops");

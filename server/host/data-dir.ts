@@ -112,6 +112,10 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
       },
       async adopt(id) {
         if (file.journalClusterId === id) return;
+        if (id === 0n || id >= 2n ** 64n) {
+          const text = `the journal is that of cluster ${id.toString(16)}, which is no id that a server of etcd can have`;
+          throw new DataDirError("ERR_DATA_DIR_FOREIGN", text);
+        }
         if (file.journalMade) {
           const [ours, theirs] = [file.journalClusterId, id].map(formatId);
           throw new DataDirError(
@@ -139,7 +143,8 @@ async function makeDirectory(directory: string): Promise<void> {
   }
 }
 
-function takeLock(directory: string): FileLock {
+/** @throws DataDirError when another process has it */
+export function takeLock(directory: string): FileLock {
   let lock: FileLock | null;
   try {
     lock = lockFile(path.join(directory, LOCK_NAME));

@@ -22,6 +22,10 @@ export interface PlinthOptions {
   readonly within?: readonly string[];
   /** More flags, as `--name=value`. */
   readonly flags?: readonly string[];
+  /** Another command than `serve` and all that belongs to it: then the flags of a server are not given. */
+  readonly command?: readonly string[];
+  /** What it logs when it has started; that it serves unless said. */
+  readonly startedLine?: string;
   /** Another main file than the server's own. */
   readonly mainFile?: string;
   /** How many files and sockets it may have open; as many as its parent unless said. */
@@ -29,7 +33,7 @@ export interface PlinthOptions {
 }
 
 const serverMainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
-const readyLine = "ready to serve client requests";
+export const SERVING_LINE = "ready to serve client requests";
 /** What a server says every few seconds while it replays its journal. */
 const progressLine = "the server is starting:";
 
@@ -93,7 +97,7 @@ export class PlinthProcess {
       assert(output !== null, "its output is a pipe");
       createInterface({ input: output }).on("line", (line) => {
         this.logLines.push(line);
-        if (line.includes(readyLine)) resolve("ready");
+        if (line.includes(this.#options.startedLine ?? SERVING_LINE)) resolve("ready");
         else if (line.includes(progressLine)) late.refresh();
       });
     }
@@ -139,8 +143,10 @@ export class PlinthProcess {
   }
 
   #arguments(): readonly string[] {
+    const mainFile = this.#options.mainFile ?? serverMainFile;
+    if (this.#options.command !== undefined) return [mainFile, ...this.#options.command];
     return [
-      this.#options.mainFile ?? serverMainFile,
+      mainFile,
       `--data-dir=${this.dataDir}`,
       `--listen-client-urls=${this.url}`,
       `--advertise-client-urls=${this.url}`,

@@ -1,0 +1,80 @@
+/** The replicas of one journal, each in a process of its own as `plinth replica` runs it, and servers that write it. */
+import path from "node:path";
+import { rm } from "node:fs/promises";
+import { expect } from "vitest";
+import { freePort, makePeerFolder } from "../../bench/peers/peer-process.ts";
+import { PlinthProcess, SERVING_LINE } from "./plinth-process.ts";
+
+export const ZONES = ["a", "b", "c"] as const;
+
+/** What a server says that waits for another one. */
+const STANDBY_LINE = "standby: another server has the journal";
+
+export class Replicas {
+  readonly processes: readonly PlinthProcess[];
+  /** As `--journal-replicas` takes it. */
+  readonly list: string;
+  readonly #folder: string;
+  readonly #servers: PlinthProcess[] = [];
+
+  private constructor(folder: string, processes: readonly PlinthProcess[]) {
+    this.#folder = folder;
+    this.processes = processes;
+    this.list = ZONES.map((zone, i) => `${zone}=tcp://127.0.0.1:${processes[i].port}`).join(",");
+  }
+
+  static async start(): Promise<Replicas> {
+    const folder = makePeerFolder("plinth-replicas");
+    const processes: PlinthProcess[] = [];
+    for (const zone of ZONES) processes.push(await makeReplica(zone, path.join(folder, zone)));
+    const replicas = new Replicas(folder, processes);
+    try {
+      await Promise.all(processes.map((each) => each.start()));
+      return replicas;
+    } catch (error) {
+      await replicas.remove();
+      throw error;
+    }
+  }
+
+  /** A server on them, which does not run. Its directory stays when it is started again. */
+  async server(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
+    const dataDir = path.join(this.#folder, name);
+    const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ...flags];
+    const server = new PlinthProcess(await freePort(), dataDir, null, { flags: all });
+    this.#servers.push(server);
+    return server;
+  }
+
+  /** The same, which is to wait while another one serves. */
+  async standby(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
+    const dataDir = path.join(this.#folder, name);
+    const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ...flags];
+    const options = { flags: all, startedLine: STANDBY_LINE };
+    const server = new PlinthProcess(await freePort(), dataDir, null, options);
+    this.#servers.push(server);
+    return server;
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all([...this.#servers, ...this.processes].map((each) => each.remove()));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** A replica that does not run. */
+export async function makeReplica(zone: string, dataDir: string): Promise<PlinthProcess> {
+  const port = await freePort();
+  const listen = `--listen=tcp://127.0.0.1:${port}`;
+  const command = ["replica", `--zone=${zone}`, `--data-dir=${dataDir}`, listen];
+  return new PlinthProcess(port, dataDir, null, { command, startedLine: "the replica listens" });
+}
+
+/** Resolves when the server has said so, in whichever of its runs. */
+export async function untilSaid({ logLines }: PlinthProcess, text: string): Promise<void> {
+  await expect.poll(() => logLines.some((line) => line.includes(text))).toBe(true);
+}
+
+export function untilServing(server: PlinthProcess): Promise<void> {
+  return untilSaid(server, SERVING_LINE);
+}
