@@ -99,6 +99,11 @@ export function parseFrameHeader(frame: Buffer, header: FrameHeader): void {
   parseHeader(frame, 0, header);
 }
 
+/** The checksum of its body that the frame at `offset` tells. */
+export function bodyCrcOf(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32LE(offset + BODY_CRC_OFFSET);
+}
+
 /**
  * Reads the frame at `offset` into `header`, with all checks that need no knowledge of other frames.
  *

@@ -123,6 +123,22 @@ export const REQUESTS_IN_HAND_MAX = 64;
 /** A replica ends a connection that has asked nothing for so long (at most; half of it at least). */
 export const CONNECTION_SILENT_MS_MAX = 60_000;
 
+/**
+ * What is on the disk is read and checked in the background at this pace, unless the opener asks for another; 0: not at all.
+ * A disk of an SSD gives a hundred times as much.
+ */
+export const SCRUB_BYTES_PER_SECOND = 4 * 1024 * 1024;
+/** From the end of a round to the next, and from an open to the first. */
+export const SCRUB_REST_MS = 10 * 60 * 1_000;
+/** One read, and what is checked in one turn of the event loop. */
+export const SCRUB_SLICE_BYTES = 128 * 1024;
+/** Of the time that a disk may be busy with it, however slow it is. */
+export const SCRUB_BUSY_SHARE = 0.1;
+/** A frame that was not intact is read again after so long. */
+export const SCRUB_RECHECK_MS = 200;
+/** So often it is looked whether what is waited for is still wanted, or the disk answers again. */
+export const SCRUB_LOOK_MS = 1_000;
+
 /** Who lacks frames that nobody can give now is given them after so long. */
 export const REPAIR_RETRY_MS = 500;
 /** Who has not shown yet that it is the journal's replica of its zone is asked again after the first; it has the second to answer. */

@@ -19,6 +19,8 @@ import type { Member } from "./replica/facts.ts";
 import type { MakeRequest, ReplicaAnswer, ReplicaRequest, Rot } from "./replica/messages.ts";
 import type { ReplicaHostOptions } from "./replica/replica-host.ts";
 import { ReplicaHost } from "./replica/replica-host.ts";
+import type { ScrubPace } from "./replica/scrubber.ts";
+import { SCRUB_PACE } from "./replica/scrubber.ts";
 import type { Clock } from "./time.ts";
 
 /** Is told what people want to know. */
@@ -43,6 +45,8 @@ export interface ReplicaServiceOptions {
   readonly tls: TlsMaterial | null;
   /** Size of the files from now on; 64 MiB unless given. */
   readonly segmentBytes?: number;
+  /** How fast what is on the disk is checked in the background; `SCRUB_BYTES_PER_SECOND` and `SCRUB_REST_MS` unless given. */
+  readonly scrub?: ScrubPace;
   readonly disk?: Disk;
   readonly clock: Clock;
   readonly listener: ReplicaServiceListener;
@@ -176,7 +180,14 @@ export class ReplicaService implements RequestHandler {
 
   /** Opens the directory, or makes it for a journal. */
   async #open(journal: { readonly clusterId: string; readonly salt: number } | null): Promise<void> {
-    const { disk = nodeDisk, clock, directory, segmentBytes = SEGMENT_BYTES_DEFAULT, listener } = this.#options;
+    const {
+      disk = nodeDisk,
+      clock,
+      directory,
+      segmentBytes = SEGMENT_BYTES_DEFAULT,
+      scrub = SCRUB_PACE,
+      listener,
+    } = this.#options;
     const tellTrouble = (reason: JournalError | null): void => {
       // Of one that is being opened nobody has heard yet.
       if (this.#host === null) return;
@@ -195,6 +206,7 @@ export class ReplicaService implements RequestHandler {
       mustExist: journal === null,
       acceptLoss: null,
       reopens: true,
+      scrub,
       listener: {
         onUp: tellTrouble,
         onStalled: tellTrouble,

@@ -19,6 +19,8 @@ import type { TlsMaterial } from "./quorum/tcp-link.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
 import type { Rot } from "./replica/messages.ts";
+import type { ScrubPace } from "./replica/scrubber.ts";
+import { SCRUB_PACE } from "./replica/scrubber.ts";
 import type { Clock, Turns } from "./time.ts";
 
 export type { Rot } from "./replica/messages.ts";
@@ -62,6 +64,11 @@ export interface ZonesStoreOptions {
   readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
   /** Told what is not intact in a replica's files, run by run, and with null: all is. */
   readonly onRot?: (zone: string, rot: Rot | null) => void;
+  /**
+   * How fast what is on the disks of this process is checked in the background; `SCRUB_BYTES_PER_SECOND` and `SCRUB_REST_MS`
+   * unless given.
+   */
+  readonly scrub?: ScrubPace;
   /** Told why the journal is not open yet, each time that this is another reason. */
   readonly onWaiting?: (reason: JournalError) => void;
   /** Ends the wait for replicas that cannot be reached. */
@@ -146,7 +153,17 @@ function openLocalStore(options: ZonesStoreOptions, zones: readonly ZoneDirector
 }
 
 function localSite(options: ZonesStoreOptions, { zone, directory }: ZoneDirectory): LocalSite {
-  const { disk = nodeDisk, clock, turns, clusterId = null, onTrouble, onRot, tally, reopens = true } = options;
+  const {
+    disk = nodeDisk,
+    clock,
+    turns,
+    clusterId = null,
+    onTrouble,
+    onRot,
+    scrub = SCRUB_PACE,
+    tally,
+    reopens = true,
+  } = options;
   return new LocalSite({
     zone,
     disk,
@@ -160,6 +177,7 @@ function localSite(options: ZonesStoreOptions, { zone, directory }: ZoneDirector
     reopens,
     ...(onTrouble !== undefined && { onTrouble }),
     onRot,
+    scrub,
     tally: tally?.of(zone),
   });
 }

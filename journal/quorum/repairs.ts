@@ -30,7 +30,7 @@ export class Repairs {
   #look(peer: Peer): void {
     const { rot } = peer;
     const attempt = this.#attempts.get(peer);
-    if (rot === null || this.#isClosed || attempt === null) return;
+    if (rot === null || rot.from === 0 || this.#isClosed || attempt === null) return;
     attempt?.cancel();
     this.#attempts.set(peer, null);
     void this.#repair(peer, rot);

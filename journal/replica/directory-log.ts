@@ -52,6 +52,8 @@ export interface DirectoryLogOptions {
   readonly acceptLoss: AcceptLoss | null;
   /** Of a log that others have as well: gives frames that are damaged here. Unless given, they are refused. */
   readonly askForFrames?: AskForFrames;
+  /** So many of them were put back. */
+  readonly onRepaired?: (frames: number) => void;
 }
 
 /** What a log begins with that has nothing of what was before. */
@@ -76,6 +78,9 @@ export class DirectoryLog {
   lastPosition: number;
   lastEpoch: number;
   #committed: number;
+
+  /** Is told of a segment in which a reader has met damage, or a place that the disk cannot read. */
+  onDamaged: (segment: Segment) => void = () => undefined;
 
   /** How often its end was taken back: what readers have read ahead may be another log's since. */
   cuts = 0;
@@ -311,6 +316,11 @@ export class DirectoryLog {
     return this.#disk.openForReading(segment.path);
   }
 
+  /** For frames that are durable already, whose bytes are written again. */
+  openForWriting(segment: Segment): Promise<DiskFile> {
+    return this.#disk.openForWriting(segment.path);
+  }
+
   /** The segment after `segment`, or null when it is the last. Trimmed segments have the first kept one after them. */
   successor(segment: Segment): Segment | null {
     return this.segments.find((other) => other.number > segment.number) ?? null;
@@ -519,7 +529,7 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
 }
 
 /** From before anything is put back until all is, the replica does not vote, whatever ends this process. */
-function repairOf({ askForFrames }: DirectoryLogOptions, mark: Mark): LogRepair | null {
+function repairOf({ askForFrames, onRepaired }: DirectoryLogOptions, mark: Mark): LogRepair | null {
   const { found, facts } = mark;
   // One that has no others, or was never listed with them, is not theirs.
   if (askForFrames === undefined || facts.members.length <= 1 || found.newestNumber === 0) return null;
@@ -528,6 +538,7 @@ function repairOf({ askForFrames }: DirectoryLogOptions, mark: Mark): LogRepair 
     begin: async () => {
       if (mark.facts.isWhole) await mark.remember(markedLog(found), { ...facts, isWhole: false });
     },
+    onRepaired: (frames) => onRepaired?.(frames),
     promised: facts.promised,
   };
 }

@@ -7,6 +7,7 @@ import type { FramePosition } from "./frame-scanner.ts";
 import { FrameScanner, startOf } from "./frame-scanner.ts";
 import { corrupt, ioError } from "../journal-errors.ts";
 import { CURSOR_READ_BYTES } from "../limits.ts";
+import { isUnreadable } from "./patient-file.ts";
 import type { Segment } from "./segment.ts";
 
 /** Copies that may catch up beside one another without each reading a segment from its beginning again and again. */
@@ -18,6 +19,7 @@ export interface FrameSource {
   /** How often its end was taken back. */
   readonly cuts: number;
   openForReading(segment: Segment): Promise<DiskFile>;
+  readonly onDamaged: (segment: Segment) => void;
 }
 
 interface Place {
@@ -92,12 +94,15 @@ export class FrameReader {
           return frames;
         }
       }
-      // What comes before is given; who asks for the rest learns of it.
-      if (scanner.offset !== segment.end && cuts === this.#log.cuts && frames.length === 0) {
+      if (scanner.offset !== segment.end && cuts === this.#log.cuts) {
+        this.#log.onDamaged(segment);
+        // What comes before is given; who asks for the rest learns of it.
+        if (frames.length > 0) return frames;
         throw corrupt(segment.path, scanner.offset, `intact frame ${scanner.lastIndex + 1} was here`);
       }
       return frames;
     } catch (error) {
+      if (isUnreadable(error)) this.#log.onDamaged(segment);
       throw ioError(segment.path, "reading the segment", error);
     } finally {
       await file.close();

@@ -7,6 +7,7 @@ import type { RecordRun } from "../journal.ts";
 import { FrameRun } from "./frame-run.ts";
 import { corrupt, ioError, trimmed } from "../journal-errors.ts";
 import { CURSOR_READ_BYTES } from "../limits.ts";
+import { isUnreadable } from "./patient-file.ts";
 import type { Segment } from "./segment.ts";
 
 export class LogCursor {
@@ -101,6 +102,7 @@ export class LogCursor {
     scanner.end = segment.end;
     if (await this.#fill(scanner, segment)) return;
     if (scanner.offset !== segment.end) {
+      this.#log.onDamaged(segment);
       throw corrupt(segment.path, scanner.offset, `an intact frame with record ${scanner.lastPosition + 1} was here`);
     }
     const successor = this.#log.successor(segment);
@@ -116,6 +118,7 @@ export class LogCursor {
     try {
       return await scanner.fill();
     } catch (error) {
+      if (isUnreadable(error)) this.#log.onDamaged(segment);
       throw ioError(segment.path, "reading the segment", error);
     }
   }

@@ -235,7 +235,7 @@ export type ReplicaAnswer =
 
 /** Frames that a replica has had, and that are not intact on its disk any more. */
 export interface Rot {
-  /** Index of the first. */
+  /** Index of the first; 0 when it is something that the replica puts right by itself. */
   readonly from: number;
   /** Of the last that may lack; those between may not. */
   readonly to: number;

@@ -26,6 +26,7 @@ import { zeroBackwards } from "./zeros.ts";
 import { laterFrame } from "./later-frame.ts";
 import type { LogEnd } from "./log-end.ts";
 import type { Extent } from "./mark.ts";
+import { PatientFile } from "./patient-file.ts";
 import type { Segment } from "./segment.ts";
 import {
   decodeSegmentHeader,
@@ -63,6 +64,7 @@ export interface LogRepair {
   readonly ask: AskForFrames;
   /** Called before anything is written. */
   begin(): Promise<void>;
+  onRepaired(frames: number): void;
   /** A frame of a greater epoch is of a reign that began without this replica. */
   readonly promised: number;
 }
@@ -137,6 +139,8 @@ export async function recoverLog(
       assert(lastFrameStart <= segment.end, "the last frame ends where the frames do");
       end = position;
       segments.push(segment);
+      // Whether a frame was there that the mark does not tell of yet, nobody knows.
+      if (isLast && file instanceof PatientFile && file.unreadableEnd > position.offset) throw file.failure;
       if (isLast)
         await makeEndClean(file, segment, end, lastFrameStart, size, async () => {
           if (repair === null) await meetLoss(missingEnd(segment, marked), acceptLoss);
@@ -151,14 +155,15 @@ export async function recoverLog(
 }
 
 /** Who may have to write into it opens it for that. */
-function openSegment(disk: Disk, path: string, isLast: boolean, isRepaired: boolean): Promise<DiskFile> {
-  return isLast || isRepaired ? disk.openForWriting(path) : disk.openForReading(path);
+async function openSegment(disk: Disk, path: string, isLast: boolean, isRepaired: boolean): Promise<DiskFile> {
+  if (isRepaired) return new PatientFile(await disk.openForWriting(path));
+  return isLast ? disk.openForWriting(path) : disk.openForReading(path);
 }
 
 async function refill(file: DiskFile, salt: number, gap: Gap, repair: LogRepair): Promise<void> {
   const frames = await repair.ask(gap);
   await repair.begin();
-  await fillGap(file, salt, gap, frames);
+  repair.onRepaired(await fillGap(file, salt, gap, frames));
 }
 
 /** The segments' paths in order. Names a crash left half-made or half-removed are settled first. */

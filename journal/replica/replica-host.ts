@@ -14,15 +14,19 @@ import type { RepairRequest, ReplicaRequest, Rot } from "./messages.ts";
 import type { Answer } from "./replica.ts";
 import { Replica } from "./replica.ts";
 import { RoomReserve } from "./room-reserve.ts";
+import type { ScrubPace } from "./scrubber.ts";
+import { Scrubber } from "./scrubber.ts";
 import { WantedFrames } from "./wanted-frames.ts";
 
 /** Of the directory, as its log takes it; absolute. */
-export interface ReplicaHostOptions extends Omit<DirectoryLogOptions, "reserve" | "beginning"> {
+export interface ReplicaHostOptions extends Omit<DirectoryLogOptions, "reserve" | "beginning" | "onRepaired"> {
   /** When it fails it is opened again by itself; else it is gone, and somebody else decides. */
   readonly reopens: boolean;
   /** Why one that is opened later has no part in the journal, if so; asked when it is open. Unless given, none has not. */
   readonly refusal?: (log: DirectoryLog) => JournalError | null;
   readonly listener: ReplicaHostListener;
+  /** How fast what is on the disk is checked in the background; not at all unless given. */
+  readonly scrub?: ScrubPace | undefined;
 }
 
 /** Who hears of what becomes of the replica. */
@@ -46,6 +50,10 @@ export class ReplicaHost {
   readonly #reserve: RoomReserve;
   readonly #wanted: WantedFrames;
   #rot: Rot | null = null;
+  #scrubber: Scrubber | null = null;
+  #isStalled = false;
+  /** Frames that were found not to be intact, and put back. */
+  repaired = 0;
   /** The last one that was open; null when none was yet. */
   #log: DirectoryLog | null;
   /** Null while the directory is not open. */
@@ -127,17 +135,22 @@ export class ReplicaHost {
     if (replica === null || log === null) return;
     this.#replica = null;
     this.#trouble = closed();
+    await this.#scrubber?.close();
     log.endStall();
     await replica.idle();
     await log.close();
   }
 
   #begin(log: DirectoryLog): void {
-    const { clock, listener } = this.#options;
+    const { clock, listener, scrub } = this.#options;
     this.#log = log;
     this.#trouble = null;
     this.#upSinceMs = clock.nowMs();
-    log.onStalled = (reason) => listener.onStalled(reason);
+    this.#isStalled = false;
+    log.onStalled = (reason) => {
+      this.#isStalled = reason !== null;
+      listener.onStalled(reason);
+    };
     this.#replica = new Replica({
       log,
       clock,
@@ -145,8 +158,27 @@ export class ReplicaHost {
       onPromised: (epoch, name) => listener.onPromised(epoch, name),
       onFailed: (error) => this.#onFailed(error),
     });
+    if (scrub !== undefined) this.#scrub(log, scrub);
     listener.onUp(null);
   }
+
+  #scrub(log: DirectoryLog, pace: ScrubPace): void {
+    const scrubber = new Scrubber({
+      log,
+      clock: this.#options.clock,
+      pace,
+      wanted: this.#wanted,
+      isHeldUp: () => this.#isStalled,
+      onRepaired: this.#onRepaired,
+      onFailed: (error) => this.#onFailed(error),
+    });
+    this.#scrubber = scrubber;
+    log.onDamaged = (segment) => scrubber.suspect(segment);
+  }
+
+  readonly #onRepaired = (frames: number): void => {
+    this.repaired += frames;
+  };
 
   #takeFrames({ seq, frames }: RepairRequest, answer: Answer): void {
     const header = new FrameHeader();
@@ -176,6 +208,7 @@ export class ReplicaHost {
   }
 
   async #giveUp(replica: Replica): Promise<void> {
+    await this.#scrubber?.close();
     await replica.idle();
     // It has failed: what its files say to being closed tells nothing new.
     await this.#log?.close().catch(() => undefined);
@@ -198,7 +231,8 @@ export class ReplicaHost {
       if (this.#trouble?.isNoRoom === true) await proveRoom(this.#reserve, directory);
       const askForFrames: AskForFrames = (gap) => this.#wanted.ask(gap);
       // What is damaged may be given by others while the directory is held.
-      const log = await openLog({ ...this.#options, mustExist: true, askForFrames }, this.#reserve);
+      const options = { ...this.#options, mustExist: true, askForFrames, onRepaired: this.#onRepaired };
+      const log = await openLog(options, this.#reserve);
       this.#wanted.settle();
       const refused = refusal?.(log) ?? null;
       if (refused !== null || this.#isClosed) await log.close().catch(() => undefined);
@@ -242,7 +276,7 @@ export async function proveRoom(reserve: RoomReserve, directory: string): Promis
   });
 }
 
-async function openLog(options: ReplicaHostOptions, reserve: RoomReserve): Promise<DirectoryLog> {
+async function openLog(options: Omit<DirectoryLogOptions, "reserve">, reserve: RoomReserve): Promise<DirectoryLog> {
   const open = (): Promise<DirectoryLog> => openDirectoryLog({ ...options, reserve });
   try {
     return await open().catch(async (error: unknown) => {

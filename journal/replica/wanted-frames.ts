@@ -41,6 +41,11 @@ export class WantedFrames {
     });
   }
 
+  /** Something is damaged for which nobody is asked. */
+  mention(reason: JournalError): void {
+    this.#tell({ from: 0, to: 0, reason });
+  }
+
   /** @returns false when nothing is wanted, or not these */
   give(frames: readonly Buffer[], first: number): boolean {
     const wish = this.#wish;
@@ -50,6 +55,11 @@ export class WantedFrames {
     this.#spareFirst = first;
     wish.resolve(frames);
     return true;
+  }
+
+  /** What was given and not written is worth nothing. */
+  forget(): void {
+    this.#spare = [];
   }
 
   /** Nothing lacks any more. */

@@ -35,6 +35,9 @@ async function written(disk: ZoneDisks, sizes: readonly number[]): Promise<strin
   return texts;
 }
 
+/** Of the mark: where its two states lie. */
+const SLOTS = [4096, 8192];
+
 interface Place {
   readonly path: string;
   readonly at: number;
@@ -160,6 +163,43 @@ describe("damage in zones that rest", () => {
       expect(disk.at(path.split("/")[1]).content(path).equals(bytes), path).toBe(true);
   });
 
+  test("it does not vote from before anything is put back until all is, whatever ends it", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    await written(disk, SIZES);
+    for (const at of [10, 40]) {
+      const place = (await frames(disk.at("b"), "b"))[at];
+      disk.at("b").content(place.path)[place.at + FRAME_HEADER_BYTES + 2] ^= 1;
+    }
+    const isWhole = (): boolean => SLOTS.every((slot) => disk.at("b").content("/b/MARK")[slot + 116] === 1);
+    const seen: boolean[] = [];
+    disk.at("b").inject = ({ kind, name }) => {
+      if (kind === "write" && isSegmentName(name)) seen.push(isWhole());
+      return null;
+    };
+    const told: (string | null)[] = [];
+    const journal = await open(disk, { onTrouble: (_, trouble) => told.push(trouble?.code ?? null) });
+    await expect.poll(() => told.at(-1), { timeout: 10_000 }).toBeNull();
+    // Both frames, each by itself; then what an open and a reign write.
+    expect([seen.slice(0, 2), isWhole()]).toEqual([[false, false], true]);
+    await journal.close();
+  });
+
+  test("what others have and does not fit there is refused, and what lies behind is left alone", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    await written(disk, SIZES);
+    const { path, at, length } = (await frames(disk.at("b"), "b"))[10];
+    const bytes = disk.at("b").content(path);
+    // The frame is gone, and the next one begins elsewhere: no disk does that, and no frame of that length fits.
+    bytes.copyWithin(at + 50, at + length, bytes.length - 50);
+    bytes.fill(0, at, at + 50);
+    const before = Buffer.from(bytes);
+    const told: (string | null)[] = [];
+    const journal = await open(disk, { onTrouble: (_, trouble) => told.push(trouble?.message ?? null) });
+    await expect.poll(() => told.at(-1), { timeout: 10_000 }).toMatch(/as other replicas have it does not fit here$/);
+    expect(disk.at("b").content(path).equals(before)).toBe(true);
+    await journal.close();
+  });
+
   test("when the last frames of one are gone that it had, it gets them before it votes", async () => {
     const disk = ZoneDisks.of(NAMES, 1);
     await written(disk, SIZES);
@@ -199,3 +239,131 @@ describe("damage in zones that rest", () => {
     }
   });
 });
+
+const scrub = { bytesPerSecond: 64 * 1024 * 1024, restMs: 5 };
+
+describe("damage in zones that serve", () => {
+  test.each(Object.entries(damages))(
+    "when %s, the scrub finds it and it is put back, and the zone goes on",
+    async (_, act) => {
+      for (const share of [0, 0.3, 0.5, 0.9]) {
+        const disk = ZoneDisks.of(NAMES, 1);
+        const texts = await written(disk, SIZES);
+        const listener = new RecordingListener();
+        const troubles: string[] = [];
+        const rots: (Rot | null)[] = [];
+        const onTrouble = (zone: string, trouble: JournalError | null): void => {
+          if (trouble !== null) troubles.push(`${zone}: ${trouble.message}`);
+        };
+        const journal = await open(disk, { listener, onTrouble, scrub, onRot: (_zone, rot) => rots.push(rot) });
+        const places = await frames(disk.at("b"), "b");
+        const place = places[Math.floor(share * places.length)];
+        act(disk.at("b").content(place.path), place);
+        await expect.poll(() => rots.length, { timeout: 10_000 }).toBeGreaterThan(0);
+        for (let i = 0; i < 5; i++) await listener.untilCommitted(journal.append(Buffer.from(`while ${i}`)));
+        await expect.poll(() => rots.at(-1), { timeout: 10_000 }).toBeNull();
+        expect(rots[0]?.reason.message).toContain(`${place.path}: corrupt at offset `);
+        expect(troubles).toEqual([]);
+        expect((await readTexts(journal.read(1), 1)).slice(0, texts.length)).toEqual(texts);
+        await journal.close();
+        await expectWhole(disk);
+      }
+    },
+  );
+
+  test("when frames of all three have rotted in different places, all are put back", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    const texts = await written(disk, SIZES);
+    const journal = await open(disk, { scrub });
+    const intact = new Map<string, Buffer>();
+    for (const [i, zone] of NAMES.entries()) {
+      const places = await frames(disk.at(zone), zone);
+      for (const { path } of places) intact.set(path, Buffer.from(disk.at(zone).content(path)));
+      for (const at of [5, 20, 41]) {
+        const { path, at: offset } = places[at + 3 * i];
+        disk.at(zone).content(path)[offset + FRAME_HEADER_BYTES + 7] ^= 1;
+      }
+    }
+    const isBack = ([path, bytes]: [string, Buffer]): boolean =>
+      disk.at(path.split("/")[1]).content(path).subarray(0, bytes.length).equals(bytes);
+    const closed = [...intact].filter(([path]) => !path.endsWith(lastOf(intact, path)));
+    await expect.poll(() => closed.every(isBack), { timeout: 10_000 }).toBe(true);
+    expect(await readTexts(journal.read(1), 1)).toEqual(texts);
+    await journal.close();
+    await expectWhole(disk);
+  });
+
+  test("when a sector cannot be read any more until it is written again, its frames are put back", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    const texts = await written(disk, SIZES);
+    const journal = await open(disk, { scrub });
+    const { path, at } = (await frames(disk.at("c"), "c"))[17];
+    const block = at - (at % 4096);
+    disk.at("c").failToRead(path, block, block + 4096);
+    await expect.poll(() => disk.at("c").canRead(path), { timeout: 10_000 }).toBe(true);
+    expect(await readTexts(journal.read(1), 1)).toEqual(texts);
+    await journal.close();
+    await expectWhole(disk);
+  });
+
+  test("what a reader meets is put back at once, without a scrub", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    const texts = await written(disk, SIZES);
+    const rots: (Rot | null)[] = [];
+    const off = { bytesPerSecond: 0, restMs: 1e9 };
+    const journal = await open(disk, { scrub: off, onRot: (_, rot) => rots.push(rot) });
+    const { path, at } = (await frames(disk.at("a"), "a"))[30];
+    disk.at("a").content(path)[at + FRAME_HEADER_BYTES + 7] ^= 1;
+    expect(await readTexts(journal.read(1), 1)).toEqual(texts);
+    await expect.poll(() => rots.at(-1), { timeout: 10_000 }).toBeNull();
+    await journal.close();
+    await expectWhole(disk);
+  });
+
+  test("a read that fails once is no rot", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    await written(disk, SIZES);
+    const rots: (Rot | null)[] = [];
+    const journal = await open(disk, { scrub, onRot: (_, rot) => rots.push(rot) });
+    let reads = 0;
+    const once = new Set<string>();
+    disk.at("a").inject = ({ kind, name }) => {
+      if (kind !== "read") return null;
+      reads++;
+      if (once.has(name)) return null;
+      once.add(name);
+      return { code: "EIO" };
+    };
+    await expect.poll(() => reads, { timeout: 10_000 }).toBeGreaterThan(40);
+    expect(rots).toEqual([]);
+    await journal.close();
+  });
+
+  test("trims, cuts and rolls under it are no damage", async () => {
+    const disk = ZoneDisks.of(NAMES, 3);
+    const listener = new RecordingListener();
+    const rots: (Rot | null)[] = [];
+    const troubles: string[] = [];
+    const onTrouble = (zone: string, trouble: JournalError | null): void => {
+      if (trouble !== null) troubles.push(`${zone}: ${trouble.message}`);
+    };
+    const journal = await open(disk, { listener, onTrouble, scrub, onRot: (_, rot) => rots.push(rot) });
+    for (let i = 1; i <= 400; i++) {
+      await listener.untilCommitted(journal.append(Buffer.alloc(700, i)));
+      if (i % 20 === 0) await journal.trim(journal.committed - 15);
+    }
+    expect([rots, troubles]).toEqual([[], []]);
+    await journal.close();
+    await expectWhole(disk);
+  });
+});
+
+/** The name of the last segment in the directory of that path. */
+function lastOf(files: ReadonlyMap<string, Buffer>, path: string): string {
+  const directory = path.slice(0, path.lastIndexOf("/"));
+  const last = [...files.keys()]
+    .filter((other) => other.startsWith(directory))
+    .toSorted()
+    .at(-1);
+  return last ?? "";
+}

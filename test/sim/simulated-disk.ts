@@ -33,6 +33,8 @@ const sectorBytes = 512;
 class Inode {
   cached: Buffer = Buffer.alloc(0);
   durable: Buffer = Buffer.alloc(0);
+  /** Offsets of sectors that cannot be read. */
+  readonly unreadable = new Set<number>();
 }
 
 interface WriteUnderWay {
@@ -141,6 +143,16 @@ export class SimulatedDisk implements Disk {
     durable[at] ^= bits;
   }
 
+  /** No read that meets these bytes of the file succeeds, until they are all written again. */
+  failToRead(path: string, start: number, end: number): void {
+    const inode = this.#inode(path);
+    for (let at = start; at < end; at += sectorBytes) inode.unreadable.add(at - (at % sectorBytes));
+  }
+
+  canRead(path: string): boolean {
+    return this.#inode(path).unreadable.size === 0;
+  }
+
   /** Bytes of all its files. */
   get usedBytes(): number {
     let bytes = 0;
@@ -234,7 +246,12 @@ export class SimulatedDisk implements Disk {
         this.#write(file.path, inode, bytes.subarray(0, length), at, onWritten);
       },
       read: (bytes, offset, length, at) =>
-        this.#turn("read", file.path, () => inode.cached.copy(bytes, offset, at, at + length)),
+        this.#turn("read", file.path, () => {
+          for (const sector of inode.unreadable) {
+            if (sector < at + length && sector + sectorBytes > at) throw systemError("EIO", file.path);
+          }
+          return inode.cached.copy(bytes, offset, at, at + length);
+        }),
       size: () => Promise.resolve({ bytes: inode.cached.length, allocated: inode.cached.length }),
       resize: (bytes) =>
         this.#turn("resize", file.path, () => {
@@ -266,6 +283,10 @@ export class SimulatedDisk implements Disk {
         onWritten(systemError(fault.code, path), 0);
       } else {
         this.#apply(write, "durable", count);
+        // A sector that is written gets another place.
+        for (const sector of inode.unreadable) {
+          if (sector < at + count && sector + sectorBytes > at) inode.unreadable.delete(sector);
+        }
         onWritten(null, count);
       }
     });
