@@ -64,7 +64,8 @@ export class LocalSite implements ReplicaSite {
    * @returns whether it is open; what keeps it from that is its trouble
    */
   async repair(askForFrames: AskForFrames): Promise<boolean> {
-    if (this.trouble?.code !== "ERR_JOURNAL_CORRUPT") return false;
+    const isDamaged = this.trouble?.code === "ERR_JOURNAL_CORRUPT" || this.trouble?.errno === "EIO";
+    if (!isDamaged) return false;
     try {
       this.#replica = await LocalReplica.open({ ...this.#replicaOptions("", 0, true), askForFrames });
       this.trouble = null;

@@ -327,10 +327,21 @@ export async function openMark(options: MarkOptions): Promise<Mark> {
 
 /** What the mark in a directory that no process has open tells; nothing when there is none. */
 export async function readMark(disk: Disk, directory: string): Promise<Extent> {
-  if (!(await disk.list(directory)).includes(MARK_NAME)) return UNKNOWN_EXTENT;
+  const slot = await readNewestSlot(disk, directory);
+  return slot?.extent ?? UNKNOWN_EXTENT;
+}
+
+/** What the replica in a directory that no process has open must not forget; null when there is no mark. */
+export async function readFacts(disk: Disk, directory: string): Promise<ReplicaFacts | null> {
+  const slot = await readNewestSlot(disk, directory);
+  return slot?.facts ?? null;
+}
+
+async function readNewestSlot(disk: Disk, directory: string): Promise<Slot | null> {
+  if (!(await disk.list(directory)).includes(MARK_NAME)) return null;
   const file = await disk.openForReading(join(directory, MARK_NAME));
   try {
-    return (await readSlot(file)).extent;
+    return await readSlot(file);
   } finally {
     await file.close();
   }

@@ -12,7 +12,7 @@ import type { FrameHeader } from "../../journal/frame.ts";
 import { JournalError } from "../../journal/journal.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
 import { framesOf } from "../../journal/replica/frames-of-directory.ts";
-import { MARK_NAME } from "../../journal/replica/mark.ts";
+import { MARK_NAME, readFacts } from "../../journal/replica/mark.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { decodeRecord } from "../engine/record.ts";
 
@@ -109,6 +109,8 @@ async function verify(directory: string, { isJson }: Options): Promise<void> {
   const { segments, ...contents } = await verifyDirectory(nodeDisk, directory, (verified, of) => {
     if (process.stderr.isTTY)
       process.stderr.write(`\r${verified} of ${of} segments\u001b[K${verified === of ? "\r" : ""}`);
+  }).catch(async (error: unknown) => {
+    throw await withRemedy(error, directory);
   });
   const { firstPosition, lastPosition, lastIndex, lastEpoch, committed, frames, tornBytes } = contents;
   if (isJson) {
@@ -120,6 +122,17 @@ async function verify(directory: string, { isJson }: Options): Promise<void> {
     `${directory}: whole. Records ${firstPosition} to ${lastPosition} in ${frames} frames and ${segments.length} segments; ` +
       `the last frame is ${lastIndex} of epoch ${lastEpoch}, committed up to ${committed}${torn}`,
   );
+}
+
+/** Says of damage in one of several replicas that it need not be put right by hand. */
+async function withRemedy(damage: unknown, directory: string): Promise<unknown> {
+  if (!(damage instanceof JournalError && damage.code === "ERR_JOURNAL_CORRUPT")) return damage;
+  const facts = await readFacts(nodeDisk, directory).catch(() => null);
+  const others = facts?.members.filter(({ replicaId }) => replicaId !== facts.replicaId) ?? [];
+  if (others.length === 0) return damage;
+  const zones = others.map(({ zone }) => zone).join(" and ");
+  const text = `${damage.message}; a running server puts damaged frames back from zone ${zones}, as far as they are whole there`;
+  return new JournalError(damage.code, text, { cause: damage });
 }
 
 async function dump(directory: string, { isJson, from, to }: Options): Promise<void> {

@@ -145,6 +145,22 @@ describe("damage in zones that rest", () => {
     await expectWhole(disk);
   });
 
+  test("when sectors of two of them cannot be read, they are written again, and then it serves", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    const texts = await written(disk, SIZES);
+    for (const [zone, nth] of [
+      ["a", 20],
+      ["b", 45],
+    ] as const) {
+      const { path, at } = (await frames(disk.at(zone), zone))[nth];
+      disk.at(zone).failToRead(path, at - (at % 512), at + 1);
+    }
+    const journal = await open(disk);
+    expect(await readTexts(journal.read(1), 1)).toEqual(texts);
+    await journal.close();
+    await expectWhole(disk);
+  });
+
   test("when one frame has rotted in all of them, the journal is refused by its place, and nothing is changed", async () => {
     const disk = ZoneDisks.of(NAMES, 1);
     await written(disk, SIZES);

@@ -1,5 +1,6 @@
 /** A server whose journal lies in three directories. */
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -8,6 +9,7 @@ import { EtcdClient, keyValues } from "../support/etcd-client.ts";
 import type { PlinthProcess } from "../support/plinth-process.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 
+const command = path.join(import.meta.dirname, "..", "..", "bin", "plinth");
 let folder: string;
 let plinth: PlinthProcess;
 
@@ -59,6 +61,27 @@ test("a server killed with one of three zones gone has all that was acknowledged
   await rm(zone("a"), { recursive: true });
   await plinth.start();
   expect(await keys()).toEqual(["1", "2", "3", "4", "5", "6"]);
+});
+
+test("what has rotted in one zone is named by verify, put back by a running server, and whole for verify then", async () => {
+  await put("1", "2", "3");
+  await plinth.stop();
+  const file = path.join(zone("b"), "0000000000000001.seg");
+  const bytes = await readFile(file);
+  bytes[bytes.indexOf("/z/2")] ^= 1;
+  await writeFile(file, bytes);
+  const verify = (): [number | null, string] => {
+    const { status, stdout, stderr } = spawnSync(command, ["journal", "verify", zone("b")], { encoding: "utf8" });
+    return [status, stdout + stderr];
+  };
+  const remedy = /\.seg: corrupt at offset .*; a running server puts damaged frames back from zone a and c/;
+  expect(verify()).toEqual([1, expect.stringMatching(remedy)]);
+  plinth.logLines.length = 0;
+  await plinth.start();
+  await expect.poll(() => said("b", "the damaged frames of a replica are put back"), { timeout: 30_000 }).toBe(true);
+  expect(said("b", "a replica has damaged frames")).toBe(true);
+  await plinth.stop();
+  expect(verify()).toEqual([0, expect.stringContaining(": whole. Records 1 to 3")]);
 });
 
 test("a journal made with replicas is not served by a server that was given none, nor by one that was given others", async () => {
