@@ -139,8 +139,13 @@ const ROOMS: readonly Room[] = [
 
   [
     "server/tools/**",
-    ["../engine/record.ts", "../../journal/*.ts", "../../journal/replica/**"],
-    "Tools look at what a server has left.",
+    [
+      "../engine/record.ts",
+      "../http/{http-handler,server-status}.ts",
+      "../../journal/*.ts",
+      "../../journal/replica/**",
+    ],
+    "Tools look at what a server has left, or tells over HTTP.",
   ],
 
   ["server/transport/*.ts", ["../../proto/grpc-codes.ts"], TRANSPORT],

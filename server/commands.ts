@@ -7,6 +7,7 @@ type Command = (args: readonly string[]) => Promise<void>;
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./process.ts")).serve,
   replica: async () => (await import("./replica-process.ts")).keepReplica,
+  status: async () => (await import("./tools/status-command.ts")).statusCommand,
   journal: async () => (await import("./tools/journal-command.ts")).journalCommand,
 };
 

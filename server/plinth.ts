@@ -25,6 +25,7 @@ import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
+import { serverStatus } from "./http/server-status.ts";
 import { listenHttp } from "./http/http-listener.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { LimitedLog } from "./host/limited-log.ts";
@@ -179,6 +180,8 @@ async function open(
   const http = createHttpHandler({
     checks,
     metrics: () => metrics.text(),
+    status: () =>
+      serverStatus({ ...systemTime, engine, name: config.name, identity: () => dataDir.identity, journalStatus }),
     logger,
   });
   // Before the replay, which may take long: an address that cannot be had is told at once, and who asks is answered.

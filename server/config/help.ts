@@ -12,6 +12,7 @@ export function helpText(): string {
     "Usage:",
     "  plinth [serve] [flags]    Serve until told to stop.",
     "  plinth replica [flags]    Keep a replica of a journal for servers elsewhere; see plinth replica --help.",
+    "  plinth status             Show servers and the zones of their journals; see plinth status --help.",
     "  plinth --version          Print versions and exit.",
     "  plinth --help             Print this text and exit.",
     "",

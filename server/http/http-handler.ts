@@ -1,6 +1,6 @@
 /**
- * etcd's HTTP/1.1 endpoints: health, version and metrics, with its status codes and texts. Everything is a GET; there is
- * no JSON gateway to gRPC.
+ * etcd's HTTP/1.1 endpoints: health, version and metrics, with its status codes and texts, and Plinth's own status.
+ * Everything is a GET; there is no JSON gateway to gRPC.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -9,12 +9,14 @@ import type { Logger } from "../host/logger.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { answerInTurn } from "./answer-in-turn.ts";
 import { CHECK_NAMES, type CheckType, type HealthChecks } from "./health-checks.ts";
+import type { ServerStatus } from "./server-status.ts";
 import { shareScrape } from "./shared-scrape.ts";
 
 export interface HttpHandlerOptions {
   readonly checks: HealthChecks;
   /** The metrics' text. Asked for once a second at most. */
   readonly metrics: () => Promise<string>;
+  readonly status: () => ServerStatus;
   readonly logger: Logger;
   /** By which the age of the metrics' text is told; the machine's unless given. */
   readonly clock?: Clock;
@@ -24,6 +26,7 @@ export interface HttpHandlerOptions {
 interface Sources {
   readonly checks: HealthChecks;
   readonly metrics: () => Promise<Buffer>;
+  readonly status: () => ServerStatus;
   readonly logger: Logger;
 }
 
@@ -80,6 +83,8 @@ async function route(sources: Sources, request: IncomingMessage): Promise<Answer
 }
 
 const METRICS_PATH = "/metrics";
+/** Not of etcd's. */
+export const STATUS_PATH = "/plinth/status";
 
 /** Whoever answers at this path, or null. */
 function findEndpoint(sources: Sources, path: string): ((query: URLSearchParams) => Answer | Promise<Answer>) | null {
@@ -88,6 +93,8 @@ function findEndpoint(sources: Sources, path: string): ((query: URLSearchParams)
       return (query) => answerHealth(sources.checks, query);
     case "/version":
       return () => VERSION_ANSWER;
+    case STATUS_PATH:
+      return () => ({ status: 200, headers: JSON_TEXT, body: JSON.stringify(sources.status()) });
     case METRICS_PATH:
       return async () => ({
         status: 200,
@@ -143,9 +150,11 @@ const METRICS_TEXT = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8
 const PLAIN_TEXT = { "Content-Type": "text/plain; charset=utf-8" } as const;
 const PLAIN_ERROR_TEXT = { ...PLAIN_TEXT, "X-Content-Type-Options": "nosniff" } as const;
 
+const JSON_TEXT = { "Content-Type": "application/json" } as const;
+
 const VERSION_ANSWER: Answer = {
   status: 200,
-  headers: { "Content-Type": "application/json" },
+  headers: JSON_TEXT,
   body: JSON.stringify({ etcdserver: ETCD_VERSION, etcdcluster: CLUSTER_VERSION, storage: STORAGE_VERSION }),
 };
 

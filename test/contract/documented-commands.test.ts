@@ -74,6 +74,18 @@ test("a journal is looked into as it is told", async () => {
   }
 });
 
+test("a server is asked for its status as it is told", async () => {
+  const asks = chains.flat().filter((command) => command.startsWith("plinth status"));
+  expect(asks.length).toBeGreaterThan(0);
+  const plinth = await startPlinth();
+  onTestFinished(() => plinth.remove());
+  for (const command of asks) {
+    const [, ...args] = command.replace("http://127.0.0.1:2379", plinth.url).split(" ");
+    const { status } = spawnSync(path.join(root, "bin", "plinth"), args);
+    expect([command, status]).toEqual([command, 0]);
+  }
+});
+
 test("each npm script that is told of is there", () => {
   const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: object };
   const named = chains.flat().flatMap((command) => /^npm (?:run )?(\S+)/.exec(command)?.[1] ?? []);

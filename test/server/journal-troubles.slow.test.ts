@@ -59,6 +59,11 @@ test.each(["ENOSPC", "EDQUOT"])("an %s that passes ends nothing: writes go on in
   expect(await (await fetch(`${plinth.url}/health`)).json()).toMatchObject({
     reason: expect.stringContaining(`JOURNAL FAILED: ${code}`),
   });
+  expect(await (await fetch(`${plinth.url}/plinth/status`)).json()).toMatchObject({
+    role: "none",
+    trouble: expect.stringContaining(`JOURNAL FAILED: ${code}`),
+    journal: { epoch: 1, committed: 1, replicas: [{ state: "closed", lastError: expect.stringContaining(code) }] },
+  });
   expect(await readFile(fault, "utf8")).toBe(code);
   await rm(fault);
   await expect
@@ -108,6 +113,12 @@ describe("a journal that finds no descriptor at a roll", () => {
     expect((await client.range(rangeRequest("key-0", { countOnly: true }))).count).toBe(1);
     expect((await fetch(`${plinth.url}/livez`)).status).toBe(200);
     expect((await client.status()).errors).toEqual(["etcdserver: no leader"]);
+    expect(await (await fetch(`${plinth.url}/plinth/status`)).json()).toMatchObject({
+      role: "writer",
+      trouble: "JOURNAL STALLED: EMFILE: injected",
+      journal: { replicas: [{ zone: "a", state: "stalled", lastError: expect.stringContaining("EMFILE") }] },
+      warnings: [expect.stringMatching(/^zone a waits for its disk.*EMFILE/)],
+    });
     await rm(fault);
     await Promise.all(waiting);
     await client.put(putRequest("after"));

@@ -61,6 +61,13 @@ test("while the journal is replayed it is live and not ready, and says how far i
   await expect
     .poll(() => get(`${url}/health`), { interval: 2 })
     .toEqual([503, expect.stringMatching(/replaying \d+ %/)]);
+  const [statusCode, status] = await get(`${url}/plinth/status`);
+  expect(statusCode).toBe(200);
+  expect(JSON.parse(status)).toMatchObject({
+    role: "starting",
+    start: { text: expect.stringMatching(/replaying \d+ %/) },
+    journal: { role: "writer", epoch: 2, replicas: [{ zone: "a", state: "up" }] },
+  });
   const [, metrics] = await get(`${url}/metrics`);
   expect(Number(/^plinth_start_progress_ratio (.*)$/m.exec(metrics)?.[1])).toBeLessThan(1);
   let answers = 0;

@@ -59,6 +59,7 @@ test("frames that have rotted are given over a link, before the replica is up an
         onGone: () => undefined,
         onStalled: () => undefined,
         onReleased: () => undefined,
+        onPromised: () => undefined,
         onRotten(rot) {
           if (rot !== null) isTold++;
           server.tellRotten(rot);

@@ -25,6 +25,7 @@ test.skipIf(goMissingReason() !== null)("status, text, Allow and content type ar
   const handler = createHttpHandler({
     checks: new HealthChecks(health, clock, logger),
     metrics: () => Promise.resolve("# metrics\n"),
+    status: () => expect.unreachable("etcd has none"),
     logger,
     clock,
   });

@@ -10,10 +10,13 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { createHttpHandler, type HttpHandler } from "../../../server/http/http-handler.ts";
 import { type HttpListener, listenHttp } from "../../../server/http/http-listener.ts";
+import { serverStatus, type ServerStatus } from "../../../server/http/server-status.ts";
+import { JournalTally } from "../../../journal/journal-tally.ts";
 import { createLogger } from "../../../server/host/logger.ts";
 import { METRICS_CONNECTIONS_MAX } from "../../../server/limits.ts";
 import { FakeHealth } from "../../sim/fake-health.ts";
 import { LogLines } from "../../sim/log-lines.ts";
+import { newEngine } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 
 interface Reply {
@@ -32,6 +35,7 @@ let listener: HttpListener;
 let url: string;
 let log: LogLines;
 let metricsText: () => Promise<string>;
+let status: () => ServerStatus;
 
 beforeEach(async () => {
   health = new FakeHealth();
@@ -40,9 +44,19 @@ beforeEach(async () => {
   const logger = createLogger({ level: "info", format: "json" }, log);
   checks = new HealthChecks(health, clock, logger);
   metricsText = () => Promise.resolve("# metrics\n");
+  const engine = newEngine();
+  status = () =>
+    serverStatus({
+      engine,
+      name: "amsterdam",
+      identity: () => ({ clusterId: 0xabn, memberId: 0xcdn }),
+      journalStatus: () => new JournalTally({ zones: [{ zone: "a", place: "/a" }] }).status(),
+      wallMs: () => 7,
+    });
   handler = createHttpHandler({
     checks,
     metrics: () => metricsText(),
+    status: () => status(),
     logger,
     clock,
   });
@@ -60,6 +74,25 @@ async function ask(target: string, method = "GET"): Promise<Reply> {
   const response = await fetch(`${url}${target}`, { method });
   return { status: response.status, body: await response.text(), headers: Object.fromEntries(response.headers) };
 }
+
+test("/plinth/status tells who this is and how the zones are, also before there is a reign", async () => {
+  const { status: code, body, headers } = await ask("/plinth/status?x=y");
+  expect([code, headers["content-type"]]).toEqual([200, "application/json"]);
+  expect(JSON.parse(body)).toMatchObject({
+    clusterId: "ab",
+    memberId: "cd",
+    name: "amsterdam",
+    role: "starting",
+    start: { share: 0, text: "opening the journal" },
+    trouble: null,
+    revision: 1,
+    applied: 0,
+    journal: { role: "none", epoch: 0, committed: 0, replicas: [{ zone: "a", state: "closed" }] },
+    warnings: [],
+    nowMs: 7,
+  });
+  expect((await ask("/plinth/status", "POST")).headers["allow"]).toBe("GET");
+});
 
 describe("/health", () => {
   test("a healthy server says so", async () => {

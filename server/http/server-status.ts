@@ -1,0 +1,84 @@
+/**
+ * What `/plinth/status` answers: this server and its journal as an operator wants to see them. Like `/health` and `/metrics`
+ * it is for everybody who reaches the port, so it tells of replicas, their directories and their troubles, and never of keys
+ * or users.
+ */
+import type { JournalStatus, ReplicaStatus } from "../../journal/journal-status.ts";
+import type { Engine } from "../engine/engine.ts";
+import { ETCD_VERSION, PLINTH_VERSION } from "../version.ts";
+import { EngineHealth } from "./engine-health.ts";
+
+/** A replica whose oldest missing frame is older lies behind because something is wrong, and not because frames take time. */
+const LAG_WARNING_MS = 1_000;
+
+export interface ServerStatus {
+  readonly plinth: string;
+  readonly etcd: string;
+  /** In hexadecimal digits, as etcd's tools show them. */
+  readonly clusterId: string;
+  readonly memberId: string;
+  readonly name: string;
+  /** `none`: it has no reign for now. */
+  readonly role: "writer" | "standby" | "starting" | "none";
+  /** How far a start has come, from 0 to 1, and in words; null when it is over. */
+  readonly start: { readonly share: number; readonly text: string } | null;
+  /** Why nothing can be written, as `/health` says it; null when something can. */
+  readonly trouble: string | null;
+  readonly revision: number;
+  /** Position of the last record executed. */
+  readonly applied: number;
+  readonly journal: JournalStatus;
+  /** What should be looked at though writes go on. */
+  readonly warnings: readonly string[];
+  /** Unix ms, as this server's clock says: what moments in it are to be compared with. */
+  readonly nowMs: number;
+}
+
+export interface StatusParts {
+  readonly engine: Engine;
+  readonly name: string;
+  readonly identity: () => { readonly clusterId: bigint; readonly memberId: bigint };
+  readonly journalStatus: () => JournalStatus;
+  /** The wall clock, Unix ms. */
+  readonly wallMs: () => number;
+}
+
+export function serverStatus({ engine, name, identity, journalStatus, wallMs }: StatusParts): ServerStatus {
+  const { clusterId, memberId } = identity();
+  const journal = journalStatus();
+  const text = engine.start.describe();
+  return {
+    plinth: PLINTH_VERSION,
+    etcd: ETCD_VERSION,
+    clusterId: clusterId.toString(16),
+    memberId: memberId.toString(16),
+    name,
+    role: text !== null && journal.role !== "standby" ? "starting" : journal.role,
+    start: text === null ? null : { share: engine.start.share, text },
+    trouble: new EngineHealth(engine).trouble(),
+    revision: engine.keyspace.revision,
+    applied: engine.applier.applied,
+    journal,
+    warnings: journal.replicas.map(warningOf).filter((warning) => warning !== null),
+    nowMs: wallMs(),
+  };
+}
+
+/** Null when the replica is well, or nobody speaks to it. */
+function warningOf({ zone, state, lastError, lagRecords, lagMs }: ReplicaStatus): string | null {
+  const lag = lagRecords === null ? "" : `, ${lagRecords} records behind`;
+  switch (state) {
+    case "down":
+      return `zone ${zone} does not answer${lag}: ${lastError ?? "it has not been reached yet"}`;
+    case "stalled":
+      return `zone ${zone} waits for its disk${lag}: ${lastError ?? "it has not said why"}`;
+    case "rebuilding":
+      return `zone ${zone} is being rebuilt from another zone${lag}`;
+    case "learner":
+      return `zone ${zone} is being made and does not count yet${lag}`;
+    case "up":
+      return lagMs !== null && lagMs > LAG_WARNING_MS ? `zone ${zone} takes frames slowly${lag}` : null;
+    case "closed":
+      return null;
+  }
+}

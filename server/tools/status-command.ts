@@ -1,0 +1,157 @@
+/**
+ * The command `status`: asks servers how they are and shows it to a person, or as JSON.
+ *
+ *     plinth status [--endpoints=http://127.0.0.1:2379,…] [-w json]
+ */
+import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { STATUS_PATH } from "../http/http-handler.ts";
+import type { ServerStatus } from "../http/server-status.ts";
+import { statusText } from "./status-text.ts";
+
+/** As etcd's for a command line that cannot be used. */
+const EXIT_USAGE = 2;
+const EXIT_FAILED = 1;
+
+const ENDPOINT_DEFAULT = "http://127.0.0.1:2379";
+
+/** A server that has not answered by then does not answer. */
+const ANSWER_MS_MAX = 5_000;
+const ANSWER_BYTES_MAX = 1024 * 1024;
+
+const USAGE = `Asks servers how they and the zones of their journal are.
+
+  plinth status [--endpoints=URL,URL...] [-w json]
+
+  --endpoints    where they listen for clients, or for metrics: http://host:port, or unix:///path;
+                 ${ENDPOINT_DEFAULT} unless given
+  -w json        one JSON object a line
+
+The exit code is 1 when one of them does not answer.
+`;
+
+/** Where a server listens, as `http.request` takes it. */
+type Address = { readonly host: string; readonly port: number } | { readonly socketPath: string };
+
+interface Endpoint {
+  readonly url: string;
+  readonly address: Address;
+}
+
+/** Runs the command with the arguments behind its name, and sets the exit code. */
+export async function statusCommand(args: readonly string[]): Promise<void> {
+  const asked = parse(args);
+  if (asked === null) return;
+  // All at once: one that does not answer keeps the others from nothing.
+  const answers = await Promise.all(asked.endpoints.map(ask));
+  for (const [i, { url }] of asked.endpoints.entries()) {
+    const answer = answers[i];
+    if (typeof answer === "string") process.exitCode = EXIT_FAILED;
+    if (asked.isJson) {
+      const told = typeof answer === "string" ? { endpoint: url, error: answer } : { endpoint: url, status: answer };
+      process.stdout.write(`${JSON.stringify(told)}\n`);
+    } else if (typeof answer === "string") {
+      process.stderr.write(`${url}: ${answer}\n`);
+    } else {
+      process.stdout.write(`${i === 0 ? "" : "\n"}${statusText(url, answer)}`);
+    }
+  }
+}
+
+function parse(args: readonly string[]): { endpoints: Endpoint[]; isJson: boolean } | null {
+  if (args.some((each) => /^--?h(elp)?$/.test(each))) {
+    process.stdout.write(USAGE);
+    return null;
+  }
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        "write-out": { type: "string", short: "w", default: "simple" },
+        endpoints: { type: "string", default: ENDPOINT_DEFAULT },
+      },
+    });
+    const format = values["write-out"];
+    if (format !== "simple" && format !== "json") return usage(`-w must be simple or json, not ${format}`);
+    const endpoints = values.endpoints.split(",").map((url) => endpointOf(url.trim()));
+    return { endpoints, isJson: format === "json" };
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function usage(what: string): null {
+  process.stderr.write(`${what}\n\n${USAGE}`);
+  process.exitCode = EXIT_USAGE;
+  return null;
+}
+
+/** @throws Error that says why it cannot be used */
+function endpointOf(url: string): Endpoint {
+  const unix = /^unix:(?:\/\/)?(.+)$/.exec(url);
+  if (unix !== null) return { url, address: { socketPath: unix[1] } };
+  if (/^(?:https|unixs):/.test(url)) {
+    throw new Error(`${url}: TLS is not supported yet; ask at --listen-metrics-urls, or on the server's machine`);
+  }
+  const match = /^(?:http:\/\/)?(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]+)):(\d{1,5})\/?$/.exec(url);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new Error(`${url}: an endpoint is http://host:port, or unix:///path`);
+  return { url, address: { host: match[1] ?? match[2], port } };
+}
+
+/** @returns what the server says, or why there is nothing */
+async function ask({ address }: Endpoint): Promise<ServerStatus | string> {
+  try {
+    const response = await get(address);
+    if (response.statusCode === 404) return "no Plinth, or an older one: it has no status to tell";
+    if (response.statusCode !== 200) return `the answer was ${response.statusCode}`;
+    return statusOf(await textOf(response)) ?? "the answer is no status";
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return error.name === "TimeoutError" ? `no answer within ${ANSWER_MS_MAX / 1_000} s` : reasonOf(error);
+  }
+}
+
+function get(address: Address): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+  const failed = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : error);
+  request({ ...address, path: STATUS_PATH, agent: false, signal }, resolve)
+    .on("error", failed)
+    .end();
+  return promise;
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Null when it is something else. */
+function statusOf(text: string): ServerStatus | null {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof answer !== "object" || answer === null || !("plinth" in answer) || !("journal" in answer)) return null;
+  const { journal } = answer;
+  if (typeof journal !== "object" || journal === null || !("replicas" in journal)) return null;
+  // Both are of one program; what another version leaves out is shown as it comes.
+  return Array.isArray(journal.replicas) ? (answer as ServerStatus) : null;
+}
+
+/** Several addresses of one host have failed together when there is no text. */
+function reasonOf(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map(String).join("; ");
+  return error.message;
+}

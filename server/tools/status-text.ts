@@ -1,0 +1,116 @@
+/** A server's status as a person reads it: a few lines, and a table of the journal's zones. */
+import type { ReplicaStatus } from "../../journal/journal-status.ts";
+import type { ServerStatus } from "../http/server-status.ts";
+
+/** Ends in a newline. What a server says is shown, and moves no cursor. */
+export function statusText(url: string, status: ServerStatus): string {
+  const { plinth, etcd, name, clusterId, memberId, revision, trouble, warnings, journal } = status;
+  const facts: [string, string][] = [
+    ["cluster", clusterId],
+    ["member", `${name} (${memberId})`],
+    ["role", roleText(status)],
+    ["epoch", epochText(status)],
+    ["revision", String(revision)],
+    ["committed", committedText(status)],
+    ["zones", zonesText(status)],
+  ];
+  if (trouble !== null) facts.push(["trouble", trouble]);
+  const lines = [
+    `${url}  Plinth ${plinth}, etcd ${etcd}`,
+    ...table(facts).map((line) => `  ${line}`),
+    "",
+    ...table([HEAD, ...journal.replicas.map(rowOf)], NUMBERS).map((line) => `  ${line}`),
+  ];
+  const errors = journal.replicas.flatMap((replica) => errorText(replica, status.nowMs));
+  const notes = [...warnings.map((warning) => `warning: ${warning}`), ...errors];
+  if (notes.length > 0) lines.push("", ...notes.map((note) => `  ${note}`));
+  return lines.map((line) => `${line.replace(CONTROLS, "?").trimEnd()}\n`).join("");
+}
+
+// eslint-disable-next-line no-control-regex -- They are what is looked for.
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
+
+const HEAD = ["ZONE", "STATE", "POSITION", "LAG", "QUEUE", "REBUILDS", "PLACE"];
+/** Columns whose cells end at the right. */
+const NUMBERS: ReadonlySet<number> = new Set([2, 5]);
+const UNKNOWN = "?";
+
+function roleText({ role, start }: ServerStatus): string {
+  if (role === "none") return "none: it has no reign over the journal for now";
+  return start === null ? role : `${role}: ${start.text}`;
+}
+
+function epochText({ journal: { epoch, writer } }: ServerStatus): string {
+  return writer === "" ? String(epoch) : `${epoch}, the reign of ${writer}`;
+}
+
+function committedText({ applied, journal: { committed } }: ServerStatus): string {
+  return applied >= committed ? String(committed) : `${committed}, executed up to ${applied}`;
+}
+
+/** What an operator wants to know before taking a machine away. */
+function zonesText({ journal: { role, replicas } }: ServerStatus): string {
+  const count = replicas.length;
+  if (role !== "writer" || count === 1) return String(count);
+  const well = replicas.filter(({ state }) => state === "up" || state === "rebuilding").length;
+  const spare = well - (Math.floor(count / 2) + 1);
+  if (spare < 0) return `${well} of ${count} answer, too few to write`;
+  return `${well} of ${count} answer, ${spare === 0 ? "and none of them may fail" : `and ${spare} of them may fail`}`;
+}
+
+function rowOf({
+  zone,
+  state,
+  position,
+  lagRecords,
+  lagMs,
+  queueFrames,
+  queueBytes,
+  rebuilds,
+  place,
+}: ReplicaStatus): string[] {
+  return [
+    zone,
+    state,
+    position === null ? UNKNOWN : String(position),
+    lagText(lagRecords, lagMs),
+    queueFrames === 0 ? "-" : `${queueFrames} in ${bytesText(queueBytes)}`,
+    String(rebuilds),
+    place,
+  ];
+}
+
+function lagText(records: number | null, ms: number | null): string {
+  if (records === 0) return "-";
+  const count = records === null ? UNKNOWN : `${records} records`;
+  return ms === null ? count : `${count}, ${durationText(ms)}`;
+}
+
+function errorText({ zone, state, lastError, lastErrorAtMs }: ReplicaStatus, nowMs: number): string[] {
+  if (lastError === null || lastErrorAtMs === null) return [];
+  const age = `zone ${zone}: its last error, ${durationText(Math.max(0, nowMs - lastErrorAtMs))} ago`;
+  // The warning of one that is down has the text.
+  return [state === "down" || state === "stalled" ? age : `${age}: ${lastError}`];
+}
+
+function bytesText(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} B`;
+  return bytes < 1_024 * 1_024 ? `${Math.round(bytes / 1_024)} KiB` : `${(bytes / 1_024 / 1_024).toFixed(1)} MiB`;
+}
+
+/** `850 ms`, `3.2 s`, `4 min`, `3 h`, `2 d`. */
+function durationText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1_000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** Each row as a line, cells under one another. */
+function table(rows: readonly (readonly string[])[], right: ReadonlySet<number> = new Set()): string[] {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join("  "),
+  );
+}

@@ -1,0 +1,121 @@
+/** The status of a server as a person reads it, and what is warned of. */
+import { expect, test } from "vitest";
+import type { ReplicaStatus } from "../../../journal/journal-status.ts";
+import type { ServerStatus } from "../../../server/http/server-status.ts";
+import { statusText } from "../../../server/tools/status-text.ts";
+
+const NOW_MS = 1_000_000;
+const URL = "http://127.0.0.1:2379";
+
+function replica(zone: string, more: Partial<ReplicaStatus> = {}): ReplicaStatus {
+  return {
+    zone,
+    place: `/disk-${zone}/plinth`,
+    state: "up",
+    index: 12,
+    position: 5_678,
+    lagRecords: 0,
+    lagMs: 0,
+    lastError: null,
+    lastErrorAtMs: null,
+    queueFrames: 0,
+    queueBytes: 0,
+    rebuilds: 0,
+    ...more,
+  };
+}
+
+function status(replicas: readonly ReplicaStatus[], more: Partial<ServerStatus> = {}): ServerStatus {
+  return {
+    plinth: "0.1.0",
+    etcd: "3.7.3",
+    clusterId: "37c0a2e2b5d7a611",
+    memberId: "8e9e05c52164694d",
+    name: "default",
+    role: "writer",
+    start: null,
+    trouble: null,
+    revision: 1_234,
+    applied: 5_678,
+    journal: { role: "writer", epoch: 7, writer: "default", committed: 5_678, replicas },
+    warnings: [],
+    nowMs: NOW_MS,
+    ...more,
+  };
+}
+
+const lines = (...args: Parameters<typeof status>): string[] => statusText(URL, status(...args)).split("\n");
+
+test("a server that is well", () => {
+  expect(lines([replica("a"), replica("b"), replica("c", { queueFrames: 1, queueBytes: 5_000 })])).toEqual([
+    "http://127.0.0.1:2379  Plinth 0.1.0, etcd 3.7.3",
+    "  cluster    37c0a2e2b5d7a611",
+    "  member     default (8e9e05c52164694d)",
+    "  role       writer",
+    "  epoch      7, the reign of default",
+    "  revision   1234",
+    "  committed  5678",
+    "  zones      3 of 3 answer, and 1 of them may fail",
+    "",
+    "  ZONE  STATE  POSITION  LAG  QUEUE       REBUILDS  PLACE",
+    "  a     up         5678  -    -                  0  /disk-a/plinth",
+    "  b     up         5678  -    -                  0  /disk-b/plinth",
+    "  c     up         5678  -    1 in 5 KiB         0  /disk-c/plinth",
+    "",
+  ]);
+});
+
+test("a zone that is down, one that is behind, and one of which nothing is known", () => {
+  const down = { state: "down", position: 5_000, lagRecords: 678, lagMs: 3_210, queueFrames: 9 } as const;
+  const shown = lines(
+    [
+      replica("a", { lastError: "a: EIO", lastErrorAtMs: NOW_MS - 7_200_000, rebuilds: 2 }),
+      replica("b", { ...down, queueBytes: 3_000_000, lastError: "b: ENOSPC", lastErrorAtMs: NOW_MS - 12_000 }),
+      replica("c", { state: "down", index: null, position: null, lagRecords: null, lagMs: null, place: "tcp://c:1" }),
+    ],
+    { warnings: ["zone b does not answer, 678 records behind: b: ENOSPC"] },
+  );
+  expect(shown.slice(7)).toEqual([
+    "  zones      1 of 3 answer, too few to write",
+    "",
+    "  ZONE  STATE  POSITION  LAG                 QUEUE         REBUILDS  PLACE",
+    "  a     up         5678  -                   -                    2  /disk-a/plinth",
+    "  b     down       5000  678 records, 3.2 s  9 in 2.9 MiB         0  /disk-b/plinth",
+    "  c     down          ?  ?                   -                    0  tcp://c:1",
+    "",
+    "  warning: zone b does not answer, 678 records behind: b: ENOSPC",
+    "  zone a: its last error, 2 h ago: a: EIO",
+    "  zone b: its last error, 12.0 s ago",
+    "",
+  ]);
+});
+
+test("a server that starts, one that waits for a writer, and one that cannot write for now", () => {
+  const text = "replaying 43 %, about 12 s left";
+  const role = (more: Partial<ServerStatus>): string[] =>
+    lines([replica("a")], more).filter((line) => /^ {2}(role|trouble|epoch|committed|zones) /.test(line));
+  const starting = role({ role: "starting", start: { share: 0.43, text }, applied: 10 });
+  expect(starting).toEqual([
+    "  role       starting: replaying 43 %, about 12 s left",
+    "  epoch      7, the reign of default",
+    "  committed  5678, executed up to 10",
+    "  zones      1",
+  ]);
+  const journal = { role: "standby", epoch: 7, writer: "other", committed: 5_678, replicas: [] } as const;
+  expect(role({ role: "standby", journal })[1]).toBe("  epoch      7, the reign of other");
+  const none = { ...journal, role: "none", writer: "" } as const;
+  expect(role({ role: "none", journal: none, trouble: "JOURNAL FAILED: ENOSPC" })).toEqual([
+    "  role       none: it has no reign over the journal for now",
+    "  epoch      7",
+    "  committed  5678",
+    "  zones      0",
+    "  trouble    JOURNAL FAILED: ENOSPC",
+  ]);
+});
+
+test("what a server says moves no cursor of the terminal", () => {
+  const shown = statusText(URL, status([replica("a", { place: "\u001b[2J\u009b1mx\n" })], { name: "\r\u0007" }));
+  // oxlint-disable-next-line no-control-regex -- They are what is looked for.
+  expect(shown.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+  expect(shown).toContain("?[2J?1mx?");
+});
