@@ -1,9 +1,12 @@
 /** HTTP/1.1 on the client port and on metrics ports. */
 import { describe, expect, onTestFinished, test } from "vitest";
+import { putRequest } from "../../bench/client/requests.ts";
 import { freePort } from "../../bench/peers/peer-process.ts";
+import { EtcdClient } from "../support/etcd-client.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 import { SharedStore } from "../support/shared-store.ts";
 import { describeStores } from "../support/stores.ts";
+import { CHEAP_PASSWORDS, enableAuth, makeUsers } from "./users.ts";
 
 describeStores("http", (start) => {
   const shared = new SharedStore(start);
@@ -66,6 +69,25 @@ describeStores("http", (start) => {
   });
 });
 
+describeStores("http, with authentication enabled", (start, name) => {
+  test("§9.4: who has no password is told how the server is, and nothing of keys and users", async () => {
+    const store = await start(name === "etcd" ? CHEAP_PASSWORDS : []);
+    onTestFinished(() => store.remove());
+    const client = await EtcdClient.connect(store.url);
+    await client.put(putRequest("amy/key", "value of amy"));
+    await makeUsers(client);
+    await enableAuth(client);
+    await expect(client.put(putRequest("amy/key"))).rejects.toThrow("user name is empty");
+    await client.close();
+    for (const path of ["/health", "/livez", "/readyz?verbose", "/version", "/metrics", "/plinth/status"]) {
+      const response = await fetch(`${store.url}${path}`);
+      const isServed = name === "plinth" || path !== "/plinth/status";
+      expect([path, response.status]).toEqual([path, isServed ? 200 : 404]);
+      expect(await response.text()).not.toMatch(/\b(?:amy|amys|bob)\b/);
+    }
+  });
+});
+
 describe("http (Plinth)", () => {
   test("§9.4: --listen-metrics-urls serves metrics and health, and no gRPC", async () => {
     const ports = [await freePort(), await freePort()];
@@ -80,6 +102,7 @@ describe("http (Plinth)", () => {
       ]);
       expect((await fetch(`${url}/health`)).status).toBe(200);
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
+      expect((await fetch(`${url}/plinth/status`)).status).toBe(200);
     }
     await plinth.stop();
     await expect(fetch(`${urls[0]}/metrics`)).rejects.toThrow("fetch failed");
