@@ -6,11 +6,12 @@
  * - `up`: it takes frames and is fed from memory
  * - `rebuilding`: it takes frames and lies so far back that it is fed from what another replica has on its disk
  * - `learner`: it takes frames and does not count yet
+ * - `repairing`: it takes none until frames that are damaged on its disk are put back from others
  * - `stalled`: it waits for its disk with what it was sent
  * - `down`: it does not answer
  * - `closed`: nobody here speaks to it: there is no reign, and nobody waits for one
  */
-export type ReplicaState = "up" | "rebuilding" | "learner" | "stalled" | "down" | "closed";
+export type ReplicaState = "up" | "rebuilding" | "learner" | "repairing" | "stalled" | "down" | "closed";
 
 export interface ReplicaStatus {
   readonly zone: string;
@@ -32,6 +33,10 @@ export interface ReplicaStatus {
   readonly queueBytes: number;
   /** How often since the start it has begun to be fed from what another replica has on its disk. */
   readonly rebuilds: number;
+  /** What of its disk is damaged and put back from others, also while it takes frames; null for nothing. */
+  readonly damage: string | null;
+  /** How often since the start frames that are not intact were found on its disk. */
+  readonly damages: number;
 }
 
 export interface JournalStatus {

@@ -1,6 +1,6 @@
 /**
  * What is kept of a journal's replicas for operators while reigns come and go: their last errors, how often they were
- * rebuilt, and who is told how long they take. There is one for each journal that a process has, and each reign, or
+ * rebuilt or found to be damaged, and who is told how long they take. There is one for each journal that a process has, and each reign, or
  * whoever waits for one, says through it how things stand.
  */
 import type { JournalError } from "./journal.ts";
@@ -41,6 +41,7 @@ export class ReplicaTally {
   lastError: string | null = null;
   lastErrorAtMs: number | null = null;
   rebuilds = 0;
+  damages = 0;
 
   constructor(zone: string, place = "", wallMs = (): number => 0, observer = NOBODY) {
     this.zone = zone;
@@ -54,11 +55,17 @@ export class ReplicaTally {
     this.lastErrorAtMs = this.#wallMs();
   }
 
+  /** Frames on its disk are not intact. */
+  noteDamage(reason: JournalError): void {
+    this.note(reason);
+    this.damages++;
+  }
+
   /** Of a replica that nobody speaks to. */
   closed(): ReplicaStatus {
-    const { zone, place, lastError, lastErrorAtMs, rebuilds } = this;
+    const { zone, place, lastError, lastErrorAtMs, rebuilds, damages } = this;
     const unknown = { index: null, position: null, lagRecords: null, lagMs: null, queueFrames: 0, queueBytes: 0 };
-    return { zone, place, state: "closed", ...unknown, lastError, lastErrorAtMs, rebuilds };
+    return { zone, place, state: "closed", ...unknown, lastError, lastErrorAtMs, rebuilds, damage: null, damages };
   }
 }
 

@@ -94,7 +94,12 @@ async function open(
     return trouble === null ? null : reasonOf(trouble);
   };
   const checks = new HealthChecks(new ReplicaHealth(reason), systemClock, logger);
-  const http = createHttpHandler({ checks, metrics: () => Promise.resolve(""), logger });
+  const http = createHttpHandler({
+    checks,
+    metrics: () => Promise.resolve(""),
+    status: () => ({ ...service.status, role: "replica", zone, trouble: reason() }),
+    logger,
+  });
   for (const address of config.listenMetricsAddresses) {
     const listener = await listenHttp(address, http, resources);
     opened.add(() => listener.close());

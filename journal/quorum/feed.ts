@@ -140,7 +140,7 @@ export class Feed {
     const position =
       next?.previousPosition ?? window.get(matched)?.lastPosition ?? (hasAll ? committed : this.#position);
     const sinceMs = hasAll ? null : (next?.sealedAtMs ?? this.#lacksSinceMs);
-    const { zone, place, lastError, lastErrorAtMs, rebuilds } = peer.tally;
+    const { zone, place, lastError, lastErrorAtMs, rebuilds, damages } = peer.tally;
     const { frames, bytes } = window.behind(matched);
     return {
       zone,
@@ -155,12 +155,14 @@ export class Feed {
       queueFrames: frames,
       queueBytes: bytes,
       rebuilds,
+      damage: peer.rot?.reason.message ?? null,
+      damages,
     };
   }
 
   #state(): ReplicaState {
-    const { isUp, trouble } = this.peer;
-    if (!isUp) return "down";
+    const { isUp, trouble, rot } = this.peer;
+    if (!isUp) return rot === null ? "down" : "repairing";
     if (trouble !== null) return "stalled";
     return this.#isRebuilding ? "rebuilding" : "up";
   }

@@ -64,10 +64,11 @@ export class LocalSite implements ReplicaSite {
    * @returns whether it is open; what keeps it from that is its trouble
    */
   async repair(askForFrames: AskForFrames): Promise<boolean> {
-    const isDamaged = this.trouble?.code === "ERR_JOURNAL_CORRUPT" || this.trouble?.errno === "EIO";
-    if (!isDamaged) return false;
+    const { trouble } = this;
+    if (trouble === null || (trouble.code !== "ERR_JOURNAL_CORRUPT" && trouble.errno !== "EIO")) return false;
     try {
       this.#replica = await LocalReplica.open({ ...this.#replicaOptions("", 0, true), askForFrames });
+      this.#options.tally?.noteDamage(trouble);
       this.trouble = null;
       return true;
     } catch (error) {

@@ -105,6 +105,8 @@ export class Peer implements LinkListener {
   }
 
   onRotten(rot: Rot | null): void {
+    // It is told again when what lacks has become less.
+    if (rot !== null && rot.to !== this.rot?.to) this.tally.noteDamage(rot.reason);
     this.rot = rot;
     this.onRot();
   }

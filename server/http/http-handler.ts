@@ -9,14 +9,14 @@ import type { Logger } from "../host/logger.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
 import { answerInTurn } from "./answer-in-turn.ts";
 import { CHECK_NAMES, type CheckType, type HealthChecks } from "./health-checks.ts";
-import type { ServerStatus } from "./server-status.ts";
 import { shareScrape } from "./shared-scrape.ts";
 
 export interface HttpHandlerOptions {
   readonly checks: HealthChecks;
   /** The metrics' text. Asked for once a second at most. */
   readonly metrics: () => Promise<string>;
-  readonly status: () => ServerStatus;
+  /** What `/plinth/status` answers, as JSON. */
+  readonly status: () => object;
   readonly logger: Logger;
   /** By which the age of the metrics' text is told; the machine's unless given. */
   readonly clock?: Clock;
@@ -26,7 +26,7 @@ export interface HttpHandlerOptions {
 interface Sources {
   readonly checks: HealthChecks;
   readonly metrics: () => Promise<Buffer>;
-  readonly status: () => ServerStatus;
+  readonly status: () => object;
   readonly logger: Logger;
 }
 

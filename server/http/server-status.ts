@@ -65,8 +65,9 @@ export function serverStatus({ engine, name, identity, journalStatus, wallMs }: 
 }
 
 /** Null when the replica is well, or nobody speaks to it. */
-function warningOf({ zone, state, lastError, lagRecords, lagMs }: ReplicaStatus): string | null {
+function warningOf({ zone, state, lastError, damage, lagRecords, lagMs }: ReplicaStatus): string | null {
   const lag = lagRecords === null ? "" : `, ${lagRecords} records behind`;
+  if (damage !== null) return `zone ${zone} is being repaired from other zones${lag}: ${damage}`;
   switch (state) {
     case "down":
       return `zone ${zone} does not answer${lag}: ${lastError ?? "it has not been reached yet"}`;
@@ -74,6 +75,8 @@ function warningOf({ zone, state, lastError, lagRecords, lagMs }: ReplicaStatus)
       return `zone ${zone} waits for its disk${lag}: ${lastError ?? "it has not said why"}`;
     case "rebuilding":
       return `zone ${zone} is being rebuilt from another zone${lag}`;
+    case "repairing":
+      return `zone ${zone} is being repaired${lag}`;
     case "learner":
       return `zone ${zone} is being made and does not count yet${lag}`;
     case "up":

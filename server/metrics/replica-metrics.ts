@@ -20,6 +20,7 @@ export interface ReplicaNumbers {
   readonly queueFrames: number;
   readonly queueBytes: number;
   readonly rebuilds: number;
+  readonly damages: number;
 }
 
 export function registerReplicaMetrics(
@@ -72,6 +73,14 @@ export function registerReplicaMetrics(
     ["zone"],
     (report) => {
       for (const { zone, rebuilds } of replicas()) report([zone], rebuilds);
+    },
+  );
+  set.labelledCounter(
+    "plinth_journal_replica_damages_total",
+    "How often frames that are not intact were found on the replica's disk, to be put back from others.",
+    ["zone"],
+    (report) => {
+      for (const { zone, damages } of replicas()) report([zone], damages);
     },
   );
 }

@@ -30,9 +30,9 @@ export function statusText(url: string, status: ServerStatus): string {
 // eslint-disable-next-line no-control-regex -- They are what is looked for.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 
-const HEAD = ["ZONE", "STATE", "POSITION", "LAG", "QUEUE", "REBUILDS", "PLACE"];
+const HEAD = ["ZONE", "STATE", "POSITION", "LAG", "QUEUE", "REBUILDS", "DAMAGES", "PLACE"];
 /** Columns whose cells end at the right. */
-const NUMBERS: ReadonlySet<number> = new Set([2, 5]);
+const NUMBERS: ReadonlySet<number> = new Set([2, 5, 6]);
 const UNKNOWN = "?";
 
 function roleText({ role, start }: ServerStatus): string {
@@ -67,6 +67,7 @@ function rowOf({
   queueFrames,
   queueBytes,
   rebuilds,
+  damages,
   place,
 }: ReplicaStatus): string[] {
   return [
@@ -76,6 +77,7 @@ function rowOf({
     lagText(lagRecords, lagMs),
     queueFrames === 0 ? "-" : `${queueFrames} in ${bytesText(queueBytes)}`,
     String(rebuilds),
+    String(damages),
     place,
   ];
 }
@@ -86,11 +88,12 @@ function lagText(records: number | null, ms: number | null): string {
   return ms === null ? count : `${count}, ${durationText(ms)}`;
 }
 
-function errorText({ zone, state, lastError, lastErrorAtMs }: ReplicaStatus, nowMs: number): string[] {
+function errorText({ zone, state, damage, lastError, lastErrorAtMs }: ReplicaStatus, nowMs: number): string[] {
   if (lastError === null || lastErrorAtMs === null) return [];
   const age = `zone ${zone}: its last error, ${durationText(Math.max(0, nowMs - lastErrorAtMs))} ago`;
-  // The warning of one that is down has the text.
-  return [state === "down" || state === "stalled" ? age : `${age}: ${lastError}`];
+  // The warning of one that is not well has the text.
+  const isWarned = state === "down" || state === "stalled" || damage !== null;
+  return [isWarned ? age : `${age}: ${lastError}`];
 }
 
 function bytesText(bytes: number): string {

@@ -4,12 +4,15 @@ import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { ReplicaStatus } from "../../journal/journal-status.ts";
 import { JournalTally } from "../../journal/journal-tally.ts";
 import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
+import { isSegmentName } from "../../journal/replica/segment.ts";
 import { openZonesJournal } from "../../journal/zones-journal.ts";
 import { systemTime } from "../../server/clock.ts";
 import { RecordingListener } from "../sim/recording-listener.ts";
 import type { DiskOperation, Fault } from "../sim/simulated-disk.ts";
 import { ZoneDisks } from "../sim/zone-disks.ts";
 
+/** A reopening looks through all of the last one. */
+const segmentBytes = 256 * 1024;
 const clusterId = "ab".repeat(16);
 const NAMES = ["a", "b", "c"];
 const zones = NAMES.map((zone) => ({ zone, directory: `/${zone}` }));
@@ -44,7 +47,7 @@ beforeEach(() => {
 
 function open(): Promise<QuorumJournal> {
   listener = new RecordingListener();
-  return openZonesJournal({ ...systemTime, zones, clusterId, listener, disk, tally });
+  return openZonesJournal({ ...systemTime, zones, clusterId, segmentBytes, listener, disk, tally });
 }
 
 async function append(journal: QuorumJournal, ...records: Buffer[]): Promise<void> {
@@ -79,6 +82,8 @@ describe("the status of a journal in three zones", () => {
           queueFrames: 0,
           queueBytes: 0,
           rebuilds: 0,
+          damage: null,
+          damages: 0,
         })),
       });
     expect(journal.status()).toEqual(tally.status());
@@ -157,6 +162,24 @@ describe("the status of a journal in three zones", () => {
     await journal.close();
   });
 
+  test("counts damage that was found on a zone's disk, and tells of it while it is repaired and afterwards", async () => {
+    const before = await open();
+    await append(before, Buffer.from("first record"), Buffer.from("second"));
+    await before.close();
+    const [name] = (await disk.list("/b")).filter(isSegmentName);
+    const bytes = disk.at("b").content(`/b/${name}`);
+    bytes[bytes.indexOf("first record")] ^= 1;
+    const journal = await open();
+    // Who could give the frame cannot read it.
+    for (const zone of ["a", "c"]) disk.at(zone).inject = ({ kind }) => (kind === "read" ? { code: "EIO" } : null);
+    await expect.poll(() => of("b")).toMatchObject({ state: "repairing", damage: expect.stringContaining("corrupt") });
+    for (const zone of ["a", "c"]) disk.at(zone).inject = () => null;
+    await expect.poll(() => of("b")).toMatchObject({ state: "up", lagRecords: 0, damage: null, damages: 1 });
+    expect(of("b")?.lastError).toMatch(/corrupt at offset/);
+    expect(["a", "c"].map((zone) => of(zone)?.damages)).toEqual([0, 0]);
+    await journal.close();
+  });
+
   test("each frame is timed once in each zone, and a zone that is away has none", async () => {
     const journal = await open();
     await append(journal, Buffer.from("1"), Buffer.from("2"));
@@ -172,7 +195,7 @@ describe("the status of a journal in three zones", () => {
 
 test("the status of a journal in one directory tells why it could not be opened, also when it could later", async () => {
   disk.at("a").inject = () => ({ code: "EMFILE" });
-  const options = { ...systemTime, directory: "/a", clusterId, disk, tally };
+  const options = { ...systemTime, directory: "/a", clusterId, segmentBytes, disk, tally };
   await expect(openDirectoryJournal({ ...options, listener })).rejects.toThrow("EMFILE");
   expect(of("a")).toMatchObject({ state: "closed", lastError: expect.stringContaining("EMFILE") });
   disk.at("a").inject = () => null;

@@ -67,7 +67,7 @@ describe("the status of a server with one zone", () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^ {2}role +writer$/m);
     expect(out).toMatch(/^ {2}epoch +1, the reign of amsterdam$/m);
-    expect(out).toMatch(/^ {2}a +up +3 +- +- +0 +\S+\/journal\/zone-a$/m);
+    expect(out).toMatch(/^ {2}a +up +3 +- +- +0 +0 +\S+\/journal\/zone-a$/m);
     const status = await statusOf(plinth);
     const client = await EtcdClient.connect(plinth.url);
     const { header } = await client.status();

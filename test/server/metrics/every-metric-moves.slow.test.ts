@@ -195,7 +195,16 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const metrics = new Metrics(sources);
   const made = [await metrics.text()];
   Object.assign(host, { connectionsRefused: 1, diskFreeBytes: 1, diskTotalBytes: 2 });
-  const known = { position: 5, index: 5, lagRecords: 1, lagMs: 2, queueFrames: 3, queueBytes: 4, rebuilds: 1 };
+  const known = {
+    position: 5,
+    index: 5,
+    lagRecords: 1,
+    lagMs: 2,
+    queueFrames: 3,
+    queueBytes: 4,
+    rebuilds: 1,
+    damages: 1,
+  };
   status = { ...status, replicas: status.replicas.map((each) => ({ ...each, state: "rebuilding", ...known })) };
   replica.onAppended(1);
   replica.onRoundTrip(1);

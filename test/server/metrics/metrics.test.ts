@@ -161,7 +161,7 @@ describe("exported metrics", () => {
   });
 
   test("how far a replica lies behind is not shown while nobody knows it", async () => {
-    const replica = { zone: "c", isUp: false, queueFrames: 2, queueBytes: 300, rebuilds: 1 };
+    const replica = { zone: "c", isUp: false, queueFrames: 2, queueBytes: 300, rebuilds: 1, damages: 3 };
     server.replicas = [{ ...replica, lagRecords: null, lagMs: null }];
     const shown = async (): Promise<Record<string, number>> =>
       Object.fromEntries(
@@ -174,6 +174,7 @@ describe("exported metrics", () => {
       'plinth_journal_replica_queue_frames{zone="c"}': 2,
       'plinth_journal_replica_queue_bytes{zone="c"}': 300,
       'plinth_journal_replica_rebuilds_total{zone="c"}': 1,
+      'plinth_journal_replica_damages_total{zone="c"}': 3,
     };
     expect(await shown()).toEqual(known);
     server.replicas = [{ ...replica, lagRecords: 7, lagMs: 1_500 }];

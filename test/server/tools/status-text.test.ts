@@ -21,6 +21,8 @@ function replica(zone: string, more: Partial<ReplicaStatus> = {}): ReplicaStatus
     queueFrames: 0,
     queueBytes: 0,
     rebuilds: 0,
+    damage: null,
+    damages: 0,
     ...more,
   };
 }
@@ -57,10 +59,10 @@ test("a server that is well", () => {
     "  committed  5678",
     "  zones      3 of 3 answer, and 1 of them may fail",
     "",
-    "  ZONE  STATE  POSITION  LAG  QUEUE       REBUILDS  PLACE",
-    "  a     up         5678  -    -                  0  /disk-a/plinth",
-    "  b     up         5678  -    -                  0  /disk-b/plinth",
-    "  c     up         5678  -    1 in 5 KiB         0  /disk-c/plinth",
+    "  ZONE  STATE  POSITION  LAG  QUEUE       REBUILDS  DAMAGES  PLACE",
+    "  a     up         5678  -    -                  0        0  /disk-a/plinth",
+    "  b     up         5678  -    -                  0        0  /disk-b/plinth",
+    "  c     up         5678  -    1 in 5 KiB         0        0  /disk-c/plinth",
     "",
   ]);
 });
@@ -78,10 +80,10 @@ test("a zone that is down, one that is behind, and one of which nothing is known
   expect(shown.slice(7)).toEqual([
     "  zones      1 of 3 answer, too few to write",
     "",
-    "  ZONE  STATE  POSITION  LAG                 QUEUE         REBUILDS  PLACE",
-    "  a     up         5678  -                   -                    2  /disk-a/plinth",
-    "  b     down       5000  678 records, 3.2 s  9 in 2.9 MiB         0  /disk-b/plinth",
-    "  c     down          ?  ?                   -                    0  tcp://c:1",
+    "  ZONE  STATE  POSITION  LAG                 QUEUE         REBUILDS  DAMAGES  PLACE",
+    "  a     up         5678  -                   -                    2        0  /disk-a/plinth",
+    "  b     down       5000  678 records, 3.2 s  9 in 2.9 MiB         0        0  /disk-b/plinth",
+    "  c     down          ?  ?                   -                    0        0  tcp://c:1",
     "",
     "  warning: zone b does not answer, 678 records behind: b: ENOSPC",
     "  zone a: its last error, 2 h ago: a: EIO",
