@@ -47,13 +47,15 @@ export function serverStatus({ engine, name, identity, journalStatus, wallMs }: 
   const { clusterId, memberId } = identity();
   const journal = journalStatus();
   const text = engine.start.describe();
+  const isStandby = engine.start.isStandby || journal.role === "standby";
+  const roleOfNow = text === null ? journal.role : "starting";
   return {
     plinth: PLINTH_VERSION,
     etcd: ETCD_VERSION,
     clusterId: clusterId.toString(16),
     memberId: memberId.toString(16),
     name,
-    role: text !== null && journal.role !== "standby" ? "starting" : journal.role,
+    role: isStandby ? "standby" : roleOfNow,
     start: text === null ? null : { share: engine.start.share, text },
     trouble: new EngineHealth(engine).trouble(),
     revision: engine.keyspace.revision,

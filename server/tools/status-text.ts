@@ -37,7 +37,8 @@ const UNKNOWN = "?";
 
 function roleText({ role, start }: ServerStatus): string {
   if (role === "none") return "none: it has no reign over the journal for now";
-  return start === null ? role : `${role}: ${start.text}`;
+  if (start === null) return role;
+  return start.text.startsWith(`${role}:`) ? start.text : `${role}: ${start.text}`;
 }
 
 function epochText({ journal: { epoch, writer } }: ServerStatus): string {

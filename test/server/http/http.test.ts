@@ -7,6 +7,7 @@ import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
+import type { Engine } from "../../../server/engine/engine.ts";
 import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { createHttpHandler, type HttpHandler } from "../../../server/http/http-handler.ts";
 import { type HttpListener, listenHttp } from "../../../server/http/http-listener.ts";
@@ -36,6 +37,7 @@ let url: string;
 let log: LogLines;
 let metricsText: () => Promise<string>;
 let status: () => ServerStatus;
+let engine: Engine;
 
 beforeEach(async () => {
   health = new FakeHealth();
@@ -44,7 +46,7 @@ beforeEach(async () => {
   const logger = createLogger({ level: "info", format: "json" }, log);
   checks = new HealthChecks(health, clock, logger);
   metricsText = () => Promise.resolve("# metrics\n");
-  const engine = newEngine();
+  engine = newEngine();
   status = () =>
     serverStatus({
       engine,
@@ -90,6 +92,11 @@ test("/plinth/status tells who this is and how the zones are, also before there 
     journal: { role: "none", epoch: 0, committed: 0, replicas: [{ zone: "a", state: "closed" }] },
     warnings: [],
     nowMs: 7,
+  });
+  engine.start.standBy();
+  expect(JSON.parse((await ask("/plinth/status")).body)).toMatchObject({
+    role: "standby",
+    start: { text: "standby: another server has the journal" },
   });
   expect((await ask("/plinth/status", "POST")).headers["allow"]).toBe("GET");
 });

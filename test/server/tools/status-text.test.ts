@@ -104,7 +104,11 @@ test("a server that starts, one that waits for a writer, and one that cannot wri
     "  zones      1",
   ]);
   const journal = { role: "standby", epoch: 7, writer: "other", committed: 5_678, replicas: [] } as const;
-  expect(role({ role: "standby", journal })[1]).toBe("  epoch      7, the reign of other");
+  const waiting = { share: 0, text: "standby: another server has the journal" };
+  expect(role({ role: "standby", start: waiting, journal }).slice(0, 2)).toEqual([
+    "  role       standby: another server has the journal",
+    "  epoch      7, the reign of other",
+  ]);
   const none = { ...journal, role: "none", writer: "" } as const;
   expect(role({ role: "none", journal: none, trouble: "JOURNAL FAILED: ENOSPC" })).toEqual([
     "  role       none: it has no reign over the journal for now",
