@@ -217,7 +217,8 @@ export class Feed {
   #ask(frame: Buffer | null, onAnswer: (answer: ReplicaAnswer | null) => void): void {
     const { epoch, clock } = this.#host;
     const committed = this.#host.toldCommitted();
-    const leaseMs = this.#host.leaseMs();
+    // One in this process has nobody else to let show anything, and would remember that it had.
+    const leaseMs = this.peer.isWithin ? 0 : this.#host.leaseMs();
     const round = this.#host.round();
     const sentAtMs = clock.nowMs();
     this.#lastSentMs = sentAtMs;

@@ -6,6 +6,7 @@ import { seededRandom } from "../sim/simulated-disk.ts";
 import { ZoneDisks } from "../sim/zone-disks.ts";
 import { readTexts } from "./journal-contract.ts";
 import type { TcpStore } from "./tcp-zones.ts";
+import { openLog } from "./replica/directory-logs.ts";
 import { NAMES, TcpZones, untilPassed } from "./tcp-zones.ts";
 
 let opened: TcpZones[] = [];
@@ -165,7 +166,13 @@ describe("a journal on a directory and replicas over TCP", () => {
     await expectWhole(zones, store);
     expect(zones.at("b").status.members[0].zone).toBe("a");
     await store.close();
-    await expectWhole(zones, await zones.open({ clusterId: store.clusterId, mustExist: true }));
+    const again = await zones.open({ clusterId: store.clusterId, mustExist: true });
+    await expectWhole(zones, again);
+    await again.close();
+    // It was asked for no lease, which the next start would have to wait for.
+    const log = await openLog(zones.disk, { directory: "/a" });
+    expect(log.facts).toMatchObject({ leaseMsMax: 0, promised: 2 });
+    await log.close();
   });
 
   test("is not formed by two whose directories are not the same one", async () => {
