@@ -83,6 +83,8 @@ export interface JournalStore {
   readonly clusterId: string;
   /** Position of the last record that is known here to be committed, whoever wrote it; 0 when none is known yet. */
   readonly committed: number;
+  /** Who writes while this one waits, as it calls itself; empty when that is not known. */
+  readonly writer: string;
 
   /**
    * What others commit, from `position` on, until the signal aborts: for who waits as a standby. It takes no reign and

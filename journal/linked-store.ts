@@ -68,6 +68,8 @@ export class LinkedStore implements JournalStore {
   #repairs: Repairs | null = null;
   readonly #tally: JournalTally;
   readonly #follower: Follower;
+  /** The last that has waited. */
+  #standby: Standby | null = null;
   #wake: () => void = () => undefined;
 
   private constructor(options: LinkedStoreOptions) {
@@ -98,6 +100,10 @@ export class LinkedStore implements JournalStore {
     return this.#follower.committed;
   }
 
+  get writer(): string {
+    return this.#standby?.writer ?? "";
+  }
+
   follow(position: number, signal: AbortSignal): AsyncIterable<RecordRun> {
     return this.#follower.follow(position, signal);
   }
@@ -106,6 +112,7 @@ export class LinkedStore implements JournalStore {
     if (signal.aborted) return false;
     const { clock, beatMs, electionMs } = this.#options;
     const standby = new Standby({ peers: this.#asked(), clock, random: Math.random, beatMs, electionMs });
+    this.#standby = standby;
     const end = (): void => standby.close();
     signal.addEventListener("abort", end);
     try {

@@ -40,6 +40,8 @@ export class LocalStore implements JournalStore {
     return new LocalStore(options, await options.open(false));
   }
 
+  readonly writer = "";
+
   /** What there is shows when a reign begins. */
   get committed(): number {
     return 0;

@@ -181,7 +181,8 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
   switch (message.kind) {
     case "status": {
       const flags = (message.isVoter ? FIRST_FLAG : 0) | (message.isVacant ? VACANT : 0);
-      return new Head(STATUS_ANSWER, flags, message.seq, 64)
+      const name = cutText(message.name, NAME_BYTES_MAX);
+      return new Head(STATUS_ANSWER, flags, message.seq, 64 + textBytes(name))
         .u64(message.replicaId)
         .u64(message.promised)
         .milliseconds(message.silentForMs)
@@ -190,6 +191,7 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
         .u64(message.last.index)
         .u64(message.last.epoch)
         .u64(message.committed)
+        .text(name)
         .seal(NO_FRAMES);
     }
     case "promised":
@@ -458,6 +460,7 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
         first: fields.u64(),
         last: { index: fields.u64(), epoch: fields.u64() },
         committed: fields.u64(),
+        name: fields.text(),
       };
     case PROMISED:
       return {

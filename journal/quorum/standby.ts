@@ -38,6 +38,15 @@ export class Standby {
     this.#options = options;
   }
 
+  /** Of the newest writer that a replica has promised, as it calls itself; empty when none knows. */
+  get writer(): string {
+    let newest: StatusAnswer | null = null;
+    for (const { status } of this.#answers.values()) {
+      if (status.name !== "" && (newest === null || status.promised > newest.promised)) newest = status;
+    }
+    return newest?.name ?? "";
+  }
+
   /** Resolves to true when no writer is there, to false when it was closed before. */
   untilVacant(): Promise<boolean> {
     return new Promise((resolve) => {

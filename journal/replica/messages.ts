@@ -134,6 +134,8 @@ export interface StatusAnswer {
   readonly first: number;
   readonly last: FramePlace;
   readonly committed: number;
+  /** Of the process that it has promised the last epoch, for people; empty when it is not known, as after a restart. */
+  readonly name: string;
 }
 
 export interface PromisedAnswer {

@@ -153,6 +153,7 @@ export class Replica {
       first,
       last,
       committed,
+      name: this.#name,
     };
   }
 

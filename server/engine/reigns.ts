@@ -102,7 +102,7 @@ export class Reigns {
     let isTold = false;
     const timer = clock.after(STANDBY_TOLD_MS, () => {
       isTold = true;
-      engine.start.standBy();
+      engine.start.standBy(() => store.writer);
       logger.info("standby: another server has the journal, or may have; this one follows and waits");
     });
     let failure: unknown = null;

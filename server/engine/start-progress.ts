@@ -11,8 +11,8 @@ export class StartProgress {
   #records: number | null = null;
   /** What is done before it can be opened. */
   #preparation = "opening the journal";
-  /** It is not opened before another server has ended. */
-  #isStandby = false;
+  /** It is not opened before another server has ended, whose name this tells; null: nobody is waited for. */
+  #writer: (() => string) | null = null;
   /** Why it cannot be opened for now, or null. */
   #obstacle: string | null = null;
   #replayed = 0;
@@ -31,19 +31,19 @@ export class StartProgress {
 
   /** The server waits, and there is nothing that it should do before. */
   get isStandby(): boolean {
-    return this.#isStandby && !this.#isOver;
+    return this.#writer !== null && !this.#isOver;
   }
 
-  /** Another server has the journal. */
-  standBy(): void {
+  /** Another server has the journal: it is called so, or has an empty name when that is not known. */
+  standBy(writer: () => string): void {
     this.#obstacle = null;
-    this.#isStandby = true;
+    this.#writer = writer;
   }
 
   /** The journal cannot be opened before this has passed. */
   waitFor(obstacle: string): void {
     this.#obstacle = obstacle;
-    this.#isStandby = false;
+    this.#writer = null;
   }
 
   /** This is done to the journal before it is opened. */
@@ -54,7 +54,7 @@ export class StartProgress {
   /** The journal is open and holds so many records. */
   begin(records: number): void {
     this.#obstacle = null;
-    this.#isStandby = false;
+    this.#writer = null;
     this.#records = records;
     this.#replayed = 0;
     this.#replayingSinceMs = this.#clock.nowMs();
@@ -101,7 +101,7 @@ export class StartProgress {
   /** `replaying 43 %, about 12 s left`, or null when it is over. */
   describe(): string | null {
     if (this.#isOver) return null;
-    if (this.#isStandby) return "standby: another server has the journal";
+    if (this.#writer !== null) return `standby: ${this.#writer() || "another server"} has the journal`;
     if (this.#obstacle !== null) return `the journal cannot be opened for now: ${this.#obstacle}`;
     if (this.#records === null) return this.#preparation;
     const { secondsLeft } = this;

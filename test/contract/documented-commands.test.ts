@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { parseConfig } from "../../server/config/config.ts";
+import { parseReplicaConfig } from "../../server/config/replica-config.ts";
 import { etcdctl } from "../support/etcdctl.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 import { describeStores } from "../support/stores.ts";
@@ -28,6 +29,7 @@ const chains = commandLines.map((line) => line.replace(/ +#.*$/, "").split(" && 
 
 const isEtcdctl = (chain: readonly string[]): boolean => chain[0].startsWith("etcdctl ");
 const START = /^(?:plinth|npx \.|npm start --|node server\/main\.ts)(?: serve)?(?= -|$)/;
+const REPLICA = /^plinth replica /;
 const LOOK = /^plinth journal /;
 
 /** `etcdctl user add` asks for a password, twice. */
@@ -60,6 +62,10 @@ test.each(chains.flat().filter((command) => START.test(command)))(
     expect(parseConfig(args, {})).not.toMatchObject({ kind: "error" });
   },
 );
+
+test.each(chains.flat().filter((command) => REPLICA.test(command)))("%s: so can those of a replica", (command) => {
+  expect(parseReplicaConfig(command.split(" ").slice(2))).not.toMatchObject({ kind: "error" });
+});
 
 test("a journal is looked into as it is told", async () => {
   const looks = chains.flat().filter((command) => LOOK.test(command));

@@ -67,7 +67,7 @@ export async function startCluster(kube: Kube, startStore: StartStore): Promise<
   const start = (...flags: readonly string[]): Promise<KubeApiserver> =>
     startKubeApiserver({
       version: kube.version,
-      etcdServers: store.url,
+      etcdServers: store.clientUrls,
       flags: [
         `--event-ttl=${eventTtlSeconds}s`,
         `--etcd-compaction-interval=${compactionIntervalSeconds}s`,

@@ -23,7 +23,13 @@ import {
 import { listsAsAsked } from "./steps/streamed-lists.ts";
 import { pagedLists } from "./steps/paged-lists.ts";
 import { watchedObjects } from "./steps/watched-objects.ts";
-import { startEtcdStore, startPlinthStore, startZonedPlinthStore } from "../support/stores.ts";
+import {
+  startEtcdStore,
+  startPlinthStore,
+  startReplicatedPlinthStore,
+  startStandbyPlinthStore,
+  startZonedPlinthStore,
+} from "../support/stores.ts";
 
 const stepMilliseconds = 90_000;
 /** For a store and two apiservers that start at the same time on a busy machine. */
@@ -40,6 +46,8 @@ describe.skipIf(skipReason !== null).each([
   ["1.37 on etcd", newest, startEtcdStore],
   ["1.37 without RangeStream on Plinth", newestPaging, startPlinthStore],
   ["1.36 on Plinth with three replicas, one of them away", previous, startZonedPlinthStore],
+  ["1.36 on Plinth with three replicas in other processes, one of them killed", previous, startReplicatedPlinthStore],
+  ["1.36 on Plinth with a standby that takes over", previous, startStandbyPlinthStore],
 ] as const)(`${title} %s`, { timeout: stepMilliseconds }, (_name, kube, startStore) => {
   let cluster: Cluster;
   let compactedTo = 0;

@@ -83,7 +83,7 @@ describe("a server on three replicas in other processes", () => {
   test("is followed by a standby, which serves all that was acknowledged when it is killed", async () => {
     const second = await replicas.standby("second");
     await second.start();
-    const reason = "standby: another server has the journal";
+    const reason = `standby: first at ${first.url} has the journal`;
     expect(await health(second, "health")).toBe(`503 {"health":"false","reason":"${reason}"}\n`);
     expect(await health(second, "readyz")).toContain("503 ");
     expect(await health(second, "livez")).toBe("200 ok\n");
@@ -100,7 +100,7 @@ describe("a server on three replicas in other processes", () => {
     // The one that was killed is the standby now, and serves when the other one stops in order.
     first.logLines.length = 0;
     const again = first.start();
-    await untilSaid(first, reason);
+    await untilSaid(first, "standby: another server has the journal");
     await second.stop();
     await again;
     expect(await keys(first)).toEqual(["1", "2", "3", "4"]);

@@ -17,6 +17,7 @@ export class SharedJournal {
 
 export class MemoryJournalStore implements JournalStore {
   readonly clusterId = "00".repeat(16);
+  readonly writer = "another at http://10.0.0.1:2379";
   readonly #shared: SharedJournal;
 
   constructor(shared: SharedJournal) {

@@ -24,8 +24,8 @@ export interface PlinthOptions {
   readonly flags?: readonly string[];
   /** Another command than `serve` and all that belongs to it: then the flags of a server are not given. */
   readonly command?: readonly string[];
-  /** What it logs when it has started; that it serves unless said. */
-  readonly startedLine?: string;
+  /** What it logs when it has started, one of them; that it serves unless said. */
+  readonly startedLines?: readonly string[];
   /** Another main file than the server's own. */
   readonly mainFile?: string;
   /** How many files and sockets it may have open; as many as its parent unless said. */
@@ -91,13 +91,14 @@ export class PlinthProcess {
     assert(this.#run === null, "one run at a time");
     const run = startRun(this.#command(), this.#ownFolder ?? "");
     this.#run = run;
+    const { startedLines = [SERVING_LINE] } = this.#options;
     const { promise: readyOrLate, resolve } = Promise.withResolvers<string>();
     const late = setTimeout(resolve, readyMillisecondsMax, tooLate).unref();
     for (const output of [run.child.stdout, run.child.stderr]) {
       assert(output !== null, "its output is a pipe");
       createInterface({ input: output }).on("line", (line) => {
         this.logLines.push(line);
-        if (line.includes(this.#options.startedLine ?? SERVING_LINE)) resolve("ready");
+        if (startedLines.some((text) => line.includes(text))) resolve("ready");
         else if (line.includes(progressLine)) late.refresh();
       });
     }
@@ -134,6 +135,20 @@ export class PlinthProcess {
     if (ending === tooLate) throw this.#failure("did not end by itself");
     this.#run = null;
     return ending;
+  }
+
+  /** Starts it again each time that it ends so by itself, as a service manager would, until it ends otherwise. */
+  async supervise(exitCode: number): Promise<void> {
+    for (let { ended } = this; ended !== null; ended = this.ended) {
+      if ((await ended) !== `exit code ${exitCode}`) return;
+      this.#run = null;
+      await this.start();
+    }
+  }
+
+  /** How the present run ends, or null when there is none. */
+  get ended(): Promise<string> | null {
+    return this.#run?.ended ?? null;
   }
 
   /** Ends the server if it runs, whatever its state, and removes the data unless that is the caller's. */

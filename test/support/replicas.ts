@@ -1,7 +1,7 @@
 /** The replicas of one journal, each in a process of its own as `plinth replica` runs it, and servers that write it. */
 import path from "node:path";
 import { rm } from "node:fs/promises";
-import { expect } from "vitest";
+import { vi } from "vitest";
 import { freePort, makePeerFolder } from "../../bench/peers/peer-process.ts";
 import { PlinthProcess, SERVING_LINE } from "./plinth-process.ts";
 
@@ -9,6 +9,8 @@ export const ZONES = ["a", "b", "c"] as const;
 
 /** What a server says that waits for another one. */
 const STANDBY_LINE = "standby: another server has the journal";
+
+const SAID_MILLISECONDS_MAX = 30_000;
 
 export class Replicas {
   readonly processes: readonly PlinthProcess[];
@@ -46,11 +48,11 @@ export class Replicas {
     return server;
   }
 
-  /** The same, which is to wait while another one serves. */
+  /** The same, which has started when it waits for another one that serves. */
   async standby(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
     const dataDir = path.join(this.#folder, name);
     const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ...flags];
-    const options = { flags: all, startedLine: STANDBY_LINE };
+    const options = { flags: all, startedLines: [STANDBY_LINE, SERVING_LINE] };
     const server = new PlinthProcess(await freePort(), dataDir, null, options);
     this.#servers.push(server);
     return server;
@@ -67,12 +69,12 @@ export async function makeReplica(zone: string, dataDir: string): Promise<Plinth
   const port = await freePort();
   const listen = `--listen=tcp://127.0.0.1:${port}`;
   const command = ["replica", `--zone=${zone}`, `--data-dir=${dataDir}`, listen];
-  return new PlinthProcess(port, dataDir, null, { command, startedLine: "the replica listens" });
+  return new PlinthProcess(port, dataDir, null, { command, startedLines: ["the replica listens"] });
 }
 
 /** Resolves when the server has said so, in whichever of its runs. */
 export async function untilSaid({ logLines }: PlinthProcess, text: string): Promise<void> {
-  await expect.poll(() => logLines.some((line) => line.includes(text))).toBe(true);
+  await vi.waitUntil(() => logLines.some((line) => line.includes(text)), { timeout: SAID_MILLISECONDS_MAX });
 }
 
 export function untilServing(server: PlinthProcess): Promise<void> {

@@ -5,10 +5,11 @@
 import { readFileSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { describe } from "vitest";
+import { describe, vi } from "vitest";
 import { goMissingReason } from "../../bench/peers/build.ts";
 import { startEtcd } from "../../bench/peers/etcd.ts";
 import { makePeerFolder } from "../../bench/peers/peer-process.ts";
+import { Replicas } from "./replicas.ts";
 import type { PlinthProcess } from "./plinth-process.ts";
 import { startPlinth } from "./plinth-process.ts";
 
@@ -17,6 +18,8 @@ export interface Store {
   readonly name: "plinth" | "etcd";
   /** Where it serves clients: `http://127.0.0.1:PORT`. */
   readonly url: string;
+  /** Where clients look for it, separated by commas: more than `url` where another server may serve the same. */
+  readonly clientUrls: string;
   /** The process id of the current run. */
   readonly pid: number;
   /** Ends it as a crash would. */
@@ -71,10 +74,86 @@ export async function startZonedPlinthStore(flags: readonly string[] = []): Prom
   };
 }
 
+/** Plinth with its journal on three replicas in other processes, of which another one is killed at each restart, and not away long. */
+export async function startReplicatedPlinthStore(flags: readonly string[] = []): Promise<Store> {
+  const replicas = await Replicas.start();
+  const plinth = await replicas.server("server", flags);
+  await plinth.start();
+  let restarts = 0;
+  return {
+    ...storeOf(plinth),
+    get pid() {
+      return plinth.pid;
+    },
+    restart: async () => {
+      const replica = replicas.processes[restarts++ % replicas.processes.length];
+      await replica.kill();
+      await plinth.start();
+      await replica.start();
+    },
+    remove: () => replicas.remove(),
+  };
+}
+
+/** Two servers on such replicas. When the one that serves ends, the other one takes over, and is its standby in turn. */
+export async function startStandbyPlinthStore(flags: readonly string[] = []): Promise<Store> {
+  const replicas = await Replicas.start();
+  const servers = [await replicas.standby("first", flags), await replicas.standby("second", flags)];
+  const start = async (server: PlinthProcess): Promise<void> => {
+    await server.start();
+    // On a machine that is too busy a server may be fenced without being ended.
+    void server.supervise(EXIT_FENCED);
+  };
+  for (const server of servers) await start(server);
+  const clientUrls = servers.map(({ url }) => url).join(",");
+  let serving = await whichServes(servers);
+  const end = async (how: "kill" | "stop"): Promise<void> => {
+    serving = await whichServes(servers);
+    await serving[how]();
+  };
+  return {
+    name: "plinth",
+    get url() {
+      return serving.url;
+    },
+    clientUrls,
+    get pid() {
+      return serving.pid;
+    },
+    logLines: () => servers.flatMap(({ logLines }) => logLines),
+    kill: () => end("kill"),
+    stop: () => end("stop"),
+    restart: async () => {
+      const ended = serving;
+      serving = await whichServes(servers.filter((server) => server !== ended));
+      await start(ended);
+    },
+    remove: () => replicas.remove(),
+  };
+}
+
+const EXIT_FENCED = 74;
+const TAKEN_OVER_MILLISECONDS_MAX = 30_000;
+
+/** The first one that says that it does. */
+async function whichServes(servers: readonly PlinthProcess[]): Promise<PlinthProcess> {
+  const look = async (): Promise<PlinthProcess | undefined> => {
+    for (const server of servers) {
+      const response = await fetch(`${server.url}/health`).catch(() => null);
+      if (response?.status === 200) return server;
+    }
+    return undefined;
+  };
+  const found = await vi.waitUntil(look, { timeout: TAKEN_OVER_MILLISECONDS_MAX });
+  if (found === undefined) throw new Error("none of the servers serves");
+  return found;
+}
+
 function storeOf(plinth: PlinthProcess): Store {
   return {
     name: "plinth",
     url: plinth.url,
+    clientUrls: plinth.url,
     get pid() {
       return plinth.pid;
     },
@@ -97,6 +176,7 @@ export async function startEtcdStore(flags: readonly string[] = []): Promise<Sto
   return {
     name: "etcd",
     url: etcd.url,
+    clientUrls: etcd.url,
     get pid() {
       return etcd.pid;
     },

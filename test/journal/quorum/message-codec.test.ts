@@ -74,6 +74,7 @@ const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
     first: count,
     last: place,
     committed: count,
+    name: text,
   }),
   named("promised", {
     seq: count,

@@ -23,7 +23,7 @@ class AskedReplica {
 
   status(promised: number): void {
     const { seq } = this.#last<StatusRequest>("status");
-    const state = { promised, isVoter: true, silentForMs: 0, leaseLeftMs: 0, isVacant: false };
+    const state = { promised, isVoter: true, silentForMs: 0, leaseLeftMs: 0, isVacant: false, name: "" };
     this.#listener?.onAnswer({ kind: "status", seq, ...EMPTY, ...state });
   }
 

@@ -46,6 +46,7 @@ function optionsOf(
     Promise.resolve({
       clusterId: "",
       committed: 0,
+      writer: "",
       async *follow() {},
       untilVacant: () => Promise.resolve(true),
       takeOver,

@@ -82,7 +82,7 @@ describe("a second server on one journal", () => {
   });
 
   test("waits as a standby and follows, without a reign of its own", async () => {
-    expect(second.engine.start.describe()).toBe("standby: another server has the journal");
+    expect(second.engine.start.describe()).toBe("standby: another at http://10.0.0.1:2379 has the journal");
     await execute(first.engine, PUT, putRequest("after"));
     await until(() => countOf(second.engine, "after") === 1);
     expect(second.engine.keyspace.revision).toBe(first.engine.keyspace.revision);
