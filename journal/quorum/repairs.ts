@@ -49,7 +49,9 @@ export class Repairs {
     );
   }
 
-  async #give(peer: Peer, { from, to }: Rot): Promise<boolean> {
+  async #give(peer: Peer, { from }: Rot): Promise<boolean> {
+    // A disk that has rotted in one place has in others: what follows is asked for with it.
+    const to = Number.MAX_SAFE_INTEGER;
     for (const other of this.#peers) {
       if (other === peer || !other.isUp) continue;
       const answer = await this.#ask(other, (seq) => ({ kind: "fetch", seq, epoch: 0, from, to }));

@@ -2,7 +2,8 @@
  * Tells damage from a torn end. A frame is written only when the one before it is durable, so an intact header behind
  * bytes that are no frame says that those bytes were acknowledged.
  */
-import { FrameHeader, FRAME_HEADER_BYTES, readFrameHeader } from "../frame.ts";
+import { crc32 } from "node:zlib";
+import { bodyCrcOf, FrameHeader, FRAME_HEADER_BYTES, readFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import { corrupt } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES } from "../limits.ts";
@@ -43,13 +44,18 @@ export function refusal(
   return corrupt(path, offset, text);
 }
 
-/** The first intact header of a later frame in the file from `start` on, where the log's intact frames end; null when none is there. */
+/**
+ * The first intact header of a later frame in the file from `start` on; null when none is there.
+ *
+ * @param isEnd the log's intact frames end at `start`: the frame that must follow is the damaged one
+ */
 export async function findLater(
   file: DiskFile,
   start: number,
   end: number,
   salt: number,
   logEnd: LogEnd,
+  isEnd: boolean,
 ): Promise<LaterHeader | null> {
   const bytes = Buffer.allocUnsafeSlow(Math.max(1, Math.min(RECOVERY_READ_BYTES, end - start)));
   const zeros = Buffer.alloc(bytes.length);
@@ -57,7 +63,8 @@ export async function findLater(
   for (let offset = start; offset < end; offset += RECOVERY_READ_BYTES) {
     const count = await readFully(file, bytes, Math.min(bytes.length, end - offset), offset);
     if (bytes.compare(zeros, 0, count, 0, count) === 0) continue;
-    const later = await searchPart(file, offset, Math.min(end, offset + RECOVERY_READ_BYTES), end, salt, logEnd, start);
+    const partEnd = Math.min(end, offset + RECOVERY_READ_BYTES);
+    const later = await searchPart(file, offset, partEnd, end, salt, logEnd, isEnd ? start : null);
     if (later !== null) return later;
   }
   return null;
@@ -71,7 +78,7 @@ async function searchPart(
   end: number,
   salt: number,
   logEnd: LogEnd,
-  logEndOffset: number,
+  logEndOffset: number | null,
 ): Promise<LaterHeader | null> {
   const bytes = Buffer.allocUnsafeSlow(SEARCH_BYTES + FRAME_HEADER_BYTES - 1);
   for (let offset = partStart; offset < partEnd; offset += SEARCH_BYTES) {
@@ -80,6 +87,43 @@ async function searchPart(
     if (later !== null) return { offset: offset + later.offset, header: later.header };
   }
   return null;
+}
+
+/** The intact header that lies right there, of the frame that must follow; null when none does. */
+export async function headerAt(
+  file: DiskFile,
+  offset: number,
+  end: number,
+  salt: number,
+  logEnd: LogEnd,
+): Promise<LaterHeader | null> {
+  if (end - offset < FRAME_HEADER_BYTES) return null;
+  const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  const count = await readFully(file, bytes, bytes.length, offset);
+  const header = new FrameHeader();
+  return readFrameHeader(bytes, 0, count, salt, header) && continues(header, logEnd) ? { offset, header } : null;
+}
+
+/** Whether all of the frame is intact whose header is. */
+export async function isWholeFrame(
+  file: DiskFile,
+  { offset, header }: LaterHeader,
+  end: number,
+  salt: number,
+): Promise<boolean> {
+  const frameEnd = offset + header.length;
+  if (frameEnd > end) return false;
+  const bytes = Buffer.allocUnsafeSlow(Math.max(FRAME_HEADER_BYTES, Math.min(SEARCH_BYTES, header.length)));
+  await readFully(file, bytes, FRAME_HEADER_BYTES, offset);
+  const expected = bodyCrcOf(bytes, 0);
+  let crc = salt;
+  for (let at = offset + FRAME_HEADER_BYTES; at < frameEnd; at += bytes.length) {
+    const count = Math.min(bytes.length, frameEnd - at);
+    if ((await readFully(file, bytes, count, at)) < count) return false;
+    crc = crc32(bytes.subarray(0, count), crc);
+  }
+  // Of no bytes it is the seed.
+  return crc === expected;
 }
 
 function searchLater(bytes: Buffer, end: number, salt: number, logEnd: LogEnd, isAtEnd: boolean): LaterHeader | null {

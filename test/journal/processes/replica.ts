@@ -17,6 +17,7 @@ const service = await ReplicaService.open({
     onDisconnected: nothing,
     onRefused: nothing,
     onMade: nothing,
+    onRot: nothing,
     onTrouble: (trouble) => process.stderr.write(`${trouble?.message ?? "well again"}\n`),
   },
 });
