@@ -21,6 +21,7 @@ import { formatReplicaAddress } from "./quorum/replica-address.ts";
 import { Repairs } from "./quorum/repairs.ts";
 import type { Membership } from "./quorum/replica-site.ts";
 import { Standby } from "./quorum/standby.ts";
+import { standbyStatus } from "./quorum/standby-status.ts";
 import { takeOver } from "./quorum/take-over.ts";
 import type { TlsMaterial } from "./quorum/tcp-link.ts";
 import { TcpLink } from "./quorum/tcp-link.ts";
@@ -111,14 +112,23 @@ export class LinkedStore implements JournalStore {
   async untilVacant(signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     const { clock, beatMs, electionMs } = this.#options;
-    const standby = new Standby({ peers: this.#asked(), clock, random: Math.random, beatMs, electionMs });
+    const peers = this.#asked();
+    const standby = new Standby({ peers, clock, random: Math.random, beatMs, electionMs });
     this.#standby = standby;
     const end = (): void => standby.close();
+    const source = {
+      status: () => {
+        const { answers, writer } = standby;
+        return standbyStatus({ peers, answers, committed: this.#follower.committed, writer });
+      },
+    };
+    this.#tally.begin(source);
     signal.addEventListener("abort", end);
     try {
       return await standby.untilVacant();
     } finally {
       signal.removeEventListener("abort", end);
+      this.#tally.end(source);
     }
   }
 

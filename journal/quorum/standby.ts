@@ -26,7 +26,8 @@ const BACK_OFF_SHARE_VACANT = 0.03;
 
 export class Standby {
   readonly #options: StandbyOptions;
-  readonly #answers = new Map<number, { readonly status: StatusAnswer; readonly atMs: number }>();
+  /** The last of each replica, by its number. */
+  readonly answers = new Map<number, { readonly status: StatusAnswer; readonly atMs: number }>();
   #timer: Timer | null = null;
   #backOff: Timer | null = null;
   #resolve: ((isVacant: boolean) => void) | null = null;
@@ -41,7 +42,7 @@ export class Standby {
   /** Of the newest writer that a replica has promised, as it calls itself; empty when none knows. */
   get writer(): string {
     let newest: StatusAnswer | null = null;
-    for (const { status } of this.#answers.values()) {
+    for (const { status } of this.answers.values()) {
       if (status.name !== "" && (newest === null || status.promised > newest.promised)) newest = status;
     }
     return newest?.name ?? "";
@@ -75,7 +76,7 @@ export class Standby {
         (seq) => ({ kind: "status", seq }),
         (answer) => {
           if (this.#resolve === null || answer?.kind !== "status") return;
-          this.#answers.set(peer.number, { status: answer, atMs: clock.nowMs() });
+          this.answers.set(peer.number, { status: answer, atMs: clock.nowMs() });
           this.#judge();
         },
       );
@@ -91,7 +92,7 @@ export class Standby {
     let led = 0;
     let left = 0;
     let vacant = 0;
-    for (const { status, atMs } of this.#answers.values()) {
+    for (const { status, atMs } of this.answers.values()) {
       if (atMs < oldestMs || !status.isVoter) continue;
       if (status.leaseLeftMs > 0 || (!status.isVacant && status.silentForMs < electionMs)) led++;
       else left++;
