@@ -17,6 +17,15 @@ const HEAP_SHARE = 0.75;
 /** Underscores are as good as dashes to Node. */
 const HEAP_OPTION = /--max[-_](?:old[-_]space|heap)[-_]size/;
 
+/**
+ * Threads that wait for disks, of which Node has four: a journal's disk that hangs holds as many (a frame, the mark, a look at
+ * the mark's name, the next segment). Of five disks two may hang, and the others are to go on as before.
+ */
+const DISK_THREADS = 16;
+
+// Read when the first of them is needed, which is not yet. What an operator gives stays.
+if (process.env.UV_THREADPOOL_SIZE === undefined) process.env.UV_THREADPOOL_SIZE = `${DISK_THREADS}`;
+
 // Without a listener Node opens its debugger at this signal, to whoever reaches the machine's loopback.
 process.on("SIGUSR1", () => {});
 

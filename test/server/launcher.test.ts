@@ -1,9 +1,11 @@
 /** What starts first: it must say what is wrong to a Node that could not run the rest. */
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import path from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { startPlinth } from "../support/plinth-process.ts";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 const reportFile = path.join(import.meta.dirname, "report-loaded.ts");
@@ -79,6 +81,27 @@ describe("the heap", () => {
     expect([...stdout.matchAll(/^options (\d+) (.*)$/gm)].map(([, id, given]) => [Number(id), given])).toEqual([
       [pid, expect.stringMatching(expected)],
     ]);
+  });
+});
+
+describe.skipIf(process.platform !== "linux")("threads that wait for disks", () => {
+  /** Of a server; the first that is needed makes all of them. */
+  async function count(threads: string | undefined): Promise<number> {
+    vi.stubEnv("UV_THREADPOOL_SIZE", threads);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const plinth = await startPlinth();
+    onTestFinished(() => plinth.remove());
+    const tasks = `/proc/${plinth.pid}/task`;
+    const names = (await readdir(tasks)).map((task) => readFileSync(path.join(tasks, task, "comm"), "utf8").trim());
+    return names.filter((name) => name === "libuv-worker").length;
+  }
+
+  test("are four for each of two disks that hang, and as many for the others", async () => {
+    expect(await count(undefined)).toBe(16);
+  });
+
+  test("are as many as the operator says", async () => {
+    expect(await count("5")).toBe(5);
   });
 });
 
