@@ -27,6 +27,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { FRAME_BYTES_SOFT, RECORD_BYTES_MAX } from "./limits.ts";
+import { shortCrc32 } from "./short-crc.ts";
 
 export const FRAME_HEADER_BYTES = 72;
 export const RECORD_HEADER_BYTES = 4;
@@ -67,7 +68,7 @@ export function sealFrame(frame: Buffer, header: FrameHeader, salt: number): voi
   writeUint64(frame, header.committed, 48);
   writeUint64(frame, header.wallMs, 56);
   frame.writeUInt32LE(crc32(frame.subarray(FRAME_HEADER_BYTES, header.length), salt), BODY_CRC_OFFSET);
-  frame.writeUInt32LE(crc32(frame.subarray(0, HEADER_CRC_OFFSET), salt), HEADER_CRC_OFFSET);
+  frame.writeUInt32LE(shortCrc32(frame, 0, HEADER_CRC_OFFSET, salt), HEADER_CRC_OFFSET);
 }
 
 /** What `readFrame` refuses is never written: such a frame would be damage at the next open, and all behind it lost. */
@@ -137,7 +138,7 @@ export function readFrameHeader(
   if (bytes.readUInt32LE(offset + 4) > KIND_CONFIGURATION) return false;
   parseHeader(bytes, offset, header);
   if (!isSound(header)) return false;
-  const crc = crc32(bytes.subarray(offset, offset + HEADER_CRC_OFFSET), salt);
+  const crc = shortCrc32(bytes, offset, offset + HEADER_CRC_OFFSET, salt);
   return crc === bytes.readUInt32LE(offset + HEADER_CRC_OFFSET);
 }
 
