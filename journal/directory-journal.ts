@@ -10,6 +10,7 @@ import type { JournalTally } from "./journal-tally.ts";
 import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import type { LocalReplicas } from "./local-store.ts";
 import { LocalStore } from "./local-store.ts";
+import { listAlone } from "./listing.ts";
 import { LocalReplica } from "./quorum/local-replica.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
 import type { Disk } from "./replica/disk.ts";
@@ -96,6 +97,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
       if (error instanceof JournalError) options.tally?.of(ZONE).note(error);
       throw error;
     });
+    await listAlone(replica);
     return { clusterId: replica.log.clusterId, salt: replica.log.salt, replicas: [replica] };
   };
   return LocalStore.open({ ...options, segmentBytes, open, giveRoom: () => reserve.release() });

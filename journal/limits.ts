@@ -164,3 +164,6 @@ export const TAKE_OVER_SHARE = 0.6;
 
 /** A journal that waits for its replicas looks again after so long, whatever it has heard. */
 export const OPENING_LOOK_MS = 1_000;
+
+/** A replica that is not known to count, or not to, is asked who it is that often. */
+export const MEMBERS_LOOK_MS = 100;

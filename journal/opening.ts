@@ -10,11 +10,11 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { JournalError } from "./journal.ts";
 import { closed, incomplete, noQuorum } from "./journal-errors.ts";
-import { majorityOf } from "./quorum/commitment.ts";
 import type { LocalSite } from "./quorum/local-site.ts";
 import type { RemoteReplica } from "./quorum/remote-replica.ts";
 import type { Described, Membership, ReplicaSite } from "./quorum/replica-site.ts";
 import { refusalOf, replicasError } from "./quorum/replica-site.ts";
+import { majorityOf } from "./quorum/voters.ts";
 import type { Member } from "./replica/facts.ts";
 import type { Gap } from "./replica/gap.ts";
 

@@ -22,6 +22,8 @@ export interface FeedHost {
   wallMs(): number;
   /** The last committed index that may be told. */
   toldCommitted(): number;
+  /** The epoch of that frame. */
+  toldEpoch(): number;
   /** What is asked for with each request; 0 for none. */
   leaseMs(): number;
   /** The round of read indexes that a request sent now belongs to. */
@@ -29,6 +31,8 @@ export interface FeedHost {
   /** Reads wait for an answer of this round. */
   isAsking(): boolean;
 
+  /** The replica does not count, and may never. */
+  isLearner(feed: Feed): boolean;
   onDurable(feed: Feed): void;
   /** What was durable there is not any more; `matched` says what is. */
   onForgot(feed: Feed): void;
@@ -93,6 +97,12 @@ export class Feed {
     if (this.matched >= this.#host.window.last) this.#lacksSinceMs = this.#host.clock.nowMs();
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  /** The replica is another one: what it has is not known. */
+  forget(): void {
+    this.matched = 0;
+    this.#beginAgain();
   }
 
   /** Sends what can be sent. */
@@ -164,6 +174,7 @@ export class Feed {
     const { isUp, trouble, rot } = this.peer;
     if (!isUp) return rot === null ? "down" : "repairing";
     if (trouble !== null) return "stalled";
+    if (this.#host.isLearner(this)) return "learner";
     return this.#isRebuilding ? "rebuilding" : "up";
   }
 
@@ -217,6 +228,7 @@ export class Feed {
   #ask(frame: Buffer | null, onAnswer: (answer: ReplicaAnswer | null) => void): void {
     const { epoch, clock } = this.#host;
     const committed = this.#host.toldCommitted();
+    const committedEpoch = this.#host.toldEpoch();
     // One in this process has nobody else to let show anything, and would remember that it had.
     const leaseMs = this.peer.isWithin ? 0 : this.#host.leaseMs();
     const round = this.#host.round();
@@ -225,7 +237,7 @@ export class Feed {
     this.#askedRound = round;
     const attempt = this.#attempt;
     this.peer.ask(
-      (seq) => ({ kind: "append", seq, epoch, attempt, committed, leaseMs, frame }),
+      (seq) => ({ kind: "append", seq, epoch, attempt, committed, committedEpoch, leaseMs, frame }),
       (answer) => {
         if (answer !== null && !this.#isClosed) {
           if (answer.kind === "durable") {

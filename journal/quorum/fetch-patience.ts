@@ -20,6 +20,7 @@ export class FetchPatience {
   /** Null when the replica does not answer in time, or not with frames. */
   ask(peer: Peer, epoch: number, from: number, to: number): Promise<FetchedAnswer | null> {
     const timeoutMs = this.#timeoutMs;
+    const { replicaId } = peer;
     return new Promise((resolve) => {
       const timer = this.#clock.after(timeoutMs, () => {
         this.#timeoutMs = Math.min(2 * timeoutMs, FETCH_TIMEOUT_MS_MAX);
@@ -29,7 +30,9 @@ export class FetchPatience {
         (seq) => ({ kind: "fetch", seq, epoch, from, to }),
         (answer) => {
           timer.cancel();
-          if (answer?.kind !== "fetched") return resolve(null);
+          // What another replica in its zone has is not what this one was known to have.
+          const isIts = epoch === 0 || (answer?.kind === "fetched" && answer.replicaId === replicaId);
+          if (answer?.kind !== "fetched" || !isIts) return resolve(null);
           // Half at a time: large frames come together.
           this.#timeoutMs = Math.max(this.#timeoutMs / 2, FETCH_TIMEOUT_MS);
           resolve(answer);

@@ -61,8 +61,16 @@ export class Frame {
     this.recordCount++;
   }
 
+  /** Gives it a body that is no record. */
+  fill(body: Uint8Array): void {
+    assert(this.length === FRAME_HEADER_BYTES, "a frame without records has one body");
+    this.#block.bytes.set(body, this.#start + this.length);
+    this.length += body.length;
+  }
+
   /** Bytes of the records alone, as their appenders gave them. */
   get recordBytes(): number {
+    if (this.recordCount === 0) return 0;
     return this.length - FRAME_HEADER_BYTES - this.recordCount * RECORD_HEADER_BYTES;
   }
 

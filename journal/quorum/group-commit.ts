@@ -44,9 +44,10 @@ export class GroupCommit {
   }
 
   /** A frame without records. */
-  empty(): Frame {
+  withoutRecords(body: Uint8Array): Frame {
     if (this.#open !== null) this.#close(this.#open);
-    const frame = this.#arena.open(0);
+    const frame = this.#arena.open(body.length);
+    frame.fill(body);
     this.#arena.close(frame);
     return frame;
   }

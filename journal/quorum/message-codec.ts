@@ -6,7 +6,7 @@
  *        0     4  length      of the whole packet, frames included
  *        4     2  headLength  h
  *        6     1  kind
- *        7     1  flags       1: isVoter, isGranted; 2: isVacant
+ *        7     1  flags       1: isVoter, isGranted; 2: isVacant; 4: isNew
  *        8     8  seq         0 in a notice
  *       16     …  fields
  *      h-4     4  headCrc     crc32 of bytes 0 … h-4; a frame has checksums of its own
@@ -14,21 +14,22 @@
  *
  *   kind            fields: u64 unless said; f64 for milliseconds; a text is u16 length, UTF-8
  *    1 status       none
- *    2 promise      epoch, writer, name text
+ *    2 promise      epoch, writer, name text, committed index, committed epoch
  *    3 fetch        epoch, from, to
- *    4 append       epoch, attempt, committed, leaseMs f64; no frame or one
+ *    4 append       epoch, attempt, committed, leaseMs f64, committedEpoch; no frame or one
  *    5 release      epoch
  *    6 trim         epoch, position
  *    7 describe     none
  *    8 make         clusterId (16 bytes), salt
  *    9 list         members
  *   10 repair       none; any number of frames, one at least
- *   17 status       replicaId, promised, silentForMs f64, leaseLeftMs f64, first, last index, last epoch, committed
+ *   17 status       replicaId, promised, silentForMs f64, leaseLeftMs f64, first, last index, last epoch, committed,
+ *                   membership
  *   18 promised     replicaId, epoch, first, firstPosition, last index, last epoch, lastPosition, committed, leaseLeftMs f64,
- *                   holder
+ *                   holder, committedEpoch, membership
  *   19 refused      promised, name text
- *   20 fetched      first, committed; any number of frames
- *   21 durable      index
+ *   20 fetched      first, committed, replicaId; any number of frames
+ *   21 durable      index, replicaId
  *   22 mismatch     attempt, hint
  *   23 done         firstPosition
  *   24 failed       reason text
@@ -41,11 +42,14 @@
  *                   empty: all are
  *
  * Members are their number, and for each replicaId, zone text.
+ * A membership is two lists, the second one empty when there is none. A list: index of its frame, number of members, and for
+ * each zone text, replicaId.
  */
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readUint64, writeUint64 } from "../frame.ts";
 import { JournalError } from "../journal.ts";
+import type { Configuration, Membership } from "../replica/configuration.ts";
 import type { Member } from "../replica/facts.ts";
 import { MEMBERS_MAX } from "../replica/facts.ts";
 import type { ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
@@ -97,6 +101,7 @@ const ROTTEN_NOTICE = 35;
 /** `isVoter` and `isGranted` are the first flag of their messages. */
 const FIRST_FLAG = 1;
 const VACANT = 2;
+const NEW = 4;
 
 /** Not asked for: a reign has given back its lease at this replica. */
 export interface ReleasedNotice {
@@ -148,17 +153,18 @@ export function encodeRequest(request: ReplicaRequest): Packet {
       return new Head(STATUS, 0, seq, 0).seal(NO_FRAMES);
     case "promise": {
       const name = cutText(request.name, NAME_BYTES_MAX);
-      const head = new Head(PROMISE, 0, seq, 16 + textBytes(name));
-      return head.u64(request.epoch).u64(request.writer).text(name).seal(NO_FRAMES);
+      const head = new Head(PROMISE, 0, seq, 32 + textBytes(name)).u64(request.epoch).u64(request.writer).text(name);
+      return head.u64(request.committed.index).u64(request.committed.epoch).seal(NO_FRAMES);
     }
     case "fetch":
       return new Head(FETCH, 0, seq, 24).u64(request.epoch).u64(request.from).u64(request.to).seal(NO_FRAMES);
     case "append":
-      return new Head(APPEND, 0, seq, 32)
+      return new Head(APPEND, 0, seq, 40)
         .u64(request.epoch)
         .u64(request.attempt)
         .u64(request.committed)
         .milliseconds(request.leaseMs)
+        .u64(request.committedEpoch)
         .seal(request.frame === null ? NO_FRAMES : [request.frame]);
     case "release":
       return new Head(RELEASE, 0, seq, 8).u64(request.epoch).seal(NO_FRAMES);
@@ -180,9 +186,10 @@ export function encodeRequest(request: ReplicaRequest): Packet {
 export function encodeReplicaMessage(message: ReplicaMessage): Packet {
   switch (message.kind) {
     case "status": {
-      const flags = (message.isVoter ? FIRST_FLAG : 0) | (message.isVacant ? VACANT : 0);
+      const { membership } = message;
+      const flags = (message.isVoter ? FIRST_FLAG : 0) | (message.isVacant ? VACANT : 0) | (message.isNew ? NEW : 0);
       const name = cutText(message.name, NAME_BYTES_MAX);
-      return new Head(STATUS_ANSWER, flags, message.seq, 64 + textBytes(name))
+      return new Head(STATUS_ANSWER, flags, message.seq, 64 + textBytes(name) + membershipBytes(membership))
         .u64(message.replicaId)
         .u64(message.promised)
         .milliseconds(message.silentForMs)
@@ -192,10 +199,11 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
         .u64(message.last.epoch)
         .u64(message.committed)
         .text(name)
+        .membership(membership)
         .seal(NO_FRAMES);
     }
     case "promised":
-      return new Head(PROMISED, 0, message.seq, 80)
+      return new Head(PROMISED, 0, message.seq, 88 + membershipBytes(message.membership))
         .u64(message.replicaId)
         .u64(message.epoch)
         .u64(message.first)
@@ -206,15 +214,24 @@ export function encodeReplicaMessage(message: ReplicaMessage): Packet {
         .u64(message.committed)
         .milliseconds(message.leaseLeftMs)
         .u64(message.holder)
+        .u64(message.committedEpoch)
+        .membership(message.membership)
         .seal(NO_FRAMES);
     case "refused": {
       const name = cutText(message.name, NAME_BYTES_MAX);
       return new Head(REFUSED, 0, message.seq, 8 + textBytes(name)).u64(message.promised).text(name).seal(NO_FRAMES);
     }
     case "fetched":
-      return new Head(FETCHED, 0, message.seq, 16).u64(message.first).u64(message.committed).seal(message.frames);
+      return new Head(FETCHED, 0, message.seq, 24)
+        .u64(message.first)
+        .u64(message.committed)
+        .u64(message.replicaId)
+        .seal(message.frames);
     case "durable":
-      return new Head(DURABLE, message.isGranted ? FIRST_FLAG : 0, message.seq, 8).u64(message.index).seal(NO_FRAMES);
+      return new Head(DURABLE, message.isGranted ? FIRST_FLAG : 0, message.seq, 16)
+        .u64(message.index)
+        .u64(message.replicaId)
+        .seal(NO_FRAMES);
     case "mismatch":
       return new Head(MISMATCH, 0, message.seq, 16).u64(message.attempt).u64(message.hint).seal(NO_FRAMES);
     case "done":
@@ -270,6 +287,16 @@ function membersBytes(members: readonly Member[]): number {
   return members.reduce((sum, { zone }) => sum + 8 + 2 + zone.length, 8);
 }
 
+function membershipBytes({ known, next }: Membership): number {
+  return listBytes(known) + listBytes(next ?? NO_LIST);
+}
+
+function listBytes({ members }: Configuration): number {
+  return 8 + membersBytes(members);
+}
+
+const NO_LIST: Configuration = { index: 0, members: [] };
+
 class Head {
   readonly #bytes: Buffer;
   #offset = FIELDS_OFFSET;
@@ -301,6 +328,14 @@ class Head {
     this.#offset += 2;
     this.#offset += value.copy(this.#bytes, this.#offset);
     return this;
+  }
+
+  membership({ known, next }: Membership): this {
+    return this.#list(known).#list(next ?? NO_LIST);
+  }
+
+  #list({ index, members }: Configuration): this {
+    return this.u64(index).members(members);
   }
 
   clusterId(hex: string): this {
@@ -367,6 +402,12 @@ class HeadFields {
     return this.#bytes.toString("utf8", start, start + length);
   }
 
+  membership(): Membership {
+    const known = { index: this.u64(), members: this.members() };
+    const next = { index: this.u64(), members: this.members() };
+    return { known, next: next.members.length === 0 ? null : next };
+  }
+
   clusterId(): string {
     const start = this.#take(CLUSTER_ID_BYTES);
     return this.#bytes.toString("hex", start, start + CLUSTER_ID_BYTES);
@@ -412,7 +453,14 @@ export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): Re
     case STATUS:
       return { kind: "status", seq };
     case PROMISE:
-      return { kind: "promise", seq, epoch: fields.u64(), writer: fields.u64(), name: fields.text() };
+      return {
+        kind: "promise",
+        seq,
+        epoch: fields.u64(),
+        writer: fields.u64(),
+        name: fields.text(),
+        committed: { index: fields.u64(), epoch: fields.u64() },
+      };
     case FETCH:
       return { kind: "fetch", seq, epoch: fields.u64(), from: fields.u64(), to: fields.u64() };
     case APPEND:
@@ -423,6 +471,7 @@ export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): Re
         attempt: fields.u64(),
         committed: fields.u64(),
         leaseMs: fields.milliseconds(),
+        committedEpoch: fields.u64(),
         frame: frames.length === 0 ? null : frames[0],
       };
     case RELEASE:
@@ -453,6 +502,7 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
         seq,
         isVoter: (flags & FIRST_FLAG) !== 0,
         isVacant: (flags & VACANT) !== 0,
+        isNew: (flags & NEW) !== 0,
         replicaId: fields.u64(),
         promised: fields.u64(),
         silentForMs: fields.milliseconds(),
@@ -461,6 +511,7 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
         last: { index: fields.u64(), epoch: fields.u64() },
         committed: fields.u64(),
         name: fields.text(),
+        membership: fields.membership(),
       };
     case PROMISED:
       return {
@@ -475,13 +526,28 @@ export function decodeReplicaMessage(fields: HeadFields, frames: readonly Buffer
         committed: fields.u64(),
         leaseLeftMs: fields.milliseconds(),
         holder: fields.u64(),
+        committedEpoch: fields.u64(),
+        membership: fields.membership(),
       };
     case REFUSED:
       return { kind: "refused", seq, promised: fields.u64(), name: fields.text() };
     case FETCHED:
-      return { kind: "fetched", seq, first: fields.u64(), committed: fields.u64(), frames };
+      return {
+        kind: "fetched",
+        seq,
+        first: fields.u64(),
+        committed: fields.u64(),
+        replicaId: fields.u64(),
+        frames,
+      };
     case DURABLE:
-      return { kind: "durable", seq, index: fields.u64(), isGranted: (flags & FIRST_FLAG) !== 0 };
+      return {
+        kind: "durable",
+        seq,
+        isGranted: (flags & FIRST_FLAG) !== 0,
+        index: fields.u64(),
+        replicaId: fields.u64(),
+      };
     case MISMATCH:
       return { kind: "mismatch", seq, attempt: fields.u64(), hint: fields.u64() };
     case DONE:

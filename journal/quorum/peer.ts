@@ -18,6 +18,8 @@ export interface PeerListener {
   onGone?(reason: JournalError): void;
   onReleased?(epoch: number): void;
   onPromised?(epoch: number, name: string): void;
+  /** It is another replica than the one that answered before, or the first that does. */
+  onOther?(): void;
 }
 
 export class Peer implements LinkListener {
@@ -28,6 +30,8 @@ export class Peer implements LinkListener {
   readonly isWithin: boolean;
   /** What is kept of it over reigns. */
   readonly tally: ReplicaTally;
+  /** As its last answer told; 0 before any did. */
+  replicaId = 0;
   isUp = false;
   /** How often it has come up: what was read of its log before an end is of another opening. */
   ups = 0;
@@ -76,6 +80,8 @@ export class Peer implements LinkListener {
     // A second copy, or one that came too late.
     if (asked === undefined) return;
     this.#asked.delete(answer.seq);
+    if (answer.kind === "durable" || answer.kind === "status" || answer.kind === "promised")
+      this.#lookWho(answer.replicaId);
     asked.onAnswer(answer);
   }
 
@@ -129,6 +135,12 @@ export class Peer implements LinkListener {
   #noteTrouble(reason: JournalError | null): void {
     this.trouble = reason;
     if (reason !== null) this.tally.note(reason);
+  }
+
+  #lookWho(replicaId: number): void {
+    if (replicaId === this.replicaId) return;
+    this.replicaId = replicaId;
+    this.listener.onOther?.();
   }
 
   /** Not one with a frame: a slow replica may still read its bytes. A feed has few of them. */

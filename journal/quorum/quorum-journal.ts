@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import type { FrameKind } from "../frame.ts";
-import { FrameHeader, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../frame.ts";
+import { FrameHeader, KIND_BARRIER, KIND_CONFIGURATION, KIND_RECORDS, sealFrame } from "../frame.ts";
 import type { Journal, JournalListener, RecordRun } from "../journal.ts";
 import { JournalError } from "../journal.ts";
 import { checkPosition, closed, failed, fenced, noQuorum, outgrown, tooLarge } from "../journal-errors.ts";
@@ -28,11 +28,15 @@ import { FrameFetcher } from "./frame-fetcher.ts";
 import { FrameWindow } from "./frame-window.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Holds } from "./holds.ts";
+import { Membership } from "./membership.ts";
+import { encodeConfiguration } from "../replica/configuration.ts";
+import type { Member } from "../replica/facts.ts";
 import type { ReplicaAnswer } from "../replica/messages.ts";
 import type { Peer } from "./peer.ts";
 import { ReadIndexes } from "./read-indexes.ts";
 import { ReadLease } from "./read-lease.ts";
 import type { Won } from "./take-over.ts";
+import { Voters } from "./voters.ts";
 
 export interface ReignOptions {
   readonly peers: readonly Peer[];
@@ -61,6 +65,8 @@ export interface ReignOptions {
   readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
 }
 
+const NO_BODY = Buffer.alloc(0);
+
 export class QuorumJournal implements Journal, StatusSource {
   readonly epoch: number;
   appended: number;
@@ -75,6 +81,8 @@ export class QuorumJournal implements Journal, StatusSource {
   readonly #fetcher: FrameFetcher;
   readonly #committedRecords: CommittedRecords;
   readonly #window: FrameWindow;
+  readonly #voters: Voters;
+  readonly #membership: Membership;
   readonly #commitment: Commitment;
   readonly #lease: ReadLease;
   readonly #reads: ReadIndexes;
@@ -86,6 +94,7 @@ export class QuorumJournal implements Journal, StatusSource {
   readonly #barrier: number;
   /** Index of the last frame whose commit was told. */
   #toldIndex: number;
+  #toldEpoch: number;
   readonly #holds: Holds;
   #isSettling = true;
   /** A majority has granted its lease until then, or there is none. */
@@ -107,7 +116,7 @@ export class QuorumJournal implements Journal, StatusSource {
   /** Goes on with the log that was found. The reign begins when `ready` resolves. */
   constructor(options: ReignOptions, won: Won) {
     this.#options = options;
-    const { epoch, best, committed, holds, promised } = won;
+    const { epoch, best, committed, committedEpoch, known, next, holds, promised } = won;
     const { peers, leaseMs, tally = new JournalTally() } = options;
     this.#tally = tally;
     this.epoch = epoch;
@@ -120,16 +129,25 @@ export class QuorumJournal implements Journal, StatusSource {
     this.#holds = new Holds(holds, options.clock, () => this.#tellCommitted());
     this.#barrier = best.last.index + 1;
     this.#toldIndex = committed;
+    this.#toldEpoch = committedEpoch;
     this.#window = new FrameWindow(best.last.index);
-    this.#commitment = new Commitment(peers.length, this.#barrier, committed);
-    this.#lease = new ReadLease(peers.length, leaseMs);
-    this.#reads = new ReadIndexes(peers.length);
+    this.#voters = new Voters(peers, known, next);
+    this.#commitment = new Commitment(this.#voters, peers.length, this.#barrier, committed);
+    this.#lease = new ReadLease(this.#voters, peers.length, leaseMs);
+    this.#reads = new ReadIndexes(this.#voters, peers.length);
     this.#records = new GroupCommit(options.frameBytesMax);
     const host = this.#feedHost();
     this.#feeds = peers.map((peer) => {
       const found = promised.get(peer.number);
       const last = found?.last.index ?? best.last.index;
       return new Feed(peer, host, Math.min(last, best.last.index) + 1, found?.lastPosition ?? null);
+    });
+    this.#membership = new Membership({
+      clock: options.clock,
+      voters: this.#voters,
+      feeds: this.#feeds,
+      committed: () => (this.#isSettling ? null : this.#toldIndex),
+      propose: (members) => this.#propose(members),
     });
     this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch);
     this.#committedRecords = new CommittedRecords({
@@ -150,8 +168,9 @@ export class QuorumJournal implements Journal, StatusSource {
     this.#commitment.durable(chosen.number, best.last.index);
     for (const feed of this.#feeds) this.#listenTo(feed);
     tally.begin(this);
-    this.#seal(this.#records.empty(), KIND_BARRIER);
+    this.#seal(this.#records.withoutRecords(NO_BODY), KIND_BARRIER);
     this.#holds.look();
+    this.#membership.look();
     this.#beat();
   }
 
@@ -261,6 +280,12 @@ export class QuorumJournal implements Journal, StatusSource {
     return { role, epoch, writer: this.#tally.writer, committed, replicas };
   }
 
+  /** Whether the replica of a zone is this one, is listed, and knows it durably: from then on it may be counted on. */
+  isWell(zone: string, replicaId: number): boolean {
+    const feed = this.#feeds.find(({ peer }) => peer.zone === zone && peer.replicaId === replicaId);
+    return feed !== undefined && this.#membership.isWell(feed);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -297,10 +322,12 @@ export class QuorumJournal implements Journal, StatusSource {
       window: this.#window,
       wallMs: this.#options.wallMs,
       toldCommitted: () => this.#toldIndex,
+      toldEpoch: () => this.#toldEpoch,
       // During the hold none is asked for: another's may still run there.
       leaseMs: () => (this.#holds.isOver ? leaseMs : 0),
       round: () => this.#reads.round,
       isAsking: () => this.#reads.isWaiting,
+      isLearner: ({ peer }) => !this.#voters.counts(peer.number),
       onDurable: (feed) => this.#onDurable(feed),
       onForgot: (feed) => void this.#commitment.durable(feed.peer.number, feed.matched),
       onContact: (feed, round, sentAtMs, isGranted) => {
@@ -310,8 +337,10 @@ export class QuorumJournal implements Journal, StatusSource {
         this.#reads.answered(number, round);
         if (this.#stalledBy !== null) this.#lookAtQuorum();
       },
-      onFenced: ({ peer }, promised, name) =>
-        this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised, name)),
+      onFenced: ({ peer }, promised, name) => {
+        if (!this.#voters.counts(peer.number)) return;
+        this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised, name));
+      },
       fetchFor: (feed, from) => this.#fetcher.fetchFor(feed, from),
     };
   }
@@ -321,6 +350,7 @@ export class QuorumJournal implements Journal, StatusSource {
     peer.listener = {
       onUp: () => {
         feed.up();
+        this.#membership.look();
         this.#lookAtQuorum();
       },
       onDown: () => {
@@ -333,9 +363,35 @@ export class QuorumJournal implements Journal, StatusSource {
       onStalled: () => this.#lookAtQuorum(),
       onReleased: (epoch) => this.#holds.released(peer.number, epoch),
       onPromised: (epoch, name) => {
-        if (epoch > this.epoch) this.#end(fenced(epoch, name));
+        if (epoch > this.epoch && this.#voters.counts(peer.number)) this.#end(fenced(epoch, name));
       },
+      onOther: () => this.#forgetReplica(feed),
     };
+  }
+
+  /** Another replica answers in the place of one: what that one had said is not said by this one. */
+  #forgetReplica(feed: Feed): void {
+    const { number } = feed.peer;
+    this.#lease.lost(number);
+    this.#reads.lost(number);
+    this.#voters.refresh();
+    feed.forget();
+    this.#commitment.durable(number, 0);
+    this.#membership.forget(feed);
+  }
+
+  /** Another list of replicas counts. */
+  #countAgain(): void {
+    this.#lease.count();
+    this.#reads.count();
+    this.#commitment.count();
+    this.#lookAtQuorum();
+  }
+
+  #propose(members: readonly Member[]): void {
+    this.#voters.propose({ index: this.#window.last + 1, members });
+    this.#lease.count();
+    this.#seal(this.#records.withoutRecords(encodeConfiguration(members)), KIND_CONFIGURATION);
   }
 
   readonly #endTurn = (): void => {
@@ -380,10 +436,17 @@ export class QuorumJournal implements Journal, StatusSource {
 
   #onDurable(feed: Feed): void {
     if (this.#failure !== null) return;
-    if (this.#commitment.durable(feed.peer.number, feed.matched)) return this.#tellCommitted();
+    if (this.#commitment.durable(feed.peer.number, feed.matched)) return this.#onCommitted();
+    if (!this.#voters.counts(feed.peer.number)) this.#membership.advance();
     this.#forget();
     // Who follows reads of this one.
     this.#wake();
+  }
+
+  #onCommitted(): void {
+    // Before anything is told: others may count by the new list from then on.
+    if (this.#voters.settle(this.#commitment.committed)) this.#countAgain();
+    this.#tellCommitted();
   }
 
   /** Tells what is committed, once that may be seen. */
@@ -397,6 +460,7 @@ export class QuorumJournal implements Journal, StatusSource {
     const before = this.committed;
     this.#noteFlushed(index);
     this.#toldIndex = index;
+    this.#toldEpoch = frame.epoch;
     this.committed = lastPosition;
     this.#forget();
     // The replicas work on while the listener does.
@@ -443,14 +507,14 @@ export class QuorumJournal implements Journal, StatusSource {
   #lookAtQuorum(): void {
     const { peers, listener, clock } = this.#options;
     if (this.#failure !== null) return;
-    const taken = peers.filter(({ trouble }) => trouble?.code === "ERR_JOURNAL_LOCKED");
+    const isTaken = ({ trouble }: Peer): boolean => trouble?.code === "ERR_JOURNAL_LOCKED";
     // Whoever has the others may have committed something that is not known here.
-    if (taken.length > peers.length - this.#commitment.quorum) return this.#end(taken[0].trouble ?? noQuorum(""));
+    if (!this.#hasMajority((peer) => !isTaken(peer))) return this.#end(peers.find(isTaken)?.trouble ?? noQuorum(""));
     const troubled = peers.filter(({ isUp, trouble }) => !isUp || trouble !== null);
     const nowMs = clock.nowMs();
     // None was asked for before it began.
     const hasLease = this.#isSettling || nowMs < this.#leaseDueMs || this.#lease.isValidAt(nowMs);
-    const isStalled = peers.length - troubled.length < this.#commitment.quorum || !hasLease;
+    const isStalled = !this.#hasMajority((peer) => !troubled.includes(peer)) || !hasLease;
     if (isStalled === (this.#stalledBy !== null)) return;
     this.#stalledBy = isStalled ? (troubled.find(({ trouble }) => trouble !== null)?.trouble ?? noQuorum("")) : null;
     listener.onStalled?.(this.#stalledBy);
@@ -459,10 +523,12 @@ export class QuorumJournal implements Journal, StatusSource {
 
   /** Without those that are gone there may be no majority ever again. */
   #lookAtGone(reason: JournalError): void {
-    const { peers } = this.#options;
-    const gone = peers.filter(({ isGone }) => isGone).length;
-    if (gone > peers.length - this.#commitment.quorum) this.#end(reason);
-    else this.#lookAtQuorum();
+    if (this.#hasMajority(({ isGone }) => !isGone)) this.#lookAtQuorum();
+    else this.#end(reason);
+  }
+
+  #hasMajority(isSuch: (peer: Peer) => boolean): boolean {
+    return this.#voters.hasMajority((number) => isSuch(this.#options.peers[number]));
   }
 
   #end(error: JournalError): void {
@@ -482,6 +548,7 @@ export class QuorumJournal implements Journal, StatusSource {
     this.#reads.fail(error);
     this.#beatTimer?.cancel();
     this.#holds.close();
+    this.#membership.close();
     for (const feed of this.#feeds) feed.close();
     this.#records.clear();
     this.#window.clear();
@@ -527,15 +594,14 @@ export class QuorumJournal implements Journal, StatusSource {
 
   /** Whether a replica lacks something that it is about to have. */
   #isOnItsWay({ peer, matched }: Feed): boolean {
-    return peer.isUp && peer.trouble === null && matched < this.#window.last;
+    return this.#voters.counts(peer.number) && peer.isUp && peer.trouble === null && matched < this.#window.last;
   }
 
   /** Lets the replicas know that all is committed, for the next open. */
   #tellAll(): Promise<unknown> {
-    const { epoch } = this;
-    const committed = this.#toldIndex;
+    const reign = { epoch: this.epoch, attempt: 0, committed: this.#toldIndex, committedEpoch: this.#toldEpoch };
     const well = this.#options.peers.filter(({ trouble }) => trouble === null);
-    return askEach(well, (seq) => ({ kind: "append", seq, epoch, attempt: 0, committed, leaseMs: 0, frame: null }));
+    return askEach(well, (seq) => ({ kind: "append", seq, ...reign, leaseMs: 0, frame: null }));
   }
 
   /** Resolves at the next commit, failure or close; sometimes for no reason, so whoever waits looks again. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
-import { majorityOf } from "./commitment.ts";
+import type { Voters } from "./voters.ts";
 
 /** Null: what was executed may be shown. Else why not. */
 export type TellRead = (failure: JournalError | null) => void;
@@ -12,15 +12,15 @@ export type TellRead = (failure: JournalError | null) => void;
 export class ReadIndexes {
   /** Requests sent from now on belong to it. */
   round = 1;
-  readonly #quorum: number;
+  readonly #voters: Voters;
   /** The newest round in which each replica has answered. */
   readonly #answered: number[];
   /** Those who wait for the round, and those who came after it had begun. */
   #waiting: TellRead[] = [];
   #late: TellRead[] = [];
 
-  constructor(replicas: number) {
-    this.#quorum = majorityOf(replicas);
+  constructor(voters: Voters, replicas: number) {
+    this.#voters = voters;
     this.#answered = Array.from({ length: replicas }, () => 0);
   }
 
@@ -43,9 +43,17 @@ export class ReadIndexes {
     assert(round <= this.round, "no round is answered before it begins");
     if (round > this.#answered[replica]) this.#answered[replica] = round;
     // Each answer of a replica comes here, and mostly nobody waits.
-    if (this.#waiting.length === 0) return;
-    const count = this.#answered.filter((each) => each >= this.round).length;
-    if (count < this.#quorum) return;
+    if (this.#waiting.length > 0) this.count();
+  }
+
+  /** The replica is another one than that which has answered. */
+  lost(replica: number): void {
+    this.#answered[replica] = 0;
+  }
+
+  /** By those who count now. */
+  count(): void {
+    if (this.#waiting.length === 0 || this.#voters.reached(this.#answered) < this.round) return;
     const ready = this.#waiting;
     this.#waiting = this.#late;
     this.#late = [];

@@ -3,7 +3,7 @@
  * the request that asked for it was sent, on this process's own clock, so it ends here before it ends there.
  */
 import { CLOCK_DRIFT_MAX } from "../limits.ts";
-import { majorityOf } from "./commitment.ts";
+import type { Voters } from "./voters.ts";
 
 /** Of a lease, what its holder counts on: two clocks that drift apart as far as they may leave at least this. */
 export function countedOn(leaseMs: number): number {
@@ -19,15 +19,15 @@ export class ReadLease {
   readonly #leaseMs: number;
   /** For each replica, when the newest request was sent that it has granted. */
   readonly #sentAtMs: number[];
-  readonly #quorum: number;
+  readonly #voters: Voters;
   /** The lease counts from here: the latest moment that a quorum has granted. */
   #sinceMs = Number.NEGATIVE_INFINITY;
   #isEnded = false;
 
-  constructor(replicas: number, leaseMs: number) {
+  constructor(voters: Voters, replicas: number, leaseMs: number) {
+    this.#voters = voters;
     this.#leaseMs = leaseMs;
     this.#sentAtMs = Array.from({ length: replicas }, () => Number.NEGATIVE_INFINITY);
-    this.#quorum = majorityOf(replicas);
   }
 
   /** A replica has granted what was asked for at this moment. Infinity: nobody else can ask it, until it is `lost`. */
@@ -35,14 +35,19 @@ export class ReadLease {
     if (sentAtMs > this.#sentAtMs[replica]) this.#set(replica, sentAtMs);
   }
 
-  /** Somebody else may ask the replica now. */
+  /** Somebody else may ask the replica now, or it is another one. */
   lost(replica: number): void {
     this.#set(replica, Number.NEGATIVE_INFINITY);
   }
 
   #set(replica: number, sentAtMs: number): void {
     this.#sentAtMs[replica] = sentAtMs;
-    this.#sinceMs = this.#sentAtMs.toSorted((a, b) => b - a)[this.#quorum - 1];
+    this.count();
+  }
+
+  /** By those who count now. */
+  count(): void {
+    this.#sinceMs = this.#voters.reached(this.#sentAtMs);
   }
 
   /** No clock need be read: a majority is such that nobody else can ask. */

@@ -4,8 +4,9 @@
  */
 import type { StatusAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
-import { majorityOf } from "./commitment.ts";
+import { newestList, votersOf } from "./electorate.ts";
 import type { Peer } from "./peer.ts";
+import { majorityOf } from "./voters.ts";
 
 export interface StandbyOptions {
   readonly peers: readonly Peer[];
@@ -86,21 +87,23 @@ export class Standby {
   }
 
   #judge(): void {
-    const { peers, clock, random, beatMs, electionMs } = this.#options;
+    const { clock, random, beatMs, electionMs } = this.#options;
     if (this.#backOff !== null) return;
     const oldestMs = Math.max(clock.nowMs() - FRESH_BEATS * beatMs, this.#sinceMs);
     let led = 0;
     let left = 0;
     let vacant = 0;
-    for (const { status, atMs } of this.answers.values()) {
-      if (atMs < oldestMs || !status.isVoter) continue;
+    const fresh = [...this.answers.values()].filter(({ atMs }) => atMs >= oldestMs).map(({ status }) => status);
+    // Not the list that this process knew before: that may be long replaced.
+    const list = newestList(fresh);
+    for (const status of votersOf(list, fresh)) {
       if (status.leaseLeftMs > 0 || (!status.isVacant && status.silentForMs < electionMs)) led++;
       else left++;
       if (status.isVacant) vacant++;
     }
-    const quorum = majorityOf(peers.length);
+    const quorum = majorityOf(list.members.length);
     // Somebody was heard during the wait, so there is another wait.
-    if (led > peers.length - quorum) this.#hasWaited = false;
+    if (led > list.members.length - quorum) this.#hasWaited = false;
     if (left < quorum) return;
     if (this.#hasWaited) return this.#end(true);
     const share = vacant >= quorum ? BACK_OFF_SHARE_VACANT : BACK_OFF_SHARE;

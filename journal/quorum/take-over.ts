@@ -1,13 +1,17 @@
 /**
  * Begins a reign: asks the replicas for their promise under a number that none has promised before, and tells from the
  * answers of a majority which log holds all that was ever acknowledged. Nothing is written meanwhile.
+ *
+ * Who counts is told by the answers themselves (`electorate.ts`), not by what the asker knew before.
  */
 import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
 import { fenced, noQuorum } from "../journal-errors.ts";
-import type { PromisedAnswer, RefusedAnswer } from "../replica/messages.ts";
+import type { Configuration } from "../replica/configuration.ts";
+import type { FramePlace, PromisedAnswer, RefusedAnswer, StatusAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
-import { majorityOf } from "./commitment.ts";
+import { elect, mayCount, newestList, votersOf } from "./electorate.ts";
+import { majorityOf } from "./voters.ts";
 import type { Peer } from "./peer.ts";
 import { waitedFor } from "./read-lease.ts";
 
@@ -19,6 +23,10 @@ export interface Won {
   readonly best: PromisedAnswer;
   /** The last index that any of them knows to be committed. */
   readonly committed: number;
+  readonly committedEpoch: number;
+  /** Who counts: the newest list that any of them knows to be committed, and one behind it of which that is not known. */
+  readonly known: Configuration;
+  readonly next: Configuration | null;
   readonly holds: readonly Hold[];
 }
 
@@ -53,11 +61,14 @@ class TakeOver {
   readonly #options: TakeOverOptions;
   readonly #resolve: (won: Won) => void;
   readonly #reject: (error: JournalError) => void;
-  readonly #quorum: number;
-  /** The greatest promised epoch of each replica that has answered. */
-  readonly #seen = new Map<number, number>();
+  /** By the replicas' numbers, as what follows. */
+  readonly #seen = new Map<number, StatusAnswer>();
   #epoch = 0;
   readonly #promised = new Map<number, PromisedAnswer>();
+  /** Why a replica does not promise. */
+  readonly #reasons = new Map<number, string>();
+  /** The last frame that any of them knows to be committed: it tells others who counts. */
+  #committed: FramePlace = { index: 0, epoch: 0 };
   #holds: readonly Hold[] = [];
   #isOver = false;
   #timeout: Timer | null = null;
@@ -67,7 +78,6 @@ class TakeOver {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#quorum = majorityOf(options.peers.length);
   }
 
   begin(): void {
@@ -94,7 +104,10 @@ class TakeOver {
 
   #lookAtGone(reason: JournalError): void {
     const { peers } = this.#options;
-    if (peers.filter(({ isGone }) => isGone).length > peers.length - this.#quorum) this.#fail(reason);
+    const { members } = newestList([...this.#seen.values()]);
+    const zones = members.length > 0 ? members.map(({ zone }) => zone) : peers.map(({ zone }) => zone);
+    const left = peers.filter(({ isGone, zone }) => !isGone && zones.includes(zone));
+    if (left.length < majorityOf(zones.length)) this.#fail(reason);
   }
 
   #ask(peer: Peer): void {
@@ -109,9 +122,11 @@ class TakeOver {
       (seq) => ({ kind: "status", seq }),
       (answer) => {
         if (this.#isOver || this.#epoch > 0 || answer?.kind !== "status") return;
-        this.#seen.set(peer.number, answer.promised);
-        if (this.#seen.size < this.#quorum) return;
-        this.#epoch = Math.max(...this.#seen.values()) + 1;
+        this.#seen.set(peer.number, answer);
+        const seen = [...this.#seen.values()];
+        const known = newestList(seen);
+        if (votersOf(known, seen).length < majorityOf(known.members.length)) return;
+        this.#epoch = Math.max(...seen.map(({ promised }) => promised)) + 1;
         this.#askAll();
       },
     );
@@ -120,21 +135,32 @@ class TakeOver {
   #askPromise(peer: Peer): void {
     const { clock, writer, name } = this.#options;
     const epoch = this.#epoch;
+    const committed = this.#committed;
     peer.ask(
-      (seq) => ({ kind: "promise", seq, epoch, writer, name }),
+      (seq) => ({ kind: "promise", seq, epoch, writer, name, committed }),
       (answer) => {
         if (this.#isOver || epoch !== this.#epoch) return;
+        if (answer?.kind === "failed") this.#reasons.set(peer.number, answer.reason);
         if (answer?.kind === "refused" && answer.promised >= epoch) this.#onRefused(peer, answer);
         if (answer?.kind !== "promised" || answer.epoch !== epoch || this.#promised.has(peer.number)) return;
         this.#promised.set(peer.number, answer);
         const untilMs = clock.nowMs() + waitedFor(answer.leaseLeftMs);
         this.#holds = [...this.#holds, { replica: peer.number, holder: answer.holder, untilMs }];
-        if (this.#promised.size >= this.#quorum) this.#win();
+        this.#learn({ index: answer.committed, epoch: answer.committedEpoch });
+        this.#tryToWin();
       },
     );
   }
 
+  /** Who did not know that it counts may know it by this, and promise. */
+  #learn(committed: FramePlace): void {
+    if (committed.index <= this.#committed.index) return;
+    this.#committed = committed;
+    for (const peer of this.#options.peers) if (this.#reasons.delete(peer.number)) this.#ask(peer);
+  }
+
   #onRefused(peer: Peer, { promised, name }: RefusedAnswer): void {
+    if (!mayCount(peer, [...this.#seen.values()])) return;
     if (!peer.isWithin) return this.#fail(fenced(promised, name));
     // Nobody else can have asked it since it was opened: an end cut a take-over short that the others have not heard of.
     this.#epoch = promised + 1;
@@ -148,10 +174,12 @@ class TakeOver {
     this.#holds = this.#holds.filter((hold) => hold.replica !== replica || hold.holder !== epoch);
   }
 
-  #win(): void {
+  #tryToWin(): void {
     const answers = [...this.#promised.values()];
-    const best = answers.reduce((a, b) => (isBefore(a, b) ? b : a));
-    const committed = Math.max(...answers.map((answer) => answer.committed));
+    const elected = elect(answers);
+    if (elected === null) return;
+    const { best, known, next } = elected;
+    const { committed, committedEpoch } = answers.reduce((a, b) => (b.committed > a.committed ? b : a));
     assert(committed <= best.last.index, "what is committed is in the log of every majority");
     this.#end();
     this.#resolve({
@@ -159,6 +187,9 @@ class TakeOver {
       promised: this.#promised,
       best,
       committed,
+      committedEpoch,
+      known,
+      next,
       holds: this.#holds,
     });
   }
@@ -178,11 +209,7 @@ class TakeOver {
 
   #troubles(): string {
     const silent = this.#options.peers.filter(({ number }) => !this.#promised.has(number));
-    return silent.map(({ zone, trouble }) => `zone ${zone}: ${trouble?.message ?? "no answer"}`).join("; ");
+    const why = ({ number, trouble }: Peer): string => trouble?.message ?? this.#reasons.get(number) ?? "no answer";
+    return silent.map((peer) => `zone ${peer.zone}: ${why(peer)}`).join("; ");
   }
-}
-
-/** Whether a's log is behind b's: a later epoch decides, and then the length. */
-function isBefore({ last: a }: PromisedAnswer, { last: b }: PromisedAnswer): boolean {
-  return a.epoch === b.epoch ? a.index < b.index : a.epoch < b.epoch;
 }

@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { isMissing, writeDurably, writeFailure } from "./disk.ts";
+import type { Configuration } from "./configuration.ts";
+import { configurationIn } from "./configuration.ts";
 import type { FrameHeader } from "../frame.ts";
 import { FRAME_HEADER_BYTES, KIND_BARRIER, RECORD_HEADER_BYTES } from "../frame.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
@@ -65,6 +67,7 @@ const FIRST: LogBeginning = { number: 1, firstIndex: 1, firstPosition: 1, previo
 interface RecoveredEnd {
   readonly end: LogEnd;
   readonly epochs: Epochs;
+  readonly configurations: readonly Configuration[];
   readonly committed: number;
 }
 
@@ -78,6 +81,8 @@ export class DirectoryLog {
   lastPosition: number;
   lastEpoch: number;
   #committed: number;
+  /** Of its frames, the lists of replicas that are newer than the one in the mark; oldest first. */
+  configurations: readonly Configuration[];
 
   /** Is told of a segment in which a reader has met damage, or a place that the disk cannot read. */
   onDamaged: (segment: Segment) => void = () => undefined;
@@ -107,6 +112,7 @@ export class DirectoryLog {
   #frameIndex = 0;
   #frameLastPosition = 0;
   #frameEpoch = 0;
+  #frameConfiguration: Configuration | null = null;
 
   constructor(
     options: DirectoryLogOptions,
@@ -114,7 +120,7 @@ export class DirectoryLog {
     segments: Segment[],
     file: DiskFile,
     fileBytes: number,
-    { end, epochs, committed }: RecoveredEnd,
+    { end, epochs, configurations, committed }: RecoveredEnd,
   ) {
     const last = segments.at(-1);
     assert(last !== undefined, "a log has a segment to write to");
@@ -126,6 +132,7 @@ export class DirectoryLog {
     this.lastEpoch = end.lastEpoch;
     this.#committed = committed;
     this.#epochs = epochs;
+    this.configurations = configurations.filter(({ index }) => index > mark.facts.membersIndex);
     this.#reader = new FrameReader(this);
     this.#disk = options.disk;
     this.#directory = options.directory;
@@ -217,6 +224,7 @@ export class DirectoryLog {
     this.#frameIndex = header.index;
     this.#frameLastPosition = header.lastPosition;
     this.#frameEpoch = header.epoch;
+    this.#frameConfiguration = configurationIn(bytes, 0, header);
     const check = this.#mark.follow(this);
     if (check === null) this.#place(bytes);
     else void this.#placeChecked(check, bytes);
@@ -333,10 +341,17 @@ export class DirectoryLog {
 
   /** Makes facts durable that must not be forgotten. */
   remember(facts: ReplicaFacts, onDurable: (error: JournalError | null) => void): void {
-    this.#mark.remember(this, facts).then(
-      () => onDurable(null),
-      (error: unknown) => onDurable(ioError(this.#directory, "writing the mark", error)),
-    );
+    void this.#remember(facts).then(onDurable);
+  }
+
+  async #remember(facts: ReplicaFacts): Promise<JournalError | null> {
+    try {
+      await this.#mark.remember(this, facts);
+      this.configurations = this.configurations.filter(({ index }) => index > facts.membersIndex);
+      return null;
+    } catch (error) {
+      return ioError(this.#directory, "writing the mark", error);
+    }
   }
 
   /** Releases the files. Nothing may be at the disk. */
@@ -406,6 +421,7 @@ export class DirectoryLog {
     this.lastPosition = lastPosition;
     this.lastEpoch = lastEpoch;
     this.#epochs.cutBehind(lastIndex);
+    this.configurations = this.configurations.filter(({ index }) => index <= lastIndex);
     this.#reader.cutBehind(lastIndex);
     this.cuts++;
   }
@@ -456,6 +472,7 @@ export class DirectoryLog {
       this.lastPosition = this.#frameLastPosition;
       this.lastEpoch = this.#frameEpoch;
       this.#epochs.add(this.#frameEpoch, this.#frameIndex);
+      if (this.#frameConfiguration !== null) this.configurations = [...this.configurations, this.#frameConfiguration];
       this.#fileBytes = Math.max(this.#fileBytes, active.end);
       this.#preparer.advance(active.end);
     }
@@ -565,6 +582,7 @@ async function makeLog(options: DirectoryLogOptions, mark: Mark): Promise<Direct
     return new DirectoryLog(options, mark, [segment], file, segmentBytes, {
       end,
       epochs: new Epochs(),
+      configurations: [],
       committed: end.lastIndex,
     });
   } catch (error) {

@@ -48,7 +48,8 @@ import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "./disk.ts";
 import { namesIn, readFully, writeDurably } from "./disk.ts";
 import { readUint64, writeUint64 } from "../frame.ts";
-import type { Member, ReplicaFacts } from "./facts.ts";
+import { decodeMembers, encodeMembers } from "./configuration.ts";
+import type { ReplicaFacts } from "./facts.ts";
 import { MEMBERS_MAX, newFacts } from "./facts.ts";
 import type { AcceptLoss } from "../journal.ts";
 import { JournalError } from "../journal.ts";
@@ -71,9 +72,6 @@ const FILE_BYTES = 3 * PAGE_BYTES;
 const SLOT_BYTES = 512;
 const CRC_OFFSET = 508;
 const MEMBERS_OFFSET = 128;
-const MEMBER_BYTES = 40;
-const ZONE_BYTES = 32;
-const ZONE_PATTERN = /^[a-z0-9-]{1,32}$/;
 
 /** What a log was known to hold. */
 export interface Extent {
@@ -447,28 +445,17 @@ function encodeFacts(bytes: Buffer, facts: ReplicaFacts): void {
   bytes.writeUInt8(facts.isWhole ? 1 : 0, 116);
   bytes.writeUInt8(members.length, 117);
   writeUint64(bytes, facts.membersIndex, 120);
-  for (const [i, { zone, replicaId }] of members.entries()) {
-    assert(ZONE_PATTERN.test(zone), "a zone's name is short and plain");
-    const offset = MEMBERS_OFFSET + i * MEMBER_BYTES;
-    bytes.write(zone, offset, "latin1");
-    writeUint64(bytes, replicaId, offset + ZONE_BYTES);
-  }
+  encodeMembers(bytes, MEMBERS_OFFSET, members);
 }
 
 function decodeFacts(bytes: Buffer): ReplicaFacts {
-  const members: Member[] = [];
-  for (let i = 0; i < bytes.readUInt8(117); i++) {
-    const offset = MEMBERS_OFFSET + i * MEMBER_BYTES;
-    const zone = bytes.toString("latin1", offset, offset + ZONE_BYTES).replace(/\0+$/, "");
-    members.push({ zone, replicaId: readUint64(bytes, offset + ZONE_BYTES) });
-  }
   return {
     replicaId: readUint64(bytes, 88),
     promised: readUint64(bytes, 96),
     writer: readUint64(bytes, 104),
     leaseMsMax: bytes.readUInt32LE(112),
     isWhole: bytes.readUInt8(116) === 1,
-    members,
+    members: decodeMembers(bytes, MEMBERS_OFFSET, bytes.readUInt8(117)),
     membersIndex: readUint64(bytes, 120),
   };
 }

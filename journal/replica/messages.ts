@@ -7,6 +7,7 @@
  */
 
 import type { JournalError } from "../journal.ts";
+import type { Membership } from "./configuration.ts";
 import type { Member } from "./facts.ts";
 
 /** Where a log ends, or a frame stands. Two frames of one index and epoch are one frame, and so is all before them. */
@@ -31,6 +32,8 @@ export interface PromiseRequest {
   readonly writer: number;
   /** Of the process, for people: who is refused in its favour is told. */
   readonly name: string;
+  /** The last frame that it knows to be committed: who has that knows it by this. */
+  readonly committed: FramePlace;
 }
 
 /** Asks for frames, as many as one answer takes. */
@@ -51,8 +54,9 @@ export interface AppendRequest {
   readonly epoch: number;
   /** Of the frames sent since the last refusal, as the refusal returns it. */
   readonly attempt: number;
-  /** The last index that the writer knows to be committed. */
+  /** The last index that the writer knows to be committed, and the epoch of that frame: who has it knows it by this. */
   readonly committed: number;
+  readonly committedEpoch: number;
   /** For how long the replica shall let nobody else show anything; 0 for not at all. */
   readonly leaseMs: number;
   /** Sealed; the replica does not change it, and is done with it when it has answered. */
@@ -136,6 +140,9 @@ export interface StatusAnswer {
   readonly committed: number;
   /** Of the process that it has promised the last epoch, for people; empty when it is not known, as after a restart. */
   readonly name: string;
+  /** It never was one of those that count. */
+  readonly isNew: boolean;
+  readonly membership: Membership;
 }
 
 export interface PromisedAnswer {
@@ -155,6 +162,9 @@ export interface PromisedAnswer {
   readonly leaseLeftMs: number;
   /** Whose that is; 0 when it is not known, as after a restart. */
   readonly holder: number;
+  /** Of the frame at `committed`. */
+  readonly committedEpoch: number;
+  readonly membership: Membership;
 }
 
 /** A higher epoch was promised, or the same one to another. */
@@ -174,6 +184,8 @@ export interface FetchedAnswer {
   /** The first frame that is still kept. */
   readonly first: number;
   readonly committed: number;
+  /** Whose they are. */
+  readonly replicaId: number;
 }
 
 /** Everything up to and including `index` is durable, and is what the writer has. */
@@ -183,6 +195,8 @@ export interface DurableAnswer {
   readonly index: number;
   /** The lease that the request asked for was given. */
   readonly isGranted: boolean;
+  /** Whose answer it is: another disk may be in the place of the one that was asked before. */
+  readonly replicaId: number;
 }
 
 /** The frame does not continue the log. */

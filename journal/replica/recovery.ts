@@ -9,6 +9,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { Configuration } from "./configuration.ts";
+import { configurationIn } from "./configuration.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { readFully, writeDurably } from "./disk.ts";
 import { FrameHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, readFrame } from "../frame.ts";
@@ -44,6 +46,8 @@ export interface RecoveredLog {
   readonly segments: Segment[];
   readonly end: LogEnd;
   readonly epochs: Epochs;
+  /** Lists of replicas that its frames bring. */
+  readonly configurations: Configuration[];
   /** Highest committed index that mark and frames tell of. */
   readonly committed: number;
 }
@@ -83,6 +87,7 @@ export async function recoverLog(
   const segments: Segment[] = [];
   let end: LogEnd = { lastIndex: 0, lastPosition: 0, lastEpoch: 0 };
   const epochs = new Epochs();
+  const configurations: Configuration[] = [];
   let { committed } = marked;
   const paths = await segmentPaths(disk, directory);
   if (paths.length === 0) refuse(missingBeginning(directory, undefined, marked));
@@ -113,6 +118,8 @@ export async function recoverLog(
             lastFrameStart = scanner.offset - scanner.frame.length;
             epochs.add(scanner.frame.epoch, scanner.frame.index);
             committed = Math.max(committed, scanner.frame.committed);
+            const configuration = configurationIn(scanner.bytes, scanner.frameStart, scanner.frame);
+            if (configuration !== null) configurations.push(configuration);
           }
         }
         position = scanner.position;
@@ -151,7 +158,7 @@ export async function recoverLog(
   }
   assert(end.lastIndex === (segments.at(-1)?.lastIndex ?? 0), "a log ends where its last segment does");
   // A loss that was accepted takes what was committed with it.
-  return { segments, end, epochs, committed: Math.min(committed, end.lastIndex) };
+  return { segments, end, epochs, configurations, committed: Math.min(committed, end.lastIndex) };
 }
 
 /** Who may have to write into it opens it for that. */

@@ -4,6 +4,7 @@
  */
 import type { FrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
+import type { Configuration } from "./configuration.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import type { FramePlace } from "./messages.ts";
 
@@ -22,6 +23,8 @@ export interface ReplicaLog {
   /** Position of the last record in it or before it. */
   readonly lastPosition: number;
   readonly facts: ReplicaFacts;
+  /** Of its frames, the lists of replicas that are newer than the one among the facts; oldest first. */
+  readonly configurations: readonly Configuration[];
   /**
    * Index of the last frame that is durable here and known to be committed; only grows. Not durable at once: a later open
    * may find an earlier one.

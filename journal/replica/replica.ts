@@ -4,6 +4,8 @@
  *
  * Frames of a reign below the promised epoch are refused at once; a promise is answered when it is durable. What is
  * durable and `verified` is what the present reign's writer has, too: an answer tells of nothing else.
+ *
+ * It promises only while it is listed: in the newest list of replicas that it knows to be committed, and durably so.
  */
 import assert, { AssertionError } from "node:assert/strict";
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
@@ -14,6 +16,7 @@ import type {
   AppendRequest,
   DescribedAnswer,
   FetchRequest,
+  FramePlace,
   ListRequest,
   PromiseRequest,
   ReleaseRequest,
@@ -21,6 +24,8 @@ import type {
   ReplicaRequest,
   TrimRequest,
 } from "./messages.ts";
+import type { Membership } from "./configuration.ts";
+import { lists } from "./configuration.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import type { ReplicaLog } from "./replica-log.ts";
 
@@ -62,6 +67,8 @@ export class Replica {
   #holder = 0;
   #heardAtMs: number;
   #isVacant = false;
+  /** Of the newest list of replicas that is durable among the facts, or about to be. */
+  #keptIndex: number;
   #failure: JournalError | null = null;
 
   readonly #tasks: Task[] = [];
@@ -81,6 +88,7 @@ export class Replica {
     this.#promised = Math.max(log.facts.promised, log.last.epoch);
     this.#writer = log.facts.promised === this.#promised ? log.facts.writer : 0;
     this.#verified = log.committed;
+    this.#keptIndex = log.facts.membersIndex;
     // A lease that was granted before the last end may still run, and nobody knows whose it is.
     const nowMs = clock.nowMs();
     this.#leaseUntilMs = nowMs + log.facts.leaseMsMax;
@@ -137,16 +145,39 @@ export class Replica {
     assert(committed <= last.index, "what is committed is durable here");
     assert(facts.promised <= this.#promised, "no promise is forgotten");
     assert(this.#verified <= last.index || this.#isBusy, "what is verified is there");
+    assert(facts.membersIndex <= committed, "a list that counts is committed");
+  }
+
+  /** As the log tells it. */
+  get #membership(): Membership {
+    const { configurations, facts, committed } = this.#log;
+    let known = { index: facts.membersIndex, members: facts.members };
+    let next: Membership["next"] = null;
+    for (const each of configurations) {
+      // One is changed at a time: who changed the next list knew that the one before was committed.
+      if (next !== null) known = next;
+      if (each.index <= committed) known = each;
+      next = each.index <= committed ? null : each;
+    }
+    return { known, next };
+  }
+
+  /** Whether it may promise. A list that it was in counts as long as it knows of no later one. */
+  get #isVoter(): boolean {
+    const { facts } = this.#log;
+    if (!facts.isWhole || this.#failure !== null) return false;
+    return lists(this.#membership.known, facts.replicaId);
   }
 
   #status(seq: number): ReplicaAnswer {
     const { first, last, committed, facts } = this.#log;
+    const isKept = lists({ index: 0, members: facts.members }, facts.replicaId);
     return {
       kind: "status",
       seq,
       replicaId: facts.replicaId,
       promised: this.#promised,
-      isVoter: facts.isWhole && this.#failure === null,
+      isVoter: this.#isVoter && isKept,
       silentForMs: this.#clock.nowMs() - this.#heardAtMs,
       leaseLeftMs: this.#leaseLeftMs(),
       isVacant: this.#isVacant,
@@ -154,6 +185,8 @@ export class Replica {
       last,
       committed,
       name: this.#name,
+      isNew: facts.members.length === 0,
+      membership: this.#membership,
     };
   }
 
@@ -186,6 +219,8 @@ export class Replica {
     const isAgain = epoch === this.#promised && writer === this.#writer;
     if (epoch < this.#promised || (epoch === this.#promised && !isAgain)) return this.#refuse(seq, answer);
     if (!this.#log.facts.isWhole) return fail(seq, "not all that was committed is here", answer);
+    this.#learnOf(request.committed);
+    if (!this.#isVoter) return fail(seq, "not one of those that decide: it was made anew, or replaced", answer);
     if (!isAgain) this.#begin(epoch, writer, name);
     this.#do(seq, answer, (end) => {
       this.#keepPromise(seq, epoch, answer, end, () => {
@@ -203,6 +238,8 @@ export class Replica {
           committed,
           leaseLeftMs: isOfAnother ? this.#leaseLeftMs() : 0,
           holder: isOfAnother ? this.#holder : 0,
+          committedEpoch: this.#log.epochOf(committed) ?? 0,
+          membership: this.#membership,
         });
       });
     });
@@ -254,8 +291,8 @@ export class Replica {
     if (frame === null && isKnown) {
       // A beat does not wait behind frames.
       const isGranted = this.#grant(epoch, leaseMs, nowMs);
-      this.#learn(request.committed);
-      answer({ kind: "durable", seq, index: this.#verified, isGranted });
+      this.#learn(request);
+      answer({ kind: "durable", seq, index: this.#verified, isGranted, replicaId: facts.replicaId });
       return;
     }
     this.#do(seq, answer, (end) => this.#take(request, nowMs, answer, end));
@@ -280,8 +317,8 @@ export class Replica {
     }
     const isGranted = this.#grant(epoch, leaseMs, receivedMs);
     if (frame === null) {
-      this.#learn(request.committed);
-      answer({ kind: "durable", seq, index: this.#verified, isGranted });
+      this.#learn(request);
+      answer({ kind: "durable", seq, index: this.#verified, isGranted, replicaId: facts.replicaId });
       return end();
     }
     this.#takeFrame(request, frame, isGranted, answer, end);
@@ -300,9 +337,9 @@ export class Replica {
         this.#refuse(seq, answer);
       } else {
         this.#verified = Math.max(this.#verified, index);
-        this.#learn(request.committed);
+        this.#learn(request);
         // Not the end of the log, of whose rest the writer may know nothing.
-        answer({ kind: "durable", seq, index: this.#verified, isGranted });
+        answer({ kind: "durable", seq, index: this.#verified, isGranted, replicaId: log.facts.replicaId });
       }
       end();
     };
@@ -351,9 +388,46 @@ export class Replica {
   }
 
   /** Of what the writer tells to be committed, only what is certainly the same here is. */
-  #learn(committed: number): void {
+  #learn({ committed, committedEpoch }: AppendRequest): void {
+    const log = this.#log;
+    // After a restart nothing is verified behind what was known, and perhaps no frame comes.
+    if (committed > this.#verified && this.#hasFrame(committed, committedEpoch)) this.#verified = committed;
     const known = Math.min(committed, this.#verified);
-    if (known > this.#log.committed) this.#log.committed = known;
+    if (known > log.committed) log.committed = known;
+    if (log.configurations.length > 0) this.#keepMembers();
+  }
+
+  /** Two frames of one index and epoch are one, and so is all before them. */
+  #hasFrame(index: number, epoch: number): boolean {
+    return index <= this.#log.last.index && this.#log.epochOf(index) === epoch;
+  }
+
+  /** Another than its writer knows that to be committed. */
+  #learnOf({ index, epoch }: FramePlace): void {
+    const log = this.#log;
+    if (index <= log.committed || !this.#hasFrame(index, epoch)) return;
+    log.committed = index;
+    if (log.configurations.length > 0) this.#keepMembers();
+  }
+
+  /**
+   * Makes durable the list that counts, and with it that it is committed, once this replica is listed: without that it could
+   * not prove its part to a newcomer after a restart, nor know after it was replaced that it was.
+   */
+  #keepMembers(): void {
+    const { facts, committed, configurations } = this.#log;
+    const newest = configurations.findLast(({ index }) => index <= committed);
+    if (newest === undefined || newest.index <= this.#keptIndex) return;
+    if (facts.members.length === 0 && !lists(newest, facts.replicaId)) return;
+    this.#keptIndex = newest.index;
+    this.#queue((end) => {
+      if (this.#failure !== null) return end();
+      const { members, index: membersIndex } = newest;
+      this.#log.remember({ ...this.#log.facts, members, membersIndex }, (error) => {
+        if (error !== null) this.#fail(error);
+        end();
+      });
+    });
   }
 
   #release({ seq, epoch }: ReleaseRequest, answer: Answer): void {
@@ -368,6 +442,9 @@ export class Replica {
 
   #trim({ seq, epoch, position }: TrimRequest, answer: Answer): void {
     if (epoch < this.#promised) return this.#refuse(seq, answer);
+    // Its frame may be among those that go.
+    if (this.#keptIndex > this.#log.facts.membersIndex)
+      return fail(seq, "a list of replicas is not durable yet", answer);
     this.#trimming = this.#trimBehind(this.#trimming, seq, position, answer);
   }
 
@@ -391,7 +468,15 @@ export class Replica {
     const none: readonly Buffer[] = [];
     const reading = from < log.first || from > last ? Promise.resolve(none) : log.read(from, last, FETCH_BYTES);
     reading.then(
-      (frames) => answer({ kind: "fetched", seq, frames, first: log.first, committed: log.committed }),
+      (frames) =>
+        answer({
+          kind: "fetched",
+          seq,
+          frames,
+          first: log.first,
+          committed: log.committed,
+          replicaId: log.facts.replicaId,
+        }),
       (error: unknown) => fail(seq, String(error), answer),
     );
   }
@@ -418,12 +503,16 @@ export class Replica {
   /** Runs a task when those before it have ended. */
   #do(seq: number, answer: Answer, task: Task): void {
     if (this.#failure !== null) return fail(seq, this.#failure.message, answer);
-    if (this.#tasks.length === REPLICA_TASKS_MAX) return fail(seq, "too many requests wait for the disk", answer);
-    this.#tasks.push((end) => {
+    if (this.#tasks.length >= REPLICA_TASKS_MAX) return fail(seq, "too many requests wait for the disk", answer);
+    this.#queue((end) => {
       if (this.#failure === null) return task(end);
       fail(seq, this.#failure.message, answer);
       end();
     });
+  }
+
+  #queue(task: Task): void {
+    this.#tasks.push(task);
     if (!this.#isBusy) this.#runNext();
   }
 

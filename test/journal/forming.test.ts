@@ -48,7 +48,9 @@ describe("a journal on replicas over TCP", () => {
     expect(await asked).toMatchObject({ kind: "described", clusterId: "ab".repeat(16), members: [] });
     expect(zones.at("a").status.state).toBe("made");
     const promised = new Promise((resolve) => {
-      zones.at("a").handle({ kind: "promise", seq: 2, epoch: 1, writer: 1, name: "" }, resolve);
+      zones
+        .at("a")
+        .handle({ kind: "promise", seq: 2, epoch: 1, writer: 1, name: "", committed: { index: 0, epoch: 0 } }, resolve);
     });
     expect(await promised).toMatchObject({ kind: "failed", reason: "the replica is in no journal yet" });
     const store = await zones.open();

@@ -112,7 +112,10 @@ export class TcpZones {
 export function refuseNextFrame(zones: TcpZones, zone: string, name = "another"): void {
   zones.intercept(zone, (request, answer, handle) => {
     if (request.kind !== "append" || request.frame === null) return false;
-    handle({ kind: "promise", seq: 0, epoch: request.epoch + 1, writer: 1, name }, () => undefined);
+    handle(
+      { kind: "promise", seq: 0, epoch: request.epoch + 1, writer: 1, name, committed: { index: 0, epoch: 0 } },
+      () => undefined,
+    );
     handle(request, answer);
     return true;
   });

@@ -248,15 +248,15 @@ describe("the mark of a journal", () => {
     const listener = new RecordingListener();
     const journal = await open({ clock, disk, listener, directory: "/journal", mustExist: false });
     for (let i = 1; i <= 5; i++) await listener.untilCommitted(journal.append(Buffer.from(`${i}`)));
-    // That of the open, and the promise in both slots.
-    expect(marks).toBe(3);
+    // That of the open, and the list of replicas and the promise in both slots.
+    expect(marks).toBe(5);
     await clock.advance(MARK_LAG_MS);
     // Enough for a write to end.
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(MARK_LAG_MS);
     expect(clock.pending).toBe(0);
     await clock.advance(10 * MARK_LAG_MS);
-    expect(marks).toBe(4);
+    expect(marks).toBe(6);
     await listener.untilCommitted(journal.append(Buffer.from("6")));
     disk.crash();
     const restarted = disk.restart("kill");

@@ -88,6 +88,12 @@ const FAULTS: Record<string, Fault> = {
     };
     world.after(lastsMs, `${drive.name} works`, () => drive.repair());
   },
+  loseDisk: (stage, machine, lastsMs) => {
+    if (stage.replicas.includes(machine) && stage.lose(machine)) startLater(stage.world, machine, lastsMs);
+  },
+  oldDisk: (stage, machine, lastsMs) => {
+    if (stage.replicas.includes(machine) && stage.putBack(machine)) startLater(stage.world, machine, lastsMs);
+  },
   force: (stage) => stage.force(stage.world.pick(stage.servers)),
 };
 
@@ -113,6 +119,10 @@ export async function strike(stage: Stage, durationMs: number, { meanMs, lastsMs
 
 function restart(world: Stage["world"], machine: Machine, mode: "kill" | "power", lastsMs: number): void {
   machine.stop(mode);
+  startLater(world, machine, lastsMs);
+}
+
+function startLater(world: Stage["world"], machine: Machine, lastsMs: number): void {
   world.after(lastsMs, `${machine.name} may start`, () => {
     if (machine.node === null) machine.start();
   });

@@ -26,6 +26,16 @@ export interface Stage {
   /** Whether acknowledged writes survive this; what a system says no to, no scenario does to it. */
   survives(fault: "power" | "full" | "error"): boolean;
   /**
+   * Ends a replica and puts a blank disk in the place of its own.
+   *
+   * @returns false, and does nothing, when the system may not lose one now
+   */
+  lose(replica: Machine): boolean;
+  /** Ends a replica and puts a disk back that it has lost before; what it has now may come back the same way. */
+  putBack(replica: Machine): boolean;
+  /** Whether each replica is one that counts, as whoever serves knows. */
+  isWhole(): boolean;
+  /**
    * When all faults are over: ends the clients, waits until somebody answers, and looks at everything.
    *
    * @returns what is wrong

@@ -1,7 +1,19 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Commitment, majorityOf } from "../../../journal/quorum/commitment.ts";
+import { Commitment } from "../../../journal/quorum/commitment.ts";
 import { countedOn, ReadLease, waitedFor } from "../../../journal/quorum/read-lease.ts";
+import type { Candidate } from "../../../journal/quorum/voters.ts";
+import { majorityOf, Voters } from "../../../journal/quorum/voters.ts";
+
+/** All of them are listed. */
+function votersOf(replicas: number): Voters {
+  const candidates: Candidate[] = Array.from({ length: replicas }, (_, number) => ({
+    number,
+    zone: `z${number}`,
+    replicaId: number + 1,
+  }));
+  return new Voters(candidates, { index: 0, members: candidates }, null);
+}
 
 describe("what is committed", () => {
   test("a majority of an odd number is one more than the rest", () => {
@@ -9,7 +21,7 @@ describe("what is committed", () => {
   });
 
   test("nothing is, before the reign's own first frame is on a majority, and then all before it", () => {
-    const commitment = new Commitment(3, 10, 4);
+    const commitment = new Commitment(votersOf(3), 3, 10, 4);
     expect(commitment.durable(0, 9)).toBe(false);
     expect(commitment.durable(1, 9)).toBe(false);
     expect(commitment.committed).toBe(4);
@@ -22,7 +34,7 @@ describe("what is committed", () => {
     const told = fc.array(fc.tuple(fc.nat(4), fc.integer({ min: 0, max: 40 })), { maxLength: 60 });
     fc.assert(
       fc.property(fc.constantFrom(1, 3, 5), told, (replicas, acts) => {
-        const commitment = new Commitment(replicas, 5, 0);
+        const commitment = new Commitment(votersOf(replicas), replicas, 5, 0);
         const durable = Array.from({ length: replicas }, () => 0);
         let committed = 0;
         for (const [each, index] of acts) {
@@ -40,7 +52,7 @@ describe("what is committed", () => {
 
 describe("a lease", () => {
   test("is counted from when a majority was asked, on a clock of its own, and shorter than it was granted", () => {
-    const lease = new ReadLease(3, 1_000);
+    const lease = new ReadLease(votersOf(3), 3, 1_000);
     expect(lease.isValidAt(0)).toBe(false);
     lease.granted(0, 100);
     expect(lease.isValidAt(101)).toBe(false);
@@ -53,7 +65,7 @@ describe("a lease", () => {
   });
 
   test("of replicas that nobody else can ask does not run out, until one is lost or the reign ends", () => {
-    const lease = new ReadLease(3, 0);
+    const lease = new ReadLease(votersOf(3), 3, 0);
     lease.granted(0, Infinity);
     lease.granted(1, Infinity);
     expect(lease.isValidAt(1e12)).toBe(true);

@@ -43,9 +43,11 @@ class Fixture {
       window: this.window,
       wallMs: () => 0,
       toldCommitted: () => this.#verified,
+      toldEpoch: () => 1,
       leaseMs: () => 100,
       round: () => 0,
       isAsking: () => false,
+      isLearner: () => false,
       onDurable: () => undefined,
       onForgot: () => undefined,
       onContact: () => undefined,
@@ -70,7 +72,7 @@ class Fixture {
     const request = this.asked.shift();
     if (request?.kind !== "append") throw new Error("a feed appends");
     if (request.frame !== null) this.#verified++;
-    this.peer.onAnswer({ kind: "durable", seq: request.seq, index: this.#verified, isGranted: true });
+    this.peer.onAnswer({ kind: "durable", seq: request.seq, index: this.#verified, isGranted: true, replicaId: 1 });
   }
 }
 

@@ -30,6 +30,7 @@ function named<Kind extends string, Fields extends object>(
   return fc.record(fields).map((record) => ({ kind, ...record }) as { kind: Kind } & Fields);
 }
 
+const place = fc.record({ index: count, epoch: count });
 const clusterId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("hex"));
 const members = fc.array(fc.record({ zone: fc.stringMatching(/^[a-z0-9-]{1,32}$/), replicaId: count }), {
   maxLength: MEMBERS_MAX,
@@ -37,13 +38,14 @@ const members = fc.array(fc.record({ zone: fc.stringMatching(/^[a-z0-9-]{1,32}$/
 
 const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
   named("status", { seq: count }),
-  named("promise", { seq: count, epoch: count, writer: count, name: text }),
+  named("promise", { seq: count, epoch: count, writer: count, name: text, committed: place }),
   named("fetch", { seq: count, epoch: count, from: count, to: count }),
   named("append", {
     seq: count,
     epoch: count,
     attempt: count,
     committed: count,
+    committedEpoch: count,
     leaseMs: milliseconds,
     frame: fc.option(frame),
   }),
@@ -55,13 +57,14 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
   named("repair", { seq: count, frames: fc.array(frame, { minLength: 1, maxLength: 4 }) }),
 );
 
-const place = fc.record({ index: count, epoch: count });
 const journalError = fc
   .record({ code: fc.constantFrom("ERR_JOURNAL_IO", "ERR_X"), message: text, errno: fc.option(fc.constant("ENOSPC")) })
   .map(({ code, message, errno }) => {
     const cause = errno === null ? undefined : Object.assign(new Error(errno), { code: errno });
     return new JournalError(code, message, { cause });
   });
+const list = fc.record({ index: count, members: members.filter(({ length }) => length > 0) });
+const membership = fc.record({ known: fc.oneof(list, fc.constant({ index: 0, members: [] })), next: fc.option(list) });
 const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   named("status", {
     seq: count,
@@ -75,6 +78,8 @@ const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
     last: place,
     committed: count,
     name: text,
+    isNew: fc.boolean(),
+    membership,
   }),
   named("promised", {
     seq: count,
@@ -87,10 +92,18 @@ const replicaMessages: fc.Arbitrary<ReplicaMessage> = fc.oneof(
     committed: count,
     leaseLeftMs: milliseconds,
     holder: count,
+    committedEpoch: count,
+    membership,
   }),
   named("refused", { seq: count, promised: count, name: text }),
-  named("fetched", { seq: count, frames: fc.array(frame, { maxLength: 4 }), first: count, committed: count }),
-  named("durable", { seq: count, index: count, isGranted: fc.boolean() }),
+  named("fetched", {
+    seq: count,
+    frames: fc.array(frame, { maxLength: 4 }),
+    first: count,
+    committed: count,
+    replicaId: count,
+  }),
+  named("durable", { seq: count, index: count, isGranted: fc.boolean(), replicaId: count }),
   named("mismatch", { seq: count, attempt: count, hint: count }),
   named("done", { seq: count, firstPosition: count }),
   named("failed", { seq: count, reason: text }),
@@ -225,7 +238,8 @@ describe.each([
 
 test("a frame that is sent is not copied, and one that came in one piece is not either", () => {
   const sent = makeFrame(Buffer.alloc(100, 7));
-  const packet = encodeRequest({ kind: "append", seq: 1, epoch: 2, attempt: 3, committed: 4, leaseMs: 5, frame: sent });
+  const fields = { seq: 1, epoch: 2, attempt: 3, committed: 4, committedEpoch: 2, leaseMs: 5 };
+  const packet = encodeRequest({ kind: "append", ...fields, frame: sent });
   expect(packet.frames[0]).toBe(sent);
   const bytes = bytesOf(packet);
   const reader = new PacketReader(decodeRequest, isIntact);
@@ -238,7 +252,18 @@ test("frames stay as they came while more is read", () => {
   const sent = Array.from({ length: 200 }, (_, i) => makeFrame(Buffer.alloc(997 * (i % 90), i)));
   const bytes = Buffer.concat(
     sent.map((one, seq) =>
-      bytesOf(encodeRequest({ kind: "append", seq, epoch: 1, attempt: 0, committed: 0, leaseMs: 0, frame: one })),
+      bytesOf(
+        encodeRequest({
+          kind: "append",
+          seq,
+          epoch: 1,
+          attempt: 0,
+          committed: 0,
+          committedEpoch: 0,
+          leaseMs: 0,
+          frame: one,
+        }),
+      ),
     ),
   );
   const [received, error] = readAll(decodeRequest, cut(bytes, [65_536, 10, 3000]));
@@ -264,7 +289,16 @@ test("a request does not pass as an answer, nor an answer as a request", () => {
 });
 
 test("what could not be read is not sent", () => {
-  const append = { kind: "append", seq: 1, epoch: 1, attempt: 0, committed: 0, leaseMs: 0, frame: null } as const;
+  const append = {
+    kind: "append",
+    seq: 1,
+    epoch: 1,
+    attempt: 0,
+    committed: 0,
+    committedEpoch: 0,
+    leaseMs: 0,
+    frame: null,
+  } as const;
   for (const wrong of [{ epoch: -1 }, { seq: 0.5 }, { leaseMs: NaN }, { leaseMs: -1 }, { frame: Buffer.alloc(100) }])
     expect(() => encodeRequest({ ...append, ...wrong })).toThrow(AssertionError);
 });

@@ -10,6 +10,7 @@ const append = (seq: number, frame: Buffer | null): ReplicaRequest => ({
   epoch: 1,
   attempt: 1,
   committed: 0,
+  committedEpoch: 0,
   leaseMs: 0,
   frame,
 });

@@ -119,7 +119,8 @@ test("a replica's memory does not grow with a writer that asks and does not read
   const server = await ToldServer.listen({
     replica: {
       handle({ seq }, answer) {
-        answer({ kind: "fetched", seq, frames: [makeFrame(Buffer.alloc(FRAME_BYTES, seq))], first: 1, committed: 1 });
+        const frames = [makeFrame(Buffer.alloc(FRAME_BYTES, seq))];
+        answer({ kind: "fetched", seq, frames, first: 1, committed: 1, replicaId: 1 });
         handled.add(seq);
       },
     },

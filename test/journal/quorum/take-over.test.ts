@@ -5,16 +5,20 @@ import { takeOver } from "../../../journal/quorum/take-over.ts";
 import type { LinkListener, PromiseRequest, ReplicaRequest, StatusRequest } from "../../../journal/replica/messages.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 
-const EMPTY = { replicaId: 1, first: 1, last: { index: 0, epoch: 0 }, committed: 0 };
+const members = [1, 2, 3].map((replicaId) => ({ zone: `${replicaId}`, replicaId }));
+const membership = { known: { index: 0, members }, next: null };
+const EMPTY = { first: 1, last: { index: 0, epoch: 0 }, committed: 0, membership };
 
 /** A replica that is asked, and answers when it is told to. */
 class AskedReplica {
   readonly peer: Peer;
+  readonly #replicaId: number;
   readonly #requests: ReplicaRequest[] = [];
   #listener: LinkListener | null = null;
 
   constructor(number: number) {
-    this.peer = new Peer(number, `${number}`, false, (listener) => {
+    this.#replicaId = number + 1;
+    this.peer = new Peer(number, `${number + 1}`, false, (listener) => {
       this.#listener = listener;
       return { send: (request) => this.#requests.push(request), close: () => undefined };
     });
@@ -23,13 +27,13 @@ class AskedReplica {
 
   status(promised: number): void {
     const { seq } = this.#last<StatusRequest>("status");
-    const state = { promised, isVoter: true, silentForMs: 0, leaseLeftMs: 0, isVacant: false, name: "" };
-    this.#listener?.onAnswer({ kind: "status", seq, ...EMPTY, ...state });
+    const state = { promised, isVoter: true, silentForMs: 0, leaseLeftMs: 0, isVacant: false, isNew: false, name: "" };
+    this.#listener?.onAnswer({ kind: "status", seq, replicaId: this.#replicaId, ...EMPTY, ...state });
   }
 
   promise(holder: number, leaseLeftMs: number): void {
     const { seq, epoch } = this.#last<PromiseRequest>("promise");
-    const position = { firstPosition: 1, lastPosition: 0 };
+    const position = { firstPosition: 1, lastPosition: 0, committedEpoch: 0, replicaId: this.#replicaId };
     this.#listener?.onAnswer({ kind: "promised", seq, epoch, ...EMPTY, ...position, leaseLeftMs, holder });
   }
 

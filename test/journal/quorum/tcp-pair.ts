@@ -144,9 +144,10 @@ export function answerAtOnce(request: ReplicaRequest, answer: (answer: ReplicaAn
     seq,
     index: request.kind === "append" ? (request.frame?.length ?? 0) : 0,
     isGranted: true,
+    replicaId: 1,
   });
 }
 
 export function append(seq: number, frame: Buffer | null): ReplicaRequest {
-  return { kind: "append", seq, epoch: 1, attempt: 0, committed: 0, leaseMs: 0, frame };
+  return { kind: "append", seq, epoch: 1, attempt: 0, committed: 0, committedEpoch: 0, leaseMs: 0, frame };
 }

@@ -4,11 +4,13 @@ import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/mes
 import { Replica } from "../../../journal/replica/replica.ts";
 import { systemClock } from "../../../server/clock.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { appendFrame, openLog } from "./directory-logs.ts";
+import { appendFrame, done, openLog } from "./directory-logs.ts";
 
 test("who is refused is told in whose favour, and whoever is there hears of each promise at once", async () => {
   const log = await openLog(new SimulatedDisk(seededRandom(1)));
   const told: unknown[] = [];
+  const members = [{ zone: "a", replicaId: log.facts.replicaId }];
+  await done((onDone) => log.remember({ ...log.facts, members }, onDone));
   const replica = new Replica({
     log,
     clock: systemClock,
@@ -18,13 +20,14 @@ test("who is refused is told in whose favour, and whoever is there hears of each
   });
   const ask = (request: ReplicaRequest): Promise<ReplicaAnswer> =>
     new Promise((resolve) => replica.handle(request, resolve));
-  const promised = ask({ kind: "promise", seq: 1, epoch: 5, writer: 7, name: "s1 on host-a" });
+  const committed = { index: 0, epoch: 0 };
+  const promised = ask({ kind: "promise", seq: 1, epoch: 5, writer: 7, name: "s1 on host-a", committed });
   expect(told).toEqual([[5, "s1 on host-a"]]);
   expect(await promised).toMatchObject({ kind: "promised", epoch: 5 });
   const refused = { kind: "refused", promised: 5, name: "s1 on host-a" };
-  expect(await ask({ kind: "promise", seq: 2, epoch: 5, writer: 8, name: "s2" })).toMatchObject(refused);
+  expect(await ask({ kind: "promise", seq: 2, epoch: 5, writer: 8, name: "s2", committed })).toMatchObject(refused);
   expect(await ask({ kind: "trim", seq: 3, epoch: 4, position: 1 })).toMatchObject(refused);
-  await ask({ kind: "append", seq: 4, epoch: 6, attempt: 0, committed: 0, leaseMs: 0, frame: null });
+  await ask({ kind: "append", seq: 4, epoch: 6, attempt: 0, committed: 0, committedEpoch: 0, leaseMs: 0, frame: null });
   expect(told.slice(1)).toEqual([[6, ""]]);
   await log.close();
 });
@@ -48,7 +51,16 @@ test("each answer that refuses a frame takes the writer further back, to where t
   });
   const send = async (index: number): Promise<ReplicaAnswer> => {
     const [frame] = await writer.read(index, index, 1);
-    const request = { kind: "append", seq: 1, epoch: 6, attempt: 1, committed: 0, leaseMs: 0, frame } as const;
+    const request = {
+      kind: "append",
+      seq: 1,
+      epoch: 6,
+      attempt: 1,
+      committed: 0,
+      committedEpoch: 0,
+      leaseMs: 0,
+      frame,
+    } as const;
     return new Promise((resolve) => replica.handle(request, resolve));
   };
 

@@ -57,6 +57,9 @@ function build(world: World, acksBeforeCommit: boolean): Stage {
     force: () => undefined,
     retire: () => undefined,
     survives: () => true,
+    lose: () => false,
+    putBack: () => false,
+    isWhole: () => true,
     async settle() {
       let left = clients.length;
       for (const client of clients) client.finish(() => (left -= 1));

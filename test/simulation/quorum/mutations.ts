@@ -3,6 +3,7 @@
  * finds them. A mutation is a change of the text of a file or two; the changed tree is a copy that nothing else runs.
  */
 import type { Scenario } from "../stage.ts";
+import { changingWriters } from "../scenarios/changing-writers.ts";
 import { chairs } from "../scenarios/chairs.ts";
 import { cleanStop } from "../scenarios/clean-stop.ts";
 import { cutRestartForce } from "../scenarios/cut-restart-force.ts";
@@ -11,6 +12,8 @@ import { forgottenPromise } from "../scenarios/forgotten-promise.ts";
 import { lateAnswers } from "../scenarios/late-answers.ts";
 import { lateComer } from "../scenarios/late-comer.ts";
 import { leaseEnd } from "../scenarios/lease-end.ts";
+import { lostDisks } from "../scenarios/lost-disks.ts";
+import { oldDisks } from "../scenarios/old-disks.ts";
 import { overtaken } from "../scenarios/overtaken.ts";
 import { rivals } from "../scenarios/rivals.ts";
 import { rollingPower } from "../scenarios/rolling-power.ts";
@@ -56,8 +59,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a lease of one replica fewer than a majority will do",
     file: "quorum/read-lease.ts",
-    from: "[this.#quorum - 1]",
-    to: "[Math.max(0, this.#quorum - 2)]",
+    from: "this.#voters.reached(this.#sentAtMs)",
+    to: "this.#sentAtMs.toSorted((a, b) => b - a)[Math.max(0, Math.floor(this.#sentAtMs.length / 2) - 1)]",
     scenario: split,
   },
   {
@@ -152,8 +155,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "what one replica fewer than a majority has is committed",
     file: "quorum/commitment.ts",
-    from: "if (count >= this.quorum) reached = candidate;",
-    to: "if (count >= this.quorum - 1) reached = candidate;",
+    from: "this.#voters.reached(this.#durable)",
+    to: "this.#durable.toSorted((a, b) => b - a)[Math.max(0, Math.floor(this.#durable.length / 2) - 1)]",
     seedsMax: 80,
   },
   {
@@ -172,7 +175,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the longest log wins, whatever its epoch",
-    file: "quorum/take-over.ts",
+    file: "quorum/electorate.ts",
     from: "return a.epoch === b.epoch ? a.index < b.index : a.epoch < b.epoch;",
     to: "return a.index < b.index;",
     scenario: shortReign,
@@ -187,9 +190,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "any log that is promised wins",
-    file: "quorum/take-over.ts",
-    from: "const best = answers.reduce((a, b) => (isBefore(a, b) ? b : a));",
-    to: "const best = answers[0];",
+    file: "quorum/electorate.ts",
+    from: "const best = counted.reduce((a, b) => (isBefore(a, b) ? b : a));",
+    to: "const best = counted[0];",
     scenario: chairs,
     seedsMax: 30,
   },
@@ -280,8 +283,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a read index is confirmed by an earlier round",
     file: "quorum/read-indexes.ts",
-    from: "filter((each) => each >= this.round)",
-    to: "filter((each) => each >= this.round - 1)",
+    from: "this.#voters.reached(this.#answered) < this.round",
+    to: "this.#voters.reached(this.#answered) < this.round - 1",
     scenario: lateAnswers,
   },
   {
@@ -294,16 +297,16 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a read index is confirmed by one replica fewer than a majority",
     file: "quorum/read-indexes.ts",
-    from: "if (count < this.#quorum) return;",
-    to: "if (count < this.#quorum - 1) return;",
+    from: "this.#voters.reached(this.#answered) < this.round",
+    to: "this.#answered.toSorted((a, b) => b - a)[Math.max(0, Math.floor(this.#answered.length / 2) - 1)] < this.round",
     scenario: split,
     seedsMax: 180,
   },
   {
     name: "a read is answered by a clock that was read before it came",
     file: "quorum/quorum-journal.ts",
-    from: "this.#lease.isValidAt(this.#options.clock.nowMs())) return true",
-    to: "this.#lease.isValidAt(this.seenMs ?? Number.POSITIVE_INFINITY)) return true",
+    from: "lease.isValidAt(this.#options.clock.nowMs());",
+    to: "lease.isValidAt(this.seenMs ?? Number.POSITIVE_INFINITY);",
     also: [
       {
         file: "quorum/quorum-journal.ts",
@@ -323,13 +326,100 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "reads are answered without a lease and without a majority",
     file: "quorum/quorum-journal.ts",
-    from: "this.#failure === null && this.#lease.isValidAt(this.#options.clock.nowMs())) return true",
-    to: "this.#failure === null) return true",
+    from: "return lease.isEndless || lease.isValidAt(this.#options.clock.nowMs());",
+    to: "return this.#failure === null && lease !== null;",
   },
   {
     name: "a reign serves before its first frame is committed",
     file: "quorum/quorum-journal.ts",
     from: "while (this.#isSettling) {",
     to: "this.#isSettling = false;\n      this.committed = this.appended;\n      while (this.#isSettling) {",
+  },
+  {
+    name: "a replica that was made anew promises",
+    file: "replica/replica.ts",
+    from: "return lists(this.#membership.known, facts.replicaId);",
+    to: "return facts.members.length === 0 || lists(this.#membership.known, facts.replicaId);",
+    also: [
+      {
+        file: "quorum/electorate.ts",
+        from: "answers.filter(({ replicaId }) => lists(known, replicaId));",
+        to: "answers;",
+      },
+    ],
+    scenario: lostDisks,
+  },
+  {
+    name: "a replica that was made anew has the name of the one that was lost",
+    file: "../test/simulation/quorum/quorum-system.ts",
+    from: "newIds.set(replica.name, newId(world));",
+    to: "",
+    scenario: lostDisks,
+  },
+  {
+    name: "what a zone says counts, whichever replica is there",
+    file: "quorum/voters.ts",
+    from: "member.zone === zone && (replicaId === 0 || member.replicaId === replicaId)",
+    to: "member.zone === zone",
+    scenario: oldDisks,
+  },
+  {
+    name: "what another replica had said in its zone counts for a new one",
+    file: "quorum/peer.ts",
+    from: "if (replicaId === this.replicaId) return;",
+    to: "if (this.replicaId !== 0) return;",
+    scenario: lostDisks,
+  },
+  {
+    name: "a list of replicas counts when it is sealed",
+    file: "quorum/voters.ts",
+    from: "this.#sit([this.newest, next]);",
+    to: "this.#sit([next]);",
+    scenario: oldDisks,
+  },
+  {
+    name: "a newcomer needs no majority of a list that may be committed",
+    file: "quorum/electorate.ts",
+    from: "const isOneMore = next.members.length > known.members.length;",
+    to: "const isOneMore = true;",
+    scenario: oldDisks,
+  },
+  {
+    name: "a newcomer counts by the list that is longest known",
+    file: "quorum/electorate.ts",
+    from: "return a.index > b.index || b.members.length === 0;",
+    to: "return b.members.length === 0 || (a.members.length > 0 && a.index < b.index);",
+    scenario: oldDisks,
+  },
+  {
+    name: "two lists of replicas are changed at a time",
+    file: "quorum/membership.ts",
+    from: " || voters.next !== null) return;",
+    to: ") return;",
+    also: [
+      { file: "quorum/voters.ts", from: 'assert(this.next === null, "lists change one after the other");', to: "" },
+    ],
+    scenario: oldDisks,
+  },
+  {
+    name: "a list of replicas is changed before the reign has begun",
+    file: "quorum/quorum-journal.ts",
+    from: "committed: () => (this.#isSettling ? null : this.#toldIndex),",
+    to: "committed: () => this.#toldIndex,",
+    scenario: changingWriters,
+  },
+  {
+    name: "a replica that was listed forgets it at a restart",
+    file: "replica/replica.ts",
+    from: "this.#log.remember({ ...this.#log.facts, members, membersIndex }, (error) => {",
+    to: "Object.assign(this.#log.facts, { members, membersIndex }); ((done) => done(null))((error) => {",
+    scenario: lostDisks,
+  },
+  {
+    name: "a replica that was replaced is listed again",
+    file: "quorum/membership.ts",
+    from: "(answer.isNew ? this.#host.committed() : null)",
+    to: "this.#host.committed()",
+    scenario: oldDisks,
   },
 ];

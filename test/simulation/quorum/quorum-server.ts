@@ -78,6 +78,11 @@ export class QuorumServer {
     return this.#journal !== null;
   }
 
+  /** Whether this replica is listed for its zone, and knows it, as far as this server knows. */
+  isWell(zone: string, replicaId: number): boolean {
+    return this.#journal?.isWell(zone, replicaId) === true;
+  }
+
   /** Takes over at once, if it does not serve, whoever does. */
   force(): void {
     this.#standby?.skip();

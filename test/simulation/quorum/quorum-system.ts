@@ -18,6 +18,7 @@ import type { Habits } from "../client/simulated-client.ts";
 import { SimulatedClient } from "../client/simulated-client.ts";
 import { SimulatedWatcher } from "../client/simulated-watcher.ts";
 import type { System } from "../stage.ts";
+import { LostDisks } from "./lost-disks.ts";
 import { QuorumReplica } from "./quorum-replica.ts";
 import type { Times } from "./quorum-server.ts";
 import { QuorumServer } from "./quorum-server.ts";
@@ -36,6 +37,8 @@ const PROCESS = { drift: 0.024, stallChance: 0.0005, stallMsMax: 600 };
 const PUT_SHARES = [0.5, 0.5, 0.1, 0];
 /** In a quiet world a writer knows by its beats alone what it knows. */
 const THINK_MS = [10, 10, 10, 50];
+/** Some journals begin with one replica. */
+const GROWS_SHARE = 0.1;
 /** Without faults somebody answers by then. */
 const SETTLE_MS = 30_000;
 
@@ -53,12 +56,28 @@ function build(world: World): ReturnType<System["build"]> {
     isSkewed ? { ...PROCESS, drift: SKEW.drift, skew: sign * SKEW.skew } : PROCESS;
   const zones = names("zone", world.pick([3, 3, 3, 5]));
   const running = new Map<string, QuorumReplica>();
+  // In some worlds one replica was a journal by itself, and is given others.
+  const formedWith = (world.chance(GROWS_SHARE) ? zones.slice(0, 1) : zones).map((zone) => ({
+    zone,
+    replicaId: newId(world),
+  }));
+  const replaced = new Map<number, number>();
+  /** Of the directory that is made next in a zone. */
+  const newIds = new Map(zones.map((zone) => [zone, newId(world)]));
+  for (const { zone, replicaId } of formedWith) newIds.set(zone, replicaId);
+  const disks = new LostDisks(world, zones, formedWith, (zone) => {
+    const replicaId = running.get(zone)?.host?.log?.facts.replicaId;
+    return replicaId !== undefined && servers.some(({ name }) => serving.get(name)?.isWell(zone, replicaId) === true);
+  });
   const replicas = zones.map(
     (zone) =>
       new Machine(
         world,
         zone,
-        (node, disk) => void running.set(zone, new QuorumReplica(node, disk, network)),
+        (node, disk) => {
+          const ids = { formedWith, newReplicaId: newIds.get(zone) ?? 0, replaced };
+          running.set(zone, new QuorumReplica(node, disk, network, ids));
+        },
         process(1),
       ),
   );
@@ -105,6 +124,19 @@ function build(world: World): ReturnType<System["build"]> {
     retire: ({ name, node }) => void node?.after(0, "turn", () => serving.get(name)?.retire()),
     force: ({ name, node }) => void node?.after(0, "turn", () => serving.get(name)?.force()),
     survives: (fault) => fault === "power" || fault === "full" || fault === "error",
+    lose(replica) {
+      if (!disks.mayLose(replica)) return false;
+      disks.lose(replica);
+      running.delete(replica.name);
+      newIds.set(replica.name, newId(world));
+      return true;
+    },
+    putBack(replica) {
+      if (!disks.putBack(replica)) return false;
+      running.delete(replica.name);
+      return true;
+    },
+    isWhole: () => disks.areWell(),
     async settle() {
       let left = clients.length;
       for (const client of clients) client.finish(() => (left -= 1));
@@ -114,6 +146,10 @@ function build(world: World): ReturnType<System["build"]> {
       const isOne = (): boolean => servers.filter((each) => isServing(each)).length === 1;
       await world.until(() => isOne() || world.nowMs > untilMs);
       if (!isOne()) throw new Error("there is not one that serves, and all faults are over");
+      const isTakenIn = (zone: string): boolean => disks.isWell(zone) || running.get(zone)?.isOut === true;
+      await world.until(() => zones.every((zone) => isTakenIn(zone)) || world.nowMs > untilMs);
+      const out = zones.filter((zone) => !isTakenIn(zone));
+      if (out.length > 0) throw new Error(`nobody takes in ${out.join(" and ")}, and all faults are over`);
       for (const zone of zones) {
         const host = running.get(zone)?.host;
         host?.verify();
@@ -124,6 +160,10 @@ function build(world: World): ReturnType<System["build"]> {
       return checkHistory(history);
     },
   };
+}
+
+function newId(world: World): number {
+  return world.integer(1, 2 ** 48 - 1);
 }
 
 function names(prefix: string, count: number): string[] {

@@ -62,6 +62,9 @@ function build(world: World, count: number, mistakes: Mistakes): ReturnType<Syst
     force: (chosen) => (preferred = chosen),
     retire: () => undefined,
     survives: () => true,
+    lose: () => false,
+    putBack: () => false,
+    isWhole: () => true,
     async settle() {
       // A replica whose disk failed says nothing until it starts again.
       for (const replica of replicas) {

@@ -6,9 +6,12 @@ import { cleanStop } from "./clean-stop.ts";
 import { cutRestartForce } from "./cut-restart-force.ts";
 import { figureEight } from "./figure-eight.ts";
 import { forgottenPromise } from "./forgotten-promise.ts";
+import { changingWriters } from "./changing-writers.ts";
 import { lateAnswers } from "./late-answers.ts";
 import { lateComer } from "./late-comer.ts";
 import { leaseEnd } from "./lease-end.ts";
+import { lostDisks } from "./lost-disks.ts";
+import { oldDisks } from "./old-disks.ts";
 import { overtaken } from "./overtaken.ts";
 import { pausedWriter } from "./paused-writer.ts";
 import { randomFaults } from "./random.ts";
@@ -37,5 +40,8 @@ export const SCENARIOS: readonly Scenario[] = [
   shortReign,
   figureEight,
   chairs,
+  lostDisks,
+  oldDisks,
+  changingWriters,
   calm,
 ];
