@@ -9,7 +9,8 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { STATUS_PATH } from "../http/http-handler.ts";
 import type { ServerStatus } from "../http/server-status.ts";
-import { statusText } from "./status-text.ts";
+import { replicaText, statusText } from "./status-text.ts";
+import type { ReplicaOwnStatus } from "./status-text.ts";
 
 /** As etcd's for a command line that cannot be used. */
 const EXIT_USAGE = 2;
@@ -55,7 +56,8 @@ export async function statusCommand(args: readonly string[]): Promise<void> {
     } else if (typeof answer === "string") {
       process.stderr.write(`${url}: ${answer}\n`);
     } else {
-      process.stdout.write(`${i === 0 ? "" : "\n"}${statusText(url, answer)}`);
+      const text = answer.role === "replica" ? replicaText(url, answer) : statusText(url, answer);
+      process.stdout.write(`${i === 0 ? "" : "\n"}${text}`);
     }
   }
 }
@@ -102,7 +104,7 @@ function endpointOf(url: string): Endpoint {
 }
 
 /** @returns what the server says, or why there is nothing */
-async function ask({ address }: Endpoint): Promise<ServerStatus | string> {
+async function ask({ address }: Endpoint): Promise<ServerStatus | ReplicaOwnStatus | string> {
   try {
     const response = await get(address);
     if (response.statusCode === 404) return "no Plinth, or an older one: it has no status to tell";
@@ -136,14 +138,16 @@ async function textOf(response: IncomingMessage): Promise<string> {
 }
 
 /** Null when it is something else. */
-function statusOf(text: string): ServerStatus | null {
+function statusOf(text: string): ServerStatus | ReplicaOwnStatus | null {
   let answer: unknown;
   try {
     answer = JSON.parse(text);
   } catch {
     return null;
   }
-  if (typeof answer !== "object" || answer === null || !("plinth" in answer) || !("journal" in answer)) return null;
+  if (typeof answer !== "object" || answer === null) return null;
+  if ("role" in answer && answer.role === "replica" && "zone" in answer) return answer as ReplicaOwnStatus;
+  if (!("plinth" in answer) || !("journal" in answer)) return null;
   const { journal } = answer;
   if (typeof journal !== "object" || journal === null || !("replicas" in journal)) return null;
   // Both are of one program; what another version leaves out is shown as it comes.

@@ -2,6 +2,39 @@
 import type { ReplicaStatus } from "../../journal/journal-status.ts";
 import type { ServerStatus } from "../http/server-status.ts";
 
+/** What a replica in a process of its own says of itself. */
+export interface ReplicaOwnStatus {
+  readonly role: "replica";
+  readonly zone: string;
+  readonly state: "blank" | "made" | "formed";
+  readonly clusterId: string;
+  readonly lastIndex: number;
+  readonly lastPosition: number;
+  /** Index of the last frame that it knows to be committed. */
+  readonly committed: number;
+  readonly epoch: number;
+  readonly trouble: string | null;
+}
+
+/** Ends in a newline. */
+export function replicaText(url: string, status: ReplicaOwnStatus): string {
+  const { zone, state, clusterId, epoch, lastIndex, lastPosition, committed, trouble } = status;
+  const facts: [string, string][] = [
+    ["cluster", clusterId],
+    ["state", REPLICA_STATES[state] ?? state],
+    ["epoch", `${epoch} promised`],
+    ["position", `${lastPosition}, in frame ${lastIndex}; frames up to ${committed} are known to be committed`],
+  ];
+  if (trouble !== null) facts.push(["trouble", trouble]);
+  return linesOf([`${url}  the replica in zone ${zone}`, ...table(facts).map((line) => `  ${line}`)]);
+}
+
+const REPLICA_STATES: Readonly<Record<string, string>> = {
+  blank: "blank: it waits for a server to make it",
+  made: "made: it waits for the list of the journal's replicas",
+  formed: "one of the journal's replicas",
+};
+
 /** Ends in a newline. What a server says is shown, and moves no cursor. */
 export function statusText(url: string, status: ServerStatus): string {
   const { plinth, etcd, name, clusterId, memberId, revision, trouble, warnings, journal } = status;
@@ -24,6 +57,10 @@ export function statusText(url: string, status: ServerStatus): string {
   const errors = journal.replicas.flatMap((replica) => errorText(replica, status.nowMs));
   const notes = [...warnings.map((warning) => `warning: ${warning}`), ...errors];
   if (notes.length > 0) lines.push("", ...notes.map((note) => `  ${note}`));
+  return linesOf(lines);
+}
+
+function linesOf(lines: readonly string[]): string {
   return lines.map((line) => `${line.replace(CONTROLS, "?").trimEnd()}\n`).join("");
 }
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { ReplicaStatus } from "../../../journal/journal-status.ts";
 import type { ServerStatus } from "../../../server/http/server-status.ts";
-import { statusText } from "../../../server/tools/status-text.ts";
+import { replicaText, statusText } from "../../../server/tools/status-text.ts";
 
 const NOW_MS = 1_000_000;
 const URL = "http://127.0.0.1:2379";
@@ -116,6 +116,32 @@ test("a server that starts, one that waits for a writer, and one that cannot wri
     "  committed  5678",
     "  zones      0",
     "  trouble    JOURNAL FAILED: ENOSPC",
+  ]);
+});
+
+test("a replica in a process of its own, blank and as one of a journal", () => {
+  const blank = { role: "replica", zone: "b", state: "blank", clusterId: "", lastIndex: 0, lastPosition: 0 } as const;
+  expect(
+    replicaText(URL, { ...blank, committed: 0, epoch: 0, trouble: null })
+      .split("\n")
+      .slice(0, 3),
+  ).toEqual([
+    "http://127.0.0.1:2379  the replica in zone b",
+    "  cluster",
+    "  state     blank: it waits for a server to make it",
+  ]);
+  const formed = { ...blank, state: "formed", clusterId: "ab".repeat(16), lastIndex: 12, lastPosition: 5_678 } as const;
+  expect(
+    replicaText(URL, { ...formed, committed: 11, epoch: 7, trouble: "ENOSPC" })
+      .split("\n")
+      .slice(1),
+  ).toEqual([
+    "  cluster   abababababababababababababababab",
+    "  state     one of the journal's replicas",
+    "  epoch     7 promised",
+    "  position  5678, in frame 12; frames up to 11 are known to be committed",
+    "  trouble   ENOSPC",
+    "",
   ]);
 });
 
