@@ -68,7 +68,7 @@ export function serverStatus({ engine, name, identity, journalStatus, wallMs }: 
 
 /** Null when the replica is well, or nobody speaks to it. */
 function warningOf({ zone, state, lastError, damage, lagRecords, lagMs }: ReplicaStatus): string | null {
-  const lag = lagRecords === null ? "" : `, ${lagRecords} records behind`;
+  const lag = lagRecords === null || lagRecords === 0 ? "" : `, ${lagRecords} records behind`;
   if (damage !== null) return `zone ${zone} is being repaired from other zones${lag}: ${damage}`;
   switch (state) {
     case "down":

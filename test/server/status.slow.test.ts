@@ -12,6 +12,7 @@ import type { ServerStatus } from "../../server/http/server-status.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { PlinthProcess } from "../support/plinth-process.ts";
 import { startPlinth } from "../support/plinth-process.ts";
+import { Replicas } from "../support/replicas.ts";
 import { parseExposition } from "./metrics/exposition.ts";
 
 const command = path.join(import.meta.dirname, "..", "..", "bin", "plinth");
@@ -187,6 +188,28 @@ describe("the status of a server with three zones", () => {
       expect(await metric(url, `etcd_disk_wal_fsync_duration_seconds_count{zone="${name}"}`)).toBeGreaterThan(0);
     }
   });
+});
+
+test("a server on replicas elsewhere and its standby show the same reign, and one of them that is away", async () => {
+  const replicas = await Replicas.start();
+  onTestFinished(() => replicas.remove());
+  const [first, second] = [await replicas.server("first"), await replicas.standby("second")];
+  await first.start();
+  await put(first.url, 5, 100);
+  await second.start();
+  await replicas.processes[2].stop();
+  const states = async (server: PlinthProcess): Promise<string[]> =>
+    (await statusOf(server)).journal.replicas.map(({ state }) => state);
+  for (const server of [first, second]) await expect.poll(() => states(server)).toEqual(["up", "up", "down"]);
+  const [writer, standby] = [await statusOf(first), await statusOf(second)];
+  expect(writer).toMatchObject({ role: "writer", journal: { writer: "first", committed: 5 } });
+  expect(standby).toMatchObject({ role: "standby", journal: { writer: expect.stringMatching(/^first/) } });
+  expect(standby.journal.epoch).toBe(writer.journal.epoch);
+  expect(writer.warnings).toEqual([expect.stringMatching(/^zone c does not answer: tcp:/)]);
+  const { samples } = parseExposition(await (await fetch(`${first.url}/metrics`)).text());
+  for (const zone of ["a", "b", "c"]) {
+    expect(samples.get(`etcd_network_peer_round_trip_time_seconds_count{To="${zone}"}`)).toBeGreaterThan(0);
+  }
 });
 
 /** Mounting takes the rights of root; where it cannot be done the test is skipped. */
