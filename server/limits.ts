@@ -21,8 +21,12 @@ export const READS_WAITING_MAX = 20_000;
 /** One that has waited so long is refused as a proposal is: etcd's limit for requests, 5 s and two election timeouts. */
 export const READ_TIMEOUT_MS = 7_000;
 
-/** How long nobody may write before streams that ask for a leader are ended: three of etcd's election timeouts. */
-export const LEADERLESS_STREAMS_MS = 3_000;
+/**
+ * How long it must be uncertain whether this server writes before there is no leader: one of etcd's election timeouts, after
+ * which a leader that hears nobody says so. And how many more before streams that ask for a leader are ended, as in etcd.
+ */
+export const LEADERLESS_MS = 1_000;
+export const LEADERLESS_STREAMS_LOOKS = 3;
 
 /** A journal that failed of what may pass is opened again after the first, then after twice as long each time. */
 export const REOPEN_RETRY_MIN_MS = 100;

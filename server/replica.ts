@@ -11,6 +11,7 @@ import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { listenHttp } from "./http/http-listener.ts";
 import { ReplicaHealth } from "./http/replica-health.ts";
+import type { MetricSet } from "./metrics/metric-set.ts";
 import { Opened } from "./opened.ts";
 import { readTls } from "./replica-tls.ts";
 
@@ -96,7 +97,7 @@ async function open(
   const checks = new HealthChecks(new ReplicaHealth(reason), systemClock, logger);
   const http = createHttpHandler({
     checks,
-    metrics: () => Promise.resolve(""),
+    metrics: () => metricsText(service, resources),
     status: () => ({ ...service.status, role: "replica", zone, trouble: reason() }),
     logger,
   });
@@ -109,4 +110,17 @@ async function open(
   const { state, clusterId, lastPosition } = service.status;
   const fields = { zone, address, "data-dir": directory.path, state, "cluster-id": clusterId, position: lastPosition };
   logger.info(fields, "the replica listens");
+}
+
+let metrics: MetricSet | null = null;
+
+/** Their library is loaded when they are asked for: a replica that nobody scrapes does without. */
+async function metricsText(service: ReplicaService, resources: HostResources): Promise<string> {
+  if (metrics === null) {
+    const { replicaMetrics } = await import("./metrics/replica-process-metrics.ts");
+    const { descriptorLimit } = resources;
+    const diskFreeBytes = (): number => resources.diskFreeBytes;
+    metrics ??= replicaMetrics({ status: () => service.status, diskFreeBytes, descriptorLimit });
+  }
+  return metrics.text();
 }

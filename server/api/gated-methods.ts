@@ -9,6 +9,8 @@ import type { StartProgress } from "../engine/start-progress.ts";
 import type { Method, Status, StreamListener } from "../transport/service.ts";
 import { ended } from "./method.ts";
 
+const STATUS_PATH = "/etcdserverpb.Maintenance/Status";
+
 /** Why a call is refused, or null. */
 type Refuse = (call: { readonly metadata: { readonly hasLeader: boolean } }) => Status | null;
 
@@ -25,11 +27,17 @@ export function gatedMethods(
     code: UNAVAILABLE,
     message: `etcdserver: ${start.isStandby ? "" : "the server is starting: "}${start.describe()}`,
   });
+  // A standby says how far it has come.
+  const refuseStatus: Refuse = (call) => (start.isStandby ? null : refuseStarting(call));
   const refuseUnled: Refuse = ({ metadata }) => (metadata.hasLeader ? leadership.refuse() : null);
   const gates = methods.map((method) => ({ method, gate: { ...method } }));
   const choose = (): void => {
-    const refuse = start.isOver ? (leadership.isInTrouble ? refuseUnled : null) : refuseStarting;
-    for (const { method, gate } of gates) Object.assign(gate, refuse === null ? method : refusing(method, refuse));
+    const refuse = start.isOver ? (leadership.isLost ? refuseUnled : null) : refuseStarting;
+    for (const { method, gate } of gates) {
+      const isStatus = method.path === STATUS_PATH && !start.isOver;
+      const own = isStatus ? refuseStatus : refuse;
+      Object.assign(gate, own === null ? method : refusing(method, own));
+    }
   };
   choose();
   if (!start.isOver) start.whenOver(choose);

@@ -102,7 +102,8 @@ export class MaintenanceService {
         version: ETCD_VERSION,
         dbSize: keyspace.bytes,
         leader: proposer.isWritable ? headers.memberId : NO_LEADER,
-        raftIndex: proposer.appended + 1,
+        // A server that follows another one has executed what it never proposed.
+        raftIndex: Math.max(proposer.appended, applier.applied) + 1,
         raftTerm: headers.raftTerm,
         raftAppliedIndex: applier.applied + 1,
         errors: [...(proposer.isWritable ? [] : [NO_LEADER_TEXT]), ...keyspace.alarms().map(alarmText)],

@@ -68,7 +68,7 @@ const REPLICA_FLAGS: readonly UsedFlag[] = [
     group: "Replica",
     value: "urls",
     fallback: "",
-    help: "Where to serve /health, /livez, /readyz and /version over HTTP/1.1: http://IP:port or unix:///path, separated by commas.",
+    help: "Where to serve /metrics and the health endpoints over HTTP/1.1: http://IP:port or unix:///path, separated by commas.",
   },
   ...LOG_FLAGS,
 ];

@@ -1,11 +1,11 @@
 /**
  * Whether somebody leads, as etcd's clients understand it who send `hasleader`: they rather have no answer than one of a
- * member that is cut off. Nobody leads while the journal is in trouble and not even reads are certain; a disk that is full
- * makes no member one that is cut off.
+ * member that is cut off. Nobody leads when the journal has been in trouble for a while and not even reads are certain; a disk
+ * that is full makes no member one that is cut off.
  */
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Timer } from "../clock.ts";
-import { LEADERLESS_STREAMS_MS } from "../limits.ts";
+import { LEADERLESS_MS, LEADERLESS_STREAMS_LOOKS } from "../limits.ts";
 import type { ReadGate } from "./read-gate.ts";
 import { NO_LEADER } from "./refusals.ts";
 
@@ -18,10 +18,12 @@ export class Leadership {
   readonly #gate: Pick<ReadGate, "isOpen">;
   readonly #clock: Clock;
   readonly #streams = new Set<LedStream>();
-  /** One for each method. */
+  /** One for each who gates methods. */
   readonly #listeners: (() => void)[] = [];
-  #isInTrouble = false;
+  /** Looks in a row that have found no leader while the journal is in trouble. */
+  #looks = 0;
   #timer: Timer | null = null;
+  #isInTrouble = false;
   #isStopped = false;
 
   constructor(gate: Pick<ReadGate, "isOpen">, clock: Clock) {
@@ -29,17 +31,17 @@ export class Leadership {
     this.#clock = clock;
   }
 
-  /** The journal cannot be written, whatever keeps it from that. While it can, there is a leader. */
-  get isInTrouble(): boolean {
-    return this.#isInTrouble;
+  /** Nobody leads, and not only for a moment. */
+  get isLost(): boolean {
+    return this.#looks > 0;
   }
 
   /** Null when there is a leader. */
   refuse(): Refusal | null {
-    return this.#isInTrouble && !this.#gate.isOpen ? NO_LEADER : null;
+    return this.isLost && !this.#gate.isOpen ? NO_LEADER : null;
   }
 
-  /** Calls `tell` whenever `isInTrouble` changes. */
+  /** Calls `tell` whenever `isLost` changes. */
   onChange(tell: () => void): void {
     this.#listeners.push(tell);
   }
@@ -59,18 +61,26 @@ export class Leadership {
     this.#timer?.cancel();
   }
 
+  /** The journal cannot be written, whatever keeps it from that, or can be again. */
   trouble(isInTrouble: boolean): void {
     if (this.#isStopped || isInTrouble === this.#isInTrouble) return;
     this.#isInTrouble = isInTrouble;
     this.#timer?.cancel();
     this.#timer = isInTrouble ? this.#lookLater() : null;
-    for (const tell of this.#listeners) tell();
+    if (!isInTrouble) this.#setLooks(0);
   }
 
   #lookLater(): Timer {
-    return this.#clock.after(LEADERLESS_STREAMS_MS, () => {
-      if (!this.#gate.isOpen) for (const stream of this.#streams) stream.end(NO_LEADER);
+    return this.#clock.after(LEADERLESS_MS, () => {
+      this.#setLooks(this.#gate.isOpen ? 0 : this.#looks + 1);
+      if (this.#looks > LEADERLESS_STREAMS_LOOKS) for (const stream of this.#streams) stream.end(NO_LEADER);
       this.#timer = this.#lookLater();
     });
+  }
+
+  #setLooks(looks: number): void {
+    const wasLost = this.isLost;
+    this.#looks = looks;
+    if (wasLost !== this.isLost) for (const tell of this.#listeners) tell();
   }
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
+import { Replicas } from "../support/replicas.ts";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "server", "main.ts");
 
@@ -18,8 +19,12 @@ async function temporaryFolder(): Promise<string> {
 }
 
 /** Starts a server with that environment; gives its log, and what ends it. */
-function startServer(dataDir: string, env: Record<string, string>): { lines: string[]; stop: () => Promise<void> } {
-  const flags = [`--data-dir=${dataDir}`, "--listen-client-urls=http://127.0.0.1:0", "--log-level=info"];
+function startServer(
+  dataDir: string,
+  env: Record<string, string>,
+  more: readonly string[] = [],
+): { lines: string[]; stop: () => Promise<void> } {
+  const flags = [`--data-dir=${dataDir}`, "--listen-client-urls=http://127.0.0.1:0", "--log-level=info", ...more];
   const child = spawn(process.execPath, [mainFile, ...flags], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "pipe"],
@@ -55,6 +60,23 @@ test("a service manager hears of the start, which may take its time, that the se
   expect((await messages()).slice(0, 5)).toEqual([...START, "READY=1", "WATCHDOG=1"]);
   await stop();
   await expect.poll(messages).toEqual(expect.arrayContaining(["STOPPING=1", "STATUS=stopping"]));
+});
+
+test("a standby is ready for what it is there for, which its status says, and serves later", async () => {
+  const replicas = await Replicas.start();
+  onTestFinished(() => replicas.remove());
+  const first = await replicas.server("first");
+  await first.start();
+  const folder = await temporaryFolder();
+  const { PATH, messages } = await standIn(folder);
+  const env = { PATH, NOTIFY_SOCKET: "/nowhere" };
+  const { stop } = startServer(path.join(folder, "data"), env, [`--journal-replicas=${replicas.list}`]);
+  await expect.poll(messages).toContain("READY=1");
+  expect((await messages()).at(-2)).toBe(`STATUS=standby: first at ${first.url} has the journal`);
+  await first.stop();
+  await expect.poll(messages).toContain("STATUS=serving");
+  expect((await messages()).filter((message) => message === "READY=1")).toHaveLength(1);
+  await stop();
 });
 
 test("a watchdog that is meant for another process is not fed, and none is without one", async () => {

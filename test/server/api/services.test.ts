@@ -6,6 +6,7 @@ import { systemTime } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import type { Method, UnaryCall, UnaryMethod } from "../../../server/transport/service.ts";
+import { HeldUnaryCall } from "../../sim/held-unary-call.ts";
 import { newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
 
 function newServices(engine: Engine): readonly Method[] {
@@ -46,4 +47,22 @@ test("a method refuses as long as the server starts, and is itself from then on"
   // One that is made later has no gate.
   find(newServices(engine)).handle(call, Buffer.alloc(0));
   expect(outcomes).toEqual(["14 etcdserver: the server is starting: opening the journal", "served", "served"]);
+});
+
+test("a standby refuses all calls but that for its status", async () => {
+  const engine = newEngine();
+  const methods = newServices(engine);
+  engine.start.standBy(() => "one at http://10.0.0.1:2379");
+  const call = (name: string): HeldUnaryCall => {
+    const method = methods.find(({ path }) => path === `/etcdserverpb.${name}`);
+    if (method?.kind !== "unary") throw new Error("the method is there");
+    const made = new HeldUnaryCall();
+    method.handle(made, Buffer.alloc(0));
+    return made;
+  };
+  const message = "etcdserver: standby: one at http://10.0.0.1:2379 has the journal";
+  for (const name of ["KV/Range", "KV/Put", "Cluster/MemberList"]) expect(call(name).status).toMatchObject({ message });
+  expect(call("Maintenance/Status").status).toBeNull();
+  await takeOver(engine);
+  expect(call("Cluster/MemberList").status).toBeNull();
 });
