@@ -1,6 +1,6 @@
 /**
  * Reads what others commit, as a standby does: it looks every beat how far the replicas know the journal to be committed, and
- * fetches what it lacks from the one that answers soonest. It takes no reign, and is given committed frames only.
+ * fetches what it lacks from the one that says first that it has it. It takes no reign, and is given committed frames only.
  */
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
 import type { RecordRun } from "../journal.ts";
@@ -24,9 +24,8 @@ export interface FollowerOptions {
 interface Seen {
   readonly peer: Peer;
   readonly first: number;
+  /** Index of the last frame that it knows to be committed. */
   readonly committed: number;
-  /** How long its answer took. */
-  readonly tookMs: number;
 }
 
 export class Follower {
@@ -54,17 +53,33 @@ export class Follower {
     /** Of the frame to be fetched; 0 while it is not known. */
     let index = this.#place.position < position && this.#place.index > 0 ? this.#place.index + 1 : 0;
     if (position === 1) index = 1;
+    let source: Seen | null = null;
+    /** Those that could not give what they have, and of them the lowest index that one begins with behind it. */
+    const passed = new Set<Peer>();
+    let later = Number.POSITIVE_INFINITY;
     while (!signal.aborted) {
-      const seen = await this.#look(signal);
-      if (index === 0 && seen.length > 0) index = await this.#indexOf(position, seen[0]);
-      const answer = index === 0 ? null : await this.#fetch(seen, index);
-      if (signal.aborted) return;
-      if (answer === null) {
-        await this.#pause(signal);
+      if (source === null || source.committed < index) source = await this.#look(index, passed, signal);
+      if (source === null) {
+        // What lies before the first record that is asked for may have been trimmed everywhere.
+        if (Number.isFinite(later)) index = later;
+        else await this.#pause(signal);
+        passed.clear();
+        later = Number.POSITIVE_INFINITY;
         continue;
       }
-      // What lies before the first record that is asked for may have been trimmed.
-      if (answer.frames.length === 0) index = answer.first;
+      const { peer }: Seen = source;
+      if (index === 0) index = await this.#indexOf(position, source);
+      const answer: FetchedAnswer | null = index === 0 ? null : await this.#ask(peer, index, source.committed);
+      if (signal.aborted) return;
+      source = null;
+      if (answer === null || answer.frames.length === 0) {
+        passed.add(peer);
+        if (answer !== null && answer.first > index) later = Math.min(later, answer.first);
+        continue;
+      }
+      passed.clear();
+      later = Number.POSITIVE_INFINITY;
+      source = { peer, first: answer.first, committed: answer.committed };
       for (const frame of answer.frames) {
         parseFrameHeader(frame, header);
         if (header.previousPosition >= next) throw trimmed(next, header.previousPosition + 1);
@@ -82,34 +97,18 @@ export class Follower {
     }
   }
 
-  /** The replicas that answer, the soonest first. */
-  async #look(signal: AbortSignal): Promise<readonly Seen[]> {
-    const { clock, peers } = this.#options;
-    const sentAtMs = clock.nowMs();
-    const seen: Seen[] = [];
-    const looked = peers().map(async (peer) => {
+  /** The first that says that it knows the frame to be committed; null when none does until the next beat. */
+  async #look(index: number, passed: ReadonlySet<Peer>, signal: AbortSignal): Promise<Seen | null> {
+    const found = Promise.withResolvers<Seen | null>();
+    const looked = this.#options.peers().map(async (peer) => {
+      if (passed.has(peer)) return;
       const status = await this.#status(peer);
-      if (status === null) return;
-      seen.push({ peer, first: status.first, committed: status.committed, tookMs: clock.nowMs() - sentAtMs });
+      if (status === null || status.committed < index) return;
+      found.resolve({ peer, first: status.first, committed: status.committed });
     });
-    await Promise.race([Promise.all(looked), this.#pause(signal)]);
-    return seen;
-  }
-
-  /**
-   * What it lacks, of the one that answers soonest of those that have it; null when there is nothing, or nobody gives it. No
-   * frames of one that begins later, when all do.
-   */
-  async #fetch(seen: readonly Seen[], index: number): Promise<FetchedAnswer | null> {
-    const having = seen.filter(({ committed }) => committed >= index);
-    let later: FetchedAnswer | null = null;
-    for (const { peer, committed } of having.toSorted((a, b) => a.tookMs - b.tookMs)) {
-      const answer = await this.#ask(peer, index, committed);
-      if (answer === null) continue;
-      if (answer.frames.length > 0) return answer;
-      if (answer.first > index && (later === null || answer.first < later.first)) later = answer;
-    }
-    return later;
+    void Promise.all(looked).then(() => found.resolve(null));
+    void this.#pause(signal).then(() => found.resolve(null));
+    return found.promise;
   }
 
   /** Of the frame with the record, or of one before it: found by halves. */
