@@ -7,7 +7,8 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Order, Report, Run, WriterPlan, Written } from "./writing.ts";
+import { type Order, type Report, type Run, type WriterPlan, type Written, ZONES } from "./writing.ts";
+import { type ReplicaProcess, startReplica } from "../replica-process.ts";
 import { cpuSeconds, ServerProcess } from "../server-process.ts";
 
 /** Places of a majority. */
@@ -40,11 +41,10 @@ export class WriterProcess {
       const directories = await makeDirectories(folder, "directory", form.directories);
       const ports: number[] = [];
       for (const [i, directory] of (await makeDirectories(folder, "process", form.processes)).entries()) {
-        const script = join(import.meta.dirname, isControl ? "serve-frames.ts" : "serve-replica.ts");
-        const args = [script, directory, `${form.directories + i}`];
-        const { server, line } = await ServerProcess.start(args, (text) => text.startsWith("listening "));
+        const zone = ZONES[form.directories + i];
+        const { server, port } = await (isControl ? startFrameServer(directory) : startReplica(zone, directory));
         replicas.push(server);
-        ports.push(Number(line.split(" ")[1]));
+        ports.push(port);
       }
       const writer = new WriterProcess(folder, directories, replicas, { isControl, directories, ports });
       await writer.#report("ready");
@@ -121,6 +121,13 @@ export class WriterProcess {
 // The channel gives what was sent, and all that is sent are reports.
 function isOf<Kind extends Report["kind"]>(kind: Kind, report: unknown): report is Extract<Report, { kind: Kind }> {
   return (report as Report).kind === kind;
+}
+
+/** The control's replica. */
+async function startFrameServer(directory: string): Promise<ReplicaProcess> {
+  const script = join(import.meta.dirname, "serve-frames.ts");
+  const { server, line } = await ServerProcess.start([script, directory], (text) => text.startsWith("listening "));
+  return { server, port: Number(line.split(" ")[1]) };
 }
 
 async function makeDirectories(folder: string, name: string, count: number): Promise<string[]> {

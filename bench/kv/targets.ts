@@ -12,10 +12,12 @@ import { ensurePeer } from "../peers/build.ts";
 import { startEtcd } from "../peers/etcd.ts";
 import { startEtcdCluster } from "../peers/etcd-cluster.ts";
 import { freePort } from "../peers/peer-process.ts";
+import { startReplica } from "../replica-process.ts";
 import { ServerProcess } from "../server-process.ts";
 
 const MAIN = join(import.meta.dirname, "../../server/main.ts");
 const SERVES = "ready to serve client requests";
+const ZONES = ["a", "b", "c"];
 
 export interface Target {
   readonly name: string;
@@ -27,31 +29,49 @@ export interface Target {
 }
 
 export function startPlinthTarget(): Promise<Target> {
-  return startPlinth("Plinth", []);
+  return startPlinth("Plinth", async () => null);
 }
 
 /** Three replicas in directories of the server's. */
 export function startPlinthOnDirectories(): Promise<Target> {
-  return startPlinth("Plinth, 3 directories", ["a", "b", "c"]);
+  return startPlinth("Plinth, 3 directories", async (zone, folder) => join(folder, zone));
 }
 
-/** @param zones of the journal's replicas; without any the server has its default */
-async function startPlinth(name: string, zones: readonly string[]): Promise<Target> {
+/** Three replicas in processes of their own. */
+export function startPlinthOnProcesses(): Promise<Target> {
+  return startPlinth("Plinth, 3 processes", async (zone, folder, processes) => {
+    const { server, port } = await startReplica(zone, join(folder, zone));
+    processes.push(server);
+    return `tcp://127.0.0.1:${port}`;
+  });
+}
+
+/** @param place where the zone's replica is, with the process that keeps it; null for the default journal */
+async function startPlinth(
+  name: string,
+  place: (zone: string, folder: string, processes: ServerProcess[]) => Promise<string | null>,
+): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), "plinth-bench-"));
-  const removeFolder = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const flags = ["--data-dir", join(folder, "data"), "--listen-client-urls", url, "--advertise-client-urls", url];
-  const replicas = zones.map((zone) => `${zone}=${join(folder, zone)}`);
-  if (replicas.length > 0) flags.push("--journal-replicas", replicas.join(","));
+  const processes: ServerProcess[] = [];
+  const stop = async (): Promise<void> => {
+    // The server first: it waits for what its replicas have not answered.
+    for (const each of processes.toReversed()) await each.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
   try {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const flags = ["--data-dir", join(folder, "data"), "--listen-client-urls", url, "--advertise-client-urls", url];
+    const places: string[] = [];
+    for (const zone of ZONES) {
+      const where = await place(zone, folder, processes);
+      if (where !== null) places.push(`${zone}=${where}`);
+    }
+    if (places.length > 0) flags.push("--journal-replicas", places.join(","));
     const { server } = await ServerProcess.start([MAIN, ...flags], (line) => line.includes(SERVES));
-    const stop = async (): Promise<void> => {
-      await server.stop();
-      await removeFolder();
-    };
-    return { name, url, pids: [server.pid], stop };
+    processes.push(server);
+    return { name, url, pids: processes.map(({ pid }) => pid), stop };
   } catch (error) {
-    await removeFolder();
+    await stop();
     throw error;
   }
 }
