@@ -65,10 +65,15 @@ export class Replicas {
 }
 
 /** A replica that does not run. */
-export async function makeReplica(zone: string, dataDir: string): Promise<PlinthProcess> {
+export async function makeReplica(
+  zone: string,
+  dataDir: string,
+  scheme: "tcp" | "tls" = "tcp",
+  flags: readonly string[] = [],
+): Promise<PlinthProcess> {
   const port = await freePort();
-  const listen = `--listen=tcp://127.0.0.1:${port}`;
-  const command = ["replica", `--zone=${zone}`, `--data-dir=${dataDir}`, listen];
+  const listen = `--listen=${scheme}://127.0.0.1:${port}`;
+  const command = ["replica", `--zone=${zone}`, `--data-dir=${dataDir}`, listen, ...flags];
   return new PlinthProcess(port, dataDir, null, { command, startedLines: ["the replica listens"] });
 }
 
