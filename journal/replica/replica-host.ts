@@ -135,9 +135,8 @@ export class ReplicaHost {
     if (replica === null || log === null) return;
     this.#replica = null;
     this.#trouble = closed();
-    await this.#scrubber?.close();
     log.endStall();
-    await replica.idle();
+    await Promise.all([replica.idle(), this.#scrubber?.close()]);
     await log.close();
   }
 
@@ -208,8 +207,7 @@ export class ReplicaHost {
   }
 
   async #giveUp(replica: Replica): Promise<void> {
-    await this.#scrubber?.close();
-    await replica.idle();
+    await Promise.all([replica.idle(), this.#scrubber?.close()]);
     // It has failed: what its files say to being closed tells nothing new.
     await this.#log?.close().catch(() => undefined);
     this.#reopenLater();
