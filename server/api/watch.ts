@@ -13,6 +13,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { CatchUp } from "../engine/catch-up.ts";
 import type { Leadership } from "../engine/leadership.ts";
+import type { ReadGate } from "../engine/read-gate.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Clock, Timer, Turns } from "../clock.ts";
 import { COPIED_RESPONSE_BYTES, SLICE_PROGRESS_WATCHES, WATCHES_PER_STREAM_MAX } from "../limits.ts";
@@ -33,6 +34,7 @@ export interface WatchContext {
   readonly turns: Turns;
   readonly counters: Counters;
   readonly leadership: Leadership;
+  readonly reads: ReadGate;
   /** --watch-progress-notify-interval */
   readonly progressIntervalMs: number;
   /** `fragment=true` responses are split from this size on. */
@@ -105,6 +107,8 @@ class WatchStream implements StreamListener, WatcherSink {
   readonly #lagging = new Set<Watcher>();
   /** Watchers that met a full queue and wait for it to drain. */
   #paused: Watcher[] = [];
+  /** Whether an answer to a request for progress waits until it is certain that nobody else writes. */
+  #isAsking = false;
   #nextId = 0;
   #ticker: Timer | null = null;
 
@@ -241,9 +245,21 @@ class WatchStream implements StreamListener, WatcherSink {
 
   /**
    * WP-03 to WP-05: one answer for the whole stream when every watch has been told everything, else none; the client
-   * asks again. Watchers are flushed in the turn that applies, so a synced one has nothing undelivered.
+   * asks again. Watchers are flushed in the turn that applies, so a synced one has nothing undelivered. It says that nothing
+   * more had been written when it was asked for, so it waits as a linearizable read does; who asks meanwhile asks again.
    */
   #progress(): void {
+    const { reads } = this.#context;
+    if (reads.isOpen) return this.#tellProgress();
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    reads.whenOpen((refusal) => {
+      this.#isAsking = false;
+      if (refusal === null && !this.#call.closed) this.#tellProgress();
+    });
+  }
+
+  #tellProgress(): void {
     if (this.#byWatcher.size === 0 || !this.#call.writable) return;
     const { revision } = this.#context.keyspace;
     for (const watcher of this.#lagging) {
@@ -268,7 +284,10 @@ class WatchStream implements StreamListener, WatcherSink {
   /** Goes over the watches in slices, with a turn of the event loop between them. Those made meanwhile are met, too. */
   #periodicProgress(watches: MapIterator<[Watcher, Watch]>): void {
     if (this.#call.closed) return;
-    const { revision } = this.#context.keyspace;
+    const { keyspace, reads } = this.#context;
+    const { revision } = keyspace;
+    // Nobody waits for it: where it is not certain that nobody else writes, it comes another time.
+    if (!reads.isOpen) return this.#tickLater();
     for (let left = SLICE_PROGRESS_WATCHES; left > 0; left--) {
       const next = watches.next();
       if (next.done === true) return this.#tickLater();

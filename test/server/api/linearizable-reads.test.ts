@@ -147,6 +147,53 @@ test("a stream of a range waits like a range", async () => {
   expect([stream.copied.length, cancelled.copied.length]).toEqual([1, 0]);
 });
 
+describe("the progress of a watch", () => {
+  const PROGRESS = { progressRequest: {} };
+
+  function watch(stream: HeldStream): StreamListener {
+    const listener = open("Watch/Watch", stream, { createRequest: { key: KEY, progressNotify: true } });
+    if (listener === null) throw new Error("it is open");
+    return listener;
+  }
+
+  test("is told when a majority has confirmed the reign, once for all who asked, and not before", async () => {
+    const stream = new HeldStream();
+    const listener = watch(stream);
+    const created = stream.copied.length;
+    for (let i = 0; i < 3; i++) listener.onMessage(encode("Watch/Watch", PROGRESS));
+    await turns();
+    expect(stream.copied).toHaveLength(created);
+    journal.confirmReads();
+    await turns();
+    expect(stream.copied).toHaveLength(created + 1);
+    listener.onMessage(encode("Watch/Watch", PROGRESS));
+    expect(stream.copied).toHaveLength(created + 2);
+  });
+
+  test("is not told when none does, and can be asked for again", async () => {
+    const stream = new HeldStream();
+    const listener = watch(stream);
+    const created = stream.copied.length;
+    listener.onMessage(encode("Watch/Watch", PROGRESS));
+    await clock.advance(READ_TIMEOUT_MS + 1_000);
+    expect([stream.copied.length, stream.status]).toEqual([created, null]);
+    listener.onMessage(encode("Watch/Watch", PROGRESS));
+    journal.confirmReads();
+    expect(stream.copied).toHaveLength(created + 1);
+  });
+
+  test("is not told from time to time while none does", async () => {
+    const stream = new HeldStream();
+    watch(stream);
+    const created = stream.copied.length;
+    await clock.advance(60_000);
+    expect(stream.copied).toHaveLength(created);
+    journal.confirmReads();
+    await clock.advance(60_000);
+    expect(stream.copied.length).toBeGreaterThan(created);
+  });
+});
+
 test("a keepalive is answered when it is certain which leases there are, and its stream ends when nobody leads", async () => {
   const stream = new HeldStream();
   open("Lease/LeaseKeepAlive", stream, { ID: 5 });

@@ -165,7 +165,7 @@ class Play {
     const clock = new ManualClock();
     const flush = (): void => this.#flush();
     this.engine = newEngine({ clock, flush });
-    const { keyspace, catchUp, counters, leadership } = this.engine;
+    const { keyspace, catchUp, counters, leadership, reads } = this.engine;
     const headers = new Headers(1n, 1n, { epoch: 1 });
     const intervals = { progressIntervalMs: 600_000, fragmentBytes: 2 ** 21 };
     const callers = callersOf(keyspace);
@@ -178,6 +178,7 @@ class Play {
       turns: systemTurns,
       counters,
       leadership,
+      reads,
       ...intervals,
     });
     for (let i = 0; i < STREAMS; i++) this.#open(i);

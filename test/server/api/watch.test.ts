@@ -41,6 +41,7 @@ beforeEach(() => {
     turns,
     counters: new Counters(),
     leadership: new Leadership(new ReadGate(clock, true), clock),
+    reads: new ReadGate(clock, true),
     progressIntervalMs: PROGRESS_INTERVAL_MS,
     fragmentBytes: 2 * 1024 * 1024,
   });
