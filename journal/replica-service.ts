@@ -31,6 +31,8 @@ export interface ReplicaServiceListener extends ReplicaServerListener {
   onTrouble(trouble: JournalError | null): void;
   /** What is not intact in its files, run by run, which others are asked for; with null: all is. */
   onRot(rot: Rot | null): void;
+  /** A frame became durable so long after it came, or after the one before it did, as they are written one behind the other. */
+  onAppended(milliseconds: number): void;
 }
 
 export interface ReplicaServiceOptions {
@@ -76,6 +78,8 @@ export class ReplicaService implements RequestHandler {
   #making: Promise<void> | null = null;
   #server: ReplicaServer | null = null;
   #isClosed = false;
+  /** When the last frame became durable. */
+  #appendedAtMs = Number.NEGATIVE_INFINITY;
   readonly #header = new FrameHeader();
 
   private constructor(options: ReplicaServiceOptions) {
@@ -138,12 +142,25 @@ export class ReplicaService implements RequestHandler {
       if (kind === "describe") answer(blank(seq));
       else answer({ kind: "failed", seq, reason: "the replica is blank" });
     } else if (this.#isFormed() || host.log === null) {
-      host.handle(request, answer);
+      host.handle(request, kind === "append" && request.frame !== null ? this.#timed(answer) : answer);
     } else if (kind === "promise") {
       answer({ kind: "failed", seq, reason: "the replica is in no journal yet" });
     } else {
       host.handle(request, (given) => answer(given.kind === "status" ? { ...given, isVoter: false } : given));
     }
+  }
+
+  #timed(answer: (answer: ReplicaAnswer) => void): (answer: ReplicaAnswer) => void {
+    const { clock, listener } = this.#options;
+    const cameAtMs = clock.nowMs();
+    return (given) => {
+      if (given.kind === "durable") {
+        const nowMs = clock.nowMs();
+        listener.onAppended(nowMs - Math.max(cameAtMs, this.#appendedAtMs));
+        this.#appendedAtMs = nowMs;
+      }
+      answer(given);
+    };
   }
 
   /** Lets no one in any more, waits for what is at the disk, and gives the directory up. */

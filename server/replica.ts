@@ -11,7 +11,10 @@ import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { listenHttp } from "./http/http-listener.ts";
 import { ReplicaHealth } from "./http/replica-health.ts";
+import { BucketRecorder } from "./metrics/bucket-recorder.ts";
+import { DISK_SECONDS_BOUNDS } from "./metrics/counters.ts";
 import type { MetricSet } from "./metrics/metric-set.ts";
+import type { ReplicaMetricSources } from "./metrics/replica-process-metrics.ts";
 import { Opened } from "./opened.ts";
 import { readTls } from "./replica-tls.ts";
 
@@ -66,6 +69,7 @@ async function open(
     onGone: onLost,
   });
   opened.add(() => resources.stop());
+  const appendSeconds = new BucketRecorder(DISK_SECONDS_BOUNDS);
   const service = await ReplicaService.open({
     zone,
     directory: directory.path,
@@ -87,6 +91,7 @@ async function open(
         const { from, to, reason: error } = rot;
         logger.warn({ from, to, error }, "frames are damaged; they are put back from the other replicas");
       },
+      onAppended: (milliseconds) => appendSeconds.observe(milliseconds / 1_000),
     },
   });
   opened.add(() => service.close());
@@ -97,7 +102,12 @@ async function open(
   const checks = new HealthChecks(new ReplicaHealth(reason), systemClock, logger);
   const http = createHttpHandler({
     checks,
-    metrics: () => metricsText(service, resources),
+    metrics: lateMetrics({
+      status: () => service.status,
+      appendSeconds,
+      diskFreeBytes: () => resources.diskFreeBytes,
+      descriptorLimit: resources.descriptorLimit,
+    }),
     status: () => ({ ...service.status, role: "replica", zone, trouble: reason() }),
     logger,
   });
@@ -112,15 +122,12 @@ async function open(
   logger.info(fields, "the replica listens");
 }
 
-let metrics: MetricSet | null = null;
-
 /** Their library is loaded when they are asked for: a replica that nobody scrapes does without. */
-async function metricsText(service: ReplicaService, resources: HostResources): Promise<string> {
-  if (metrics === null) {
+function lateMetrics(sources: ReplicaMetricSources): () => Promise<string> {
+  let metrics: MetricSet | null = null;
+  return async () => {
     const { replicaMetrics } = await import("./metrics/replica-process-metrics.ts");
-    const { descriptorLimit } = resources;
-    const diskFreeBytes = (): number => resources.diskFreeBytes;
-    metrics ??= replicaMetrics({ status: () => service.status, diskFreeBytes, descriptorLimit });
-  }
-  return metrics.text();
+    metrics ??= replicaMetrics(sources);
+    return metrics.text();
+  };
 }

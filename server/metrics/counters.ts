@@ -5,7 +5,7 @@
 import { BucketRecorder, exponentialBounds } from "./bucket-recorder.ts";
 
 /** etcd's bounds for disk latencies, 1 ms to 8.192 s, with three finer ones below for disks that are faster. */
-const DISK_SECONDS_BOUNDS = exponentialBounds(0.000125, 2, 17);
+export const DISK_SECONDS_BOUNDS = exponentialBounds(0.000125, 2, 17);
 
 /** etcd's bounds for the way to a peer and back, 0.1 ms to 3.3 s. */
 const ROUND_TRIP_SECONDS_BOUNDS = exponentialBounds(0.0001, 2, 16);

@@ -1,4 +1,5 @@
 /** The metrics that a replica's process exports: what it has, whether it is well, and those of every process. */
+import type { BucketRecorder } from "./bucket-recorder.ts";
 import { MetricSet } from "./metric-set.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 
@@ -11,12 +12,24 @@ export interface ReplicaMetricSources {
     readonly epoch: number;
     readonly trouble: unknown;
   };
+  /** Until a frame that has come is durable. */
+  readonly appendSeconds: BucketRecorder;
   readonly diskFreeBytes: () => number;
   readonly descriptorLimit: number;
 }
 
-export function replicaMetrics({ status, diskFreeBytes, descriptorLimit }: ReplicaMetricSources): MetricSet {
+export function replicaMetrics({
+  status,
+  appendSeconds,
+  diskFreeBytes,
+  descriptorLimit,
+}: ReplicaMetricSources): MetricSet {
   const set = new MetricSet();
+  set.histogram(
+    "etcd_disk_wal_fsync_duration_seconds",
+    "The latency distributions of the replica's syncs.",
+    appendSeconds,
+  );
   set.gauge("plinth_replica_last_index", "The last frame that is durable here.", () => status().lastIndex);
   set.gauge("plinth_replica_last_position", "The last record that is durable here.", () => status().lastPosition);
   set.gauge("plinth_replica_committed_index", "The last frame known here to be committed.", () => status().committed);

@@ -19,6 +19,7 @@ const SILENT: ReplicaServiceListener = {
   onMade: () => undefined,
   onTrouble: () => undefined,
   onRot: () => undefined,
+  onAppended: () => undefined,
 };
 
 export type TcpStore = LinkedStore | LocalStore;

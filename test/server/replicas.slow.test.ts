@@ -3,10 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { freePort } from "../../bench/peers/peer-process.ts";
 import { prefixEnd, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { EtcdClient, keyValues } from "../support/etcd-client.ts";
 import type { PlinthProcess } from "../support/plinth-process.ts";
-import { makeReplica, Replicas, untilSaid, untilServing } from "../support/replicas.ts";
+import { makeReplica, Replicas, untilSaid, untilServing, ZONES } from "../support/replicas.ts";
+import { parseExposition } from "./metrics/exposition.ts";
 
 const NOT_MADE = "exit code 1";
 
@@ -158,6 +160,31 @@ test("a replica is refused a directory that another process keeps, or that is a 
   await expect(wrong.start()).rejects.toThrow(/holds data of a server of Plinth/);
   await second.remove();
   await wrong.remove();
+});
+
+test("a replica's metrics tell what it has and how long its disk takes", async () => {
+  const urls = new Map<string, string>();
+  for (const zone of ZONES) urls.set(zone, `http://127.0.0.1:${await freePort()}`);
+  const measured = await Replicas.start((zone) => [`--listen-metrics-urls=${urls.get(zone)}`]);
+  try {
+    const server = await measured.server("first");
+    await server.start();
+    const sample = async (name: string): Promise<number> => {
+      const { samples } = parseExposition(await (await fetch(`${urls.get("b")}/metrics`)).text());
+      return samples.get(name) ?? -1;
+    };
+    await put(server, "1");
+    await expect.poll(() => sample("plinth_replica_last_position")).toBe(1);
+    const before = await sample("etcd_disk_wal_fsync_duration_seconds_count");
+    expect(before).toBeGreaterThan(0);
+    await put(server, "2");
+    await expect.poll(() => sample("plinth_replica_last_position")).toBe(2);
+    expect(await sample("etcd_disk_wal_fsync_duration_seconds_count")).toBeGreaterThan(before);
+    expect(await sample("plinth_replica_epoch")).toBe(1);
+    expect(await sample("plinth_replica_is_well")).toBe(1);
+  } finally {
+    await measured.remove();
+  }
 });
 
 test("a server may keep one of the replicas itself", async () => {

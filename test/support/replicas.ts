@@ -25,10 +25,11 @@ export class Replicas {
     this.list = ZONES.map((zone, i) => `${zone}=tcp://127.0.0.1:${processes[i].port}`).join(",");
   }
 
-  static async start(): Promise<Replicas> {
+  /** @param flagsOf further flags of a zone's process */
+  static async start(flagsOf: (zone: string) => readonly string[] = () => []): Promise<Replicas> {
     const folder = makePeerFolder("plinth-replicas");
     const processes: PlinthProcess[] = [];
-    for (const zone of ZONES) processes.push(await makeReplica(zone, path.join(folder, zone)));
+    for (const zone of ZONES) processes.push(await makeReplica(zone, path.join(folder, zone), "tcp", flagsOf(zone)));
     const replicas = new Replicas(folder, processes);
     try {
       await Promise.all(processes.map((each) => each.start()));

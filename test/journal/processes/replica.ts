@@ -18,6 +18,7 @@ const service = await ReplicaService.open({
     onRefused: nothing,
     onMade: nothing,
     onRot: nothing,
+    onAppended: nothing,
     onTrouble: (trouble) => process.stderr.write(`${trouble?.message ?? "well again"}\n`),
   },
 });
