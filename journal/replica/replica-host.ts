@@ -239,6 +239,9 @@ export class ReplicaHost {
       if (!this.#isClosed) this.#begin(log);
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
+      this.#reopening = null;
+      // Who closes it while it waits for frames is told nothing new.
+      if (this.#isClosed) return;
       this.#failToOpen(error, false);
       this.#wanted.settle();
     }

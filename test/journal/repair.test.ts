@@ -207,6 +207,29 @@ describe("damage in zones that rest", () => {
     await journal.close();
   });
 
+  test("while nobody can give what lacks, it waits, and may be closed", async () => {
+    const disk = ZoneDisks.of(NAMES, 1);
+    await written(disk, SIZES);
+    const place = (await frames(disk.at("b"), "b"))[25];
+    disk.at("b").content(place.path)[place.at + 100] ^= 1;
+    const troubles: (string | null)[] = [];
+    const rots: (Rot | null)[] = [];
+    const journal = await open(disk, {
+      onTrouble(zone, trouble) {
+        if (zone !== "b") return;
+        troubles.push(trouble?.code ?? null);
+        // The others are open by now, and cannot read any more.
+        for (const other of ["a", "c"])
+          disk.at(other).inject = ({ kind }) => (kind === "open" ? { code: "EMFILE" } : null);
+      },
+      onRot: (_, rot) => rots.push(rot),
+    });
+    await expect.poll(() => rots.length, { timeout: 10_000 }).toBe(1);
+    expect(rots[0]).toMatchObject({ from: 26, reason: { code: "ERR_JOURNAL_CORRUPT" } });
+    await journal.close();
+    expect(troubles).toEqual(["ERR_JOURNAL_CORRUPT"]);
+  });
+
   test("what others have and does not fit there is refused, and what lies behind is left alone", async () => {
     const disk = ZoneDisks.of(NAMES, 1);
     await written(disk, SIZES);
