@@ -9,6 +9,9 @@ import type { TcpStore } from "./tcp-zones.ts";
 import { openLog } from "./replica/directory-logs.ts";
 import { NAMES, TcpZones, untilPassed } from "./tcp-zones.ts";
 
+/** Many journals are formed. */
+const LONG = { timeout: 120_000 };
+
 let opened: TcpZones[] = [];
 afterEach(async () => {
   for (const zones of opened) await zones.close();
@@ -101,7 +104,7 @@ describe("a journal on replicas over TCP", () => {
     }
   });
 
-  test("is made whole however often a power failure cuts one of its replicas short", async () => {
+  test("is made whole however often a power failure cuts one of its replicas short", LONG, async () => {
     let cuts = 0;
     for (const [i, zone] of NAMES.entries()) {
       // Each zone goes through the same steps.
@@ -130,7 +133,7 @@ describe("a journal on replicas over TCP", () => {
     expect(cuts).toBeGreaterThan(10);
   });
 
-  test("is one, whoever forms it at the same time and is cut short meanwhile", async () => {
+  test("is one, whoever forms it at the same time and is cut short meanwhile", LONG, async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const random = seededRandom(seed);
       const zones = await start(1000 + seed);

@@ -13,6 +13,9 @@ import { ReplicaProcess, Started } from "./processes/start.ts";
 import type { TcpStore } from "./tcp-zones.ts";
 import { untilPassed } from "./tcp-zones.ts";
 
+/** Each process takes its time to begin on a machine that has much to do. */
+const LONG = { timeout: 240_000 };
+
 let parent: string;
 let replicas: ReplicaProcess[] = [];
 let writers: Started[] = [];
@@ -48,46 +51,50 @@ async function readBack(): Promise<string[]> {
   return texts;
 }
 
-test("what was acknowledged is there, whichever replica is killed or stands still under load, and when all are", async () => {
-  const store = await open();
-  let appended = 0;
-  let isLoaded = true;
-  const journal = await untilPassed(() =>
-    store.takeOver({
-      onCommitted: () => isLoaded && load(),
-      onFailed: (error) => expect(error).toBeNull(),
-    }),
-  );
-  function load(): void {
-    while (appended < journal.committed + 64) journal.append(Buffer.from(`${++appended} `.padEnd(400, ".")));
-  }
-  async function more(): Promise<void> {
-    const from = journal.committed;
-    await expect.poll(() => journal.committed, { timeout: 30_000 }).toBeGreaterThan(from + 500);
-  }
-  load();
-  for (const replica of replicas) {
-    await more();
-    await replica.started.kill();
-    await more();
-    await replica.restart();
-    await more();
-    replica.started.child.kill("SIGSTOP");
-    await more();
-    replica.started.child.kill("SIGCONT");
-  }
-  isLoaded = false;
-  await expect.poll(() => journal.committed, { timeout: 30_000 }).toBe(appended);
-  await Promise.all(replicas.map((replica) => replica.restart()));
-  await journal.close();
-  const found = await readBack();
-  expect(found).toHaveLength(appended);
-  expect(found.map((text) => Number.parseInt(text, 10))).toEqual(found.map((_, i) => i + 1));
-  for (const { started } of replicas) await started.kill("SIGTERM");
-  for (const { directory } of replicas) await verifyDirectory(nodeDisk, directory);
-});
+test(
+  "what was acknowledged is there, whichever replica is killed or stands still under load, and when all are",
+  LONG,
+  async () => {
+    const store = await open();
+    let appended = 0;
+    let isLoaded = true;
+    const journal = await untilPassed(() =>
+      store.takeOver({
+        onCommitted: () => isLoaded && load(),
+        onFailed: (error) => expect(error).toBeNull(),
+      }),
+    );
+    function load(): void {
+      while (appended < journal.committed + 64) journal.append(Buffer.from(`${++appended} `.padEnd(400, ".")));
+    }
+    async function more(): Promise<void> {
+      const from = journal.committed;
+      await expect.poll(() => journal.committed, { timeout: 120_000 }).toBeGreaterThan(from + 500);
+    }
+    load();
+    for (const replica of replicas) {
+      await more();
+      await replica.started.kill();
+      await more();
+      await replica.restart();
+      await more();
+      replica.started.child.kill("SIGSTOP");
+      await more();
+      replica.started.child.kill("SIGCONT");
+    }
+    isLoaded = false;
+    await expect.poll(() => journal.committed, { timeout: 120_000 }).toBe(appended);
+    await Promise.all(replicas.map((replica) => replica.restart()));
+    await journal.close();
+    const found = await readBack();
+    expect(found).toHaveLength(appended);
+    expect(found.map((text) => Number.parseInt(text, 10))).toEqual(found.map((_, i) => i + 1));
+    for (const { started } of replicas) await started.kill("SIGTERM");
+    for (const { directory } of replicas) await verifyDirectory(nodeDisk, directory);
+  },
+);
 
-test("one writer follows the other, killed or stopped, and none loses what another was told", async () => {
+test("one writer follows the other, killed or stopped, and none loses what another was told", LONG, async () => {
   const ports = replicas.map(({ port }) => String(port));
   const startWriter = (name: string): Started => {
     const writer = new Started("writer.ts", name, ...ports);
