@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import { readFully } from "./disk.ts";
 import { FrameHeader, KIND_BARRIER, readFrame } from "../frame.ts";
+import type { JournalError } from "../journal.ts";
 import { corrupt, ioError } from "../journal-errors.ts";
 import { FRAME_BYTES_SOFT } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
@@ -41,8 +42,7 @@ export interface DirectoryContents {
 
 /**
  * @param onProgress told behind each segment how many of them have been looked at, and of how many
- * @throws JournalError `ERR_JOURNAL_CORRUPT`, `ERR_JOURNAL_FORMAT` and `ERR_JOURNAL_IO` as an open does; besides,
- *   `ERR_JOURNAL_CORRUPT` for bytes behind the frames of a segment that has a successor
+ * @throws JournalError `ERR_JOURNAL_CORRUPT`, `ERR_JOURNAL_FORMAT` and `ERR_JOURNAL_IO` as an open does
  * @throws AssertionError for intact frames that no correct writer leaves
  */
 export async function verifyDirectory(
@@ -89,6 +89,11 @@ class Walk {
   #committed = 0;
   #frames = 0;
   #tornBytes = 0;
+  /**
+   * That the last segment has bytes behind its frames. Where the next one follows on these, nobody reads them: an end was taken
+   * back, and its disk has kept what the page cache had not.
+   */
+  #damage: JournalError | null = null;
 
   constructor(directory: string, marked: Extent) {
     this.#directory = directory;
@@ -118,7 +123,11 @@ class Walk {
   takeSegment(path: string, bytes: Buffer, isLast: boolean): void {
     const segment = emptySegment(decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES), path), path);
     const before = this.#segments.at(-1);
-    checkPlace(segment, before, this.#end, null);
+    try {
+      checkPlace(segment, before, this.#end, null);
+    } catch (error) {
+      throw this.#damage ?? error;
+    }
     if (before === undefined) refuse(missingBeginning(this.#directory, segment, this.#marked));
     if (isLast) refuse(missingSegment(this.#directory, segment, this.#marked));
     if (before === undefined) this.#end = { ...endOf(segment), lastEpoch: segment.previousEpoch };
@@ -159,10 +168,18 @@ class Walk {
   }
 
   #checkRest(rest: Buffer, segment: Segment, isLast: boolean): void {
+    this.#damage = null;
     let length = rest.length;
     while (length > 0 && rest[length - 1] === 0) length--;
     if (length === 0) return;
-    if (!isLast) throw corrupt(segment.path, segment.end, "these bytes are no frame, and the next segment follows");
+    if (!isLast) {
+      this.#damage = corrupt(
+        segment.path,
+        segment.end,
+        "these bytes are no frame, and the next segment does not follow",
+      );
+      return;
+    }
     const refusal = laterFrame(rest, segment, this.#end);
     if (refusal !== null) throw refusal;
     this.#tornBytes = length;
