@@ -20,6 +20,9 @@ import type { Counters } from "./metrics/counters.ts";
 /** In the data directory: that of the one replica. */
 const JOURNAL_DIRECTORY = path.join("journal", "zone-a");
 
+/** Of an election: a lease that has run out when it begins is waited for by nobody. */
+const LEASE_SHARE = 6 / 7;
+
 export interface JournalOpening {
   readonly config: Config;
   readonly dataDir: DataDir;
@@ -80,6 +83,9 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     ...(!isFound && { clusterId }),
     ...(journalTls !== null && { tls: await readTls(journalTls) }),
     name: `${name} at ${advertiseClientUrls.join(",")}`,
+    beatMs: config.heartbeatMs,
+    electionMs: config.electionMs,
+    leaseMs: Math.floor(config.electionMs * LEASE_SHARE),
     signal,
     onWaiting: (reason) => waiting.tell(reason),
     onTrouble: (...told) => tellTrouble(logger, ...told),

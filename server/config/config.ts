@@ -78,6 +78,9 @@ export interface Config extends LogSettings {
   readonly journalReplicas: readonly JournalReplica[] | null;
   /** For replicas behind `tls://`, or null. */
   readonly journalTls: TlsFiles | null;
+  /** How often the writer of a journal that others may write is heard, and after which silence it is followed. */
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
   /** The journal is taken over whoever writes it. */
   readonly takeOver: boolean;
   /** The cluster that goes on without what its journal has lost at its end, or null. */
@@ -120,6 +123,9 @@ const PROGRESS_INTERVAL_MS_MIN = 100;
 const PROGRESS_INTERVAL_MS_DEFAULT = 5_000;
 
 const AUTH_TOKEN_TTL_SECONDS_DEFAULT = 300;
+
+const ELECTION_MS_MAX = 50_000;
+const HEARTBEATS_PER_ELECTION_MIN = 5;
 
 const UINT32_MAX = 2 ** 32 - 1;
 
@@ -186,6 +192,7 @@ function buildConfig({ byName }: Settings): Config {
       readDurationMs(setting("grpc-keepalive-timeout")),
     ),
     ...readJournal(setting),
+    ...readElection(setting("heartbeat-interval"), setting("election-timeout")),
     takeOver: setting("take-over").text === "true",
     forceIncompleteJournal: readClusterId(setting("force-incomplete-journal")),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
@@ -248,6 +255,17 @@ function readJournal(setting: (name: string) => Setting): Pick<Config, "journalR
     throw ConfigError.invalid(setting("journal-replicas"), `zone ${secure.zone}: tls:// needs ${needed}`);
   }
   return { journalReplicas, journalTls };
+}
+
+/** As etcd checks them. */
+function readElection(heartbeat: Setting, election: Setting): Pick<Config, "heartbeatMs" | "electionMs"> {
+  const heartbeatMs = readInteger(heartbeat, 1, ELECTION_MS_MAX);
+  const electionMs = readInteger(election, 1, ELECTION_MS_MAX);
+  if (electionMs < HEARTBEATS_PER_ELECTION_MIN * heartbeatMs) {
+    const needed = `must be at least ${HEARTBEATS_PER_ELECTION_MIN} times --heartbeat-interval, which is ${heartbeatMs}`;
+    throw ConfigError.invalid(election, needed);
+  }
+  return { heartbeatMs, electionMs };
 }
 
 /** The files of certificate, key and CA, in this order, or null when none is given. */

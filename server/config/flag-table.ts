@@ -93,6 +93,20 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Take the journal over at once, whoever writes it: that server is fenced and ends. Else this one waits as a standby until nobody does. Of no use where all replicas are this server's own directories.",
   },
   {
+    name: "heartbeat-interval",
+    group: "Member",
+    value: "milliseconds",
+    fallback: "100",
+    help: "How often replicas in other processes hear of the server that writes, at least.",
+  },
+  {
+    name: "election-timeout",
+    group: "Member",
+    value: "milliseconds",
+    fallback: "700",
+    help: "After how long a silence of that server a standby takes over. At least five heartbeats, at most 50000; the same for all servers on the same replicas. Longer than the pauses that the machines make: who makes a longer one is fenced.",
+  },
+  {
     name: "force-incomplete-journal",
     group: "Member",
     value: "cluster id",
@@ -294,8 +308,6 @@ export const REFUSED_FLAGS: readonly RefusedFlag[] = [
 export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "wal-dir",
   "snapshot-count",
-  "heartbeat-interval",
-  "election-timeout",
   "listen-peer-urls",
   "max-snapshots",
   "max-wals",

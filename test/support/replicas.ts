@@ -10,6 +10,9 @@ export const ZONES = ["a", "b", "c"] as const;
 /** What a server says that waits for another one. */
 const STANDBY_LINE = "standby: another server has the journal";
 
+/** Longer than a busy machine lets a server stand still. */
+const ELECTION = "--election-timeout=4000";
+
 const SAID_MILLISECONDS_MAX = 30_000;
 
 export class Replicas {
@@ -43,7 +46,7 @@ export class Replicas {
   /** A server on them, which does not run. Its directory stays when it is started again. */
   async server(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
     const dataDir = path.join(this.#folder, name);
-    const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ...flags];
+    const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ELECTION, ...flags];
     const server = new PlinthProcess(await freePort(), dataDir, null, { flags: all });
     this.#servers.push(server);
     return server;
@@ -52,7 +55,7 @@ export class Replicas {
   /** The same, which has started when it waits for another one that serves. */
   async standby(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
     const dataDir = path.join(this.#folder, name);
-    const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ...flags];
+    const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ELECTION, ...flags];
     const options = { flags: all, startedLines: [STANDBY_LINE, SERVING_LINE] };
     const server = new PlinthProcess(await freePort(), dataDir, null, options);
     this.#servers.push(server);

@@ -40,6 +40,8 @@ describe("defaults", () => {
         keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
         journalReplicas: null,
         journalTls: null,
+        electionMs: 700,
+        heartbeatMs: 100,
         forceIncompleteJournal: null,
         autoCompaction: { mode: "off" },
         takeOver: false,
@@ -264,6 +266,15 @@ describe("addresses", () => {
     );
   });
 
+  test("a standby waits for as long as it is told, which is five heartbeats at least", () => {
+    const configured = configOf(["--heartbeat-interval=200", "--election-timeout=3000"]);
+    expect([configured.heartbeatMs, configured.electionMs]).toEqual([200, 3000]);
+    expect(errorOf(["--election-timeout=400"])).toBe(
+      'invalid value "400" for flag -election-timeout: must be at least 5 times --heartbeat-interval, which is 100',
+    );
+    expect(errorOf(["--election-timeout=50001"])).toContain("must be at most 50000");
+  });
+
   test("the journal is taken over at once when that is asked for", () => {
     expect([configOf([]).takeOver, configOf(["--take-over"]).takeOver]).toEqual([false, true]);
   });
@@ -383,8 +394,8 @@ describe("values", () => {
 
 describe("flags of etcd that do something else here", () => {
   test("flags without effect are accepted and named", () => {
-    const parsed = parse(["--heartbeat-interval=100", "--pre-vote", "--name=a"], { ETCD_ELECTION_TIMEOUT: "1000" });
-    expect(parsed.noEffect).toEqual(["election-timeout", "heartbeat-interval", "pre-vote"]);
+    const parsed = parse(["--snapshot-count=100", "--pre-vote", "--name=a"], { ETCD_MAX_WALS: "5" });
+    expect(parsed.noEffect).toEqual(["max-wals", "pre-vote", "snapshot-count"]);
   });
 
   test("the flags of a kubeadm manifest without TLS are all known", () => {
