@@ -282,6 +282,8 @@ export class GrpcServer implements ConnectionHost {
   async #stop(graceMs: number): Promise<void> {
     const deadline = performance.now() + graceMs;
     for (const listener of this.#listeners) listener.close();
+    // Nothing was said on them yet.
+    for (const { socket } of this.#held) socket.destroy();
     this.http.closeIdleConnections();
     for (const connection of this.#connections) connection.beginShutdown();
     await this.#emptied(Math.min(graceMs, this.limits.shutdownPingMs));

@@ -53,6 +53,18 @@ describe("a server that waits for another one", () => {
     await expect.poll(() => server.connectionCount).toBe(0);
   });
 
+  test("leaves it at once when it stops", async () => {
+    const { port, server } = await startServer({}, { heldUntil: new Wait() });
+    const client = await openSilently(port);
+    const other = await openSilently(port);
+    other.send(request(1, "/test.Test/Echo", hello));
+    await other.answer(1);
+    other.destroy();
+    await server.shutdown(3_600_000);
+    await client.closed;
+    expect(client.frames).toEqual([]);
+  });
+
   test("answers HTTP/1.1 meanwhile, and forgets a client that has gone", async () => {
     const heldUntil = new Wait();
     const { port } = await startServer({}, { heldUntil });
