@@ -15,7 +15,7 @@ import { LocalReplica } from "./quorum/local-replica.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
 import type { Disk } from "./replica/disk.ts";
 import { nodeDisk } from "./replica/disk.ts";
-import { proveRoom } from "./replica/replica-host.ts";
+import { proveDisk } from "./replica/replica-host.ts";
 import { RoomReserve } from "./replica/room-reserve.ts";
 import type { Clock, Turns } from "./time.ts";
 
@@ -86,7 +86,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
         throw ioError(older, "carrying the journal over", error);
       });
     }
-    if (isAgain || isOpenedAgain) await proveRoom(reserve, directory);
+    if (isAgain || isOpenedAgain) await proveDisk(reserve, directory);
     const replica = await LocalReplica.open({
       ...common,
       mustExist: mustExist || isOpenedAgain,

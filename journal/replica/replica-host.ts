@@ -8,6 +8,7 @@ import { closed, ioError } from "../journal-errors.ts";
 import { REOPEN_MAX_MS, REOPEN_MIN_MS } from "../limits.ts";
 import type { Timer } from "../time.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./directory-log.ts";
+import { isMissing } from "./disk.ts";
 import { openDirectoryLog } from "./directory-log.ts";
 import type { AskForFrames } from "./gap.ts";
 import type { RepairRequest, ReplicaRequest, Rot } from "./messages.ts";
@@ -225,8 +226,8 @@ export class ReplicaHost {
   async #reopen(): Promise<void> {
     const { directory, refusal } = this.#options;
     try {
-      // It would fail at once of what it has failed of before.
-      if (this.#trouble?.isNoRoom === true) await proveRoom(this.#reserve, directory);
+      // It would fail at once of what it has failed of before, when all of its frames were read for that.
+      if (this.#trouble?.code === "ERR_JOURNAL_IO") await proveDisk(this.#reserve, directory);
       const askForFrames: AskForFrames = (gap) => this.#wanted.ask(gap);
       // What is damaged may be given by others while the directory is held.
       const options = { ...this.#options, mustExist: true, askForFrames, onRepaired: this.#onRepaired };
@@ -267,13 +268,13 @@ export class ReplicaHost {
 }
 
 /**
- * Sees that there is room beyond what is set aside.
+ * Sees that the disk takes writes, and has room beyond what is set aside. What is missing altogether is for an open to tell.
  *
  * @throws JournalError `ERR_JOURNAL_IO`
  */
-export async function proveRoom(reserve: RoomReserve, directory: string): Promise<void> {
+export async function proveDisk(reserve: RoomReserve, directory: string): Promise<void> {
   await reserve.prove().catch((error: unknown) => {
-    throw ioError(directory, "looking for room", error);
+    if (!isMissing(error)) throw ioError(directory, "trying a write", error);
   });
 }
 

@@ -155,6 +155,32 @@ test("a zone whose disk fails each write anew is opened less and less often", as
   await Promise.all([journal.close(), clock.advance(10_000)]);
 });
 
+test("a zone whose disk takes no writes is not read at each attempt, and comes back when it does", async () => {
+  const disk = ZoneDisks.of(NAMES, 11);
+  const clock = new ManualClock();
+  const listener = new RecordingListener();
+  const troubles: (JournalError | null)[] = [];
+  const onTrouble = (zone: string, trouble: JournalError | null): void => void (zone === "b" && troubles.push(trouble));
+  const journal = await open(disk, { listener, clock, onTrouble });
+  await listener.untilCommitted(journal.append(Buffer.alloc(100)));
+  const seen = { attempts: 0, reads: 0 };
+  disk.at("b").inject = ({ kind, name }) => {
+    if (kind === "read" && isSegmentName(name)) seen.reads++;
+    if (kind === "open" || kind === "create") seen.attempts++;
+    return kind === "write" ? { code: "EIO" } : null;
+  };
+  const pass = async (): Promise<void> => {
+    await listener.untilCommitted(journal.append(Buffer.alloc(100)));
+    await clock.advance(100);
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  while (seen.attempts < 5) await pass();
+  expect(seen.reads).toBe(0);
+  disk.at("b").inject = () => null;
+  while (troubles.at(-1) !== null) await pass();
+  await Promise.all([journal.close(), clock.advance(10_000)]);
+});
+
 test("a zone is fed from where its log ends, also when that could not be read at first and the others have no beginning any more", async () => {
   const disk = ZoneDisks.of(NAMES, 10);
   const listener = new RecordingListener();
