@@ -21,23 +21,18 @@ export function hastyDisk(): Disk {
   });
 }
 
-/** Fails of one directory, from when that is said on, as a disk does that is gone. */
+/** Takes no write into one directory, from when that is said on. What is there can be read. */
 export function breakableDisk(): { readonly disk: Disk; readonly breakDirectory: (directory: string) => void } {
   let broken: string | null = null;
-  const isBroken = (path: string): boolean => broken !== null && path.startsWith(broken);
-  const gone = (): Error => Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
   const disk = changedDisk((file) => {
     const write = file.write.bind(file);
     file.write = (bytes, length, at, onWritten) => {
-      if (isBroken(file.path)) setImmediate(() => onWritten(gone(), 0));
-      else write(bytes, length, at, onWritten);
+      if (broken === null || !file.path.startsWith(broken)) return write(bytes, length, at, onWritten);
+      const error = Object.assign(new Error("EIO: i/o error, write"), { code: "EIO" });
+      setImmediate(() => onWritten(error, 0));
     };
   });
-  const list = async (path: string): Promise<string[]> => {
-    if (isBroken(path)) throw gone();
-    return nodeDisk.list(path);
-  };
-  return { disk: { ...disk, list }, breakDirectory: (directory) => void (broken = directory) };
+  return { disk, breakDirectory: (directory) => void (broken = directory) };
 }
 
 /** @param change what is done to each file that is opened for writing */
