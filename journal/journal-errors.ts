@@ -81,3 +81,9 @@ export function checkPosition(position: number): void {
 export function replicaDown(address: string, why: string, cause?: Error): JournalError {
   return new JournalError("ERR_REPLICA_DOWN", `${address}: ${why}`, { cause });
 }
+
+/** A replica that was made anew needs what no replica keeps any more. */
+export function cannotFeed(zone: string, first: number): JournalError {
+  const text = `zone ${zone}: the replica was made anew, and the journal was trimmed: all others begin with frame ${first}`;
+  return new JournalError("ERR_TRIMMED", text);
+}

@@ -5,15 +5,17 @@
  * names, and then each gets the list of all. The first zone's decides which journal it is, and who finds it made goes on with
  * that: of two who form at the same time both come to the same, and what was cut short at any step anybody goes on with.
  * Nothing is promised before all of them have the list. From then on a blank one is one that was lost. What it had promised is
- * not known any more, so it does not take part.
+ * not known any more: it is made anew, under another name, and the reign takes it in when it has what the others have.
+ *
+ * A journal of one replica, or of two as long as it grows, is given more zones the same way.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { JournalError } from "./journal.ts";
-import { closed, incomplete, noQuorum } from "./journal-errors.ts";
+import { closed, incomplete, ioError, noQuorum } from "./journal-errors.ts";
 import type { LocalSite } from "./quorum/local-site.ts";
 import type { RemoteReplica } from "./quorum/remote-replica.ts";
 import type { Described, Membership, ReplicaSite } from "./quorum/replica-site.ts";
-import { refusalOf, replicasError } from "./quorum/replica-site.ts";
+import { isMember, refusalOf, replicasError } from "./quorum/replica-site.ts";
 import { majorityOf } from "./quorum/voters.ts";
 import type { Member } from "./replica/facts.ts";
 import type { Gap } from "./replica/gap.ts";
@@ -34,10 +36,15 @@ export interface OpeningOptions {
   readonly signal: AbortSignal | null;
 }
 
+/** A journal of fewer replicas is given more. */
+const ZONES_MIN = 3;
+
 /** What one look has shown. */
 type Verdict =
   | { readonly kind: "formed"; readonly membership: Membership }
   | { readonly kind: "form" }
+  /** A journal of one replica, from before such ones had a list. */
+  | { readonly kind: "list"; readonly alone: ReplicaSite }
   | { readonly kind: "wait"; readonly reason: JournalError };
 
 /** Of a replica whose list is not that of most of them, and of one in a directory: it will not be another by itself. */
@@ -51,12 +58,10 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 
 export class Opening {
   readonly #options: OpeningOptions;
-  readonly #quorum: number;
   #told = "";
 
   constructor(options: OpeningOptions) {
     this.#options = options;
-    this.#quorum = majorityOf(options.sites.length);
   }
 
   /** @throws JournalError what will not pass by waiting; `ERR_JOURNAL_CLOSED` when the signal aborts */
@@ -69,7 +74,7 @@ export class Opening {
       const verdict = this.#judge();
       if (verdict.kind === "formed") return verdict.membership;
       if (verdict.kind === "wait" && (await this.#repair())) continue;
-      const reason = verdict.kind === "form" ? await this.#form() : verdict.reason;
+      const reason = verdict.kind === "wait" ? verdict.reason : await this.#carryOut(verdict);
       // What was done is looked at at once.
       if (reason === null) continue;
       if (this.#isFinal(reason)) throw reason;
@@ -110,10 +115,11 @@ export class Opening {
     const membership = this.#listed();
     if (membership !== null) return this.#judgeFormed(membership);
     const problems = sites.flatMap((site) => this.#problemOf(site) ?? []);
+    // One that has frames and no list was a whole journal.
+    const alone = sites.find(({ described }) => (described?.lastIndex ?? 0) > 0);
+    if (alone !== undefined) return { kind: "list", alone };
     // A journal is formed on all of its replicas.
     if (problems.length > 0) return { kind: "wait", reason: this.#notAll(problems) };
-    // One that has frames and no list was a whole journal.
-    if (sites.some(({ described }) => (described?.lastIndex ?? 0) > 0)) throw this.#madeWith("one directory");
     if (!mustExist) return { kind: "form" };
     const [{ place }] = sites;
     throw incomplete(place, "the journal that was made here is missing: is its volume mounted?");
@@ -125,26 +131,38 @@ export class Opening {
     const members = sites.filter((site) => {
       const problem = this.#problemOf(site) ?? refusalOf(site, site.described as Described, membership);
       if (problem !== null) problems.push(problem);
-      return problem === null;
+      if (problem !== null) return false;
+      const isListed = isMember(site, site.described as Described, membership);
+      if (!isListed) problems.push(incomplete(site.place, "the replica was made anew, and not taken in yet"));
+      return isListed;
     });
     // Those of another list of zones are judged by it.
     const names = membership.members.map(({ zone }) => zone);
-    const isSure = members.length >= majorityOf(names.length) || sites.every(({ described }) => described !== null);
-    if (isSure && (names.length !== sites.length || sites.some(({ zone }) => !names.includes(zone)))) {
-      throw this.#madeWith(`the zones ${names.join(", ")}`);
-    }
-    if (members.length < this.#quorum) return { kind: "wait", reason: this.#noMajority(problems) };
+    const quorum = majorityOf(names.length);
+    const isSure = members.length >= quorum || sites.every(({ described }) => described !== null);
+    if (isSure && !this.#isFor(names)) throw this.#madeWith(`the zones ${names.join(", ")}`);
+    if (members.length < quorum) return { kind: "wait", reason: this.#noMajority(problems, names.length - quorum) };
     // Until something was written, some of them may have got another list.
-    const isBegun = membership.membersIndex > 0 || members.some(({ described }) => (described?.lastIndex ?? 0) > 0);
+    const isBegun =
+      names.length < sites.length ||
+      membership.membersIndex > 0 ||
+      members.some(({ described }) => (described?.lastIndex ?? 0) > 0);
     const isListed = members.filter(({ described }) => isSameList(described?.members ?? [], membership.members));
     if (isBegun) return { kind: "formed", membership };
     if (problems.length > 0) return { kind: "wait", reason: this.#notAll(problems, false) };
     return isListed.length === sites.length ? { kind: "formed", membership } : { kind: "form" };
   }
 
+  /** Whether a journal of these zones is the one that is meant: all that were given, or one that has some of them and grows. */
+  #isFor(names: readonly string[]): boolean {
+    const given = this.#options.sites.map(({ zone }) => zone);
+    const isPart = names.every((name) => given.includes(name));
+    return isPart && (names.length === given.length || names.length < ZONES_MIN);
+  }
+
   /**
    * The journal that was formed, as the replicas that are heard know it; null when it never was. Where they tell of different
-   * ones, it is the newest list of those that most of them are on: a stranger among them is not.
+   * ones, it is the newest list of the journal that most of them are of: a stranger among them is not.
    */
   #listed(): Membership | null {
     const { sites } = this.#options;
@@ -155,10 +173,7 @@ export class Opening {
       const { clusterId, salt, members, membersIndex } = site.described as Described;
       if (members.length === 0) continue;
       const membership = { clusterId, salt, members, membersIndex };
-      const count = sites.filter((other) => {
-        const { described } = other;
-        return described !== null && refusalOf(other, described, membership) === null;
-      }).length;
+      const count = sites.filter(({ described }) => described?.salt === salt && described.members.length > 0).length;
       if (count < most || (count === most && best !== null && membersIndex <= best.membersIndex)) continue;
       [best, most] = [membership, count];
     }
@@ -171,6 +186,16 @@ export class Opening {
     const { clusterId } = this.#options;
     if (clusterId === null || described.clusterId === "" || described.clusterId === clusterId) return null;
     return clusterError(place, described.clusterId, clusterId);
+  }
+
+  /** Resolves to what keeps it from that. */
+  async #carryOut(verdict: Verdict): Promise<JournalError | null> {
+    if (verdict.kind !== "list") return this.#form();
+    const { alone } = verdict;
+    return alone.list([{ zone: alone.zone, replicaId: hearOf(alone).replicaId }]).then(
+      () => null,
+      (error: unknown) => ioError(alone.place, "listing the replica", error),
+    );
   }
 
   /** Makes the journal, or goes on with the making of one that was cut short. Resolves to what keeps it from that. */
@@ -229,9 +254,10 @@ export class Opening {
     return new JournalError("ERR_JOURNAL_NO_QUORUM", `the journal is formed when all its replicas are there: ${texts}`);
   }
 
-  #noMajority(problems: readonly JournalError[]): JournalError {
+  /** @param missingMax of its replicas so many may be missing */
+  #noMajority(problems: readonly JournalError[], missingMax: number): JournalError {
     const final = problems.filter((problem) => this.#isFinal(problem));
-    const isFinal = final.length > this.#options.sites.length - this.#quorum;
+    const isFinal = final.length > missingMax;
     const { code } = isFinal ? final[0] : noQuorum("");
     const texts = problems.map(({ message }) => message).join("; ");
     return new JournalError(code, `no majority of the journal's replicas: ${texts}`, { cause: problems[0] });

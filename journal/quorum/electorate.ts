@@ -39,9 +39,9 @@ export function newestList(answers: readonly (PromisedAnswer | StatusAnswer)[]):
     .reduce((a, b) => (isNewer(b, a) ? b : a), { index: 0, members: [] });
 }
 
-/** Those of the list that call themselves so: who was listed just now may not know it yet. */
+/** Those of the list that may promise: also one that was listed just now, and learns of it when it is asked. */
 export function votersOf(list: Configuration, seen: readonly StatusAnswer[]): readonly StatusAnswer[] {
-  return seen.filter(({ isVoter, replicaId }) => isVoter && lists(list, replicaId));
+  return seen.filter(({ isVoter, isNew, replicaId }) => (isVoter || isNew) && lists(list, replicaId));
 }
 
 /** Whether a replica may be one that counts, as far as those who were seen tell. */

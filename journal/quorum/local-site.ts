@@ -97,6 +97,7 @@ export class LocalSite implements ReplicaSite {
   /** The journal's replicas are known: one that is none of them is closed, and one that is not open is tried again. */
   async settle(membership: Membership): Promise<LocalReplica> {
     this.#membership = membership;
+    if (this.#isBlank) await this.#makeAnew(membership);
     const { described } = this;
     const refusal = described === null ? null : refusalOf(this, described, membership);
     if (this.#replica !== null && refusal === null) return this.#replica;
@@ -107,6 +108,16 @@ export class LocalSite implements ReplicaSite {
     assert(this.trouble !== null, "a replica that is not open has said why");
     this.#replica = LocalReplica.openLater(this.#replicaOptions("", 0, true), this.trouble);
     return this.#replica;
+  }
+
+  /** The replica that was here is lost. What keeps it from being made is its trouble, and tried again with the next open. */
+  async #makeAnew({ clusterId, salt }: Membership): Promise<void> {
+    try {
+      await this.make(clusterId, salt);
+    } catch (error) {
+      this.#note(ioError(this.place, "making the replica", error));
+      this.#isBlank = false;
+    }
   }
 
   async close(): Promise<void> {

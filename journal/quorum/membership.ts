@@ -10,7 +10,9 @@ import type { Member } from "../replica/facts.ts";
 import { MEMBERS_MAX } from "../replica/facts.ts";
 import type { StatusAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
+import { cannotFeed } from "../journal-errors.ts";
 import type { Feed } from "./feed.ts";
+import type { Peer } from "./peer.ts";
 import type { Voters } from "./voters.ts";
 import { isListed } from "./voters.ts";
 
@@ -49,7 +51,11 @@ export class Membership {
     this.#timer = null;
     if (this.#isClosed) return;
     const unsure = this.#host.feeds.filter((feed) => feed.peer.isUp && !this.isWell(feed));
-    for (const feed of unsure) this.#ask(feed);
+    for (const feed of unsure) {
+      this.#ask(feed);
+      // Where nothing is written it would not hear that its list is committed.
+      feed.beat(Number.POSITIVE_INFINITY);
+    }
     if (unsure.length > 0) this.#timer = this.#host.clock.after(MEMBERS_LOOK_MS, () => this.look());
   }
 
@@ -60,6 +66,7 @@ export class Membership {
     return (
       voters.next === null &&
       known?.status.isVoter === true &&
+      !known.status.isNew &&
       isListed(voters.newest.members, peer.zone, peer.replicaId)
     );
   }
@@ -95,14 +102,26 @@ export class Membership {
     return target !== null && matched >= target;
   }
 
+  /** Nobody has what a replica lacks that begins before all others do. */
+  #noteTrimmed({ zone, replicaId, tally }: Peer, { last, isNew }: StatusAnswer): void {
+    const { feeds, voters } = this.#host;
+    if (!isNew || isListed(voters.newest.members, zone, replicaId)) return;
+    const counted = feeds.filter(({ peer }) => voters.counts(peer.number));
+    const firsts = counted.map(({ peer }) => this.#known.get(peer.number)?.status.first ?? 1);
+    const first = Math.min(...firsts);
+    if (last.index + 1 < first) tally.note(cannotFeed(zone, first));
+  }
+
   #ask({ peer }: Feed): void {
     peer.ask(
       (seq) => ({ kind: "status", seq }),
       (answer) => {
         if (this.#isClosed || answer?.kind !== "status" || answer.replicaId !== peer.replicaId) return;
+        const before = this.#known.get(peer.number);
         // What was committed when it came, and not what is now: it would run after that for ever.
-        const target = this.#known.get(peer.number)?.target ?? (answer.isNew ? this.#host.committed() : null);
+        const target = before?.target ?? (answer.isNew ? this.#host.committed() : null);
         this.#known.set(peer.number, { status: answer, target });
+        if (before === undefined) this.#noteTrimmed(peer, answer);
         this.advance();
       },
     );

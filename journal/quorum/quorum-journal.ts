@@ -286,6 +286,11 @@ export class QuorumJournal implements Journal, StatusSource {
     return feed !== undefined && this.#membership.isWell(feed);
   }
 
+  /** Whether each replica is listed, and knows it. */
+  get isWhole(): boolean {
+    return this.#feeds.every((feed) => this.#membership.isWell(feed));
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

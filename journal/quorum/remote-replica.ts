@@ -10,7 +10,7 @@ import type { Member } from "../replica/facts.ts";
 import type { Link, LinkListener, ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
 import type { Described, Membership, ReplicaSite } from "./replica-site.ts";
-import { refusalOf } from "./replica-site.ts";
+import { isMember, refusalOf } from "./replica-site.ts";
 
 export interface RemoteReplicaOptions {
   readonly zone: string;
@@ -194,9 +194,13 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
       return;
     }
     const refusal = refusalOf(this, described, membership);
-    if (refusal !== null) return this.#setUp(false, refusal);
+    if (refusal !== null) this.#setUp(false, refusal);
+    // The replica that was here is lost.
+    if (described.clusterId === "") return void this.make(membership.clusterId, membership.salt).catch(() => undefined);
+    if (refusal !== null) return;
     // Its forming was cut short.
-    if (described.members.length > 0 || membership.membersIndex > 0) return this.#setUp(true, null);
+    const isUnlisted = described.members.length === 0 && membership.membersIndex === 0;
+    if (!isUnlisted || !isMember(this, described, membership)) return this.#setUp(true, null);
     this.list(membership.members).catch(() => this.#describe());
   }
 

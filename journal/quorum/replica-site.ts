@@ -37,16 +37,32 @@ export interface ReplicaSite {
   list(members: readonly Member[]): Promise<void>;
 }
 
-/** Why a replica has no part in the journal; null when it is the one that is listed for its zone. */
+/** Whether a replica is the one that is listed for its zone. */
+export function isMember(
+  { zone }: Pick<ReplicaSite, "zone">,
+  { salt, replicaId, members, membersIndex }: Described,
+  membership: Membership,
+): boolean {
+  // It may know a newer list.
+  const list = membersIndex > membership.membersIndex ? members : membership.members;
+  // Frames are sealed for one salt: in a log of another they are torn.
+  return salt === membership.salt && list.some((member) => member.zone === zone && member.replicaId === replicaId);
+}
+
+/**
+ * Why a replica has no part in the journal; null when it is the one that is listed for its zone, or was made anew for the journal
+ * and may be listed some day. One that was listed before, and is no more, never comes back.
+ */
 export function refusalOf(
-  { zone, place }: Pick<ReplicaSite, "zone" | "place">,
-  { clusterId, salt, replicaId }: Described,
+  site: Pick<ReplicaSite, "zone" | "place">,
+  described: Described,
   membership: Membership,
 ): JournalError | null {
+  const { zone, place } = site;
+  const { clusterId, salt, members } = described;
   if (clusterId === "") return incomplete(place, "the replica that was made here is missing");
-  const listed = membership.members.find((member) => member.zone === zone);
-  // Frames are sealed for one salt: in a log of another they are torn.
-  if (replicaId === listed?.replicaId && salt === membership.salt) return null;
+  if (isMember(site, described, membership)) return null;
+  if (salt === membership.salt && members.length === 0) return null;
   return replicasError(`${place}: not the replica that zone ${zone} was made with`);
 }
 

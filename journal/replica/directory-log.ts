@@ -225,6 +225,10 @@ export class DirectoryLog {
     this.#frameLastPosition = header.lastPosition;
     this.#frameEpoch = header.epoch;
     this.#frameConfiguration = configurationIn(bytes, 0, header);
+    if (this.#frameConfiguration !== null) {
+      const before = this.configurations.at(-1)?.index ?? 0;
+      assert(before <= header.committed, "a list of replicas changes when the one before is committed");
+    }
     const check = this.#mark.follow(this);
     if (check === null) this.#place(bytes);
     else void this.#placeChecked(check, bytes);

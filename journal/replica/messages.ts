@@ -140,7 +140,7 @@ export interface StatusAnswer {
   readonly committed: number;
   /** Of the process that it has promised the last epoch, for people; empty when it is not known, as after a restart. */
   readonly name: string;
-  /** It never was one of those that count. */
+  /** That it ever was one of those that count is not durable. */
   readonly isNew: boolean;
   readonly membership: Membership;
 }

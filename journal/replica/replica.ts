@@ -171,13 +171,12 @@ export class Replica {
 
   #status(seq: number): ReplicaAnswer {
     const { first, last, committed, facts } = this.#log;
-    const isKept = lists({ index: 0, members: facts.members }, facts.replicaId);
     return {
       kind: "status",
       seq,
       replicaId: facts.replicaId,
       promised: this.#promised,
-      isVoter: this.#isVoter && isKept,
+      isVoter: this.#isVoter,
       silentForMs: this.#clock.nowMs() - this.#heardAtMs,
       leaseLeftMs: this.#leaseLeftMs(),
       isVacant: this.#isVacant,

@@ -1,5 +1,6 @@
 /** The journal in three zones of one process, each on a disk of its own. */
 import { describe, expect, test } from "vitest";
+import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalError } from "../../journal/journal.ts";
 import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
 import { isSegmentName } from "../../journal/replica/segment.ts";
@@ -197,17 +198,119 @@ describe("a journal in three zones", () => {
     });
   });
 
-  test("takes no part of a replica that has lost its directory, or that is another's", async () => {
+  test("takes back a replica that has lost its directory, and then goes on without another", async () => {
     const disk = ZoneDisks.of(NAMES, 6);
     const listener = new RecordingListener();
-    await (await open(disk)).close();
-    for (const file of await disk.list("/a")) await disk.remove(`/a/${file}`);
-    const journal = await open(disk, { listener, mustExist: true });
-    await listener.untilCommitted(journal.append(Buffer.from("by two")));
+    const first = await open(disk, { listener });
+    for (let i = 0; i < 40; i++) await listener.untilCommitted(first.append(Buffer.alloc(900, i)));
+    await first.close();
+    await removeAll(disk, "a");
+    const again = new RecordingListener();
+    const journal = await open(disk, { listener: again, mustExist: true });
+    await again.untilCommitted(journal.append(Buffer.from("by two")));
+    await untilTakenIn(journal);
+    disk.at("b").inject = failing("EIO");
+    await again.untilCommitted(journal.append(Buffer.from("by another two")));
     await journal.close();
-    expect(await disk.list("/a")).toEqual([]);
+    disk.at("b").inject = () => null;
+    await removeAll(disk, "b");
+    const last = await open(disk, { listener: new RecordingListener() });
+    expect((await readTexts(last.read(41), 41)).slice(0, 2)).toEqual(["by two", "by another two"]);
+    await last.close();
+  });
+
+  test("that was trimmed takes in no replica that was made anew, and says why", async () => {
+    const disk = ZoneDisks.of(NAMES, 13);
+    const listener = new RecordingListener();
+    const first = await open(disk, { listener });
+    for (let i = 0; i < 60; i++) await listener.untilCommitted(first.append(Buffer.alloc(900, i)));
+    await expect.poll(async () => (await first.trim(60), first.first)).toBeGreaterThan(1);
+    await first.close();
+    await removeAll(disk, "c");
+    const again = new RecordingListener();
+    const journal = await open(disk, { listener: again });
+    await expect
+      .poll(() => journal.status().replicas[2].lastError)
+      .toMatch(/^zone c: .* was trimmed: .* begin with frame \d+$/);
+    await again.untilCommitted(journal.append(Buffer.from("x")));
+    expect(journal.status().replicas[2].state).toBe("learner");
+    await journal.close();
+  });
+
+  test("takes no part of a replica that was replaced, nor of another zone's", async () => {
+    const disk = ZoneDisks.of(NAMES, 6);
+    await (await open(disk)).close();
+    const old = disk.at("a").image();
+    await removeAll(disk, "a");
+    const journal = await open(disk);
+    await untilTakenIn(journal);
+    await journal.close();
+    disk.put("a", old.restart("power"));
+    const told: string[] = [];
+    const listener = new RecordingListener();
+    const without = await open(disk, {
+      listener,
+      onTrouble: (zone, trouble) => told.push(`${zone}: ${trouble?.message}`),
+    });
+    await listener.untilCommitted(without.append(Buffer.from("x")));
+    expect(without.status().replicas[0].state).toBe("down");
+    await without.close();
     const swapped = [zones[0], { zone: "b", directory: "/c" }, { zone: "c", directory: "/b" }];
     await expect(open(disk, { zones: swapped })).rejects.toThrow("/c: not the replica that zone b was made with");
+  });
+
+  test("that was made with one directory serves at once, and takes in two more", async () => {
+    const disk = ZoneDisks.of(NAMES, 11);
+    const listener = new RecordingListener();
+    const alone = { ...systemTime, directory: "/a", clusterId, segmentBytes, disk };
+    const one = await openDirectoryJournal({ ...alone, listener });
+    for (let i = 0; i < 40; i++) await listener.untilCommitted(one.append(Buffer.alloc(900, i)));
+    await one.close();
+    const second = new RecordingListener();
+    const journal = await open(disk, { listener: second, mustExist: true });
+    await second.untilCommitted(journal.append(Buffer.from("as it grows")));
+    await untilTakenIn(journal);
+    disk.at("a").inject = failing("EIO");
+    await second.untilCommitted(journal.append(Buffer.from("without the first")));
+    await journal.close();
+    disk.at("a").inject = () => null;
+    const refused = openDirectoryJournal({ ...alone, listener: new RecordingListener() });
+    await expect(refused).rejects.toMatchObject({ code: "ERR_JOURNAL_REPLICAS" });
+    await removeAll(disk, "a");
+    const last = await open(disk);
+    expect((await readTexts(last.read(41), 41)).slice(0, 2)).toEqual(["as it grows", "without the first"]);
+    await last.close();
+  });
+
+  test("grows from one zone to three however often that is cut short", { timeout: 120_000 }, async () => {
+    for (let seed = 0; seed < 6; seed++) {
+      let disk = ZoneDisks.of(NAMES, 300 + seed);
+      const listener = new RecordingListener();
+      const one = await openDirectoryJournal({
+        ...systemTime,
+        directory: "/a",
+        clusterId,
+        segmentBytes,
+        disk,
+        listener,
+      });
+      await listener.untilCommitted(one.append(Buffer.from("first")));
+      await one.close();
+      for (let life = 0; life < 4; life++) {
+        const zoneDisks = NAMES.map((name) => disk.at(name));
+        for (const zoneDisk of zoneDisks) zoneDisk.crashAfter(20 + 5 * seed + 40 * life);
+        const crashed = Promise.race(zoneDisks.map((zoneDisk) => zoneDisk.crashed));
+        const journal = await Promise.race([open(disk), crashed]);
+        const hasCrashed = (): boolean => zoneDisks.some((zoneDisk) => zoneDisk.hasCrashed);
+        const isSettled = (): boolean => journal?.isWhole !== false || hasCrashed();
+        while (!isSettled()) await systemTimePasses();
+        disk = disk.restart();
+      }
+      const journal = await open(disk);
+      await untilTakenIn(journal);
+      expect(await readTexts(journal.read(1), 1)).toEqual(["first"]);
+      await journal.close();
+    }
   });
 
   test("refuses other zones than it was made with, and another cluster, by name", async () => {
@@ -254,6 +357,19 @@ describe("a journal in three zones", () => {
     expect(cuts).toBeGreaterThan(10);
   });
 });
+
+async function removeAll(disk: ZoneDisks, zone: string): Promise<void> {
+  for (const file of await disk.list(`/${zone}`)) await disk.remove(`/${zone}/${file}`);
+}
+
+function systemTimePasses(): Promise<void> {
+  return new Promise((resolve) => void systemTime.clock.after(5, resolve));
+}
+
+/** Until each replica counts, and knows it durably. */
+async function untilTakenIn(journal: QuorumJournal): Promise<void> {
+  await expect.poll(() => journal.isWhole, { timeout: 10_000 }).toBe(true);
+}
 
 /** Whether all zones hold as much. */
 async function feedsAreEven(disk: ZoneDisks): Promise<boolean> {

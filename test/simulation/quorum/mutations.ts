@@ -3,7 +3,6 @@
  * finds them. A mutation is a change of the text of a file or two; the changed tree is a copy that nothing else runs.
  */
 import type { Scenario } from "../stage.ts";
-import { changingWriters } from "../scenarios/changing-writers.ts";
 import { chairs } from "../scenarios/chairs.ts";
 import { cleanStop } from "../scenarios/clean-stop.ts";
 import { cutRestartForce } from "../scenarios/cut-restart-force.ts";
@@ -11,6 +10,7 @@ import { figureEight } from "../scenarios/figure-eight.ts";
 import { forgottenPromise } from "../scenarios/forgotten-promise.ts";
 import { lateAnswers } from "../scenarios/late-answers.ts";
 import { lateComer } from "../scenarios/late-comer.ts";
+import { lateList } from "../scenarios/late-list.ts";
 import { leaseEnd } from "../scenarios/lease-end.ts";
 import { lostDisks } from "../scenarios/lost-disks.ts";
 import { oldDisks } from "../scenarios/old-disks.ts";
@@ -348,6 +348,7 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     scenario: lostDisks,
+    seedsMax: 100,
   },
   {
     name: "a replica that was made anew has the name of the one that was lost",
@@ -355,6 +356,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "newIds.set(replica.name, newId(world));",
     to: "",
     scenario: lostDisks,
+    seedsMax: 100,
   },
   {
     name: "what a zone says counts, whichever replica is there",
@@ -369,6 +371,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "if (replicaId === this.replicaId) return;",
     to: "if (this.replicaId !== 0) return;",
     scenario: lostDisks,
+    seedsMax: 60,
   },
   {
     name: "a list of replicas counts when it is sealed",
@@ -382,7 +385,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/electorate.ts",
     from: "const isOneMore = next.members.length > known.members.length;",
     to: "const isOneMore = true;",
-    scenario: oldDisks,
+    scenario: lateList,
   },
   {
     name: "a newcomer counts by the list that is longest known",
@@ -390,6 +393,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "return a.index > b.index || b.members.length === 0;",
     to: "return b.members.length === 0 || (a.members.length > 0 && a.index < b.index);",
     scenario: oldDisks,
+    seedsMax: 100,
   },
   {
     name: "two lists of replicas are changed at a time",
@@ -399,20 +403,14 @@ export const MUTATIONS: readonly Mutation[] = [
     also: [
       { file: "quorum/voters.ts", from: 'assert(this.next === null, "lists change one after the other");', to: "" },
     ],
-    scenario: oldDisks,
-  },
-  {
-    name: "a list of replicas is changed before the reign has begun",
-    file: "quorum/quorum-journal.ts",
-    from: "committed: () => (this.#isSettling ? null : this.#toldIndex),",
-    to: "committed: () => this.#toldIndex,",
-    scenario: changingWriters,
+    scenario: lostDisks,
+    seedsMax: 120,
   },
   {
     name: "a replica that was listed forgets it at a restart",
-    file: "replica/replica.ts",
-    from: "this.#log.remember({ ...this.#log.facts, members, membersIndex }, (error) => {",
-    to: "Object.assign(this.#log.facts, { members, membersIndex }); ((done) => done(null))((error) => {",
+    file: "replica/mark.ts",
+    from: "members: decodeMembers(bytes, MEMBERS_OFFSET, bytes.readUInt8(117)),\n    membersIndex: readUint64(bytes, 120),",
+    to: "members: readUint64(bytes, 120) > 0 ? [] : decodeMembers(bytes, MEMBERS_OFFSET, bytes.readUInt8(117)),\n    membersIndex: 0,",
     scenario: lostDisks,
   },
   {
@@ -421,5 +419,6 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "(answer.isNew ? this.#host.committed() : null)",
     to: "this.#host.committed()",
     scenario: oldDisks,
+    seedsMax: 100,
   },
 ];

@@ -9,6 +9,7 @@ import { forgottenPromise } from "./forgotten-promise.ts";
 import { changingWriters } from "./changing-writers.ts";
 import { lateAnswers } from "./late-answers.ts";
 import { lateComer } from "./late-comer.ts";
+import { lateList } from "./late-list.ts";
 import { leaseEnd } from "./lease-end.ts";
 import { lostDisks } from "./lost-disks.ts";
 import { oldDisks } from "./old-disks.ts";
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   shortReign,
   figureEight,
   chairs,
+  lateList,
   lostDisks,
   oldDisks,
   changingWriters,
