@@ -29,6 +29,8 @@ import { meetLoss } from "./replica/wholeness.ts";
 export interface CarryOverOptions extends Omit<DirectoryLogOptions, "reserve" | "beginning"> {
   /** Where a journal of a former format may lie: the directory above. */
   readonly older: string;
+  /** Of the one replica that the journal has. */
+  readonly zone: string;
   /** Told now and then how many records have been written, and of how many, where that is known. */
   readonly onCarriedOver: (records: number, of: number | null) => void;
 }
@@ -98,7 +100,7 @@ async function carry(options: CarryOverOptions, mark: DiskFile | null, marked: E
       assert(writer.lastPosition === segment.lastPosition, "records keep their positions");
       onCarriedOver(writer.lastPosition, marked.lastPosition > 0 ? marked.lastPosition : null);
     }
-    await writer?.finish();
+    await writer?.finish(options.zone);
     await writer?.close();
   } catch (error) {
     // It may be room that it lacks.
@@ -173,9 +175,13 @@ class Writer {
     this.#frame = this.#arena.open(next?.length ?? 0);
   }
 
-  /** Makes all of it durable, and what is known of it. */
-  finish(): Promise<void> {
-    return this.#log.mark();
+  /** Makes all of it durable, and what is known of it: one replica without a list would be one that nobody has taken in yet. */
+  finish(zone: string): Promise<void> {
+    const { facts } = this.#log;
+    const members = [{ zone, replicaId: facts.replicaId }];
+    return new Promise((resolve, reject) => {
+      this.#log.remember({ ...facts, members }, (error) => (error === null ? resolve() : reject(error)));
+    });
   }
 
   close(): Promise<void> {

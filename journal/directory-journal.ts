@@ -82,7 +82,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
     // A journal of a former format is carried over once.
     if (onCarriedOver !== undefined && !isOpenedAgain) {
       const older = dirname(directory);
-      await carryOver({ ...common, mustExist, older, onCarriedOver }).catch((error: unknown) => {
+      await carryOver({ ...common, zone: ZONE, mustExist, older, onCarriedOver }).catch((error: unknown) => {
         throw ioError(older, "carrying the journal over", error);
       });
     }

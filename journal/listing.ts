@@ -1,6 +1,7 @@
 /** Gives a replica the list of those that count, durably. It is the first thing that a journal is, before any promise. */
 import { JournalError } from "./journal.ts";
 import type { LocalReplica } from "./quorum/local-replica.ts";
+import type { DirectoryLog } from "./replica/directory-log.ts";
 import type { Member } from "./replica/facts.ts";
 
 /** Has no effect on one that is listed. */
@@ -21,11 +22,25 @@ export async function listAlone(replica: LocalReplica): Promise<void> {
   try {
     const { members } = log.configurations.at(-1) ?? log.facts;
     if (members.length > 1) throw madeWith(members);
+    if (members.length === 0 && log.last.index > 0 && !isWholeJournal(log)) throw notTakenIn(log);
     await listMembers(replica, [{ zone, replicaId: log.facts.replicaId }]);
   } catch (error) {
     await replica.close();
     throw error;
   }
+}
+
+/**
+ * Whether a log without a list is all of a journal, from before such ones had a list: it has promised. One that was made anew for
+ * a journal of several, and is fed, has not: its list would leave out those that have what was acknowledged.
+ */
+export function isWholeJournal({ facts, last }: Pick<DirectoryLog, "facts" | "last">): boolean {
+  return facts.members.length === 0 && last.index > 0 && facts.writer !== 0;
+}
+
+function notTakenIn({ clusterId }: DirectoryLog): JournalError {
+  const text = `the replica was made anew for a journal of several, of cluster ${clusterId}, and not taken in: it may lack records`;
+  return new JournalError("ERR_JOURNAL_REPLICAS", text);
 }
 
 function madeWith(members: readonly Member[]): JournalError {

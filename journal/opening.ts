@@ -12,6 +12,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { JournalError } from "./journal.ts";
 import { closed, incomplete, ioError, noQuorum } from "./journal-errors.ts";
+import { isWholeJournal } from "./listing.ts";
 import type { LocalSite } from "./quorum/local-site.ts";
 import type { RemoteReplica } from "./quorum/remote-replica.ts";
 import type { Described, Membership, ReplicaSite } from "./quorum/replica-site.ts";
@@ -115,8 +116,7 @@ export class Opening {
     const membership = this.#listed();
     if (membership !== null) return this.#judgeFormed(membership);
     const problems = sites.flatMap((site) => this.#problemOf(site) ?? []);
-    // One that has frames and no list was a whole journal.
-    const alone = sites.find(({ described }) => (described?.lastIndex ?? 0) > 0);
+    const alone = this.#options.local.find((site) => this.#problemOf(site) === null && isAlone(site));
     if (alone !== undefined) return { kind: "list", alone };
     // A journal is formed on all of its replicas.
     if (problems.length > 0) return { kind: "wait", reason: this.#notAll(problems) };
@@ -262,6 +262,10 @@ export class Opening {
     const texts = problems.map(({ message }) => message).join("; ");
     return new JournalError(code, `no majority of the journal's replicas: ${texts}`, { cause: problems[0] });
   }
+}
+
+function isAlone({ log }: LocalSite): boolean {
+  return log !== null && isWholeJournal(log);
 }
 
 /** @throws JournalError when it has gone meanwhile */

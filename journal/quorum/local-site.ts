@@ -46,6 +46,11 @@ export class LocalSite implements ReplicaSite {
     return log === null ? null : describe(log);
   }
 
+  /** The log, while the replica is open. */
+  get log(): DirectoryLog | null {
+    return this.#replica?.host.log ?? null;
+  }
+
   /** Opens what is there, unless it is open. What keeps it from that is its trouble. */
   async look(): Promise<void> {
     if (this.#replica !== null) return;

@@ -210,20 +210,24 @@ describe("a store over links refuses", () => {
     expect(strangers.at("b").status.lastPosition).toBe(0);
     await strangers.close();
   });
+});
 
-  test("a replica that was lost and comes back blank", async () => {
-    await (await begin(await zones.open())).close();
-    await zones.stop("a");
-    for (const file of await zones.disk.list("/a")) await zones.disk.remove(`/a/${file}`);
-    await zones.serve("a");
-    const told = Promise.withResolvers<string>();
-    const store = await zones.open({
-      onTrouble: (zone, trouble) => zone === "a" && trouble !== null && told.resolve(trouble.message),
-    });
-    expect(await told.promise).toMatch(/^tcp:.*: the replica that was made here is missing/);
-    await (await begin(store)).close();
-    expect(zones.at("a").status.state).toBe("blank");
-  });
+test("a replica that was lost and comes back blank is made anew, taken in, and then needed", async () => {
+  const listener = new RecordingListener();
+  const first = await begin(await zones.open(), listener);
+  await write(first, listener, "1", "2");
+  await first.close();
+  await zones.stop("a");
+  for (const file of await zones.disk.list("/a")) await zones.disk.remove(`/a/${file}`);
+  await zones.serve("a");
+  const second = await begin(await zones.open());
+  await expect.poll(() => zones.at("a").status.state).toBe("formed");
+  expect(zones.at("a").status.lastPosition).toBe(2);
+  await second.close();
+  await zones.stop("b");
+  const third = await begin(await zones.open());
+  expect(await readTexts(third.read(1), 1)).toEqual(["1", "2"]);
+  await third.close();
 });
 
 test("a second server of a mixed list waits over the links, and takes over without the directory that it cannot reach", async () => {

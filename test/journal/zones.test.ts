@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalError } from "../../journal/journal.ts";
+import type { LocalReplicaOptions } from "../../journal/quorum/local-replica.ts";
+import { LocalReplica } from "../../journal/quorum/local-replica.ts";
 import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
 import { isSegmentName } from "../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
@@ -32,6 +34,38 @@ async function contents(disk: ZoneDisks): Promise<{ lastIndex: number; lastPosit
       return { lastIndex, lastPosition, lastEpoch };
     }),
   );
+}
+
+/** Makes a replica anew that has the first frame of another, as one has that was being fed. */
+async function makeLearner(disk: ZoneDisks, from: string, to: string): Promise<void> {
+  const common = {
+    ...systemTime,
+    disk,
+    segmentBytes,
+    clusterId,
+    newClusterId: clusterId,
+    newSalt: 1,
+    newReplicaId: 77,
+  };
+  const options = (zone: string): LocalReplicaOptions => {
+    return { ...common, zone, directory: `/${zone}`, mustExist: false, acceptLoss: null, reopens: false };
+  };
+  const source = await LocalReplica.open(options(from));
+  const [frame] = await source.log.read(1, 1, 1);
+  const made = await LocalReplica.open({ ...options(to), newSalt: source.log.salt });
+  const request = {
+    kind: "append",
+    seq: 1,
+    epoch: 1,
+    attempt: 1,
+    committed: 1,
+    committedEpoch: 1,
+    leaseMs: 0,
+    frame,
+  } as const;
+  const answer = await new Promise((resolve) => made.host.handle(request, resolve));
+  expect(answer).toMatchObject({ kind: "durable", index: 1 });
+  await Promise.all([source.close(), made.close()]);
 }
 
 const failing =
@@ -235,6 +269,27 @@ describe("a journal in three zones", () => {
     await again.untilCommitted(journal.append(Buffer.from("x")));
     expect(journal.status().replicas[2].state).toBe("learner");
     await journal.close();
+  });
+
+  test("is never what a replica has that was made anew and not taken in, whoever else is away", async () => {
+    const disk = ZoneDisks.of(NAMES, 14);
+    const listener = new RecordingListener();
+    const first = await open(disk, { listener });
+    await listener.untilCommitted(first.append(Buffer.from("1")));
+    await first.close();
+    await removeAll(disk, "c");
+    await makeLearner(disk, "a", "c");
+    const second = new RecordingListener();
+    for (const zone of ["a", "b"]) disk.at(zone).inject = ({ kind }) => (kind === "open" ? { code: "EMFILE" } : null);
+    await expect(open(disk)).rejects.toMatchObject({ isPassing: true });
+    await expect(
+      openDirectoryJournal({ ...systemTime, directory: "/c", listener: second, segmentBytes, disk }),
+    ).rejects.toThrow(/made anew for a journal of several, .* and not taken in/);
+    for (const zone of ["a", "b"]) disk.at(zone).inject = () => null;
+    const again = await open(disk);
+    await untilTakenIn(again);
+    expect(await readTexts(again.read(1), 1)).toEqual(["1"]);
+    await again.close();
   });
 
   test("takes no part of a replica that was replaced, nor of another zone's", async () => {
