@@ -64,6 +64,7 @@ export class Membership {
     const { voters } = this.#host;
     const known = this.#known.get(peer.number);
     return (
+      peer.isUp &&
       voters.next === null &&
       known?.status.isVoter === true &&
       !known.status.isNew &&
@@ -71,7 +72,7 @@ export class Membership {
     );
   }
 
-  /** Another replica is in the place of one. */
+  /** Another replica is in the place of one, or may be. */
   forget({ peer }: Feed): void {
     this.#known.delete(peer.number);
     this.look();

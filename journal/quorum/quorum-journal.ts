@@ -355,7 +355,8 @@ export class QuorumJournal implements Journal, StatusSource {
     peer.listener = {
       onUp: () => {
         feed.up();
-        this.#membership.look();
+        // Another may be there than the one that went.
+        this.#membership.forget(feed);
         this.#lookAtQuorum();
       },
       onDown: () => {
