@@ -72,7 +72,10 @@ export interface TransportLimits {
   readonly emptyDataFramesMax: number;
   /** How long a new connection may take to send the HTTP/2 preface or the first bytes of an HTTP/1.1 request. */
   readonly prefaceTimeoutMs: number;
-  /** How long a client of a server that waits for another one is not greeted: less than the 20 s after which it gives up. */
+  /**
+   * How long a client of a server that waits for another one is not greeted: less than the 20 s after which it gives up, and
+   * less than it takes itself: kube-apiserver's metrics wait for a greeting.
+   */
   readonly holdMs: number;
   /** How long a client may take to send its SETTINGS, and to acknowledge ours. */
   readonly settingsTimeoutMs: number;
@@ -132,7 +135,7 @@ export const DEFAULT_LIMITS: TransportLimits = {
   keepAliveTimeoutMs: 20_000,
   emptyDataFramesMax: 1_000,
   prefaceTimeoutMs: 10_000,
-  holdMs: 15_000,
+  holdMs: 5_000,
   settingsTimeoutMs: 10_000,
   requestBodyTimeoutMs: 30_000,
   writeStallTimeoutMs: 60_000,
