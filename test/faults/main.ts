@@ -59,9 +59,9 @@ async function strike(fault: Fault): Promise<void> {
   try {
     const { violations, ...cost } = await suffer(fault, new Random(seed), (store) => keepLogs(fault, store));
     rows.push({ name: fault.name, ...cost });
-    const { pauseMs, peacePauseMs, acknowledged, lost } = cost;
+    const { pauseMs, resumedMs, peacePauseMs, acknowledged, lost } = cost;
     console.log(
-      `${fault.name}: longest pause ${Math.round(pauseMs)} ms, in peace ${Math.round(peacePauseMs)} ms; ` +
+      `${fault.name}: longest pause ${Math.round(pauseMs)} ms, ${resumedMs === null ? "" : `${Math.round(resumedMs)} ms of it after the cure, `}in peace ${Math.round(peacePauseMs)} ms; ` +
         `${acknowledged} writes acknowledged, ${lost} calls lost, ${violations.length} violations`,
     );
     for (const { guarantee, text } of violations.slice(0, VIOLATIONS_SHOWN)) console.log(`  ${guarantee}: ${text}`);

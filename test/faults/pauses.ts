@@ -28,3 +28,8 @@ export function longestPause(acknowledgedMs: readonly number[], fromMs: number, 
   if (last === null || last < untilMs) longest = Math.max(longest, untilMs - Math.max(last ?? fromMs, fromMs));
   return longest;
 }
+
+/** From a moment to the first acknowledgement behind it. */
+export function resumption(acknowledgedMs: readonly number[], fromMs: number): number {
+  return (acknowledgedMs.find((at) => at > fromMs) ?? Number.POSITIVE_INFINITY) - fromMs;
+}

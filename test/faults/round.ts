@@ -16,7 +16,8 @@ import type { Random } from "../guarantees/traffic/random.ts";
 import { WatchClient } from "../guarantees/traffic/watch-client.ts";
 import { delay } from "../support/delay.ts";
 import type { Fault, Prepared } from "./fault.ts";
-import { acknowledgements, longestPause, longestPauseWithin } from "./pauses.ts";
+import { acknowledgements, longestPause, longestPauseWithin, resumption } from "./pauses.ts";
+import { checkReplicas } from "./replicas-agree.ts";
 import type { TestedStore } from "./tested-store.ts";
 
 const KUBE_CLIENTS = 4;
@@ -30,6 +31,8 @@ export interface Cost {
   /** The longest time without an acknowledgement, around the fault and before it. */
   readonly pauseMs: number;
   readonly peacePauseMs: number;
+  /** From when nothing stood in the way any more until the first acknowledgement; null where nothing did. */
+  readonly resumedMs: number | null;
   readonly acknowledged: number;
   /** Calls of unknown outcome. */
   readonly lost: number;
@@ -96,13 +99,17 @@ async function sufferOn({ losesCalls }: Fault, { store, strike }: Prepared, rand
   store.isOver = true;
   await store.end(store.members[0]);
   await collecting;
+  await store.endReplicas();
+  await checkReplicas(store.zones);
 
   const history = recorder.history();
+  const { curedMs } = store;
   const acknowledgedMs = acknowledgements(history);
   return {
     violations: checkHistory(history),
     pauseMs: longestPause(acknowledgedMs, fromMs, untilMs),
     peacePauseMs: longestPauseWithin(acknowledgedMs, peaceFromMs, fromMs),
+    resumedMs: curedMs === null ? null : resumption(acknowledgedMs, curedMs),
     acknowledged: acknowledgedMs.length,
     lost: history.calls.filter(({ outcome }) => outcome.kind === "unknown").length,
     events: recorder.events,

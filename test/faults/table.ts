@@ -9,8 +9,8 @@ export interface Row extends Omit<Cost, "violations"> {
 export function describeCosts(rows: readonly Row[]): string[] {
   const names = [...new Set(rows.map(({ name }) => name))].toSorted();
   return [
-    "| Fault | Rounds | Longest pause, ms: least, median, most | In peace, median | Calls lost, median |",
-    "| --- | --- | --- | --- | --- |",
+    "| Fault | Rounds | Longest pause, ms: least, median, most | Of it after the cure, median | In peace, median | Calls lost, median |",
+    "| --- | --- | --- | --- | --- | --- |",
     ...names.map((name) =>
       describe(
         name,
@@ -24,8 +24,10 @@ function describe(name: string, rows: readonly Row[]): string {
   const pauses = sorted(rows.map(({ pauseMs }) => pauseMs));
   const peace = median(rows.map(({ peacePauseMs }) => peacePauseMs));
   const lost = median(rows.map((row) => row.lost));
+  const resumed = rows.flatMap(({ resumedMs }) => resumedMs ?? []);
+  const cured = resumed.length === 0 ? "–" : Math.round(median(resumed));
   const spread = [pauses[0], median(pauses), pauses[pauses.length - 1]].map(Math.round).join(", ");
-  return `| ${name} | ${rows.length} | ${spread} | ${Math.round(peace)} | ${lost} |`;
+  return `| ${name} | ${rows.length} | ${spread} | ${cured} | ${Math.round(peace)} | ${lost} |`;
 }
 
 function median(values: readonly number[]): number {

@@ -3,6 +3,7 @@
  * started again or a standby, is found by asking each that runs, all the time.
  */
 import assert from "node:assert/strict";
+import { kill } from "node:process";
 import { rangeRequest } from "../../bench/client/requests.ts";
 import { Subject } from "../guarantees/traffic/subject.ts";
 import { tookRevision } from "../guarantees/checks/check-revisions.ts";
@@ -13,6 +14,11 @@ import type { PlinthProcess } from "../support/plinth-process.ts";
 const PATIENCE_MS = 30_000;
 const PACE_MS = 15;
 const LOOK_MS = 10;
+/** In the last line of a server that ends because another one writes. */
+const FENCED = "another writer";
+/** What a server says of a replica. */
+const FAILS = "a replica of the journal does not answer";
+const ANSWERS = "a replica of the journal answers";
 
 /** A server of the store. */
 export interface Member {
@@ -35,6 +41,8 @@ export class TestedStore extends Subject {
   #serving: Member | null = null;
   #isTroubled = false;
   #isRemoved = false;
+  /** When what went wrong was made good, or what was to take over could; null when nobody has said so. */
+  curedMs: number | null = null;
   /** Of the run that has been ended; null while one goes on. */
   #killedAt: number | null = null;
   /** When everything was well last. */
@@ -71,6 +79,11 @@ export class TestedStore extends Subject {
   endTrouble(): void {
     this.recorder.endTrouble();
     this.#isTroubled = false;
+  }
+
+  /** From now on nothing stands in the way of writes any more. */
+  cured(): void {
+    this.curedMs = performance.now();
   }
 
   /** Resolves when somebody serves. */
@@ -118,14 +131,51 @@ export class TestedStore extends Subject {
     await started;
   }
 
-  /** Does something, and waits until the server has noticed that the replica of that zone does not answer. */
-  async replicaFails(zone: string, strike: () => Promise<void> | void): Promise<void> {
-    await this.#saysOf(zone, "a replica of the journal does not answer", strike);
+  /**
+   * Resolves when a server has ended since another one writes.
+   *
+   * @throws when it ends otherwise, or does not
+   */
+  async fenced(member: Member): Promise<void> {
+    const { name, process } = member;
+    const ending = await process.untilEnded();
+    const last = process.logLines.at(-1) ?? "";
+    assert(last.includes(FENCED), `${name} ends as fenced, not with ${ending}: ${last}`);
+    member.isRunning = false;
   }
 
-  /** Does something, and waits until the replica of that zone answers again. */
+  async endReplica(zone: string): Promise<void> {
+    await this.#replica(zone).kill();
+  }
+
+  /** All that have a process of their own, in order. */
+  async endReplicas(): Promise<void> {
+    for (const { process } of this.zones) await process?.stop();
+  }
+
+  async startReplica(zone: string): Promise<void> {
+    await this.#replica(zone).start();
+  }
+
+  freezeReplica(zone: string): void {
+    kill(this.#replica(zone).pid, "SIGSTOP");
+  }
+
+  thawReplica(zone: string): void {
+    kill(this.#replica(zone).pid, "SIGCONT");
+  }
+
+  /** Does something, and waits until the server has noticed that the replica of that zone does not answer. */
+  async replicaFails(zone: string, strike: () => Promise<void> | void): Promise<void> {
+    const from = this.serving.process.logLines.length;
+    await strike();
+    await this.#until(() => this.#said(zone, from).includes(false), `zone ${zone} is not found to fail`);
+  }
+
+  /** Does something, and waits until the replica of that zone answers. It may have begun to before, as one that is full does. */
   async replicaAnswers(zone: string, heal: () => Promise<void> | void): Promise<void> {
-    await this.#saysOf(zone, "a replica of the journal answers", heal);
+    await heal();
+    await this.#until(() => this.#said(zone, 0).at(-1) === true, `zone ${zone} does not answer again`);
   }
 
   /** What each process has printed. */
@@ -175,17 +225,16 @@ export class TestedStore extends Subject {
     });
   }
 
-  async #saysOf(zone: string, text: string, act: () => Promise<void> | void): Promise<void> {
-    const { logLines } = this.serving.process;
-    let seen = logLines.length;
-    await act();
-    const isSaid = (): boolean => {
-      for (; seen < logLines.length; seen++) {
-        if (logLines[seen].includes(text) && logLines[seen].includes(`"zone":"${zone}"`)) return true;
-      }
-      return false;
-    };
-    await this.#until(isSaid, `it is not said of zone ${zone} that ${text}`);
+  #replica(zone: string): PlinthProcess {
+    const found = this.zones.find(({ name }) => name === zone)?.process ?? null;
+    assert(found !== null, "the zone's replica has a process of its own");
+    return found;
+  }
+
+  /** What the server has said of a replica since it printed so many lines, in order: whether it answers. */
+  #said(zone: string, from: number): boolean[] {
+    const lines = this.serving.process.logLines.slice(from).filter((line) => line.includes(`"zone":"${zone}"`));
+    return lines.flatMap((line) => (line.includes(FAILS) ? [false] : line.includes(ANSWERS) ? [true] : []));
   }
 
   async #until(isSo: () => boolean, otherwise: string): Promise<void> {

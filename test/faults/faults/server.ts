@@ -7,7 +7,7 @@ import { startOnDirectories } from "../stores.ts";
 const killed: Fault = {
   name: "the only server is killed, and started again",
   losesCalls: true,
-  isShort: true,
+  isShort: false,
   whyNot: () => null,
   async prepare(folder) {
     const store = await startOnDirectories(folder);
