@@ -15,7 +15,18 @@ import { RecordedWatches } from "../guarantees/traffic/recorded-watches.ts";
 const EVERY_MS = 40;
 const CONNECT_EVERY = 10;
 
-export class LoyalClient {
+/** Does something while such a client stays with the server at that address. */
+export async function besideLoyalClient(
+  url: string,
+  recorder: Recorder,
+  random: Random,
+  work: () => Promise<void>,
+): Promise<void> {
+  const loyal = new LoyalClient(url, recorder, random);
+  await Promise.all([loyal.run(), work().finally(() => loyal.end())]);
+}
+
+class LoyalClient {
   readonly #url: string;
   readonly #recorder: Recorder;
   readonly #random: Random;

@@ -23,6 +23,7 @@ import type { TestedStore } from "./tested-store.ts";
 const KUBE_CLIENTS = 4;
 const WATCH_CLIENTS = 2;
 const PEACE_MS = 1_500;
+const ATTEMPTS_MAX = 3;
 /** A pause that the fault's end brings comes soon. */
 const AFTERMATH_MS = 1_000;
 
@@ -39,25 +40,49 @@ export interface Cost {
   readonly events: number;
 }
 
-/** @throws when something did not come that had to, or when a client met what no history can hold */
+/**
+ * Where a server takes over that nobody asked to, as the machine had no time for the other one, it is done once more.
+ *
+ * @param onLogs is given the store before it is removed
+ * @throws when something did not come that had to, or when a client met what no history can hold
+ */
 export async function suffer(
   fault: Fault,
   random: Random,
   onLogs: (store: TestedStore) => void = () => {},
 ): Promise<Cost> {
+  for (let attempt = 1; ; attempt++) {
+    const cost = await sufferOnce(fault, random, onLogs, attempt === ATTEMPTS_MAX);
+    if (cost !== null) return cost;
+  }
+}
+
+/** Null when it has failed and was disturbed, unless it is the last attempt. */
+async function sufferOnce(
+  fault: Fault,
+  random: Random,
+  onLogs: (store: TestedStore) => void,
+  isLast: boolean,
+): Promise<Cost | null> {
   const folder = await mkdtemp(path.join(tmpdir(), "plinth-fault-"));
   let prepared: Prepared | null = null;
   try {
     prepared = await fault.prepare(folder);
-    return await sufferOn(fault, prepared, random);
+    const cost = await sufferOn(fault, prepared, random);
+    if (!prepared.store.isDisturbed) return cost;
+    // Calls are lost then, and nothing else is.
+    return { ...cost, violations: cost.violations.filter(({ guarantee }) => guarantee !== "Available") };
+  } catch (error) {
+    if (isLast || prepared?.store.isDisturbed !== true) throw error;
+    return null;
   } finally {
     if (prepared !== null) {
       prepared.store.isBusy = false;
       prepared.store.isOver = true;
+      onLogs(prepared.store);
+      await prepared.store.remove();
+      prepared.remove?.();
     }
-    if (prepared !== null) onLogs(prepared.store);
-    await prepared?.store.remove();
-    prepared?.remove?.();
     await rm(folder, { recursive: true, force: true });
   }
 }

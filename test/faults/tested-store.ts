@@ -43,6 +43,9 @@ export class TestedStore extends Subject {
   #isRemoved = false;
   /** When what went wrong was made good, or what was to take over could; null when nobody has said so. */
   curedMs: number | null = null;
+  /** Take-overs that the fault brings about, and those that came. */
+  #asked = 0;
+  #came = 0;
   /** Of the run that has been ended; null while one goes on. */
   #killedAt: number | null = null;
   /** When everything was well last. */
@@ -81,6 +84,16 @@ export class TestedStore extends Subject {
     this.#isTroubled = false;
   }
 
+  /** Whether a server took over that nobody had asked to: on a machine that gives another one no time for so long. */
+  get isDisturbed(): boolean {
+    return this.#came > this.#asked;
+  }
+
+  /** What is done now brings about that another server takes over. */
+  askTakeOver(): void {
+    this.#asked++;
+  }
+
   /** From now on nothing stands in the way of writes any more. */
   cured(): void {
     this.curedMs = performance.now();
@@ -115,6 +128,7 @@ export class TestedStore extends Subject {
     assert(member.isRunning, "it runs");
     const isServing = member === this.#serving && !this.isDown;
     if (isServing) {
+      this.askTakeOver();
       this.isDown = true;
       this.#killedAt = this.recorder.tick();
     }
@@ -218,7 +232,10 @@ export class TestedStore extends Subject {
   async #found(member: Member, etcd: EtcdClient): Promise<void> {
     await this.begin(etcd, this.#wellMs, () => {
       const { recorder } = this;
-      if (recorder.runs > 0) recorder.endRun(this.#killedAt ?? recorder.tick());
+      if (recorder.runs > 0) {
+        this.#came++;
+        recorder.endRun(this.#killedAt ?? recorder.tick());
+      }
       this.#killedAt = null;
       this.#serving = member;
       this.closeClients();

@@ -2,7 +2,7 @@
 import { delay } from "../../support/delay.ts";
 import type { Random } from "../../guarantees/traffic/random.ts";
 import type { Fault } from "../fault.ts";
-import { LoyalClient } from "../loyal-client.ts";
+import { besideLoyalClient } from "../loyal-client.ts";
 import { Network, whyNoNetem, whyNoNetwork } from "../network.ts";
 import { PROCESSES, replicaName, startOnProcesses, ZONES } from "../stores.ts";
 import type { TestedStore } from "../tested-store.ts";
@@ -56,16 +56,15 @@ function cut(network: Network, server: string, zones: readonly string[], way: Wa
 function withStandby(zones: readonly string[], way: Way): Kind["strike"] {
   return async (store, network, random) => {
     const server = store.serving;
-    const loyal = new LoyalClient(server.process.url, store.recorder, random);
-    const asking = loyal.run();
-    cut(network, server.name, zones, way);
-    await store.takenOver(server);
-    await store.acknowledged();
-    await delay(LASTS_MS);
-    network.heal();
-    await store.fenced(server);
-    loyal.end();
-    await asking;
+    await besideLoyalClient(server.process.url, store.recorder, random, async () => {
+      store.askTakeOver();
+      cut(network, server.name, zones, way);
+      await store.takenOver(server);
+      await store.acknowledged();
+      await delay(LASTS_MS);
+      network.heal();
+      await store.fenced(server);
+    });
     await store.start(server);
   };
 }

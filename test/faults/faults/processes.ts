@@ -1,7 +1,7 @@
 /** Processes that are killed and frozen: replicas, servers, and both. */
 import { delay } from "../../support/delay.ts";
 import type { Fault, Prepared } from "../fault.ts";
-import { LoyalClient } from "../loyal-client.ts";
+import { besideLoyalClient } from "../loyal-client.ts";
 import { startOnProcesses } from "../stores.ts";
 import type { TestedStore } from "../tested-store.ts";
 import type { Random } from "../../guarantees/traffic/random.ts";
@@ -153,16 +153,15 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     isShort: true,
     async strike(store, random) {
       const server = store.serving;
-      const loyal = new LoyalClient(server.process.url, store.recorder, random);
-      const asking = loyal.run();
-      await delay(LASTS_MS);
-      process.kill(server.process.pid, "SIGSTOP");
-      await delay(SERVER_FROZEN_MS);
-      await store.takenOver(server);
-      process.kill(server.process.pid, "SIGCONT");
-      await store.fenced(server);
-      loyal.end();
-      await asking;
+      await besideLoyalClient(server.process.url, store.recorder, random, async () => {
+        await delay(LASTS_MS);
+        store.askTakeOver();
+        process.kill(server.process.pid, "SIGSTOP");
+        await delay(SERVER_FROZEN_MS);
+        await store.takenOver(server);
+        process.kill(server.process.pid, "SIGCONT");
+        await store.fenced(server);
+      });
       await store.start(server);
     },
   }),
