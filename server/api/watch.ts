@@ -107,8 +107,11 @@ class WatchStream implements StreamListener, WatcherSink {
   readonly #lagging = new Set<Watcher>();
   /** Watchers that met a full queue and wait for it to drain. */
   #paused: Watcher[] = [];
-  /** Whether an answer to a request for progress waits until it is certain that nobody else writes. */
-  #isAsking = false;
+  /**
+   * Whether an answer to a request for progress waits until it is certain that nobody else writes; and whether it has been
+   * overtaken by the reply to a later request, and so is not given.
+   */
+  #asking: "no" | "waits" | "overtaken" = "no";
   #nextId = 0;
   #ticker: Timer | null = null;
 
@@ -186,6 +189,7 @@ class WatchStream implements StreamListener, WatcherSink {
   }
 
   #create(request: WatchCreateRequest): void {
+    this.#overtake();
     const { keyspace, catchUp } = this.#context;
     const { revision } = keyspace;
     const key = Buffer.from(request.key.length === 0 ? SMALLEST_KEY : request.key);
@@ -230,6 +234,7 @@ class WatchStream implements StreamListener, WatcherSink {
   #cancel(id: number): void {
     const watch = this.#watches.get(id);
     if (watch === undefined) return;
+    this.#overtake();
     this.#watches.delete(id);
     if (watch.watcher !== null) {
       this.#forget(watch.watcher);
@@ -246,17 +251,23 @@ class WatchStream implements StreamListener, WatcherSink {
   /**
    * WP-03 to WP-05: one answer for the whole stream when every watch has been told everything, else none; the client
    * asks again. Watchers are flushed in the turn that applies, so a synced one has nothing undelivered. It says that nothing
-   * more had been written when it was asked for, so it waits as a linearizable read does; who asks meanwhile asks again.
+   * more had been written when it was asked for, so it waits as a linearizable read does; who asks meanwhile asks again. Replies
+   * come in the order of the requests, so it is dropped when one to a later request goes before it.
    */
   #progress(): void {
     const { reads } = this.#context;
     if (reads.isOpen) return this.#tellProgress();
-    if (this.#isAsking) return;
-    this.#isAsking = true;
+    if (this.#asking !== "no") return;
+    this.#asking = "waits";
     reads.whenOpen((refusal) => {
-      this.#isAsking = false;
-      if (refusal === null && !this.#call.closed) this.#tellProgress();
+      const isDue = this.#asking === "waits" && refusal === null;
+      this.#asking = "no";
+      if (isDue && !this.#call.closed) this.#tellProgress();
     });
+  }
+
+  #overtake(): void {
+    if (this.#asking === "waits") this.#asking = "overtaken";
   }
 
   #tellProgress(): void {

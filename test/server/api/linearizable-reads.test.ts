@@ -182,6 +182,19 @@ describe("the progress of a watch", () => {
     expect(stream.copied).toHaveLength(created + 1);
   });
 
+  test("is not told behind the reply to a later request, and can be asked for again", async () => {
+    const stream = new HeldStream();
+    const listener = watch(stream);
+    listener.onMessage(encode("Watch/Watch", PROGRESS));
+    listener.onMessage(encode("Watch/Watch", { createRequest: { key: KEY } }));
+    const created = stream.copied.length;
+    journal.confirmReads();
+    await turns();
+    expect(stream.copied).toHaveLength(created);
+    listener.onMessage(encode("Watch/Watch", PROGRESS));
+    expect(stream.copied).toHaveLength(created + 1);
+  });
+
   test("is not told from time to time while none does", async () => {
     const stream = new HeldStream();
     watch(stream);
