@@ -30,7 +30,7 @@ export interface MembershipHost {
 /** What is known of a replica since it came. */
 interface Known {
   readonly status: StatusAnswer;
-  /** What it must have before it is listed; null when it is not to be. */
+  /** What it must have before it is listed; null before the reign has begun. */
   readonly target: number | null;
 }
 
@@ -99,8 +99,10 @@ export class Membership {
 
   #isReady({ peer, matched }: Feed): boolean {
     if (!peer.isUp || isListed(this.#host.voters.newest.members, peer.zone, peer.replicaId)) return false;
-    const target = this.#known.get(peer.number)?.target ?? null;
-    return target !== null && matched >= target;
+    const { status, target = null } = this.#known.get(peer.number) ?? {};
+    if (status === undefined || target === null || matched < target) return false;
+    // Of a list that it was on it may learn only now, with the frames: what it said before it knew these says nothing.
+    return status.isNew && status.committed >= target;
   }
 
   /** Nobody has what a replica lacks that begins before all others do. */
@@ -120,7 +122,7 @@ export class Membership {
         if (this.#isClosed || answer?.kind !== "status" || answer.replicaId !== peer.replicaId) return;
         const before = this.#known.get(peer.number);
         // What was committed when it came, and not what is now: it would run after that for ever.
-        const target = before?.target ?? (answer.isNew ? this.#host.committed() : null);
+        const target = before?.target ?? this.#host.committed();
         this.#known.set(peer.number, { status: answer, target });
         if (before === undefined) this.#noteTrimmed(peer, answer);
         this.advance();

@@ -410,14 +410,15 @@ export class Replica {
   }
 
   /**
-   * Makes durable the list that counts, and with it that it is committed, once this replica is listed: without that it could
-   * not prove its part to a newcomer after a restart, nor know after it was replaced that it was.
+   * Makes durable the list that counts, and with it that it is committed, once this replica is, or was, listed: without that
+   * it could not prove its part to a newcomer after a restart, nor know after it was replaced that it was.
    */
   #keepMembers(): void {
     const { facts, committed, configurations } = this.#log;
-    const newest = configurations.findLast(({ index }) => index <= committed);
+    const known = configurations.filter(({ index }) => index <= committed);
+    const newest = known.at(-1);
     if (newest === undefined || newest.index <= this.#keptIndex) return;
-    if (facts.members.length === 0 && !lists(newest, facts.replicaId)) return;
+    if (facts.members.length === 0 && !known.some((each) => lists(each, facts.replicaId))) return;
     this.#keptIndex = newest.index;
     this.#queue((end) => {
       if (this.#failure !== null) return end();

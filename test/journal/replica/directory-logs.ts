@@ -1,4 +1,5 @@
 /** Opens the log of one replica, as a journal does, and drives it with frames of one record. */
+import type { FrameKind } from "../../../journal/frame.ts";
 import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../../../journal/frame.ts";
 import type { JournalError } from "../../../journal/journal.ts";
 import type { Disk } from "../../../journal/replica/disk.ts";
@@ -27,28 +28,28 @@ export function openLog(disk: Disk, options: Partial<DirectoryLogOptions> = {}):
   });
 }
 
-/** Seals the frame that must follow: of that record, or a barrier. */
+/** Seals the frame that must follow: of that record or that body, or a barrier. */
 export function nextFrame(
   log: DirectoryLog,
   epoch: number,
   record: Buffer | null,
   committed: number,
+  kind: FrameKind = record === null ? KIND_BARRIER : KIND_RECORDS,
 ): [Buffer, FrameHeader] {
-  const frame = Buffer.alloc(FRAME_HEADER_BYTES + (record === null ? 0 : 4 + record.length));
+  const start = FRAME_HEADER_BYTES + (kind === KIND_RECORDS ? 4 : 0);
+  const frame = Buffer.alloc(start + (record?.length ?? 0));
   const header = Object.assign(new FrameHeader(), {
     length: frame.length,
-    kind: record === null ? KIND_BARRIER : KIND_RECORDS,
+    kind,
     epoch,
     index: log.lastIndex + 1,
     previousEpoch: log.lastEpoch,
     previousPosition: log.lastPosition,
-    lastPosition: log.lastPosition + (record === null ? 0 : 1),
+    lastPosition: log.lastPosition + (kind === KIND_RECORDS ? 1 : 0),
     committed,
   });
-  if (record !== null) {
-    frame.writeUInt32LE(record.length, FRAME_HEADER_BYTES);
-    record.copy(frame, FRAME_HEADER_BYTES + 4);
-  }
+  if (record !== null && kind === KIND_RECORDS) frame.writeUInt32LE(record.length, FRAME_HEADER_BYTES);
+  record?.copy(frame, start);
   sealFrame(frame, header, log.salt);
   return [frame, header];
 }
@@ -63,8 +64,9 @@ export async function appendFrame(
   epoch: number,
   record: Buffer | null,
   committed = 0,
+  kind?: FrameKind,
 ): Promise<Buffer> {
-  const [frame, header] = nextFrame(log, epoch, record, committed);
+  const [frame, header] = nextFrame(log, epoch, record, committed, kind);
   await done((onDone) => log.append(frame, header, onDone));
   return frame;
 }

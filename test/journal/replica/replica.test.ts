@@ -1,5 +1,7 @@
 /** A replica's answers to a writer whose log is not its own. */
 import { expect, test } from "vitest";
+import { KIND_CONFIGURATION } from "../../../journal/frame.ts";
+import { encodeConfiguration } from "../../../journal/replica/configuration.ts";
 import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { Replica } from "../../../journal/replica/replica.ts";
 import { systemClock } from "../../../server/clock.ts";
@@ -81,4 +83,32 @@ test("each answer that refuses a frame takes the writer further back, to where t
   expect(log.last).toEqual(writer.last);
   await log.close();
   await writer.close();
+});
+
+test("one that learns of its list and of a later one without it at once knows that it was replaced", async () => {
+  const log = await openLog(new SimulatedDisk(seededRandom(1)));
+  const { replicaId } = log.facts;
+  const others = [
+    { zone: "a", replicaId: 1 },
+    { zone: "b", replicaId: 2 },
+  ];
+  await appendFrame(log, 1, null);
+  await appendFrame(log, 1, encodeConfiguration([...others, { zone: "c", replicaId }]), 1, KIND_CONFIGURATION);
+  await appendFrame(log, 1, encodeConfiguration([...others, { zone: "c", replicaId: 3 }]), 2, KIND_CONFIGURATION);
+  const replica = new Replica({
+    log,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onPromised: () => undefined,
+    onFailed: (error) => expect(error).toBeNull(),
+  });
+  const ask = (request: ReplicaRequest): Promise<ReplicaAnswer> =>
+    new Promise((resolve) => replica.handle(request, resolve));
+  const beat = { epoch: 1, attempt: 0, committed: 3, committedEpoch: 1, leaseMs: 0, frame: null } as const;
+  expect(await ask({ kind: "append", seq: 1, ...beat })).toMatchObject({ kind: "durable", index: 3 });
+  await replica.idle();
+  const status = await ask({ kind: "status", seq: 2 });
+  expect(status).toMatchObject({ isNew: false, isVoter: false, membership: { known: { index: 3 } } });
+  expect(log.facts.members).toContainEqual({ zone: "c", replicaId: 3 });
+  await log.close();
 });

@@ -416,8 +416,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a replica that was replaced is listed again",
     file: "quorum/membership.ts",
-    from: "(answer.isNew ? this.#host.committed() : null)",
-    to: "this.#host.committed()",
+    from: "return status.isNew && status.committed >= target;",
+    to: "return true;",
     scenario: oldDisks,
     seedsMax: 100,
   },
