@@ -20,6 +20,8 @@ interface WaitingRead {
   readonly tell: TellReader;
   readonly sinceMs: number;
   readonly onTimeout: Refusal;
+  /** Those of one number are asked for together. */
+  readonly question: number;
 }
 
 /** How often waiting reads are looked at. */
@@ -32,6 +34,9 @@ export class ReadGate {
   #journal: Journal | null = null;
   /** In the order they came. */
   readonly #waiting = new Set<WaitingRead>();
+  /** Of the next question to the journal. It has one at a time: what it is asked while nobody answers it keeps. */
+  #question = 0;
+  #isAsking = false;
   #timer: Timer | null = null;
   #isStopped = false;
 
@@ -48,7 +53,8 @@ export class ReadGate {
   /** A reign has begun: who has waited for one asks it. */
   open(journal: Journal): void {
     this.#journal = journal;
-    for (const read of this.#waiting) this.#ask(journal, read);
+    this.#isAsking = false;
+    this.#ask(journal);
   }
 
   /** The reign is over. What came during it is refused: what it showed, another one may have changed. */
@@ -73,18 +79,31 @@ export class ReadGate {
     if (this.#isStopped) return tell(SERVER_STOPPED);
     if (this.isOpen) return tell(null);
     if (this.#waiting.size >= READS_WAITING_MAX) return tell(TOO_MANY_REQUESTS);
-    const read = { tell, sinceMs: this.#clock.nowMs(), onTimeout };
-    this.#waiting.add(read);
+    this.#waiting.add({ tell, sinceMs: this.#clock.nowMs(), onTimeout, question: this.#question });
     this.#timer ??= this.#checkLater();
-    if (this.#journal !== null) this.#ask(this.#journal, read);
+    if (this.#journal !== null) this.#ask(this.#journal);
   }
 
-  #ask(journal: Journal, read: WaitingRead): void {
+  /** Asks for all that wait, unless the journal is being asked: who came since then is asked for next. */
+  #ask(journal: Journal): void {
+    if (this.#isAsking || this.#waiting.size === 0) return;
+    const question = this.#question++;
+    this.#isAsking = true;
     const told = (failure: JournalError | null): void => {
       // A reign that has ended shuts the gate, which tells all.
-      if (failure === null) this.#end(read, null);
+      if (failure !== null || journal !== this.#journal) return;
+      this.#isAsking = false;
+      this.#answer(question);
+      this.#ask(journal);
     };
-    if (journal.confirm(told)) this.#end(read, null);
+    if (journal.confirm(told)) told(null);
+  }
+
+  #answer(question: number): void {
+    for (const read of this.#waiting) {
+      if (read.question > question) return;
+      this.#end(read, null);
+    }
   }
 
   #end(read: WaitingRead, refusal: Refusal | null): void {

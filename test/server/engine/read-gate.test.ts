@@ -86,6 +86,43 @@ describe("a linearizable read", () => {
     expect(told).toEqual(["etcdserver: too many requests"]);
   });
 
+  test("that has been given up is kept by nobody, however long no majority answers", async () => {
+    journal.doubt();
+    let asked = 0;
+    const confirm = journal.confirm.bind(journal);
+    journal.confirm = (tell) => {
+      asked++;
+      return confirm(tell);
+    };
+    for (let i = 0; i < 20; i++) {
+      for (let j = 0; j < 50; j++) read();
+      await clock.advance(READ_TIMEOUT_MS + 500);
+    }
+    expect(told).toEqual(Array.from({ length: 1_000 }, () => "etcdserver: request timed out"));
+    expect(asked).toBe(1);
+    read();
+    expect(told).toHaveLength(1_000);
+    journal.confirmReads();
+    expect(told.slice(1_000)).toEqual([null]);
+  });
+
+  test("is not answered with what was asked before it came", () => {
+    const asked: ((failure: JournalError | null) => void)[] = [];
+    journal.doubt();
+    journal.confirm = (tell) => {
+      asked.push(tell);
+      return false;
+    };
+    read();
+    read();
+    read();
+    expect(asked).toHaveLength(1);
+    asked[0](null);
+    expect([told, asked.length]).toEqual([[null], 2]);
+    asked[1](null);
+    expect([told, asked.length]).toEqual([[null, null, null], 2]);
+  });
+
   test("needs no reign where nobody else can have the journal", () => {
     const alone = newEngine({ clock, isAlone: true });
     expect(alone.reads.isOpen).toBe(true);
