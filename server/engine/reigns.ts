@@ -62,6 +62,8 @@ export class Reigns {
         break;
       } catch (error) {
         if (!(error instanceof JournalError) || !error.isPassing || this.#isClosed) throw error;
+        // One that had begun and was not used would be waited for as anybody's.
+        await this.#endReign();
         if (!isTold) logger.error({ error }, "the journal cannot be opened for now; it is tried again");
         isTold = true;
         engine.start.waitFor(reasonOf(error));

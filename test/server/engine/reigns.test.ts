@@ -208,6 +208,45 @@ describe("a journal that cannot be opened at the start", () => {
     await first.close();
   });
 
+  test("that was taken over and could not be read is given up before anybody waits for it to be left", async () => {
+    const writing = new Set<MemoryJournal>();
+    let isUnreadable = true;
+    const options = optionsOf(async (listener) => {
+      await open(listener);
+      const opened = journal;
+      writing.add(opened);
+      const close = opened.close.bind(opened);
+      opened.close = () => {
+        writing.delete(opened);
+        return close();
+      };
+      const read = opened.read.bind(opened);
+      opened.read = (position) => {
+        if (!isUnreadable) return read(position);
+        isUnreadable = false;
+        throw new JournalError("ERR_JOURNAL_NO_QUORUM", "the records cannot be read");
+      };
+      return opened;
+    });
+    const openStore = async (signal: AbortSignal): Promise<JournalStore> => {
+      const opened = await options.openStore(signal);
+      opened.untilVacant = async (until) => {
+        // As replicas that hear of a writer would tell it, whoever that is.
+        while (writing.size > 0 && !until.aborted) await new Promise<void>((resolve) => clock.after(100, resolve));
+        return writing.size === 0;
+      };
+      return opened;
+    };
+    const logger = createLogger({ level: "info", format: "json" }, log);
+    const onLost = (error: Error): unknown => lost.push(error);
+    first = new Reigns({ engine: fresh, clock, logger, ...options, openStore, onLost });
+    const beginning = first.begin();
+    await clock.advance(4 * REOPEN_RETRY_MAX_MS);
+    expect(fresh.proposer.isWritable).toBe(true);
+    expect(await beginning).toBe(1);
+    await first.close();
+  });
+
   test("for what does not pass fails the start at once", async () => {
     refusals = [trouble("EIO")];
     await expect(first.begin()).rejects.toMatchObject({ errno: "EIO" });
