@@ -35,9 +35,17 @@ const { values: options } = parseArgs({
 const VIOLATIONS_SHOWN = 5;
 
 const random = new Random(Number(options.seed));
-const endMs = performance.now() + Number(options.minutes) * 60_000;
+let endMs = performance.now() + Number(options.minutes) * 60_000;
 const rows: Row[] = [];
 let isBroken = false;
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // What is mounted and made is taken away behind the fault, so a second signal is needed to end at once.
+  process.once(signal, () => {
+    endMs = 0;
+    console.log("ends behind the present fault");
+  });
+}
 
 console.log(`seed ${options.seed}`);
 const possible = FAULTS.filter(({ name }) => name.includes(options.only)).filter(({ name, whyNot }) => {
