@@ -57,6 +57,9 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   "ERR_JOURNAL_REPLICAS",
 ]);
 
+const PART_OF_ANOTHER =
+  "has frames of a journal whose replicas are not known, and may lack records: are the others blank for want of their volumes?";
+
 export class Opening {
   readonly #options: OpeningOptions;
   #told = "";
@@ -120,6 +123,9 @@ export class Opening {
     if (alone !== undefined) return { kind: "list", alone };
     // A journal is formed on all of its replicas.
     if (problems.length > 0) return { kind: "wait", reason: this.#notAll(problems) };
+    // Who has frames and no list is of a journal that was formed: those who know which replicas it has are lost, or swapped.
+    const fed = sites.find(({ described }) => (described?.lastIndex ?? 0) > 0);
+    if (fed !== undefined) throw incomplete(fed.place, PART_OF_ANOTHER);
     if (!mustExist) return { kind: "form" };
     const [{ place }] = sites;
     throw incomplete(place, "the journal that was made here is missing: is its volume mounted?");

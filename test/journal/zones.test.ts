@@ -292,6 +292,24 @@ describe("a journal in three zones", () => {
     await again.close();
   });
 
+  test("is not formed of a replica that was made anew and not taken in, when all others are lost", async () => {
+    const disk = ZoneDisks.of(NAMES, 15);
+    const listener = new RecordingListener();
+    const journal = await open(disk, { listener });
+    await listener.untilCommitted(journal.append(Buffer.from("1")));
+    await journal.close();
+    await removeAll(disk, "c");
+    await makeLearner(disk, "a", "c");
+    const whole = ["a", "b"].map((zone) => disk.at(zone).image());
+    for (const zone of ["a", "b"]) await removeAll(disk, zone);
+    await expect(open(disk)).rejects.toThrow(/^\/c: has frames of a journal whose replicas are not known/);
+    for (const [i, zone] of ["a", "b"].entries()) disk.put(zone, whole[i].restart("power"));
+    const again = await open(disk);
+    await untilTakenIn(again);
+    expect(await readTexts(again.read(1), 1)).toEqual(["1"]);
+    await again.close();
+  });
+
   test("takes no part of a replica that was replaced, nor of another zone's", async () => {
     const disk = ZoneDisks.of(NAMES, 6);
     await (await open(disk)).close();
