@@ -93,6 +93,8 @@ export class Replica {
     const nowMs = clock.nowMs();
     this.#leaseUntilMs = nowMs + log.facts.leaseMsMax;
     this.#heardAtMs = nowMs;
+    // The end may have come between the commit of a list and its keeping, and who promises under it has it durably.
+    if (log.configurations.length > 0) this.#keepMembers();
   }
 
   /** Takes a request; the answer may come at once or in a later turn, and after those to later requests. */

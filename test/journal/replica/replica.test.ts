@@ -1,6 +1,7 @@
 /** A replica's answers to a writer whose log is not its own. */
 import { expect, test } from "vitest";
 import { KIND_CONFIGURATION } from "../../../journal/frame.ts";
+import { isWholeJournal } from "../../../journal/listing.ts";
 import { encodeConfiguration } from "../../../journal/replica/configuration.ts";
 import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { Replica } from "../../../journal/replica/replica.ts";
@@ -111,4 +112,48 @@ test("one that learns of its list and of a later one without it at once knows th
   expect(status).toMatchObject({ isNew: false, isVoter: false, membership: { known: { index: 3 } } });
   expect(log.facts.members).toContainEqual({ zone: "c", replicaId: 3 });
   await log.close();
+});
+
+test("a list that was known to be committed before a restart is kept before anything is promised under it", async () => {
+  const disk = new SimulatedDisk(seededRandom(5));
+  const log = await openLog(disk);
+  const members = [
+    { zone: "a", replicaId: 1 },
+    { zone: "b", replicaId: 2 },
+    { zone: "c", replicaId: log.facts.replicaId },
+  ];
+  // It was made anew, fed, and listed: the frame behind the list tells that it is committed. It ended before it kept that.
+  await appendFrame(log, 1, null);
+  await appendFrame(log, 1, encodeConfiguration(members), 0, KIND_CONFIGURATION);
+  await appendFrame(log, 1, Buffer.from("behind it"), 2);
+  await log.close();
+
+  const again = await openLog(disk, { mustExist: true });
+  expect(again.facts.members).toEqual([]);
+  const kept: unknown[] = [];
+  const remember = again.remember.bind(again);
+  again.remember = (facts, onDone) => {
+    kept.push({ promised: facts.promised, members: facts.members.length });
+    remember(facts, onDone);
+  };
+  const replica = new Replica({
+    log: again,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onPromised: () => undefined,
+    onFailed: (error) => expect(error).toBeNull(),
+  });
+  const answer = await new Promise((resolve) => {
+    const committed = { index: 0, epoch: 0 };
+    replica.handle({ kind: "promise", seq: 1, epoch: 5, writer: 7, name: "", committed }, resolve);
+  });
+  expect(answer).toMatchObject({ kind: "promised", epoch: 5 });
+  // Who has promised and has no list would be taken for a whole journal.
+  expect(kept).toEqual([
+    { promised: 0, members: 3 },
+    { promised: 5, members: 3 },
+  ]);
+  expect(isWholeJournal(again)).toBe(false);
+  await replica.idle();
+  await again.close();
 });
