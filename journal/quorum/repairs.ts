@@ -2,14 +2,16 @@
  * Gives replicas the frames that are not intact on their disks any more, out of the logs of others. Only what another knows
  * to be committed is given, so it is what stood there, and no reign is needed: it is done in any, between two and before the first.
  */
-import { FETCH_TIMEOUT_MS, REPAIR_RETRY_MS } from "../limits.ts";
-import type { ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
+import { FETCH_TIMEOUT_MS_MAX, REPAIR_RETRY_MS } from "../limits.ts";
+import type { Rot } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
+import { FetchPatience } from "./fetch-patience.ts";
 import type { Peer } from "./peer.ts";
 
 export class Repairs {
   readonly #peers: readonly Peer[];
   readonly #clock: Clock;
+  readonly #patience: FetchPatience;
   /** Of those that lack something, one attempt each: the pause before the next, or null while it is under way. */
   readonly #attempts = new Map<Peer, Timer | null>();
   #isClosed = false;
@@ -17,6 +19,7 @@ export class Repairs {
   constructor(peers: readonly Peer[], clock: Clock) {
     this.#peers = peers;
     this.#clock = clock;
+    this.#patience = new FetchPatience(clock);
     for (const peer of peers) peer.onRot = () => this.#look(peer);
   }
 
@@ -54,21 +57,24 @@ export class Repairs {
     const to = Number.MAX_SAFE_INTEGER;
     for (const other of this.#peers) {
       if (other === peer || !other.isUp) continue;
-      const answer = await this.#ask(other, (seq) => ({ kind: "fetch", seq, epoch: 0, from, to }));
-      if (answer?.kind !== "fetched" || answer.frames.length === 0) continue;
-      const { frames } = answer;
-      return (await this.#ask(peer, (seq) => ({ kind: "repair", seq, frames })))?.kind === "done";
+      const answer = await this.#patience.ask(other, 0, from, to);
+      if (answer === null || answer.frames.length === 0) continue;
+      return this.#giveFrames(peer, answer.frames);
     }
     return false;
   }
 
-  #ask(peer: Peer, make: (seq: number) => ReplicaRequest): Promise<ReplicaAnswer | null> {
+  /** What is large takes its time on a slow link, and another copy behind it more. */
+  #giveFrames(peer: Peer, frames: readonly Buffer[]): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = this.#clock.after(FETCH_TIMEOUT_MS, () => resolve(null));
-      peer.ask(make, (answer) => {
-        timer.cancel();
-        resolve(answer);
-      });
+      const timer = this.#clock.after(FETCH_TIMEOUT_MS_MAX, () => resolve(false));
+      peer.ask(
+        (seq) => ({ kind: "repair", seq, frames }),
+        (answer) => {
+          timer.cancel();
+          resolve(answer?.kind === "done");
+        },
+      );
     });
   }
 }

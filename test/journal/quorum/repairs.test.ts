@@ -8,11 +8,13 @@ import { Peer } from "../../../journal/quorum/peer.ts";
 import { Repairs } from "../../../journal/quorum/repairs.ts";
 import { ReplicaServer } from "../../../journal/quorum/replica-server.ts";
 import { TcpLink } from "../../../journal/quorum/tcp-link.ts";
+import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { ReplicaHost } from "../../../journal/replica/replica-host.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { openZonesJournal } from "../../../journal/zones-journal.ts";
 import { systemClock, systemTime } from "../../../server/clock.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
 import { ZoneDisks } from "../../sim/zone-disks.ts";
 
@@ -97,4 +99,39 @@ test("frames that have rotted are given over a link, before the replica is up an
   await server.close();
   await Promise.all([host.close(), ...local.map((replica) => replica.close())]);
   for (const zone of NAMES) await verifyDirectory(disk, `/${zone}`);
+});
+
+test("a frame that takes its time on a slow link is given all the same, and once", async () => {
+  const clock = new ManualClock();
+  const FETCH_MS = 5_000;
+  const frames = [Buffer.alloc(80)];
+  const rot = { from: 3, to: 3, reason: corrupt("/c/1", 0, "rotten") };
+  const sent: string[] = [];
+  const peer = (
+    number: number,
+    answer: (request: ReplicaRequest, tell: (given: ReplicaAnswer) => void) => void,
+  ): Peer =>
+    new Peer(number, NAMES[number], false, (listener) => ({
+      send(request) {
+        sent.push(request.kind);
+        answer(request, (given) => listener.onAnswer(given));
+      },
+      close: () => undefined,
+    }));
+  const whole = peer(0, ({ seq }, tell) => {
+    clock.after(FETCH_MS, () => tell({ kind: "fetched", seq, frames, first: 1, committed: 9, replicaId: 1 }));
+  });
+  const rotten = peer(1, ({ seq }, tell) => {
+    clock.after(FETCH_MS, () => {
+      tell({ kind: "done", seq, firstPosition: 1 });
+      rotten.onRotten(null);
+    });
+  });
+  const repairs = new Repairs([whole, rotten], clock);
+  for (const each of [whole, rotten]) each.onUp(true, null);
+  rotten.onRotten(rot);
+  await clock.advance(60_000);
+  expect(sent.filter((kind) => kind === "repair")).toHaveLength(1);
+  expect(rotten.rot).toBeNull();
+  repairs.close();
 });
