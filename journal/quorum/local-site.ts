@@ -102,7 +102,9 @@ export class LocalSite implements ReplicaSite {
   /** The journal's replicas are known: one that is none of them is closed, and one that is not open is tried again. */
   async settle(membership: Membership): Promise<LocalReplica> {
     this.#membership = membership;
-    if (this.#isBlank) await this.#makeAnew(membership);
+    const { clusterId, salt } = membership;
+    const isLost = this.#isBlank;
+    if (isLost) await this.#makeAnew(membership);
     const { described } = this;
     const refusal = described === null ? null : refusalOf(this, described, membership);
     if (this.#replica !== null && refusal === null) return this.#replica;
@@ -111,11 +113,11 @@ export class LocalSite implements ReplicaSite {
     this.#isBlank = false;
     if (refusal !== null) this.#note(refusal);
     assert(this.trouble !== null, "a replica that is not open has said why");
-    this.#replica = LocalReplica.openLater(this.#replicaOptions("", 0, true), this.trouble);
+    this.#replica = LocalReplica.openLater(this.#replicaOptions(clusterId, salt, !isLost), this.trouble);
     return this.#replica;
   }
 
-  /** The replica that was here is lost. What keeps it from being made is its trouble, and tried again with the next open. */
+  /** The replica that was here is lost. What keeps it from being made is its trouble; then it is tried again. */
   async #makeAnew({ clusterId, salt }: Membership): Promise<void> {
     try {
       await this.make(clusterId, salt);

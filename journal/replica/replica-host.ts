@@ -225,12 +225,14 @@ export class ReplicaHost {
 
   async #reopen(): Promise<void> {
     const { directory, refusal } = this.#options;
+    // One that could not be made is made when that may be done.
+    const mustExist = this.#options.mustExist || this.#log !== null;
     try {
       // It would fail at once of what it has failed of before, when all of its frames were read for that.
       if (this.#trouble?.code === "ERR_JOURNAL_IO") await proveDisk(this.#reserve, directory);
       const askForFrames: AskForFrames = (gap) => this.#wanted.ask(gap);
       // What is damaged may be given by others while the directory is held.
-      const options = { ...this.#options, mustExist: true, askForFrames, onRepaired: this.#onRepaired };
+      const options = { ...this.#options, mustExist, askForFrames, onRepaired: this.#onRepaired };
       const log = await openLog(options, this.#reserve);
       this.#wanted.settle();
       const refused = refusal?.(log) ?? null;

@@ -1,7 +1,9 @@
 /** The journal in three zones of one process, each on a disk of its own. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../journal/directory-journal.ts";
 import type { JournalError } from "../../journal/journal.ts";
+import { REOPEN_MIN_MS } from "../../journal/limits.ts";
 import type { LocalReplicaOptions } from "../../journal/quorum/local-replica.ts";
 import { LocalReplica } from "../../journal/quorum/local-replica.ts";
 import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
@@ -251,6 +253,25 @@ describe("a journal in three zones", () => {
     const last = await open(disk, { listener: new RecordingListener() });
     expect((await readTexts(last.read(41), 41)).slice(0, 2)).toEqual(["by two", "by another two"]);
     await last.close();
+  });
+
+  test("makes a replica anew as soon as its disk lets it, and not at the next start only", async () => {
+    for (const code of ["ENOSPC", "EIO"]) {
+      const disk = ZoneDisks.of(NAMES, 16);
+      await (await open(disk)).close();
+      await removeAll(disk, "c");
+      disk.at("c").inject = failing(code);
+      const listener = new RecordingListener();
+      const journal = await open(disk, { listener });
+      await listener.untilCommitted(journal.append(Buffer.from("without c")));
+      expect(journal.status().replicas[2].state).toBe("down");
+      // It is tried in vain meanwhile.
+      await sleep(3 * REOPEN_MIN_MS);
+      disk.at("c").inject = () => null;
+      await untilTakenIn(journal);
+      await journal.close();
+      await verifyDirectory(disk, "/c");
+    }
   });
 
   test("that was trimmed takes in no replica that was made anew, and says why", async () => {
