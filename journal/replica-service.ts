@@ -1,7 +1,4 @@
-/**
- * One zone's replica, served to writers and standbys in other processes. Where its directory is blank it waits to be made; and
- * it promises nothing to anybody before it knows the replicas that the journal has.
- */
+/** One zone's replica, served to writers and standbys in other processes. Where its directory is blank it waits to be made. */
 import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import { FrameHeader, readFrame } from "./frame.ts";
@@ -141,13 +138,7 @@ export class ReplicaService implements RequestHandler {
     if (host === null) {
       if (kind === "describe") answer(blank(seq));
       else answer({ kind: "failed", seq, reason: "the replica is blank" });
-    } else if (this.#isFormed() || host.log === null) {
-      host.handle(request, kind === "append" && request.frame !== null ? this.#timed(answer) : answer);
-    } else if (kind === "promise") {
-      answer({ kind: "failed", seq, reason: "the replica is in no journal yet" });
-    } else {
-      host.handle(request, (given) => answer(given.kind === "status" ? { ...given, isVoter: false } : given));
-    }
+    } else host.handle(request, kind === "append" && request.frame !== null ? this.#timed(answer) : answer);
   }
 
   #timed(answer: (answer: ReplicaAnswer) => void): (answer: ReplicaAnswer) => void {
@@ -170,10 +161,6 @@ export class ReplicaService implements RequestHandler {
     await this.#server?.close();
     await this.#making?.catch(() => undefined);
     await this.#host?.close();
-  }
-
-  #isFormed(): boolean {
-    return (this.#host?.log?.facts.members.length ?? 0) > 0;
   }
 
   /** The first who asks decides which journal it is. */

@@ -221,7 +221,8 @@ export class Replica {
     if (epoch < this.#promised || (epoch === this.#promised && !isAgain)) return this.#refuse(seq, answer);
     if (!this.#log.facts.isWhole) return fail(seq, "not all that was committed is here", answer);
     this.#learnOf(request.committed);
-    if (!this.#isVoter) return fail(seq, "not one of those that decide: it was made anew, or replaced", answer);
+    if (!this.#isVoter)
+      return fail(seq, "not one of those that decide: it is in no journal yet, was made anew, or was replaced", answer);
     if (!isAgain) this.#begin(epoch, writer, name);
     this.#do(seq, answer, (end) => {
       this.#keepPromise(seq, epoch, answer, end, () => {
