@@ -63,6 +63,7 @@ export class LocalReplica {
     this.#turns.later(() => {
       if (forward.listener !== listener) return;
       listener.onUp(host.isUp, host.trouble);
+      if (host.stalledBy !== null) listener.onStalled(host.stalledBy);
       listener.onRotten(host.rot);
     });
     return {

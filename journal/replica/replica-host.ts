@@ -52,7 +52,7 @@ export class ReplicaHost {
   readonly #wanted: WantedFrames;
   #rot: Rot | null = null;
   #scrubber: Scrubber | null = null;
-  #isStalled = false;
+  #stalledBy: JournalError | null = null;
   /** Frames that were found not to be intact, and put back. */
   repaired = 0;
   /** The last one that was open; null when none was yet. */
@@ -96,6 +96,11 @@ export class ReplicaHost {
   /** Why it does not take requests; null when it does. */
   get trouble(): JournalError | null {
     return this.#trouble;
+  }
+
+  /** What it waits for with what it was given; null when it does not wait, or takes no requests. */
+  get stalledBy(): JournalError | null {
+    return this.#replica === null ? null : this.#stalledBy;
   }
 
   /** Whether it takes requests. */
@@ -146,9 +151,9 @@ export class ReplicaHost {
     this.#log = log;
     this.#trouble = null;
     this.#upSinceMs = clock.nowMs();
-    this.#isStalled = false;
+    this.#stalledBy = null;
     log.onStalled = (reason) => {
-      this.#isStalled = reason !== null;
+      this.#stalledBy = reason;
       listener.onStalled(reason);
     };
     this.#replica = new Replica({
@@ -168,7 +173,7 @@ export class ReplicaHost {
       clock: this.#options.clock,
       pace,
       wanted: this.#wanted,
-      isHeldUp: () => this.#isStalled,
+      isHeldUp: () => this.#stalledBy !== null,
       onRepaired: this.#onRepaired,
       onFailed: (error) => this.#onFailed(error),
     });
