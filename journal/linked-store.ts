@@ -242,7 +242,7 @@ export class LinkedStore implements JournalStore {
 
   #remote({ zone, address }: { readonly zone: string; readonly address: ReplicaAddress }): RemoteReplica {
     const { clock, turns, tls = null, onTrouble, onRot } = this.#options;
-    return new RemoteReplica({
+    const site: RemoteReplica = new RemoteReplica({
       zone,
       place: formatReplicaAddress(address),
       clock,
@@ -257,11 +257,16 @@ export class LinkedStore implements JournalStore {
           tls,
           identity: () => this.#identity(),
           writer: this.#writer,
-          isIntact: (frame) => readFrame(frame, 0, frame.length, this.#membership?.salt ?? 0, this.#header),
+          isIntact: (frame) => {
+            // Before the journal is known one may give what another lacks.
+            const salt = this.#membership?.salt ?? site.described?.salt ?? 0;
+            return readFrame(frame, 0, frame.length, salt, this.#header);
+          },
           clock,
           listener,
         }),
     });
+    return site;
   }
 
   #identity(): { readonly clusterId: Buffer; readonly salt: number } | null {

@@ -19,7 +19,6 @@ import type { Described, Membership, ReplicaSite } from "./quorum/replica-site.t
 import { isMember, refusalOf, replicasError } from "./quorum/replica-site.ts";
 import { majorityOf } from "./quorum/voters.ts";
 import type { Member } from "./replica/facts.ts";
-import type { Gap } from "./replica/gap.ts";
 
 export interface OpeningOptions {
   /** In the order in which they were given. */
@@ -89,24 +88,39 @@ export class Opening {
   }
 
   /**
-   * Without a majority there is no reign in which damaged replicas could be repaired: those of this process that are open give
-   * what they know to be committed.
+   * Without a majority there is no reign in which damaged replicas could be repaired: those that are open give what they know to
+   * be committed. One that is elsewhere is open by itself then.
    *
-   * @returns whether one of them is open now
+   * @returns whether one of this process is open now
    */
   async #repair(): Promise<boolean> {
-    const { local } = this.#options;
+    const { local, remote } = this.#options;
     let isRepaired = false;
-    for (const site of local) if (await site.repair((gap) => this.#committedFrames(gap))) isRepaired = true;
+    for (const site of local) {
+      const isOpen = await site.repair(async ({ before, to, reason }) => {
+        const frames = await this.#committedFrames(before.lastIndex + 1, to);
+        if (frames.length === 0) throw reason;
+        return frames;
+      });
+      isRepaired ||= isOpen;
+    }
+    for (const site of remote) {
+      const { rot } = site;
+      const frames = rot === null || rot.from === 0 ? [] : await this.#committedFrames(rot.from, rot.to);
+      if (frames.length > 0) await site.give(frames);
+    }
     return isRepaired;
   }
 
-  async #committedFrames({ before, to, reason }: Gap): Promise<readonly Buffer[]> {
-    for (const site of this.#options.local) {
-      const frames = await site.committedFrames(before.lastIndex + 1, to);
+  /** Of the journal that is about to be opened: frames of another are no use. */
+  async #committedFrames(from: number, to: number): Promise<readonly Buffer[]> {
+    const salt = this.#listed()?.salt;
+    for (const site of this.#options.sites) {
+      if (site.described?.salt !== salt) continue;
+      const frames = await site.committedFrames(from, to);
       if (frames.length > 0) return frames;
     }
-    throw reason;
+    return [];
   }
 
   /** Where nobody has to be heard from, nothing is waited for. */

@@ -82,7 +82,6 @@ export class LocalSite implements ReplicaSite {
     }
   }
 
-  /** Committed frames from that index on, up to another; none when it has not that one. */
   async committedFrames(from: number, to: number): Promise<readonly Buffer[]> {
     const log = this.#replica?.host.log ?? null;
     if (log === null || from < log.first || from > log.committed) return [];

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
 import { replicaDown } from "../journal-errors.ts";
-import { DESCRIBE_RETRY_MS, DESCRIBE_TIMEOUT_MS } from "../limits.ts";
+import { DESCRIBE_RETRY_MS, DESCRIBE_TIMEOUT_MS, FETCH_TIMEOUT_MS_MAX } from "../limits.ts";
 import type { Member } from "../replica/facts.ts";
 import type { Link, LinkListener, ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
@@ -20,7 +20,7 @@ export interface RemoteReplicaOptions {
   readonly openLink: (listener: LinkListener) => Link;
   readonly clock: Clock;
   readonly turns: Turns;
-  /** Called when it is described anew, or not any more. */
+  /** Called when it is described anew, or not any more, and when it lacks something else. */
   readonly onChange: () => void;
   /** Told why the replica does not answer, or waits for its disk, and with null: it is well again. */
   readonly onTrouble?: ((zone: string, trouble: JournalError | null) => void) | undefined;
@@ -36,6 +36,8 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
   readonly place: string;
   described: Described | null = null;
   trouble: JournalError | null = null;
+  /** What is not intact there; null for nothing. */
+  rot: Rot | null = null;
   /** Number of the last request that was sent for somebody: what comes for it is for nobody later. */
   lastSeq = 0;
   readonly #options: RemoteReplicaOptions;
@@ -44,7 +46,6 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
   /** It is up for others: the link is, and the replica is the journal's. */
   #isUp = false;
   #stalledBy: JournalError | null = null;
-  #rot: Rot | null = null;
   #membership: Membership | null = null;
   #forward: LinkListener | null = null;
   #ownSeq = OWN_SEQ;
@@ -68,6 +69,17 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
     return this.#change((seq) => ({ kind: "list", seq, members }));
   }
 
+  async committedFrames(from: number, to: number): Promise<readonly Buffer[]> {
+    if (this.described === null) return [];
+    const answer = await this.#ask((seq) => ({ kind: "fetch", seq, epoch: 0, from, to }), FETCH_TIMEOUT_MS_MAX);
+    return answer?.kind === "fetched" ? answer.frames : [];
+  }
+
+  /** Gives it frames that are not intact there. What lacks then it says. */
+  async give(frames: readonly Buffer[]): Promise<void> {
+    await this.#ask((seq) => ({ kind: "repair", seq, frames }), FETCH_TIMEOUT_MS_MAX);
+  }
+
   /** The journal's replicas are known. */
   settle(membership: Membership): void {
     this.#membership = membership;
@@ -81,7 +93,7 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
       if (this.#forward !== listener) return;
       listener.onUp(this.#isUp, this.trouble);
       if (this.#isUp && this.#stalledBy !== null) listener.onStalled(this.#stalledBy);
-      if (this.#rot !== null) listener.onRotten(this.#rot);
+      if (this.rot !== null) listener.onRotten(this.rot);
     });
     return {
       send: (request) => {
@@ -142,10 +154,11 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
   }
 
   onRotten(rot: Rot | null): void {
-    if (rot === null && this.#rot === null) return;
-    this.#rot = rot;
+    if (rot === null && this.rot === null) return;
+    this.rot = rot;
     this.#options.onRot?.(this.zone, rot);
     this.#forward?.onRotten(rot);
+    this.#options.onChange();
   }
 
   /** Asks who it is, until that shows it to be the one that is looked for. */
@@ -160,11 +173,24 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
 
   /** Sends what is answered with a description. */
   async #change(make: (seq: number) => ReplicaRequest): Promise<void> {
-    const { clock } = this.#options;
     if (!this.#isLinkUp) throw this.trouble ?? replicaDown(this.place, "the link is closed");
-    const answer = await new Promise<ReplicaAnswer | null>((resolve) => {
+    const answer = await this.#ask(make, DESCRIBE_TIMEOUT_MS);
+    if (answer === null) throw this.trouble ?? replicaDown(this.place, "it does not say who it is");
+    if (answer.kind === "failed") throw replicaDown(this.place, answer.reason);
+    if (answer.kind !== "described") throw replicaDown(this.place, "it answers something else");
+    if (!this.#isLinkUp || this.#isClosed) return;
+    const before = this.described;
+    this.described = answer;
+    this.#judge();
+    if (before === null || !isSame(before, answer)) this.#options.onChange();
+  }
+
+  /** Null when it does not answer in time, or the link goes. */
+  #ask(make: (seq: number) => ReplicaRequest, timeoutMs: number): Promise<ReplicaAnswer | null> {
+    return new Promise((resolve) => {
+      if (!this.#isLinkUp) return resolve(null);
       const seq = ++this.#ownSeq;
-      const timer = clock.after(DESCRIBE_TIMEOUT_MS, () => {
+      const timer = this.#options.clock.after(timeoutMs, () => {
         this.#asked.delete(seq);
         resolve(null);
       });
@@ -174,14 +200,6 @@ export class RemoteReplica implements ReplicaSite, LinkListener {
       });
       this.#link.send(make(seq));
     });
-    if (answer === null) throw this.trouble ?? replicaDown(this.place, "it does not say who it is");
-    if (answer.kind === "failed") throw replicaDown(this.place, answer.reason);
-    if (answer.kind !== "described") throw replicaDown(this.place, "it answers something else");
-    if (!this.#isLinkUp || this.#isClosed) return;
-    const before = this.described;
-    this.described = answer;
-    this.#judge();
-    if (before === null || !isSame(before, answer)) this.#options.onChange();
   }
 
   #judge(): void {

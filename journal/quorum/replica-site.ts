@@ -35,6 +35,8 @@ export interface ReplicaSite {
   make(clusterId: string, salt: number): Promise<void>;
   /** Tells the replica which ones its journal has; it keeps the first list only. As `make` otherwise. */
   list(members: readonly Member[]): Promise<void>;
+  /** Committed frames from that index on, up to another, as many as come together; none when it does not give them. */
+  committedFrames(from: number, to: number): Promise<readonly Buffer[]>;
 }
 
 /** Whether a replica is the one that is listed for its zone. */
