@@ -31,11 +31,12 @@ export async function listAlone(replica: LocalReplica): Promise<void> {
 }
 
 /**
- * Whether a log without a list is all of a journal, from before such ones had a list: it has promised. One that was made anew for
- * a journal of several, and is fed, has not: its list would leave out those that have what was acknowledged.
+ * Whether a log without a list is all of a journal, from before such ones had a list: it has promised to a writer; or its mark
+ * is lost, and what it promised with it. One that was made anew for a journal of several keeps of which epoch it is fed, and has
+ * promised to nobody: its list would leave out those that have what was acknowledged.
  */
 export function isWholeJournal({ facts, last }: Pick<DirectoryLog, "facts" | "last">): boolean {
-  return facts.members.length === 0 && last.index > 0 && facts.writer !== 0;
+  return facts.members.length === 0 && last.index > 0 && (facts.writer !== 0 || facts.promised === 0);
 }
 
 function notTakenIn({ clusterId }: DirectoryLog): JournalError {
