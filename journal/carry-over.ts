@@ -10,11 +10,12 @@
  */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS, sealFrame } from "./frame.ts";
-import { corrupt } from "./journal-errors.ts";
+import { FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS } from "./frame.ts";
+import { corrupt, ioError } from "./journal-errors.ts";
 import { FRAME_BYTES_SOFT } from "./limits.ts";
 import type { Frame } from "./quorum/frame-arena.ts";
 import { FrameArena } from "./quorum/frame-arena.ts";
+import { appendCommitted } from "./replica/append-committed.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
 import type { Disk, DiskFile } from "./replica/disk.ts";
@@ -27,18 +28,27 @@ import { isSegmentName, UNNAMED_SEGMENT } from "./replica/segment.ts";
 import { meetLoss } from "./replica/wholeness.ts";
 
 export interface CarryOverOptions extends Omit<DirectoryLogOptions, "reserve" | "beginning"> {
-  /** Where a journal of a former format may lie: the directory above. */
-  readonly older: string;
-  /** Of the one replica that the journal has. */
+  /** Of the one replica that the journal has then. */
   readonly zone: string;
   /** Told now and then how many records have been written, and of how many, where that is known. */
   readonly onCarriedOver: (records: number, of: number | null) => void;
 }
 
-/** Whatever lies where a former format had it becomes what the present one has, in `directory`. */
+interface FormerOptions extends CarryOverOptions {
+  /** The directory above. */
+  readonly older: string;
+}
+
+/** Whatever lies where a former format had it, which is the directory above, becomes what the present one has, in `directory`. */
 export async function carryOver(options: CarryOverOptions): Promise<void> {
+  const older = dirname(options.directory);
+  await carryOverFrom({ ...options, older }).catch((error: unknown) => {
+    throw ioError(older, "carrying the journal over", error);
+  });
+}
+
+async function carryOverFrom(options: FormerOptions): Promise<void> {
   const { disk, older, directory } = options;
-  assert(dirname(directory) === older, "what is carried over stays on its file system");
   const names = await namesIn(disk, older);
   if (!names.some((name) => isSegmentName(name) || name === MARK_NAME)) return;
   // Nobody who knows the former format alone writes to it meanwhile.
@@ -55,7 +65,7 @@ export async function carryOver(options: CarryOverOptions): Promise<void> {
 }
 
 /** What is left of a journal that was carried over has the salt that it gave to the other. */
-async function checkSame({ disk, older, directory }: CarryOverOptions, marked: Extent): Promise<void> {
+async function checkSame({ disk, older, directory }: FormerOptions, marked: Extent): Promise<void> {
   const { salt } = await readMark(disk, directory);
   const [oldest] = (await disk.list(older)).filter(isSegmentName).toSorted();
   const found = oldest === undefined ? marked.salt : await saltOf(disk, join(older, oldest));
@@ -67,7 +77,7 @@ async function checkSame({ disk, older, directory }: CarryOverOptions, marked: E
   );
 }
 
-async function carry(options: CarryOverOptions, mark: DiskFile | null, marked: Extent): Promise<void> {
+async function carry(options: FormerOptions, mark: DiskFile | null, marked: Extent): Promise<void> {
   const { disk, older, directory, mustExist, acceptLoss, segmentBytes, onCarriedOver } = options;
   if (mark === null && mustExist) await meetLoss(missingOlderMark(older), acceptLoss);
   const draft = `${directory}.tmp`;
@@ -136,7 +146,6 @@ async function removeOlder(disk: Disk, older: string, names: readonly string[]):
 class Writer {
   readonly #log: DirectoryLog;
   readonly #arena: FrameArena;
-  readonly #header = new FrameHeader();
   #frame: Frame;
 
   constructor(log: DirectoryLog, frameBytesMax: number) {
@@ -189,20 +198,7 @@ class Writer {
   }
 
   async #append(frame: Buffer, length: number, epoch: number, records: number): Promise<void> {
-    const log = this.#log;
-    const header = this.#header;
-    header.length = length;
-    header.kind = records === 0 ? KIND_BARRIER : KIND_RECORDS;
-    header.epoch = epoch;
-    header.index = log.lastIndex + 1;
-    header.previousEpoch = log.lastEpoch;
-    header.previousPosition = log.lastPosition;
-    header.lastPosition = log.lastPosition + records;
-    header.committed = log.lastIndex;
-    sealFrame(frame, header, log.salt);
-    await new Promise<void>((resolve, reject) => {
-      log.append(frame, header, (error) => (error === null ? resolve() : reject(error)));
-    });
-    log.committed = log.lastIndex;
+    const kind = records === 0 ? KIND_BARRIER : KIND_RECORDS;
+    await appendCommitted(this.#log, { bytes: frame, length, kind, epoch, records });
   }
 }

@@ -1,11 +1,9 @@
 /** The journal on one directory: a record is committed when it is durable there. Nobody else can write it while it is open. */
 import assert from "node:assert/strict";
-import { randomBytes, randomInt } from "node:crypto";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { carryOver } from "./carry-over.ts";
 import type { AcceptLoss, JournalListener } from "./journal.ts";
 import { JournalError } from "./journal.ts";
-import { ioError } from "./journal-errors.ts";
 import type { JournalTally } from "./journal-tally.ts";
 import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import type { LocalReplicas } from "./local-store.ts";
@@ -14,6 +12,7 @@ import { listAlone } from "./listing.ts";
 import { LocalReplica } from "./quorum/local-replica.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
 import type { Disk } from "./replica/disk.ts";
+import { newNames } from "./new-names.ts";
 import { nodeDisk } from "./replica/disk.ts";
 import { proveDisk } from "./replica/replica-host.ts";
 import { RoomReserve } from "./replica/room-reserve.ts";
@@ -22,6 +21,8 @@ import type { Clock, Turns } from "./time.ts";
 export interface DirectoryStoreOptions {
   /** Made when it is missing. It is locked while it is open: two writers in one directory destroy the journal. */
   readonly directory: string;
+  /** 1 to 32 of `a-z`, `0-9` and `-`; `a` unless given. */
+  readonly zone?: string;
   /**
    * A journal of a former format that lies in the directory above is carried over: told now and then how many records have
    * been, and of how many, where that is known. Without, it is not looked for.
@@ -55,8 +56,7 @@ export interface DirectoryJournalOptions extends DirectoryStoreOptions {
   readonly listener: JournalListener;
 }
 
-/** There is one; messages of the disk name the path. */
-export const ZONE = "a";
+const ZONE_DEFAULT = "a";
 
 /**
  * Opens the journal in a directory: checks what is there, and cuts the torn end that a crash may have left.
@@ -67,34 +67,26 @@ export const ZONE = "a";
  */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<LocalStore> {
   const { disk = nodeDisk, clock, turns, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
-  const { mustExist = false, acceptLoss = null, isAgain = false, onCarriedOver } = options;
+  const { zone = ZONE_DEFAULT, mustExist = false, acceptLoss = null, isAgain = false, onCarriedOver } = options;
   assert(clusterId === null || /^[0-9a-f]{32}$/.test(clusterId), "a cluster id is 32 lower-case hex digits");
   assert(Number.isSafeInteger(segmentBytes) && segmentBytes >= SEGMENT_BYTES_MIN, "segmentBytes below the minimum");
   const directory = resolve(options.directory);
-  const made = {
-    newClusterId: clusterId ?? randomBytes(16).toString("hex"),
-    newSalt: randomInt(1, 2 ** 32),
-    newReplicaId: randomInt(1, 2 ** 48 - 1),
-  };
-  const common = { disk, clock, directory, segmentBytes, clusterId, ...made, acceptLoss };
+  const common = { disk, clock, directory, segmentBytes, clusterId, ...newNames(clusterId), acceptLoss };
   const reserve = new RoomReserve(disk, directory, segmentBytes);
   const open = async (isOpenedAgain: boolean): Promise<LocalReplicas> => {
     // A journal of a former format is carried over once.
     if (onCarriedOver !== undefined && !isOpenedAgain) {
-      const older = dirname(directory);
-      await carryOver({ ...common, zone: ZONE, mustExist, older, onCarriedOver }).catch((error: unknown) => {
-        throw ioError(older, "carrying the journal over", error);
-      });
+      await carryOver({ ...common, zone, mustExist, onCarriedOver });
     }
     if (isAgain || isOpenedAgain) await proveDisk(reserve, directory);
     const replica = await LocalReplica.open({
       ...common,
       mustExist: mustExist || isOpenedAgain,
       turns,
-      zone: ZONE,
+      zone,
       reopens: false,
     }).catch((error: unknown) => {
-      if (error instanceof JournalError) options.tally?.of(ZONE).note(error);
+      if (error instanceof JournalError) options.tally?.of(zone).note(error);
       throw error;
     });
     await listAlone(replica);

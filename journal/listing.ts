@@ -21,7 +21,7 @@ export async function listAlone(replica: LocalReplica): Promise<void> {
   const { zone, log } = replica;
   try {
     const { members } = log.configurations.at(-1) ?? log.facts;
-    if (members.length > 1) throw madeWith(members);
+    if (members.length > 1 || members.some((member) => member.zone !== zone)) throw madeWith(members, zone);
     if (members.length === 0 && log.last.index > 0 && !isWholeJournal(log)) throw notTakenIn(log);
     await listMembers(replica, [{ zone, replicaId: log.facts.replicaId }]);
   } catch (error) {
@@ -44,7 +44,8 @@ function notTakenIn({ clusterId }: DirectoryLog): JournalError {
   return new JournalError("ERR_JOURNAL_REPLICAS", text);
 }
 
-function madeWith(members: readonly Member[]): JournalError {
+function madeWith(members: readonly Member[], given: string): JournalError {
   const zones = members.map(({ zone }) => zone).join(", ");
-  return new JournalError("ERR_JOURNAL_REPLICAS", `the journal was made with the zones ${zones}, and one is given`);
+  const text = `the journal was made with the zones ${zones}, and zone ${given} alone is given`;
+  return new JournalError("ERR_JOURNAL_REPLICAS", text);
 }

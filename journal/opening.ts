@@ -268,9 +268,11 @@ export class Opening {
 
   /** @param mayBeFinal another may not go on with it either */
   #notAll(problems: readonly JournalError[], mayBeFinal = true): JournalError {
-    const final = problems.find((problem) => this.#isFinal(problem));
-    if (final !== undefined && (mayBeFinal || this.#options.remote.length === 0)) return final;
     const texts = problems.map(({ message }) => message).join("; ");
+    const final = problems.find((problem) => this.#isFinal(problem));
+    if (final !== undefined && (mayBeFinal || this.#options.remote.length === 0)) {
+      return problems.length === 1 ? final : new JournalError(final.code, texts, { cause: final });
+    }
     return new JournalError("ERR_JOURNAL_NO_QUORUM", `the journal is formed when all its replicas are there: ${texts}`);
   }
 

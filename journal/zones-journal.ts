@@ -6,11 +6,14 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
-import type { JournalError, JournalListener } from "./journal.ts";
+import { carryOver } from "./carry-over.ts";
+import type { AcceptLoss, JournalError, JournalListener } from "./journal.ts";
 import type { JournalTally } from "./journal-tally.ts";
 import { BEAT_MS, ELECTION_MS, LEASE_MS, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from "./limits.ts";
 import { LinkedStore } from "./linked-store.ts";
+import type { LocalReplicas } from "./local-store.ts";
 import { LocalStore } from "./local-store.ts";
+import { newNames } from "./new-names.ts";
 import { Opening } from "./opening.ts";
 import { LocalSite } from "./quorum/local-site.ts";
 import type { QuorumJournal } from "./quorum/quorum-journal.ts";
@@ -21,6 +24,7 @@ import { nodeDisk } from "./replica/disk.ts";
 import type { Rot } from "./replica/messages.ts";
 import type { ScrubPace } from "./replica/scrubber.ts";
 import { SCRUB_PACE } from "./replica/scrubber.ts";
+import { isLoss, salvage } from "./salvage.ts";
 import type { Clock, Turns } from "./time.ts";
 
 export type { Rot } from "./replica/messages.ts";
@@ -50,6 +54,17 @@ export interface ZonesStoreOptions {
    * an existing one is taken as it is found.
    */
   readonly clusterId?: string;
+  /**
+   * Where all zones are of this process: a journal of a former format that lies in the directory above that of the first zone
+   * is carried over into it, and grows. Told now and then how many records have been, and of how many, where that is known.
+   * Without, it is not looked for.
+   */
+  readonly onCarriedOver?: (records: number, of: number | null) => void;
+  /**
+   * Where all zones are of this process, and no majority of them is whole: asked whether to go on with the best that is left.
+   * Refused unless given.
+   */
+  readonly acceptLoss?: AcceptLoss;
   /** Of this process, for people: who is fenced by it is told. Up to 128 bytes of it are kept. */
   readonly name?: string;
   /** For addresses that begin with `tls://`. */
@@ -124,32 +139,53 @@ export async function openZonesJournal(options: ZonesJournalOptions): Promise<Qu
 }
 
 function openLocalStore(options: ZonesStoreOptions, zones: readonly ZoneDirectory[]): Promise<LocalStore> {
-  const { mustExist = false, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT, signal = null } = options;
+  const { disk = nodeDisk, clock, mustExist = false, clusterId = null, segmentBytes = SEGMENT_BYTES_DEFAULT } = options;
+  const { onCarriedOver, acceptLoss } = options;
+  const places = zones.map(({ zone, directory }) => ({ zone, directory: resolve(directory) }));
+  const common = { disk, clock, segmentBytes, clusterId, ...newNames(clusterId) };
+  const open = async (isAgain: boolean): Promise<LocalReplicas> => {
+    const sites = places.map((place) => localSite(options, place));
+    try {
+      return await openSites(options, sites, isAgain);
+    } catch (error) {
+      await Promise.all(sites.map((site) => site.close()));
+      const mayPass = sites.some(({ trouble }) => trouble !== null && !isLoss(trouble));
+      if (acceptLoss === undefined || isAgain || mayPass || !isLoss(error)) throw error;
+      await salvage({ ...common, zones: places, acceptLoss }, error);
+      return open(true);
+    }
+  };
   return LocalStore.open({
     ...options,
     segmentBytes,
     async open(isAgain) {
-      const local = zones.map((place) => localSite(options, place));
-      const opening = new Opening({
-        sites: local,
-        local,
-        remote: [],
-        clusterId,
-        mustExist: mustExist || isAgain,
-        onWaiting: () => undefined,
-        change: () => Promise.resolve(),
-        signal,
-      });
-      try {
-        const membership = await opening.open();
-        const replicas = await Promise.all(local.map((site) => site.settle(membership)));
-        return { clusterId: membership.clusterId, salt: membership.salt, replicas };
-      } catch (error) {
-        await Promise.all(local.map((site) => site.close()));
-        throw error;
+      // Once.
+      if (onCarriedOver !== undefined && !isAgain) {
+        await carryOver({ ...common, ...places[0], mustExist, acceptLoss: acceptLoss ?? null, onCarriedOver });
       }
+      return open(isAgain);
     },
   });
+}
+
+async function openSites(
+  { mustExist = false, clusterId, signal }: ZonesStoreOptions,
+  sites: readonly LocalSite[],
+  isAgain: boolean,
+): Promise<LocalReplicas> {
+  const opening = new Opening({
+    sites,
+    local: sites,
+    remote: [],
+    clusterId: clusterId ?? null,
+    mustExist: mustExist || isAgain,
+    onWaiting: () => undefined,
+    change: () => Promise.resolve(),
+    signal: signal ?? null,
+  });
+  const membership = await opening.open();
+  const replicas = await Promise.all(sites.map((site) => site.settle(membership)));
+  return { clusterId: membership.clusterId, salt: membership.salt, replicas };
 }
 
 function localSite(options: ZonesStoreOptions, { zone, directory }: ZoneDirectory): LocalSite {

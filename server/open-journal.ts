@@ -1,14 +1,13 @@
-/** The journal that the configuration asks for: on one replica in the data directory, or in the zones of `--journal-replicas`. */
+/** The journal that the configuration asks for: in the data directory, or in the zones of `--journal-replicas`. */
 import path from "node:path";
-import type { DirectoryStoreOptions } from "../journal/directory-journal.ts";
-import { openDirectoryStore, ZONE } from "../journal/directory-journal.ts";
+import { openDirectoryStore } from "../journal/directory-journal.ts";
 import type { JournalStore } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { JournalTally } from "../journal/journal-tally.ts";
 import { openJournalStore, type Rot } from "../journal/zones-journal.ts";
 import { systemTime, type Timer } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import { describePlace } from "./config/replica-list.ts";
+import { describePlace, type JournalReplica } from "./config/replica-list.ts";
 import type { Engine } from "./engine/engine.ts";
 import { reasonOf } from "./engine/refusals.ts";
 import type { DataDir } from "./host/data-dir.ts";
@@ -17,8 +16,8 @@ import { WAITING_TOLD_MS } from "./limits.ts";
 import { readTls } from "./replica-tls.ts";
 import type { Counters } from "./metrics/counters.ts";
 
-/** In the data directory: that of the one replica. */
-const JOURNAL_DIRECTORY = path.join("journal", "zone-a");
+/** Of a journal that lies in the data directory. One of a former format is the first zone's. */
+const OWN_ZONES = ["a"];
 
 /** Of an election: a lease that has run out when it begins is waited for by nobody. */
 const LEASE_SHARE = 6 / 7;
@@ -34,10 +33,18 @@ export interface JournalOpening {
   readonly segmentBytes?: number | undefined;
 }
 
-/** Where the replicas of this process lie, absolute; where it has none, the data directory alone is left to look at. */
-export function journalDirectories({ journalReplicas }: Config, dataDir: DataDir): string[] {
-  if (journalReplicas === null) return [path.join(dataDir.path, JOURNAL_DIRECTORY)];
-  const own = journalReplicas.filter((replica) => "directory" in replica);
+/** The journal's replicas: those that are given, or the one in the data directory. */
+export function replicasOf({ journalReplicas }: Config, dataDir: DataDir): readonly JournalReplica[] {
+  return journalReplicas ?? OWN_ZONES.map((zone) => ({ zone, directory: ownDirectory(dataDir, zone) }));
+}
+
+function ownDirectory(dataDir: DataDir, zone: string): string {
+  return path.join(dataDir.path, "journal", `zone-${zone}`);
+}
+
+/** Where those of this process lie, absolute; where it has none, the data directory alone is left to look at. */
+export function journalDirectories(replicas: readonly JournalReplica[], dataDir: DataDir): string[] {
+  const own = replicas.filter((replica) => "directory" in replica);
   return own.length === 0 ? [dataDir.path] : own.map(({ directory }) => path.resolve(directory));
 }
 
@@ -45,15 +52,10 @@ export function journalDirectories({ journalReplicas }: Config, dataDir: DataDir
 export function journalTally(config: Config, dataDir: DataDir, counters: Counters): JournalTally {
   return new JournalTally({
     writer: config.name,
-    zones: zonesOf(config, dataDir),
+    zones: replicasOf(config, dataDir).map((replica) => ({ zone: replica.zone, place: describePlace(replica) })),
     wallMs: systemTime.wallMs,
     observe: (zone) => counters.addReplica(zone),
   });
-}
-
-function zonesOf({ journalReplicas }: Config, dataDir: DataDir): { zone: string; place: string }[] {
-  if (journalReplicas === null) return [{ zone: ZONE, place: path.join(dataDir.path, JOURNAL_DIRECTORY) }];
-  return journalReplicas.map((replica) => ({ zone: replica.zone, place: describePlace(replica) }));
 }
 
 /** Whether other servers may write it as well. */
@@ -64,6 +66,7 @@ export function isShared({ journalReplicas }: Config): boolean {
 /** Opens it; reigns over it begin later. The signal ends the wait for replicas that are elsewhere. */
 export async function openJournal(opening: JournalOpening, signal: AbortSignal): Promise<JournalStore> {
   const { config, dataDir, engine, logger, tally, segmentBytes } = opening;
+  const clusterId = dataDir.journalClusterId.toString(16).padStart(32, "0");
   const common = {
     ...systemTime,
     ...(segmentBytes !== undefined && { segmentBytes }),
@@ -71,13 +74,32 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     mustExist: dataDir.journalMade,
     onFlush: (milliseconds: number) => engine.onJournalWritten(milliseconds),
   };
-  const clusterId = dataDir.journalClusterId.toString(16).padStart(32, "0");
-  const { journalReplicas: zones, journalTls, name, advertiseClientUrls } = config;
-  if (zones === null) return openOwnDirectory({ ...common, clusterId }, opening);
+  const zones = replicasOf(config, dataDir);
+  const [first] = zones;
+  const carrying = new CarryingOver(opening);
+  const ofOwn = {
+    clusterId,
+    acceptLoss: (loss: JournalError) => acceptLoss(loss, opening),
+    // Only a journal in the data directory can be of a former format.
+    ...("directory" in first &&
+      path.resolve(first.directory) === ownDirectory(dataDir, OWN_ZONES[0]) && { onCarriedOver: carrying.tell }),
+  };
+  if (zones.length === 1 && "directory" in first) {
+    return openDirectoryStore({ ...common, ...ofOwn, ...first }).finally(() => carrying.end());
+  }
+  const telling = {
+    onTrouble: (zone: string, trouble: JournalError | null) => tellTrouble(logger, zone, trouble),
+    onRot: (zone: string, rot: Rot | null) => tellRot(logger, zone, rot),
+  };
+  if (!isShared(config)) {
+    return openJournalStore({ ...common, ...ofOwn, ...telling, zones, signal }).finally(() => carrying.end());
+  }
+  const { journalTls, name, advertiseClientUrls } = config;
   const waiting = new WaitForReplicas(opening);
-  const isFound = isShared(config) && !dataDir.journalMade;
+  const isFound = !dataDir.journalMade;
   const store = await openJournalStore({
     ...common,
+    ...telling,
     zones,
     // Who has served nothing yet takes the journal as it finds it.
     ...(!isFound && { clusterId }),
@@ -88,8 +110,6 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     leaseMs: Math.floor(config.electionMs * LEASE_SHARE),
     signal,
     onWaiting: (reason) => waiting.tell(reason),
-    onTrouble: (...told) => tellTrouble(logger, ...told),
-    onRot: (...told) => tellRot(logger, ...told),
   }).finally(() => waiting.end());
   if (isFound) await dataDir.adopt(BigInt(`0x${store.clusterId}`));
   return store;
@@ -120,25 +140,25 @@ class WaitForReplicas {
   }
 }
 
-/** The one replica in the data directory. */
-async function openOwnDirectory(
-  common: Omit<DirectoryStoreOptions, "directory">,
-  opening: JournalOpening,
-): Promise<JournalStore> {
-  const { dataDir, engine, logger } = opening;
-  let carriedOver = 0;
-  const store = await openDirectoryStore({
-    ...common,
-    directory: path.join(dataDir.path, JOURNAL_DIRECTORY),
-    acceptLoss: (loss) => acceptLoss(loss, opening),
-    onCarriedOver: (carried, of) => {
-      carriedOver = carried;
-      const share = of === null ? "" : `, ${Math.floor((carried / of) * 100)} %`;
-      engine.start.prepare(`carrying the journal over into the present format${share}`);
-    },
-  });
-  if (carriedOver > 0) logger.info({ records: carriedOver }, "carried the journal over into the present format");
-  return store;
+/** Tells how far a journal of a former format has been carried over. */
+class CarryingOver {
+  readonly #opening: JournalOpening;
+  #carried = 0;
+
+  constructor(opening: JournalOpening) {
+    this.#opening = opening;
+  }
+
+  readonly tell = (carried: number, of: number | null): void => {
+    this.#carried = carried;
+    const share = of === null ? "" : `, ${Math.floor((carried / of) * 100)} %`;
+    this.#opening.engine.start.prepare(`carrying the journal over into the present format${share}`);
+  };
+
+  end(): void {
+    const { logger } = this.#opening;
+    if (this.#carried > 0) logger.info({ records: this.#carried }, "carried the journal over into the present format");
+  }
 }
 
 function tellTrouble(logger: Logger, zone: string, trouble: JournalError | null): void {

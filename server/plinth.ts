@@ -20,7 +20,7 @@ import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import { Opened } from "./opened.ts";
 import type { JournalOpening } from "./open-journal.ts";
-import { isShared, journalDirectories, journalTally, openJournal } from "./open-journal.ts";
+import { isShared, journalDirectories, journalTally, openJournal, replicasOf } from "./open-journal.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -120,8 +120,9 @@ async function open(
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { memberId } = dataDir.identity;
+  const replicas = replicasOf(config, dataDir);
   // Whoever has the directory has the journal in it.
-  const isAlone = config.journalReplicas === null;
+  const isAlone = replicas.length === 1;
   const reads = isAlone ? "reads are served" : "linearizable reads wait as well when nobody confirms them";
   let server: GrpcServer | null = null;
   const engine = new Engine({
@@ -162,8 +163,8 @@ async function open(
   });
   opened.add(() => reigns.close());
   const resources = new HostResources({
-    directories: journalDirectories(config, dataDir),
-    replicas: config.journalReplicas?.length ?? 1,
+    directories: journalDirectories(replicas, dataDir),
+    replicas: replicas.length,
     clock,
     logger,
     onGone: onLost,

@@ -9,7 +9,8 @@ export type JournalReplica =
   | { readonly zone: string; readonly directory: string }
   | { readonly zone: string; readonly address: ReplicaAddress };
 
-const REPLICA_COUNTS: readonly number[] = [3, 5];
+/** One has no majority to ask for, and is in a directory. */
+const REPLICA_COUNTS: readonly number[] = [1, 3, 5];
 
 /** What a zone may be called. */
 const ZONE = /^[a-z0-9-]{1,32}$/;
@@ -19,7 +20,10 @@ export function readReplicas(setting: Setting): JournalReplica[] | null {
   if (setting.text === "") return null;
   const replicas = setting.text.split(",").map((text) => readReplica(setting, text));
   if (!REPLICA_COUNTS.includes(replicas.length)) {
-    throw ConfigError.invalid(setting, `there must be 3 or 5 replicas, and ${replicas.length} are given`);
+    throw ConfigError.invalid(setting, `there must be 1, 3 or 5 replicas, and ${replicas.length} are given`);
+  }
+  if (replicas.length === 1 && "address" in replicas[0]) {
+    throw ConfigError.invalid(setting, "a replica that is the only one is in a directory");
   }
   const zones = new Set<string>();
   const places = new Map<string, string>();

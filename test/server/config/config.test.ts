@@ -214,7 +214,7 @@ describe("addresses", () => {
     expect(configOf(["--listen-client-urls=http://10.0.0.1:1"]).advertiseClientUrls).toEqual(["http://10.0.0.1:1"]);
   });
 
-  test("the journal's replicas are three or five, each in a zone and a directory of its own", () => {
+  test("the journal's replicas are three or five, or one, each in a zone and a directory of its own", () => {
     const refused = (text: string, reason: string): void => {
       expect(errorOf([`--journal-replicas=${text}`])).toBe(
         `invalid value ${JSON.stringify(text)} for flag -journal-replicas: ${reason}`,
@@ -226,8 +226,10 @@ describe("addresses", () => {
       { zone: "b", directory: "/y" },
       { zone: "zone-3", directory: "z" },
     ]);
-    refused("a=/x", "there must be 3 or 5 replicas, and 1 are given");
-    refused("a=/x,b=/y,c=/z,d=/w", "there must be 3 or 5 replicas, and 4 are given");
+    expect(configOf(["--journal-replicas=a=/x"]).journalReplicas).toEqual([{ zone: "a", directory: "/x" }]);
+    refused("a=/x,b=/y", "there must be 1, 3 or 5 replicas, and 2 are given");
+    refused("a=tcp://h:1", "a replica that is the only one is in a directory");
+    refused("a=/x,b=/y,c=/z,d=/w", "there must be 1, 3 or 5 replicas, and 4 are given");
     refused("a=/x,b=/y,a=/z", "zone a is given twice");
     refused("a=/x,b=/y,c=/y/../x/", "zones a and c are in one directory");
     refused("a=/x,b=/y,/z", '"/z" is not of the form zone=DIRECTORY or zone=tcp://host:port');
@@ -252,7 +254,7 @@ describe("addresses", () => {
     refused("a=tcp://h:1,b=tcp://H:1,c=/z", "zones a and b are at one address");
     refused("a=tcp://h:1,b=tls://h:1,c=/z", "zones a and b are at one address", ...tls);
     refused("a=tcp://localhost:1,b=tcp://127.0.0.1:1,c=/z", "zones a and b are at one address");
-    refused("a=tcp://h:1,b=tcp://g:1", "there must be 3 or 5 replicas, and 2 are given");
+    refused("a=tcp://h:1,b=tcp://g:1", "there must be 1, 3 or 5 replicas, and 2 are given");
     refused(
       "a=tcp://h:1,b=http://g:1,c=/z",
       'zone b: "http://g:1" has the scheme "http": a replica is reached over tcp:// or tls://',
