@@ -133,7 +133,11 @@ export async function recoverLog(
         while (gap !== null && (gap.next !== null || position.lastEpoch <= repair.promised)) {
           await refill(file, segment.salt, gap, repair);
           await scan(REPAIR_READ_BYTES);
-          if (position.offset === gap.offset) throw corrupt(path, gap.offset, "written again, and still not intact");
+          if (position.offset === gap.offset) {
+            // Of a block that cannot be read they are a part, and others will give more.
+            if (file instanceof PatientFile && file.failure !== null) throw file.failure;
+            throw corrupt(path, gap.offset, "written again, and still not intact");
+          }
           gap = await findGap(search, position);
         }
         if (!isLast) await zeroBackwards(file, position.offset, await endOfData(file, position.offset, size.bytes));
