@@ -68,8 +68,8 @@ export class Follower {
         continue;
       }
       const { peer }: Seen = source;
-      if (index === 0) index = await this.#indexOf(position, source);
-      const answer: FetchedAnswer | null = index === 0 ? null : await this.#ask(peer, index, source.committed);
+      if (index === 0) index = await this.#indexOf(position, source, signal);
+      const answer: FetchedAnswer | null = index === 0 ? null : await this.#ask(peer, index, source.committed, signal);
       if (signal.aborted) return;
       source = null;
       if (answer === null || answer.frames.length === 0) {
@@ -112,13 +112,13 @@ export class Follower {
   }
 
   /** Of the frame with the record, or of one before it: found by halves. */
-  async #indexOf(position: number, { peer, first, committed }: Seen): Promise<number> {
+  async #indexOf(position: number, { peer, first, committed }: Seen, signal: AbortSignal): Promise<number> {
     const header = new FrameHeader();
     let low = first;
     let high = Math.max(first, committed);
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const answer = await this.#ask(peer, middle, middle);
+      const answer = await this.#ask(peer, middle, middle, signal);
       if (answer === null || answer.frames.length === 0) return 0;
       parseFrameHeader(answer.frames[0], header);
       if (header.previousPosition < position) low = middle;
@@ -137,8 +137,18 @@ export class Follower {
     });
   }
 
-  #ask(peer: Peer, from: number, to: number): Promise<FetchedAnswer | null> {
-    return peer.isUp ? this.#patience.ask(peer, 0, from, to) : Promise.resolve(null);
+  /** Who follows no more is about to take over, perhaps from who has gone together with the one that was asked. */
+  #ask(peer: Peer, from: number, to: number, signal: AbortSignal): Promise<FetchedAnswer | null> {
+    return new Promise((resolve) => {
+      if (!peer.isUp || signal.aborted) return resolve(null);
+      const end = (answer: FetchedAnswer | null = null): void => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(answer);
+      };
+      const onAbort = (): void => end();
+      signal.addEventListener("abort", onAbort);
+      void this.#patience.ask(peer, 0, from, to).then(end);
+    });
   }
 
   /** Until the next beat, or the end. */
