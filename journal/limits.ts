@@ -142,6 +142,9 @@ export const SCRUB_LOOK_MS = 1_000;
 /** Frames in a row that are put back in one write, about; as much as an answer brings. */
 export const REPAIR_RUN_BYTES = FRAME_BYTES_SOFT;
 
+/** A replica that could not read a block waits so long for others to give it, and then reads again. */
+export const UNREADABLE_WAIT_MS = 2_000;
+
 /** Who lacks frames that nobody can give now is given them after so long. */
 export const REPAIR_RETRY_MS = 500;
 /** Who has not shown yet that it is the journal's replica of its zone is asked again after the first; it has the second to answer. */

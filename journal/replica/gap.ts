@@ -24,6 +24,8 @@ export interface Gap {
   readonly next: FrameHeader | null;
   /** With file and offset. */
   readonly reason: JournalError;
+  /** A block there could not be read, as the disk said: it may be readable again, so frames are not waited for for ever. */
+  readonly unreadable?: JournalError;
 }
 
 /** Resolves to frames that are committed, from the first that lacks on, at least one, sealed with the log's salt. */

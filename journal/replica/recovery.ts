@@ -21,7 +21,7 @@ import type { AskForFrames, Gap } from "./gap.ts";
 import { fillGap } from "./gap.ts";
 import type { AcceptLoss } from "../journal.ts";
 import { JournalError } from "../journal.ts";
-import { corrupt } from "../journal-errors.ts";
+import { corrupt, ioError } from "../journal-errors.ts";
 import { RECOVERY_READ_BYTES, REPAIR_READ_BYTES } from "../limits.ts";
 import { headerAgain, writeHeader } from "./header-again.ts";
 import { zeroBackwards } from "./zeros.ts";
@@ -98,7 +98,7 @@ export async function recoverLog(
       const segment = await readSegmentHeader(file, path).catch(async (error: unknown) => {
         if (repair === null || !(error instanceof JournalError && error.code === "ERR_JOURNAL_CORRUPT")) throw error;
         const header = await headerAgain(file, segments.at(-1), end, marked, clusterId);
-        if (header === null) throw error;
+        if (header === null) throw unreadableIn(file) ?? error;
         await repair.begin();
         await writeHeader(file, header);
         return emptySegment(header, path);
@@ -171,8 +171,15 @@ async function openSegment(disk: Disk, path: string, isLast: boolean, isRepaired
   return isLast ? disk.openForWriting(path) : disk.openForReading(path);
 }
 
+/** What the disk said of a block that it could not read; null when it has given all. */
+function unreadableIn(file: DiskFile): JournalError | null {
+  if (!(file instanceof PatientFile) || file.failure === null) return null;
+  return ioError(file.path, "reading", file.failure);
+}
+
 async function refill(file: DiskFile, salt: number, gap: Gap, repair: LogRepair): Promise<void> {
-  const frames = await repair.ask(gap);
+  const unreadable = unreadableIn(file);
+  const frames = await repair.ask(unreadable === null ? gap : { ...gap, unreadable });
   await repair.begin();
   repair.onRepaired(await fillGap(file, salt, gap, frames));
 }

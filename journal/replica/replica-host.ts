@@ -5,12 +5,12 @@
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
 import { JournalError } from "../journal.ts";
 import { closed, ioError } from "../journal-errors.ts";
-import { REOPEN_MAX_MS, REOPEN_MIN_MS } from "../limits.ts";
+import { REOPEN_MAX_MS, REOPEN_MIN_MS, UNREADABLE_WAIT_MS } from "../limits.ts";
 import type { Timer } from "../time.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./directory-log.ts";
 import { isMissing } from "./disk.ts";
 import { openDirectoryLog } from "./directory-log.ts";
-import type { AskForFrames } from "./gap.ts";
+import type { AskForFrames, Gap } from "./gap.ts";
 import type { RepairRequest, ReplicaRequest, Rot } from "./messages.ts";
 import type { Answer } from "./replica.ts";
 import { Replica } from "./replica.ts";
@@ -235,7 +235,7 @@ export class ReplicaHost {
     try {
       // It would fail at once of what it has failed of before, when all of its frames were read for that.
       if (this.#trouble?.code === "ERR_JOURNAL_IO") await proveDisk(this.#reserve, directory);
-      const askForFrames: AskForFrames = (gap) => this.#wanted.ask(gap);
+      const askForFrames: AskForFrames = (gap) => this.#askForFrames(gap);
       // What is damaged may be given by others while the directory is held.
       const options = { ...this.#options, mustExist, askForFrames, onRepaired: this.#onRepaired };
       const log = await openLog(options, this.#reserve);
@@ -253,6 +253,15 @@ export class ReplicaHost {
       this.#failToOpen(error, false);
       this.#wanted.settle();
     }
+  }
+
+  /** Of what could not be read another attempt may show that it is there, also when nobody gives it. */
+  #askForFrames(gap: Gap): Promise<readonly Buffer[]> {
+    const { unreadable } = gap;
+    const asked = this.#wanted.ask(gap);
+    if (unreadable === undefined) return asked;
+    const timer = this.#options.clock.after(UNREADABLE_WAIT_MS, () => this.#wanted.giveUp(unreadable));
+    return asked.finally(() => timer.cancel());
   }
 
   /**

@@ -160,6 +160,11 @@ export class SimulatedDisk implements Disk {
     return bytes;
   }
 
+  /** All of a file can be read again. */
+  readsAgain(path: string): void {
+    this.#inode(path).unreadable.clear();
+  }
+
   /** The content of a file as a reader sees it; changing it changes the file. */
   content(path: string): Buffer {
     return this.#inode(path).cached;

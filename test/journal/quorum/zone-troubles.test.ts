@@ -202,3 +202,32 @@ test("a zone is fed from where its log ends, also when that could not be read at
   expect([opens, again.committed]).toEqual([4, 61]);
   await again.close();
 });
+
+test("a moment in which no disk can be read or written is over when it is over", async () => {
+  const disk = ZoneDisks.of(NAMES, 21);
+  const first = new RecordingListener();
+  const earlier = await open(disk, { listener: first });
+  await first.untilCommitted(earlier.append(Buffer.from("before")));
+  // The marks tell of it then.
+  await earlier.close();
+  const listener = new RecordingListener();
+  const lacking = new Set<string>();
+  const journal = await open(disk, { listener, onRot: (zone, rot) => rot !== null && lacking.add(zone) });
+  const paths = await Promise.all(
+    NAMES.map(async (zone) => `/${zone}/${(await disk.list(`/${zone}`)).filter(isSegmentName)[0]}`),
+  );
+  for (const [i, zone] of NAMES.entries()) {
+    disk.at(zone).failToRead(paths[i], SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 64);
+    disk.at(zone).inject = ({ kind, name }) => (kind === "write" && isSegmentName(name) ? { code: "EIO" } : null);
+  }
+  const position = journal.append(Buffer.from("meanwhile"));
+  // Each was opened again, and waits for others to give what it cannot read.
+  await expect.poll(() => lacking.size).toBe(3);
+  for (const [i, zone] of NAMES.entries()) {
+    disk.at(zone).readsAgain(paths[i]);
+    disk.at(zone).inject = () => null;
+  }
+  await listener.untilCommitted(position);
+  expect(await readTexts(journal.read(1), 1)).toEqual(["before", "meanwhile"]);
+  await journal.close();
+});
