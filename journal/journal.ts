@@ -199,6 +199,11 @@ export class JournalError extends Error {
     return PASSING_CODES.has(code) || (errno !== null && PASSING.has(errno));
   }
 
+  /** Whether bytes on a disk are not what they were, or are not given any more: others may have them. */
+  get isDamage(): boolean {
+    return this.code === "ERR_JOURNAL_CORRUPT" || this.errno === "EIO";
+  }
+
   /** Whether another writer has taken the journal over. */
   get isFenced(): boolean {
     return this.code === "ERR_JOURNAL_FENCED";

@@ -246,7 +246,7 @@ async function openOrLater(
     if (log === null) throw new TypeError("a replica that was opened has a log");
     return { host, clusterId: log.clusterId, salt: log.salt };
   } catch (error) {
-    if (!(error instanceof JournalError && error.code === "ERR_JOURNAL_CORRUPT")) throw error;
+    if (!(error instanceof JournalError && error.isDamage)) throw error;
     const identity = await identityOf(options.disk, options.directory).catch(() => null);
     if (identity === null) throw error;
     return { host: ReplicaHost.openLater(options, error), ...identity };

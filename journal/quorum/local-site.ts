@@ -70,7 +70,7 @@ export class LocalSite implements ReplicaSite {
    */
   async repair(askForFrames: AskForFrames): Promise<boolean> {
     const { trouble } = this;
-    if (trouble === null || (trouble.code !== "ERR_JOURNAL_CORRUPT" && trouble.errno !== "EIO")) return false;
+    if (trouble === null || !trouble.isDamage) return false;
     try {
       this.#replica = await LocalReplica.open({ ...this.#replicaOptions("", 0, true), askForFrames });
       this.#options.tally?.noteDamage(trouble);

@@ -253,23 +253,28 @@ test("a second server of a mixed list waits over the links, and takes over witho
   await mixed.close();
 });
 
-test("a replica that was damaged is given what lacks before the journal is open, when there is no majority without it", async () => {
-  const listener = new RecordingListener();
-  const store = await zones.open();
-  const first = await begin(store, listener);
-  for (let i = 1; i <= 10; i++) await write(first, listener, `${i}`.padEnd(700, "."));
-  await first.close();
-  await store.close();
-  for (const zone of NAMES) await zones.stop(zone);
-  const bytes = zones.disk.at("c").content(`/c/${segmentName(1)}`);
-  const intact = Buffer.from(bytes);
-  // In a frame's midst, twice, with others between.
-  bytes[SEGMENT_HEADER_BYTES + 1_500] ^= 1;
-  bytes[SEGMENT_HEADER_BYTES + 5_500] ^= 1;
-  for (const zone of ["b", "c"]) await zones.serve(zone);
-  const again = await begin(await zones.open(), listener);
-  expect(bytes.subarray(0, SEGMENT_HEADER_BYTES + 7_000)).toEqual(intact.subarray(0, SEGMENT_HEADER_BYTES + 7_000));
-  await write(again, listener, "11");
-  expect(await readTexts(again.read(11), 11)).toEqual(["11"]);
-  await again.close();
-});
+test.each(["has rotted", "cannot be read"])(
+  "what %s at a replica is given before the journal is open, when there is no majority without it",
+  async (what) => {
+    const listener = new RecordingListener();
+    const store = await zones.open();
+    const first = await begin(store, listener);
+    for (let i = 1; i <= 10; i++) await write(first, listener, `${i}`.padEnd(700, "."));
+    await first.close();
+    await store.close();
+    for (const zone of NAMES) await zones.stop(zone);
+    const bytes = zones.disk.at("c").content(`/c/${segmentName(1)}`);
+    const intact = Buffer.from(bytes);
+    // In a frame's midst, twice, with others between.
+    for (const at of [SEGMENT_HEADER_BYTES + 1_500, SEGMENT_HEADER_BYTES + 5_500]) {
+      if (what === "has rotted") bytes[at] ^= 1;
+      else zones.disk.at("c").failToRead(`/c/${segmentName(1)}`, at, at + 1);
+    }
+    for (const zone of ["b", "c"]) await zones.serve(zone);
+    const again = await begin(await zones.open(), listener);
+    expect(bytes.subarray(0, SEGMENT_HEADER_BYTES + 7_000)).toEqual(intact.subarray(0, SEGMENT_HEADER_BYTES + 7_000));
+    await write(again, listener, "11");
+    expect(await readTexts(again.read(11), 11)).toEqual(["11"]);
+    await again.close();
+  },
+);
