@@ -35,6 +35,8 @@ class Inode {
   durable: Buffer = Buffer.alloc(0);
   /** Offsets of sectors that cannot be read. */
   readonly unreadable = new Set<number>();
+  /** By the offset of a byte that has rotted: what was written there. */
+  readonly rotten = new Map<number, number>();
 }
 
 interface WriteUnderWay {
@@ -119,6 +121,8 @@ export class SimulatedDisk implements Disk {
       copies.set(inode, copy);
       copy.durable = Buffer.from(inode.durable);
       copy.cached = Buffer.from(inode.durable);
+      for (const sector of inode.unreadable) copy.unreadable.add(sector);
+      for (const [at, byte] of inode.rotten) copy.rotten.set(at, byte);
       image.#names.set(path, copy);
       image.#durableNames.set(path, copy);
     }
@@ -137,7 +141,8 @@ export class SimulatedDisk implements Disk {
 
   /** Turns these bits of a durable byte over. */
   rotAt(path: string, at: number, bits: number): void {
-    const { durable, cached } = this.#inode(path);
+    const { durable, cached, rotten } = this.#inode(path);
+    if (!rotten.has(at)) rotten.set(at, durable[at]);
     // The page cache forgets now and then, and reads what is on the disk.
     if (at < cached.length && cached[at] === durable[at]) cached[at] ^= bits;
     durable[at] ^= bits;
@@ -151,6 +156,27 @@ export class SimulatedDisk implements Disk {
 
   canRead(path: string): boolean {
     return this.#inode(path).unreadable.size === 0;
+  }
+
+  /** The files whose names are durable, in the order of these. */
+  get paths(): string[] {
+    return [...this.#durableNames.keys()].filter((path) => this.#names.has(path)).toSorted();
+  }
+
+  /** Of these, those of which something cannot be read, or has rotted and not been written again. */
+  get damaged(): string[] {
+    return this.paths.filter((path) => {
+      const { durable, rotten, unreadable } = this.#inode(path);
+      return unreadable.size > 0 || [...rotten].some(([at, byte]) => durable[at] !== byte);
+    });
+  }
+
+  /** What was made durable in a file, whatever has rotted since. */
+  asWritten(path: string): Buffer {
+    const { durable, rotten } = this.#inode(path);
+    const bytes = Buffer.from(durable);
+    for (const [at, byte] of rotten) bytes[at] = byte;
+    return bytes;
   }
 
   /** Bytes of all its files. */

@@ -94,6 +94,9 @@ const FAULTS: Record<string, Fault> = {
   oldDisk: (stage, machine, lastsMs) => {
     if (stage.replicas.includes(machine) && stage.putBack(machine)) startLater(stage.world, machine, lastsMs);
   },
+  rot: (stage, machine) => {
+    if (stage.replicas.includes(machine)) stage.rot(machine);
+  },
   force: (stage) => stage.force(stage.world.pick(stage.servers)),
 };
 

@@ -33,6 +33,14 @@ export interface Stage {
   lose(replica: Machine): boolean;
   /** Ends a replica and puts a disk back that it has lost before; what it has now may come back the same way. */
   putBack(replica: Machine): boolean;
+  /**
+   * Lets something rot on the disk of a replica that was durable there, or not be readable any more.
+   *
+   * @returns false, and does nothing, when the system may not bear that now
+   */
+  rot(replica: Machine): boolean;
+  /** The same with the last that is durable there, as its power goes. */
+  rotEnd(replica: Machine): Promise<boolean>;
   /** Whether each replica is one that counts, as whoever serves knows. */
   isWhole(): boolean;
   /**

@@ -59,6 +59,8 @@ function build(world: World, acksBeforeCommit: boolean): Stage {
     survives: () => true,
     lose: () => false,
     putBack: () => false,
+    rot: () => false,
+    rotEnd: () => Promise.resolve(false),
     isWhole: () => true,
     async settle() {
       let left = clients.length;

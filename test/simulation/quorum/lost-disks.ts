@@ -1,4 +1,4 @@
-/** The disks that replicas have lost, and how many a journal may lose at a time. */
+/** The disks that replicas have lost, and how many a journal may do without at a time. */
 import type { Member } from "../../../journal/replica/facts.ts";
 import type { Machine } from "../../sim/world/machine.ts";
 import type { SimulatedDisk } from "../../sim/simulated-disk.ts";
@@ -8,21 +8,27 @@ export class LostDisks {
   readonly #world: World;
   readonly #zones: readonly string[];
   readonly #isWell: (zone: string) => boolean;
+  readonly #isDamaged: (zone: string) => boolean;
   /** What each zone has lost, and not got back. */
   readonly #lost = new Map<string, SimulatedDisk[]>();
   /** Zones that did not count since they lost a disk, or never did. */
   readonly #unwell: Set<string>;
 
-  /** @param isWell whether what a zone has now is known to count */
+  /**
+   * @param isWell whether what a zone has now is known to count
+   * @param isDamaged whether its disk has rotted, and nobody has put that right
+   */
   constructor(
     world: World,
     zones: readonly string[],
     formedWith: readonly Member[],
     isWell: (zone: string) => boolean,
+    isDamaged: (zone: string) => boolean,
   ) {
     this.#world = world;
     this.#zones = zones;
     this.#isWell = isWell;
+    this.#isDamaged = isDamaged;
     this.#unwell = new Set(zones.filter((zone) => !formedWith.some((member) => member.zone === zone)));
   }
 
@@ -31,14 +37,29 @@ export class LostDisks {
   }
 
   areWell(): boolean {
-    this.#look();
-    return this.#unwell.size === 0 && this.#zones.every((zone) => this.#isWell(zone));
+    return this.haveCounted && this.#zones.every((zone) => this.#isWell(zone));
   }
 
-  /** A minority may be lost: of those that count, and a zone that was lost and does not count yet is lost already. */
+  /** Whether a zone has counted since it lost its disk. */
+  hasCounted(zone: string): boolean {
+    this.#look();
+    return !this.#unwell.has(zone);
+  }
+
+  /** Whether each of them has. */
+  get haveCounted(): boolean {
+    this.#look();
+    return this.#unwell.size === 0;
+  }
+
+  /**
+   * A minority may be lost: of those that count, and a zone that was lost and does not count yet is lost already, and so is one
+   * that lacks something.
+   */
   mayLose({ name }: Machine): boolean {
     this.#look();
-    const after = new Set([...this.#unwell, name]);
+    const damaged = this.#zones.filter((zone) => this.#isDamaged(zone));
+    const after = new Set([...this.#unwell, ...damaged, name]);
     return after.size <= (this.#zones.length - 1) / 2;
   }
 

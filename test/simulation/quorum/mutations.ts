@@ -16,6 +16,7 @@ import { lostDisks } from "../scenarios/lost-disks.ts";
 import { oldDisks } from "../scenarios/old-disks.ts";
 import { overtaken } from "../scenarios/overtaken.ts";
 import { rivals } from "../scenarios/rivals.ts";
+import { rottenDisks } from "../scenarios/rotten-disks.ts";
 import { rollingPower } from "../scenarios/rolling-power.ts";
 import { shortReign } from "../scenarios/short-reign.ts";
 import { split } from "../scenarios/split.ts";
@@ -278,6 +279,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/feed.ts",
     from: 'else if (answer.kind === "refused" && answer.promised > epoch)',
     to: 'else if (answer.kind === "refused" && answer.promised < epoch)',
+    also: [
+      {
+        file: "quorum/quorum-journal.ts",
+        from: "if (epoch > this.epoch && this.#voters.counts(peer.number)) this.#end(fenced(epoch, name));",
+        to: "if (epoch < 0) this.#end(fenced(epoch, name));",
+      },
+    ],
     seedsMax: 30,
   },
   {
@@ -419,6 +427,29 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "return status.isNew && status.committed >= target;",
     to: "return true;",
     scenario: oldDisks,
+    seedsMax: 100,
+  },
+  {
+    name: "a replica that lacks the end of its log votes without it",
+    file: "replica/recovery.ts",
+    from: "while (gap !== null && (gap.next !== null || position.lastEpoch <= repair.promised)) {",
+    to: "while (gap !== null && gap.next !== null) {",
+    scenario: rottenDisks,
+    seedsMax: 100,
+  },
+  {
+    name: "a frame that is not known to be committed is given to one that lacks it",
+    file: "replica/replica.ts",
+    from: "epoch === 0 ? log.committed : log.last.index",
+    to: "log.last.index",
+    scenario: rottenDisks,
+  },
+  {
+    name: "frames are handed on as they are on the disk, intact or not",
+    file: "replica/frame-scanner.ts",
+    from: "this.stopped = !readFrame(this.#buffer, this.#next, this.#filled, this.#salt, frame) || !continues(frame, this);",
+    to: "readFrame(this.#buffer, this.#next, this.#filled, this.#salt, frame);\n    this.stopped = !continues(frame, this);",
+    scenario: rottenDisks,
     seedsMax: 100,
   },
 ];

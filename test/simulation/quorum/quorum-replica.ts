@@ -1,7 +1,9 @@
 /** A process that keeps one replica of the journal on its disk, and answers whoever asks over the network. */
 import type { JournalError } from "../../../journal/journal.ts";
-import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
+import type { ReplicaAnswer, ReplicaRequest, Rot } from "../../../journal/replica/messages.ts";
+import type { ReplicaHostOptions } from "../../../journal/replica/replica-host.ts";
 import { ReplicaHost } from "../../../journal/replica/replica-host.ts";
+import type { ScrubPace } from "../../../journal/replica/scrubber.ts";
 import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
 import { lists } from "../../../journal/replica/configuration.ts";
 import type { Member } from "../../../journal/replica/facts.ts";
@@ -15,6 +17,8 @@ export const SALT = 7;
 const SEGMENT_BYTES = 8 * 1024;
 const DIRECTORY = "/data/replica";
 const RETRY_MS = 20;
+/** While it lacks something it says so again: over a connection nothing is lost, and whoever comes is told. */
+const ROT_MS = 300;
 
 /** What goes to a replica, and what comes back. */
 export interface Asked {
@@ -25,12 +29,20 @@ export interface Asked {
 
 export type Answered =
   | { readonly zone: string; readonly link: number; readonly answer: ReplicaAnswer }
-  | { readonly zone: string; readonly released: number };
+  | { readonly zone: string; readonly released: number }
+  | { readonly zone: string; readonly promised: number; readonly name: string }
+  | { readonly zone: string; readonly rot: Rotten | null };
 
-export interface ReplicaIds {
+/** As `Rot`, with the reason as text. */
+export interface Rotten extends Omit<Rot, "reason"> {
+  readonly reason: string;
+}
+
+export interface ReplicaOptions {
   readonly formedWith: readonly Member[];
   readonly newReplicaId: number;
   readonly replaced: Map<number, number>;
+  readonly scrub: ScrubPace;
 }
 
 export class QuorumReplica {
@@ -44,10 +56,14 @@ export class QuorumReplica {
   readonly #replaced: Map<number, number>;
   /** Of the directory that is made, where there is none. */
   readonly #newReplicaId: number;
-  /** Connections that somebody came over. */
-  readonly #senders = new Set<Node>();
+  readonly #scrub: ScrubPace;
+  /** The last connection of each that has come. */
+  readonly #senders = new Map<Node, number>();
+  #isRotTold = false;
 
-  constructor(node: Node, disk: SimulatedDisk, network: Network, { formedWith, newReplicaId, replaced }: ReplicaIds) {
+  constructor(node: Node, disk: SimulatedDisk, network: Network, options: ReplicaOptions) {
+    const { formedWith, newReplicaId, replaced, scrub } = options;
+    this.#scrub = scrub;
     this.#formedWith = formedWith;
     this.#newReplicaId = newReplicaId;
     this.#replaced = replaced;
@@ -59,7 +75,7 @@ export class QuorumReplica {
 
   #open(): void {
     const { world, name, clock } = this.#node;
-    ReplicaHost.open({
+    const options: ReplicaHostOptions = {
       disk: this.#disk,
       clock,
       directory: DIRECTORY,
@@ -71,25 +87,38 @@ export class QuorumReplica {
       reopens: true,
       mustExist: false,
       acceptLoss: null,
+      scrub: this.#scrub,
       listener: {
         onUp: (reason) => world.note(`${name} ${reason === null ? "answers" : `fails: ${reason.message}`}`),
         onGone: (reason) => world.fail(reason),
         onStalled: (reason) => world.note(`${name} ${reason === null ? "goes on" : `waits: ${reason.message}`}`),
-        // Who is refused learns it with the answer, too: here that is the only way.
-        onPromised: () => undefined,
-        onRotten: () => undefined,
-        onReleased: (released) => {
-          for (const sender of this.#senders) this.#network.send(this.#node, sender, { zone: name, released });
-        },
+        onPromised: (promised, by) => this.#tell({ zone: name, promised, name: by }),
+        onRotten: (rot) => this.#tell({ zone: name, rot: rottenOf(rot) }),
+        onReleased: (released) => this.#tell({ zone: name, released }),
       },
-    }).then(
+    };
+    ReplicaHost.open(options).then(
       (host) => this.#form(host),
       (error: JournalError) => {
         world.note(`${name} does not open: ${error.message}`);
+        // Others may have what it lacks.
+        if (this.#disk.damaged.length > 0) return this.#serve(ReplicaHost.openLater(options, error));
         if (!error.isPassing && error.errno === null) return world.fail(error);
         clock.after(RETRY_MS, () => this.#open());
       },
     );
+  }
+
+  #tell(notice: Answered): void {
+    for (const sender of this.#senders.keys()) this.#network.send(this.#node, sender, notice);
+  }
+
+  #tellRotAgain(): void {
+    const { clock, name } = this.#node;
+    const rot = this.host?.rot ?? null;
+    if (rot !== null || this.#isRotTold) this.#tell({ zone: name, rot: rottenOf(rot) });
+    this.#isRotTold = rot !== null;
+    clock.after(ROT_MS, () => this.#tellRotAgain());
   }
 
   /** It was listed once, and was replaced. */
@@ -134,13 +163,21 @@ export class QuorumReplica {
   #serve(host: ReplicaHost): void {
     const { name } = this.#node;
     this.host = host;
+    this.#tellRotAgain();
     this.#network.attach(this.#node, (message, from) => {
       const { link, request } = message as Asked; // Nothing else is sent to a replica.
-      this.#senders.add(from);
+      if (this.#senders.get(from) !== link) {
+        this.#senders.set(from, link);
+        if (host.rot !== null) this.#network.send(this.#node, from, { zone: name, rot: rottenOf(host.rot) });
+      }
       host.handle(request, (answer) => {
         this.#look(answer);
         this.#network.send(this.#node, from, { zone: name, link, answer });
       });
     });
   }
+}
+
+function rottenOf(rot: Rot | null): Rotten | null {
+  return rot === null ? null : { from: rot.from, to: rot.to, reason: rot.reason.message };
 }

@@ -8,14 +8,16 @@ import type { Journal } from "../../../journal/journal.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { FRAMES_IN_FLIGHT, FRAME_BYTES_SOFT, SETTLE_TIMEOUT_MS } from "../../../journal/limits.ts";
 import { Peer } from "../../../journal/quorum/peer.ts";
+import { Repairs } from "../../../journal/quorum/repairs.ts";
 import { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
 import { Standby } from "../../../journal/quorum/standby.ts";
 import { takeOver } from "../../../journal/quorum/take-over.ts";
+import type { Rot } from "../../../journal/replica/messages.ts";
 import type { Write } from "../../sim/world/history.ts";
 import type { Network } from "../../sim/world/network.ts";
 import type { Node } from "../../sim/world/node.ts";
 import type { ClientRequest, ServerAnswer } from "../client/messages.ts";
-import type { Answered } from "./quorum-replica.ts";
+import type { Answered, Rotten } from "./quorum-replica.ts";
 import { SALT } from "./quorum-replica.ts";
 
 export interface Times {
@@ -58,6 +60,7 @@ export class QuorumServer {
   #peers: readonly Peer[] = [];
   #links = 0;
   readonly #byZone = new Map<string, (message: Answered) => void>();
+  #repairs: Repairs | null = null;
   #standby: Standby | null = null;
   /** Null while it does not serve. */
   #journal: QuorumJournal | null = null;
@@ -109,14 +112,17 @@ export class QuorumServer {
   }
 
   #connect(): void {
+    this.#repairs?.close();
     for (const peer of this.#peers) peer.close();
-    const { turns } = this.#node;
+    const { turns, clock } = this.#node;
     this.#peers = this.#zones.map(
       (zone, i) =>
         new Peer(i, zone, false, (listener) => {
           const link = ++this.#links;
           this.#byZone.set(zone, (message) => {
             if ("released" in message) listener.onReleased(message.released);
+            else if ("promised" in message) listener.onPromised(message.promised, message.name);
+            else if ("rot" in message) listener.onRotten(rotOf(message.rot));
             else if (message.link === link) listener.onAnswer(message.answer);
           });
           turns.later(() => listener.onUp(true, null));
@@ -126,6 +132,7 @@ export class QuorumServer {
           };
         }),
     );
+    this.#repairs = new Repairs(this.#peers, clock);
   }
 
   async #waitForVacancy(): Promise<void> {
@@ -267,4 +274,8 @@ export class QuorumServer {
   #send(to: Node, answer: ServerAnswer): void {
     this.#network.send(this.#node, to, answer);
   }
+}
+
+function rotOf(rot: Rotten | null): Rot | null {
+  return rot === null ? null : { ...rot, reason: new JournalError("ERR_JOURNAL_CORRUPT", rot.reason) };
 }

@@ -20,6 +20,7 @@ import { SimulatedWatcher } from "../client/simulated-watcher.ts";
 import type { System } from "../stage.ts";
 import { LostDisks } from "./lost-disks.ts";
 import { QuorumReplica } from "./quorum-replica.ts";
+import { RottenDisks } from "./rotten-disks.ts";
 import type { Times } from "./quorum-server.ts";
 import { QuorumServer } from "./quorum-server.ts";
 
@@ -39,6 +40,9 @@ const PUT_SHARES = [0.5, 0.5, 0.1, 0];
 const THINK_MS = [10, 10, 10, 50];
 /** Some journals begin with one replica. */
 const GROWS_SHARE = 0.1;
+/** How long a replica rests before it reads all of its disk once more; much less than of a real one. */
+const SCRUB_REST_MS = [100, 500, 2_000];
+const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 /** Without faults somebody answers by then. */
 const SETTLE_MS = 30_000;
 
@@ -65,22 +69,32 @@ function build(world: World): ReturnType<System["build"]> {
   /** Of the directory that is made next in a zone. */
   const newIds = new Map(zones.map((zone) => [zone, newId(world)]));
   for (const { zone, replicaId } of formedWith) newIds.set(zone, replicaId);
-  const disks = new LostDisks(world, zones, formedWith, (zone) => {
-    const replicaId = running.get(zone)?.host?.log?.facts.replicaId;
-    return replicaId !== undefined && servers.some(({ name }) => serving.get(name)?.isWell(zone, replicaId) === true);
-  });
+  const disks = new LostDisks(
+    world,
+    zones,
+    formedWith,
+    (zone) => {
+      const replicaId = running.get(zone)?.host?.log?.facts.replicaId;
+      return replicaId !== undefined && servers.some(({ name }) => serving.get(name)?.isWell(zone, replicaId) === true);
+    },
+    (zone) => isDamaged(zone),
+  );
+  const scrub = { bytesPerSecond: SCRUB_BYTES_PER_SECOND, restMs: world.pick(SCRUB_REST_MS) };
   const replicas = zones.map(
     (zone) =>
       new Machine(
         world,
         zone,
         (node, disk) => {
-          const ids = { formedWith, newReplicaId: newIds.get(zone) ?? 0, replaced };
+          const ids = { formedWith, newReplicaId: newIds.get(zone) ?? 0, replaced, scrub };
           running.set(zone, new QuorumReplica(node, disk, network, ids));
         },
         process(1),
       ),
   );
+  const isDamaged = (zone: string): boolean =>
+    replicas.some(({ name, drives }) => name === zone && drives[0].disk.damaged.length > 0);
+  const rotten = new RottenDisks(world, replicas, disks);
   const serving = new Map<string, QuorumServer>();
   const servers = names("server", world.integer(2, 3)).map(
     (name) =>
@@ -136,6 +150,11 @@ function build(world: World): ReturnType<System["build"]> {
       running.delete(replica.name);
       return true;
     },
+    rot: (replica) => rotten.rot(replica),
+    async rotEnd(replica) {
+      const log = running.get(replica.name)?.host?.log ?? null;
+      return replica.node !== null && log !== null && (await rotten.rotEnd(replica, log));
+    },
     isWhole: () => disks.areWell(),
     async settle() {
       let left = clients.length;
@@ -146,9 +165,12 @@ function build(world: World): ReturnType<System["build"]> {
       const isOne = (): boolean => servers.filter((each) => isServing(each)).length === 1;
       await world.until(() => isOne() || world.nowMs > untilMs);
       if (!isOne()) throw new Error("there is not one that serves, and all faults are over");
-      const isTakenIn = (zone: string): boolean => disks.isWell(zone) || running.get(zone)?.isOut === true;
+      const isTakenIn = (zone: string): boolean =>
+        (disks.isWell(zone) && !isDamaged(zone)) || running.get(zone)?.isOut === true;
       await world.until(() => zones.every((zone) => isTakenIn(zone)) || world.nowMs > untilMs);
       const out = zones.filter((zone) => !isTakenIn(zone));
+      const damaged = out.filter((zone) => isDamaged(zone));
+      if (damaged.length > 0) throw new Error(`nobody repairs ${damaged.join(" and ")}, and all faults are over`);
       if (out.length > 0) throw new Error(`nobody takes in ${out.join(" and ")}, and all faults are over`);
       for (const zone of zones) {
         const host = running.get(zone)?.host;

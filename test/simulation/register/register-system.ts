@@ -64,6 +64,8 @@ function build(world: World, count: number, mistakes: Mistakes): ReturnType<Syst
     survives: () => true,
     lose: () => false,
     putBack: () => false,
+    rot: () => false,
+    rotEnd: () => Promise.resolve(false),
     isWhole: () => true,
     async settle() {
       // A replica whose disk failed says nothing until it starts again.

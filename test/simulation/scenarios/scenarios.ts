@@ -18,6 +18,7 @@ import { pausedWriter } from "./paused-writer.ts";
 import { randomFaults } from "./random.ts";
 import { rivals } from "./rivals.ts";
 import { rollingPower } from "./rolling-power.ts";
+import { rottenDisks } from "./rotten-disks.ts";
 import { shortReign } from "./short-reign.ts";
 import { split } from "./split.ts";
 import { succession } from "./succession.ts";
@@ -44,6 +45,7 @@ export const SCENARIOS: readonly Scenario[] = [
   lateList,
   lostDisks,
   oldDisks,
+  rottenDisks,
   changingWriters,
   calm,
 ];
