@@ -9,6 +9,7 @@ import type { Write } from "../../sim/world/history.ts";
 import type { Network } from "../../sim/world/network.ts";
 import type { Node } from "../../sim/world/node.ts";
 import type { ClientRequest, ServerAnswer } from "../client/messages.ts";
+import { Watchers } from "../client/watchers.ts";
 
 const DIRECTORY = "/journal";
 /** Small, so that there are many. */
@@ -16,14 +17,6 @@ const SEGMENT_BYTES = 8 * 1024;
 /** A record has so much more than its key and value at most: segments come to an end. */
 const PADDING_MAX = 1_000;
 const RETRY_MS = 50;
-/** A watch is told that often that there is nothing. */
-const BEAT_MS = 100;
-
-interface Watcher {
-  readonly id: number;
-  next: number;
-  seq: number;
-}
 
 export interface JournalServerOptions {
   readonly node: Node;
@@ -40,13 +33,14 @@ export class JournalServer {
   readonly writes: Write[] = [];
   readonly #options: JournalServerOptions;
   readonly #values = new Map<string, Write>();
-  readonly #watchers = new Map<Node, Watcher>();
+  readonly #watchers: Watchers;
   /** Appended, not committed; with who waits for it. */
   #pending: { readonly write: Write; readonly acknowledge: () => void }[] = [];
   #isAgain = false;
 
   constructor(options: JournalServerOptions) {
     this.#options = options;
+    this.#watchers = new Watchers(options.node, options.network);
     this.#open();
   }
 
@@ -78,7 +72,7 @@ export class JournalServer {
       throw error;
     }
     network.attach(node, (message, from) => this.#handle(journal, message as ClientRequest, from)); // From clients.
-    this.#beat();
+    this.#watchers.beat();
   }
 
   async #replay(journal: Journal): Promise<void> {
@@ -96,8 +90,8 @@ export class JournalServer {
   #handle(journal: Journal, request: ClientRequest, from: Node): void {
     const { id } = request;
     if (request.kind === "watch") {
-      this.#watchers.set(from, { id, next: request.from, seq: 0 });
-      return this.#show();
+      this.#watchers.add(from, id, request.from);
+      return this.#watchers.show(this.writes);
     }
     if (request.kind === "get") {
       const { value, revision } = this.#values.get(request.key) ?? { value: null, revision: 0 };
@@ -124,30 +118,12 @@ export class JournalServer {
       this.#apply(write);
       if (!this.#options.acksBeforeCommit) acknowledge();
     }
-    this.#show();
+    this.#watchers.show(this.writes);
   }
 
   #apply(write: Write): void {
     this.writes.push(write);
     this.#values.set(write.key, write);
-  }
-
-  #show(): void {
-    for (const [node, watcher] of this.#watchers) {
-      const writes = this.writes.slice(watcher.next - 1);
-      if (writes.length > 0) this.#tell(node, watcher, writes);
-    }
-  }
-
-  #beat(): void {
-    for (const [node, watcher] of this.#watchers) this.#tell(node, watcher, []);
-    this.#options.node.clock.after(BEAT_MS, () => this.#beat());
-  }
-
-  #tell(node: Node, watcher: Watcher, writes: readonly Write[]): void {
-    this.#send(node, { kind: "shown", id: watcher.id, seq: watcher.seq, writes });
-    watcher.seq += 1;
-    watcher.next += writes.length;
   }
 
   #send(to: Node, answer: ServerAnswer): void {

@@ -17,6 +17,7 @@ import type { Write } from "../../sim/world/history.ts";
 import type { Network } from "../../sim/world/network.ts";
 import type { Node } from "../../sim/world/node.ts";
 import type { ClientRequest, ServerAnswer } from "../client/messages.ts";
+import { Watchers } from "../client/watchers.ts";
 import type { Answered, Rotten } from "./quorum-replica.ts";
 import { SALT } from "./quorum-replica.ts";
 
@@ -28,16 +29,8 @@ export interface Times {
 
 /** It tries again after so long at most. */
 const RETRY_MS_MAX = 100;
-/** A watch is told that often that there is nothing. */
-const WATCH_BEAT_MS = 100;
 /** Some records are larger: segments come to an end. */
 const PADDING_MAX = 1_000;
-
-interface Watcher {
-  readonly id: number;
-  next: number;
-  seq: number;
-}
 
 interface Waiting {
   readonly write: Write;
@@ -54,7 +47,7 @@ export class QuorumServer {
   readonly #times: Times;
   readonly #writer: number;
   readonly #values = new Map<string, Write>();
-  readonly #watchers = new Map<Node, Watcher>();
+  readonly #watchers: Watchers;
   /** Appended, not committed. */
   #pending: Waiting[] = [];
   #peers: readonly Peer[] = [];
@@ -69,12 +62,13 @@ export class QuorumServer {
   constructor(node: Node, network: Network, zones: readonly string[], times: Times) {
     this.#node = node;
     this.#network = network;
+    this.#watchers = new Watchers(node, network);
     this.#zones = zones;
     this.#times = times;
     this.#writer = node.world.integer(1, Number.MAX_SAFE_INTEGER);
     network.attach(node, (message, from) => this.#receive(message, from));
     this.#run().catch((error: unknown) => node.world.fail(error));
-    this.#beat();
+    this.#watchers.beat(() => this.isServing);
   }
 
   get isServing(): boolean {
@@ -174,7 +168,7 @@ export class QuorumServer {
       await this.#replay(journal);
       this.#journal = journal;
       world.note(`${name} serves in epoch ${won.epoch} from revision ${this.writes.length} on`);
-      this.#show();
+      this.#watchers.show(this.writes);
       await ended;
     } finally {
       this.#journal = null;
@@ -207,8 +201,8 @@ export class QuorumServer {
     const { id } = request;
     const journal = this.#journal;
     if (request.kind === "watch") {
-      this.#watchers.set(from, { id, next: request.from, seq: 0 });
-      if (journal !== null) this.#show();
+      this.#watchers.add(from, id, request.from);
+      if (journal !== null) this.#watchers.show(this.writes);
     } else if (journal === null) {
       this.#send(from, { kind: "refused", id });
     } else if (request.kind === "put") {
@@ -244,31 +238,13 @@ export class QuorumServer {
       this.#apply(write);
       this.#send(client, { kind: "answer", id, value: write.value, revision: write.revision });
     }
-    this.#show();
+    this.#watchers.show(this.writes);
   }
 
   #apply(write: Write): void {
     assert(write.revision === this.writes.length + 1, "writes are executed in order");
     this.writes.push(write);
     this.#values.set(write.key, write);
-  }
-
-  #show(): void {
-    for (const [node, watcher] of this.#watchers) {
-      const writes = this.writes.slice(watcher.next - 1);
-      if (writes.length > 0) this.#tell(node, watcher, writes);
-    }
-  }
-
-  #beat(): void {
-    if (this.#journal !== null) for (const [node, watcher] of this.#watchers) this.#tell(node, watcher, []);
-    this.#node.clock.after(WATCH_BEAT_MS, () => this.#beat());
-  }
-
-  #tell(node: Node, watcher: Watcher, writes: readonly Write[]): void {
-    this.#send(node, { kind: "shown", id: watcher.id, seq: watcher.seq, writes });
-    watcher.seq += 1;
-    watcher.next += writes.length;
   }
 
   #send(to: Node, answer: ServerAnswer): void {
