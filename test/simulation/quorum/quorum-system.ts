@@ -43,6 +43,8 @@ const GROWS_SHARE = 0.1;
 /** How long a replica rests before it reads all of its disk once more; much less than of a real one. */
 const SCRUB_REST_MS = [100, 500, 2_000];
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
+/** At the end a log is read in pieces of this size. */
+const READ_BYTES = 64 * 1024;
 /** Without faults somebody answers by then. */
 const SETTLE_MS = 30_000;
 
@@ -198,7 +200,7 @@ async function readWrites(world: World, log: DirectoryLog): Promise<Write[]> {
   const header = new FrameHeader();
   for (let from = log.first; from <= log.committed;) {
     const frames: Buffer[] = [];
-    void log.read(from, log.committed, 1).then((read) => frames.push(...read));
+    void log.read(from, log.committed, READ_BYTES).then((read) => frames.push(...read));
     await world.until(() => frames.length > 0);
     for (const frame of frames) {
       parseFrameHeader(frame, header);
