@@ -108,6 +108,10 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
   // Before the checksum, whose place and extent belong to the version.
   const version = bytes.readUInt32LE(8);
   if (version !== FORMAT_VERSION) {
+    // A header of another version has not the checksum of one of this version.
+    const ours = Buffer.from(bytes.subarray(0, CRC_OFFSET));
+    ours.writeUInt32LE(FORMAT_VERSION, 8);
+    if (crc32(ours) === bytes.readUInt32LE(CRC_OFFSET)) throw corrupt(path, 8, "the version of the format is damaged");
     const text = `${path}: journal format version ${version}, this program supports version ${FORMAT_VERSION}`;
     throw new JournalError("ERR_JOURNAL_FORMAT", text);
   }

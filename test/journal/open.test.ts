@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DirectoryJournalOptions } from "../../journal/directory-journal.ts";
 import type { QuorumJournal } from "../../journal/quorum/quorum-journal.ts";
@@ -123,7 +124,10 @@ describe("opening a directory journal", () => {
 
   test("a newer format version is refused with the file, the version found and the supported one", async () => {
     await filled(1);
-    const path = await changeFirstSegment((bytes) => bytes.writeUInt32LE(7, 8));
+    const path = await changeFirstSegment((bytes) => {
+      bytes.writeUInt32LE(7, 8);
+      bytes.writeUInt32LE(crc32(bytes.subarray(0, 64)), 64);
+    });
     await expectRefused({
       code: "ERR_JOURNAL_FORMAT",
       message: `${path}: journal format version 7, this program supports version 3`,

@@ -39,14 +39,12 @@ describe("a segment's header", () => {
     expect(decodeSegmentHeader(encodeSegmentHeader(header), "/journal/0000000100000002.seg")).toEqual(header);
   });
 
-  test("with any one bit changed is refused", () => {
+  test("with any one bit changed is damaged, also in its version", () => {
     for (let bit = 0; bit < 68 * 8; bit++) {
       const bytes = encodeSegmentHeader(header);
       bytes[bit >> 3] ^= 1 << (bit & 7);
-      const inVersion = bit >> 3 >= 8 && bit >> 3 < 12;
-      const code = inVersion ? "ERR_JOURNAL_FORMAT" : "ERR_JOURNAL_CORRUPT";
       expect(() => decodeSegmentHeader(bytes, "/journal/0000000100000002.seg")).toThrow(
-        expect.objectContaining({ code }),
+        expect.objectContaining({ code: "ERR_JOURNAL_CORRUPT" }),
       );
     }
   });
