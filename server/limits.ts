@@ -173,7 +173,7 @@ export const PASSWORDS_WAITING_MAX = 1_000;
 export const PASSWORDS_WAITING_PER_USER_MAX = 100;
 
 /**
- * Descriptors that clients' connections leave alone: those open at a start (about 25), the journal's, those of the metrics'
+ * Descriptors that clients' connections leave alone: those open at a start (about 35), the journal's, those of the metrics'
  * connections, and of what is opened for a moment.
  */
 export const DESCRIPTORS_RESERVED = 64;

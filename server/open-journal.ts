@@ -16,8 +16,8 @@ import { WAITING_TOLD_MS } from "./limits.ts";
 import { readTls } from "./replica-tls.ts";
 import type { Counters } from "./metrics/counters.ts";
 
-/** Of a journal that lies in the data directory. One of a former format is the first zone's. */
-const OWN_ZONES = ["a"];
+/** Of a journal that lies in the data directory. One of a former format, or of one replica, is the first zone's. */
+const OWN_ZONES = ["a", "b", "c"];
 
 /** Of an election: a lease that has run out when it begins is waited for by nobody. */
 const LEASE_SHARE = 6 / 7;
@@ -31,9 +31,11 @@ export interface JournalOpening {
   readonly tally: JournalTally;
   /** Size of the journal's files; 64 MiB unless given. */
   readonly segmentBytes?: number | undefined;
+  /** The journal's disk has failed, of something that does not pass. */
+  readonly onLost: (error: Error) => void;
 }
 
-/** The journal's replicas: those that are given, or the one in the data directory. */
+/** The journal's replicas: those that are given, or three in the data directory. */
 export function replicasOf({ journalReplicas }: Config, dataDir: DataDir): readonly JournalReplica[] {
   return journalReplicas ?? OWN_ZONES.map((zone) => ({ zone, directory: ownDirectory(dataDir, zone) }));
 }
@@ -92,7 +94,14 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     onRot: (zone: string, rot: Rot | null) => tellRot(logger, zone, rot),
   };
   if (!isShared(config)) {
-    return openJournalStore({ ...common, ...ofOwn, ...telling, zones, signal }).finally(() => carrying.end());
+    const troubles = new DiskTroubles(opening, zones.length);
+    const onTrouble = (zone: string, trouble: JournalError | null): void => {
+      telling.onTrouble(zone, trouble);
+      if (config.journalReplicas === null) troubles.note(zone, trouble);
+    };
+    return openJournalStore({ ...common, ...ofOwn, ...telling, onTrouble, zones, signal }).finally(() =>
+      carrying.end(),
+    );
   }
   const { journalTls, name, advertiseClientUrls } = config;
   const waiting = new WaitForReplicas(opening);
@@ -113,6 +122,28 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
   }).finally(() => waiting.end());
   if (isFound) await dataDir.adopt(BigInt(`0x${store.clusterId}`));
   return store;
+}
+
+/**
+ * What fails in most zones of a journal on one disk is that disk. What does not pass by itself is for the process to end with,
+ * as with one replica: who starts it again may give it a disk that works.
+ */
+class DiskTroubles {
+  readonly #opening: JournalOpening;
+  readonly #zones: number;
+  /** Those that have failed of something that does not pass. */
+  readonly #failed = new Set<string>();
+
+  constructor(opening: JournalOpening, zones: number) {
+    this.#opening = opening;
+    this.#zones = zones;
+  }
+
+  note(zone: string, trouble: JournalError | null): void {
+    if (trouble === null || trouble.isPassing) this.#failed.delete(zone);
+    else this.#failed.add(zone);
+    if (trouble !== null && 2 * this.#failed.size > this.#zones) this.#opening.onLost(trouble);
+  }
 }
 
 /** Tells for what is waited when it is waited for longer than replicas take to be heard. */

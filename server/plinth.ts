@@ -122,7 +122,7 @@ async function open(
   const { memberId } = dataDir.identity;
   const replicas = replicasOf(config, dataDir);
   // Whoever has the directory has the journal in it.
-  const isAlone = replicas.length === 1;
+  const isAlone = config.journalReplicas === null || replicas.length === 1;
   const reads = isAlone ? "reads are served" : "linearizable reads wait as well when nobody confirms them";
   let server: GrpcServer | null = null;
   const engine = new Engine({
@@ -147,7 +147,7 @@ async function open(
     },
   });
   const tally = journalTally(config, dataDir, engine.counters);
-  const opening: JournalOpening = { config, dataDir, engine, logger, tally, segmentBytes };
+  const opening: JournalOpening = { config, dataDir, engine, logger, tally, segmentBytes, onLost };
   const headers = new Headers(dataDir.identity.clusterId, memberId, engine.proposer);
   const reigns: Reigns = new Reigns({
     engine,

@@ -28,8 +28,9 @@ export interface Target {
   stop(): Promise<void>;
 }
 
+/** One replica, which syncs one directory as one member of etcd does. */
 export function startPlinthTarget(): Promise<Target> {
-  return startPlinth("Plinth", async () => null);
+  return startPlinth("Plinth", async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null));
 }
 
 /** Three replicas in directories of the server's. */
@@ -46,7 +47,7 @@ export function startPlinthOnProcesses(): Promise<Target> {
   });
 }
 
-/** @param place where the zone's replica is, with the process that keeps it; null for the default journal */
+/** @param place where the zone's replica is, with the process that keeps it; null for none */
 async function startPlinth(
   name: string,
   place: (zone: string, folder: string, processes: ServerProcess[]) => Promise<string | null>,
@@ -66,7 +67,7 @@ async function startPlinth(
       const where = await place(zone, folder, processes);
       if (where !== null) places.push(`${zone}=${where}`);
     }
-    if (places.length > 0) flags.push("--journal-replicas", places.join(","));
+    flags.push("--journal-replicas", places.join(","));
     const { server } = await ServerProcess.start([MAIN, ...flags], (line) => line.includes(SERVES));
     processes.push(server);
     return { name, url, pids: processes.map(({ pid }) => pid), stop };

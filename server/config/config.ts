@@ -74,7 +74,7 @@ export interface Config extends LogSettings {
   readonly maxRequestBytes: number;
   readonly maxConcurrentStreams: number;
   readonly keepAlive: KeepAlive;
-  /** Where the journal's replicas are; null for one in the data directory. */
+  /** Where the journal's replicas are; null for three in the data directory. */
   readonly journalReplicas: readonly JournalReplica[] | null;
   /** For replicas behind `tls://`, or null. */
   readonly journalTls: TlsFiles | null;

@@ -62,7 +62,7 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     group: "Member",
     value: "replicas",
     fallback: "",
-    help: "Where the journal's replicas are, as zone=DIRECTORY for one of this server's, zone=tcp://host:port or zone=tls://host:port for one that plinth replica keeps, separated by commas: three or five, each in another place, best on a disk or machine of its own, or one directory. What a majority of them has is durable; the others may fail. Without it there is one replica, in the data directory. The zones stay as they were when the journal was made.",
+    help: "Where the journal's replicas are, as zone=DIRECTORY for one of this server's, zone=tcp://host:port or zone=tls://host:port for one that plinth replica keeps, separated by commas: three or five, each in another place, best on a disk or machine of its own, or one directory. What a majority of them has is durable; the others may fail. Without it there are three replicas in the data directory, which outlive what happens to some of their files, and not the loss of the disk. The zones stay as they were when the journal was made.",
   },
   {
     name: "journal-cert-file",

@@ -15,7 +15,7 @@ const PUTS = 140;
 
 describe.skipIf(process.platform !== "linux").each([
   [256, 256 - DESCRIPTORS_RESERVED],
-  [48, CLIENT_CONNECTIONS_MIN],
+  [64, CLIENT_CONNECTIONS_MIN],
 ])("a server that may have %i files open", (openFilesMax, connectionsMax) => {
   let plinth: PlinthProcess;
   let client: EtcdClient;

@@ -2,7 +2,6 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { GrpcError } from "../../bench/client/lean-client.ts";
 import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { PlinthProcess } from "../support/plinth-process.ts";
@@ -46,43 +45,50 @@ test("a journal whose directory is gone ends the process, though nothing has fai
   const { plinth, client } = await start();
   await rename(path.join(plinth.dataDir, "journal"), `${plinth.dataDir}.journal`);
   expect(await plinth.untilEnded()).toBe("exit code 74");
-  expect(plinth.logLines.at(-1)).toContain("zone-a is gone: ENOENT");
+  expect(plinth.logLines.at(-1)).toMatch(/zone-[abc] is gone: ENOENT/);
   await client.close();
 });
 
-test.each(["ENOSPC", "EDQUOT"])("an %s that passes ends nothing: writes go on in the same process", async (code) => {
-  const { plinth, client, fault } = await start();
-  await writeFile(fault, code);
-  const refusal: unknown = await client.put(putRequest("lost")).catch((error: unknown) => error);
-  expect(refusal).toBeInstanceOf(GrpcError);
-  expect(refusal).toMatchObject({ code: 14, message: expect.stringContaining(code) });
-  expect(await (await fetch(`${plinth.url}/health`)).json()).toMatchObject({
-    reason: expect.stringContaining(`JOURNAL FAILED: ${code}`),
-  });
-  expect(await (await fetch(`${plinth.url}/plinth/status`)).json()).toMatchObject({
-    role: "none",
-    trouble: expect.stringContaining(`JOURNAL FAILED: ${code}`),
-    journal: { epoch: 1, committed: 1, replicas: [{ state: "closed", lastError: expect.stringContaining(code) }] },
-  });
-  expect(await readFile(fault, "utf8")).toBe(code);
-  await rm(fault);
-  await expect
-    .poll(() =>
-      client
-        .put(putRequest("after"))
-        .then(() => true)
-        .catch(() => false),
-    )
-    .toBe(true);
-  expect((await client.range(rangeRequest("before"))).count).toBe(1);
-  await client.close();
-  await plinth.stop();
-  const texts = plinth.logLines.map((line) => (JSON.parse(line) as { msg: string }).msg);
-  expect(texts.filter((text) => text.startsWith("the journal "))).toEqual([
-    "the journal failed; writes are refused, reads are served",
-    "the journal was opened again; writes are taken",
-  ]);
-});
+test.each(["ENOSPC", "EDQUOT"])(
+  "an %s that passes ends nothing: writes wait, and go on in the same process",
+  async (code) => {
+    const { plinth, client, fault } = await start();
+    await writeFile(fault, code);
+    const waiting = client.put(putRequest("waiting")).catch((error: unknown) => error);
+    const health = async (): Promise<unknown> => (await fetch(`${plinth.url}/health`)).json();
+    await expect.poll(health).toMatchObject({ reason: expect.stringContaining(`JOURNAL STALLED: ${code}`) });
+    expect(await (await fetch(`${plinth.url}/plinth/status`)).json()).toMatchObject({
+      role: "writer",
+      trouble: expect.stringContaining(`JOURNAL STALLED: ${code}`),
+      journal: {
+        epoch: 1,
+        committed: 1,
+        replicas: expect.arrayContaining([expect.objectContaining({ lastError: expect.stringContaining(code) })]),
+      },
+    });
+    expect(await readFile(fault, "utf8")).toBe(code);
+    expect((await client.range(rangeRequest("before"))).count).toBe(1);
+    await rm(fault);
+    // However long it had to wait.
+    await waiting;
+    await expect
+      .poll(() =>
+        client
+          .put(putRequest("after"))
+          .then(() => true)
+          .catch(() => false),
+      )
+      .toBe(true);
+    expect((await client.range(rangeRequest("before"))).count).toBe(1);
+    await client.close();
+    await plinth.stop();
+    const texts = plinth.logLines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+    expect(texts.filter((text) => text.startsWith("the journal "))).toEqual([
+      "the journal cannot write for now; writes wait, reads are served",
+      "the journal writes again",
+    ]);
+  },
+);
 
 describe("a journal that finds no descriptor at a roll", () => {
   const VALUE = Buffer.alloc(1024 * 1024, 0x76);
@@ -116,8 +122,12 @@ describe("a journal that finds no descriptor at a roll", () => {
     expect(await (await fetch(`${plinth.url}/plinth/status`)).json()).toMatchObject({
       role: "writer",
       trouble: "JOURNAL STALLED: EMFILE: injected",
-      journal: { replicas: [{ zone: "a", state: "stalled", lastError: expect.stringContaining("EMFILE") }] },
-      warnings: [expect.stringMatching(/^zone a waits for its disk.*EMFILE/)],
+      journal: {
+        replicas: expect.arrayContaining([
+          expect.objectContaining({ state: "stalled", lastError: expect.stringContaining("EMFILE") }),
+        ]),
+      },
+      warnings: expect.arrayContaining([expect.stringMatching(/^zone [abc] waits for its disk.*EMFILE/)]),
     });
     await rm(fault);
     await Promise.all(waiting);

@@ -66,7 +66,7 @@ test("while the journal is replayed it is live and not ready, and says how far i
   expect(JSON.parse(status)).toMatchObject({
     role: "starting",
     start: { text: expect.stringMatching(/replaying \d+ %/) },
-    journal: { role: "writer", epoch: 2, replicas: [{ zone: "a", state: "up" }] },
+    journal: { role: "writer", epoch: 2, replicas: [{ zone: "a", state: "up" }, { zone: "b" }, { zone: "c" }] },
   });
   const [, metrics] = await get(`${url}/metrics`);
   expect(Number(/^plinth_start_progress_ratio (.*)$/m.exec(metrics)?.[1])).toBeLessThan(1);

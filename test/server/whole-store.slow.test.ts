@@ -1,11 +1,14 @@
-/** Real servers on data directories that somebody has laid hands on: none serves less than it did, and no two serve. */
+/**
+ * Real servers on data directories that somebody has laid hands on, with a journal of one replica: none serves less than it
+ * did, and no two serve. What three make of it is in `own-zones.slow.test.ts`.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { prefixEnd, putRequest, rangeRequest } from "../../bench/client/requests.ts";
-import { freePort } from "../../bench/peers/peer-process.ts";
+import { freePort, makePeerFolder } from "../../bench/peers/peer-process.ts";
 import { nodeDisk } from "../../journal/replica/disk.ts";
 import { readMark } from "../../journal/replica/mark.ts";
 import { isSegmentName } from "../../journal/replica/segment.ts";
@@ -21,18 +24,27 @@ const keys = 200;
 const timeout = 120_000;
 const value = "x".repeat(4096);
 
+let folder: string;
 let plinth: PlinthProcess;
+/** One replica, where the first of three would be. */
+let alone: string;
 
 beforeEach(async () => {
-  plinth = await startPlinth({ mainFile: smallSegmentsMainFile });
+  folder = makePeerFolder("plinth");
+  const dataDir = path.join(folder, "data");
+  alone = `--journal-replicas=a=${path.join(dataDir, "journal", "zone-a")}`;
+  plinth = await startPlinth({ mainFile: smallSegmentsMainFile, dataDir, flags: [alone] });
 });
 
-afterEach(() => plinth.remove());
+afterEach(async () => {
+  await plinth.remove();
+  await rm(folder, { recursive: true });
+});
 
 /** Runs another server on the same directory, which is expected to end by itself; gives its exit code and what it said. */
 async function runSecond(flags: readonly string[]): Promise<{ code: number | null; said: string }> {
   const url = `http://127.0.0.1:${await freePort()}`;
-  const args = [mainFile, `--data-dir=${plinth.dataDir}`, `--listen-client-urls=${url}`, ...flags];
+  const args = [mainFile, `--data-dir=${plinth.dataDir}`, `--listen-client-urls=${url}`, alone, ...flags];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   let said = "";
@@ -127,7 +139,7 @@ describe("an operator who names the cluster", { timeout }, () => {
 
   /** The count of keys that is served with the flag, and how it is said in the log. */
   async function forced(clusterId: string): Promise<number> {
-    const flags = [`--force-incomplete-journal=${clusterId}`];
+    const flags = [alone, `--force-incomplete-journal=${clusterId}`];
     const other = await startPlinth({ mainFile: smallSegmentsMainFile, dataDir: plinth.dataDir, flags });
     onTestFinished(() => other.remove());
     expect(other.logLines.join("\n")).toContain("going on without a part of the journal");
@@ -202,7 +214,11 @@ describe("while a server serves", { timeout }, () => {
     await rm(path.join(plinth.dataDir, "LOCK"));
     await rm(journalPath("MARK"));
     await writeFile(journalPath("MARK"), mark);
-    const second = await startPlinth({ mainFile: smallSegmentsMainFile, dataDir: plinth.dataDir });
+    const second = await startPlinth({
+      mainFile: smallSegmentsMainFile,
+      dataDir: plinth.dataDir,
+      flags: [alone],
+    });
     onTestFinished(() => second.remove());
     await expect(client.put(putRequest("a", "2"))).rejects.toMatchObject({ code: 14 });
     await client.close();
