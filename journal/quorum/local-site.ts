@@ -1,10 +1,11 @@
 /** A replica in a directory of this process: looked at, made, and from then on open, or tried again. */
 import assert from "node:assert/strict";
 import { JournalError } from "../journal.ts";
-import { ioError } from "../journal-errors.ts";
+import { incomplete, ioError } from "../journal-errors.ts";
 import type { ReplicaTally } from "../journal-tally.ts";
 import { isBlank } from "../replica/blank.ts";
 import type { DirectoryLog } from "../replica/directory-log.ts";
+import { isMissing } from "../replica/disk.ts";
 import type { Member } from "../replica/facts.ts";
 import type { AskForFrames } from "../replica/gap.ts";
 import type { ReplicaRequest } from "../replica/messages.ts";
@@ -102,6 +103,7 @@ export class LocalSite implements ReplicaSite {
   async settle(membership: Membership): Promise<LocalReplica> {
     this.#membership = membership;
     const { clusterId, salt } = membership;
+    if (this.#isBlank && (await this.#isAway(membership))) this.#isBlank = false;
     const isLost = this.#isBlank;
     if (isLost) await this.#makeAnew(membership);
     const { described } = this;
@@ -114,6 +116,19 @@ export class LocalSite implements ReplicaSite {
     assert(this.trouble !== null, "a replica that is not open has said why");
     this.#replica = LocalReplica.openLater(this.#replicaOptions(clusterId, salt, !isLost), this.trouble);
     return this.#replica;
+  }
+
+  /** A directory that is gone is more likely on a volume that is not mounted than lost: who has lost it makes an empty one. */
+  async #isAway({ members }: Membership): Promise<boolean> {
+    if (!members.some(({ zone }) => zone === this.zone)) return false;
+    try {
+      await this.#options.disk.list(this.place);
+      return false;
+    } catch (error) {
+      const why = "the replica that was made here is missing: is its volume mounted? An empty directory is made anew";
+      this.#note(isMissing(error) ? incomplete(this.place, why) : ioError(this.place, "looking at the replica", error));
+      return true;
+    }
   }
 
   /** The replica that was here is lost. What keeps it from being made is its trouble; then it is tried again. */

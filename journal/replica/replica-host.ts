@@ -7,6 +7,7 @@ import { JournalError } from "../journal.ts";
 import { closed, ioError } from "../journal-errors.ts";
 import { REOPEN_MAX_MS, REOPEN_MIN_MS, UNREADABLE_WAIT_MS } from "../limits.ts";
 import type { Timer } from "../time.ts";
+import { isBlank } from "./blank.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./directory-log.ts";
 import { isMissing } from "./disk.ts";
 import { openDirectoryLog } from "./directory-log.ts";
@@ -250,9 +251,15 @@ export class ReplicaHost {
       this.#reopening = null;
       // Who closes it while it waits for frames is told nothing new.
       if (this.#isClosed) return;
-      this.#failToOpen(error, false);
+      this.#failToOpen(error, await this.#isAway(error));
       this.#wanted.settle();
     }
+  }
+
+  /** Looked at without reading what is there, as it may be again and again. */
+  async #isAway({ code }: JournalError): Promise<boolean> {
+    const { disk, directory } = this.#options;
+    return code === "ERR_JOURNAL_INCOMPLETE" && (await isBlank(disk, directory).catch(() => false));
   }
 
   /** Of what could not be read another attempt may show that it is there, also when nobody gives it. */
@@ -267,9 +274,9 @@ export class ReplicaHost {
   /**
    * What an open finds to be wrong with the files stays so until people do something about it, or others give what is damaged.
    *
-   * @param mayBeGiven it was opened without asking others
+   * @param mayChange it was opened without asking others, or nothing is there, as where a volume is not mounted
    */
-  #failToOpen(error: JournalError, mayBeGiven: boolean): void {
+  #failToOpen(error: JournalError, mayChange: boolean): void {
     const isNews = this.#trouble?.message !== error.message;
     this.#trouble = error;
     if (isNews) this.#options.listener.onUp(error);
@@ -278,7 +285,7 @@ export class ReplicaHost {
       error.isPassing ||
       error.code === "ERR_JOURNAL_IO" ||
       error.code === "ERR_JOURNAL_LOCKED" ||
-      (mayBeGiven && error.code === "ERR_JOURNAL_CORRUPT");
+      (mayChange && (error.code === "ERR_JOURNAL_CORRUPT" || error.code === "ERR_JOURNAL_INCOMPLETE"));
     if (mayHelp) this.#reopenLater();
   }
 }

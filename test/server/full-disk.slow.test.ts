@@ -13,6 +13,24 @@ import { putRequest, rangeRequest, watchCreateRequest } from "../../bench/client
 const DISK_BYTES = 8 * 1024 * 1024;
 /** The kernel may take a part of a write before it says that there is no room. */
 const DISK_FULL = /ENOSPC|the disk may be full/;
+
+/** What writes are told, and what health says: one replica has failed, of three the majority is waited for. */
+const FORMS = [
+  {
+    name: "one replica",
+    replicas: 1,
+    told: DISK_FULL,
+    reason: /^JOURNAL FAILED: (?:ENOSPC: no space left on device|short write)/,
+    readyz: DISK_FULL,
+  },
+  {
+    name: "three replicas",
+    replicas: 3,
+    told: /request timed out/,
+    reason: /^JOURNAL STALLED: /,
+    readyz: /linearizable_read/,
+  },
+] as const;
 const VALUE = Buffer.alloc(64 * 1024, 0x76);
 
 let folder: string;
@@ -36,13 +54,18 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.skipIf(!mounted)(`a full disk${mounted ? "" : ": no right to mount a file system here"}`, () => {
+const skipped = mounted ? "" : ": no right to mount a file system here";
+
+describe.skipIf(!mounted).each(FORMS)(`a full disk below $name${skipped}`, ({ replicas, told, reason, readyz }) => {
   let plinth: PlinthProcess;
   const acknowledged: string[] = [];
   let failure: GrpcError | null = null;
 
   beforeAll(async () => {
-    plinth = await startPlinth({ dataDir: path.join(folder, "data") });
+    execFileSync("mount", ["-o", `remount,size=${DISK_BYTES}`, folder]);
+    const dataDir = path.join(folder, `data-${replicas}`);
+    const flags = replicas === 1 ? [`--journal-replicas=a=${path.join(dataDir, "journal", "zone-a")}`] : [];
+    plinth = await startPlinth({ dataDir, flags });
     const client = await EtcdClient.connect(plinth.url);
     for (let i = 0; failure === null && i < 1_000; i++) {
       const key = `key-${String(i).padStart(4, "0")}`;
@@ -56,18 +79,21 @@ describe.skipIf(!mounted)(`a full disk${mounted ? "" : ": no right to mount a fi
     }
   });
 
-  afterAll(() => plinth.remove());
+  afterAll(async () => {
+    await plinth.remove();
+    rmSync(plinth.dataDir, { recursive: true, force: true });
+  });
 
   test("stops acknowledging writes with an error that says why", () => {
     expect(acknowledged.length).toBeGreaterThan(10);
     expect(failure?.code).toBe(14);
-    expect(failure?.message).toMatch(DISK_FULL);
+    expect(failure?.message).toMatch(told);
     expect(failure?.message).not.toContain(folder);
   });
 
   test("later writes get the same error, reads and watches are served, and health says why", async () => {
     const client = await EtcdClient.connect(plinth.url);
-    await expect(client.put(putRequest("later"))).rejects.toThrow(DISK_FULL);
+    await expect(client.put(putRequest("later"))).rejects.toThrow(told);
     const { kvs } = await client.range(rangeRequest(acknowledged[0]));
     expect(kvs).toHaveLength(1);
     const watch = client.watch();
@@ -77,11 +103,11 @@ describe.skipIf(!mounted)(`a full disk${mounted ? "" : ": no right to mount a fi
     expect(health.status).toBe(503);
     expect(await health.json()).toEqual({
       health: "false",
-      reason: expect.stringMatching(/^JOURNAL FAILED: (?:ENOSPC: no space left on device|short write)/),
+      reason: expect.stringMatching(reason),
     });
     expect((await fetch(`${plinth.url}/health?serializable=true`)).status).toBe(200);
     const ready = await fetch(`${plinth.url}/readyz`);
-    expect([ready.status, await ready.text()]).toEqual([503, expect.stringMatching(DISK_FULL)]);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringMatching(readyz)]);
     // What is the matter may pass, so nobody needs to end the process.
     expect((await fetch(`${plinth.url}/livez`)).status).toBe(200);
     const { leader, errors } = await client.status();

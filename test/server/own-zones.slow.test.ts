@@ -1,6 +1,6 @@
 /** A server that is told nothing of its journal, which has three replicas in the data directory then. */
 import { spawnSync } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
@@ -81,6 +81,7 @@ test("a new directory has three replicas, and any one of them may be removed or 
   for (const [i, name] of ["a", "b", "c"].entries()) {
     await server.stop();
     await rm(zone(name), { recursive: true });
+    await mkdir(zone(name));
     await server.start();
     await put(server, `/registry/without-${name}`);
     await untilWhole(server);
