@@ -68,15 +68,18 @@ test("a first start that was killed at any moment before it noted the journal st
   const url = `http://127.0.0.1:${await freePort()}`;
   const config = configOf(`--listen-client-urls=${url}`);
   const identityFile = path.join(config.dataDir, "identity.json");
-  const journal = path.join(config.dataDir, "journal", "zone-a");
+  const journal = path.join(config.dataDir, "journal");
+  const zones = ["zone-a", "zone-b", "zone-c"].map((name) => path.join(journal, name));
+  const removeAll = (): Promise<unknown> => Promise.all(zones.map((zone) => rm(zone, { recursive: true })));
   await expectToServe(config, url);
   const { journalMade, ...identity } = JSON.parse(await readFile(identityFile, "utf8")) as Record<string, unknown>;
   expect(journalMade).toBe(true);
   const left: (() => Promise<unknown>)[] = [
     () => rm(journal, { recursive: true }),
-    () => rm(journal, { recursive: true }).then(() => mkdir(journal)),
-    () => rm(path.join(journal, "MARK")).then(() => writeFile(path.join(journal, "MARK.tmp"), "half")),
-    () => writeFile(path.join(journal, "next-segment.tmp"), "half"),
+    () => removeAll(),
+    () => removeAll().then(() => Promise.all(zones.map((zone) => mkdir(zone)))),
+    () => removeAll().then(() => mkdir(zones[0]).then(() => writeFile(path.join(zones[0], "MARK.tmp"), "half"))),
+    () => writeFile(path.join(zones[1], "next-segment.tmp"), "half"),
     () => writeFile(`${identityFile}.tmp`, "half"),
   ];
   for (const leave of left) {
