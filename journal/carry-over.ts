@@ -23,6 +23,7 @@ import { namesIn } from "./replica/disk.ts";
 import type { Extent } from "./replica/mark.ts";
 import { MARK_NAME, readMark, UNNAMED_MARK } from "./replica/mark.ts";
 import { missingOlderMark, readOlderMark, readOlderSegments, saltOf } from "./replica/older-format.ts";
+import { durably } from "./replica/replica-log.ts";
 import { RESERVE_NAME, RoomReserve } from "./replica/room-reserve.ts";
 import { isSegmentName, UNNAMED_SEGMENT } from "./replica/segment.ts";
 import { meetLoss } from "./replica/wholeness.ts";
@@ -188,9 +189,7 @@ class Writer {
   finish(zone: string): Promise<void> {
     const { facts } = this.#log;
     const members = [{ zone, replicaId: facts.replicaId }];
-    return new Promise((resolve, reject) => {
-      this.#log.remember({ ...facts, members }, (error) => (error === null ? resolve() : reject(error)));
-    });
+    return durably((done) => this.#log.remember({ ...facts, members }, done));
   }
 
   close(): Promise<void> {

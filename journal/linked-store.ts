@@ -25,7 +25,6 @@ import { standbyStatus } from "./quorum/standby-status.ts";
 import { takeOver } from "./quorum/take-over.ts";
 import type { TlsMaterial } from "./quorum/tcp-link.ts";
 import { TcpLink } from "./quorum/tcp-link.ts";
-import { LogCursor } from "./replica/log-cursor.ts";
 import type { Rot } from "./replica/messages.ts";
 import { SEGMENT_HEADER_BYTES } from "./replica/segment.ts";
 import type { Clock, Turns } from "./time.ts";
@@ -191,10 +190,7 @@ export class LinkedStore implements JournalStore {
       {
         peers,
         tally: this.#tally,
-        cursorAt: (zone, position) => {
-          const log = this.#local.get(zone)?.host.log ?? null;
-          return log === null ? null : new LogCursor(log, position);
-        },
+        cursorAt: (zone, position) => this.#local.get(zone)?.cursorAt(position) ?? null,
         listener,
         clock,
         turns,

@@ -3,14 +3,7 @@ import { JournalError } from "./journal.ts";
 import type { LocalReplica } from "./quorum/local-replica.ts";
 import type { DirectoryLog } from "./replica/directory-log.ts";
 import type { Member } from "./replica/facts.ts";
-
-/** Has no effect on one that is listed. */
-export function listMembers({ log }: LocalReplica, members: readonly Member[]): Promise<void> {
-  if (log.facts.members.length > 0) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    log.remember({ ...log.facts, members }, (error) => (error === null ? resolve() : reject(error)));
-  });
-}
+import { durably } from "./replica/replica-log.ts";
 
 /**
  * A journal of one replica is the list of that one.
@@ -19,11 +12,13 @@ export function listMembers({ log }: LocalReplica, members: readonly Member[]): 
  */
 export async function listAlone(replica: LocalReplica): Promise<void> {
   const { zone, log } = replica;
+  const { facts } = log;
   try {
-    const { members } = log.configurations.at(-1) ?? log.facts;
+    const { members } = log.configurations.at(-1) ?? facts;
     if (members.length > 1 || members.some((member) => member.zone !== zone)) throw madeWith(members, zone);
     if (members.length === 0 && log.last.index > 0 && !isWholeJournal(log)) throw notTakenIn(log);
-    await listMembers(replica, [{ zone, replicaId: log.facts.replicaId }]);
+    if (facts.members.length > 0) return;
+    await durably((done) => log.remember({ ...facts, members: [{ zone, replicaId: facts.replicaId }] }, done));
   } catch (error) {
     await replica.close();
     throw error;

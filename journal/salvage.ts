@@ -15,6 +15,7 @@ import { encodeConfiguration } from "./replica/configuration.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "./replica/directory-log.ts";
 import { openDirectoryLog } from "./replica/directory-log.ts";
 import type { ReplicaFacts } from "./replica/facts.ts";
+import { durably } from "./replica/replica-log.ts";
 import { RoomReserve } from "./replica/room-reserve.ts";
 
 export interface SalvageOptions extends Omit<
@@ -110,7 +111,7 @@ function compare(a: DirectoryLog, b: DirectoryLog): number {
 
 async function goOnAlone({ zone, log }: Left, epoch: number): Promise<void> {
   const promised: ReplicaFacts = { ...log.facts, promised: epoch, writer: randomInt(1, 2 ** 48 - 1), isWhole: true };
-  await remember(log, promised);
+  await durably((done) => log.remember(promised, done));
   // What is left of it is all that there is.
   log.committed = log.lastIndex;
   const barrier = Buffer.alloc(FRAME_HEADER_BYTES);
@@ -118,11 +119,5 @@ async function goOnAlone({ zone, log }: Left, epoch: number): Promise<void> {
   const members = [{ zone, replicaId: log.facts.replicaId }];
   const bytes = Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), encodeConfiguration(members)]);
   await appendCommitted(log, { bytes, length: bytes.length, kind: KIND_CONFIGURATION, epoch, records: 0 });
-  await remember(log, { ...promised, members, membersIndex: log.lastIndex });
-}
-
-function remember(log: DirectoryLog, facts: ReplicaFacts): Promise<void> {
-  return new Promise((resolve, reject) => {
-    log.remember(facts, (error) => (error === null ? resolve() : reject(error)));
-  });
+  await durably((done) => log.remember({ ...promised, members, membersIndex: log.lastIndex }, done));
 }

@@ -11,9 +11,9 @@ import type { ServiceManager } from "./host/service-manager.ts";
 
 /** Exit codes as etcd's: 2 for a command line that cannot be used, 1 for anything that failed. */
 export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+const EXIT_USAGE = 2;
 /** EX_IOERR of sysexits.h: the disk failed in a way that this process cannot repair, or another has the journal. */
-export const EXIT_JOURNAL_LOST = 74;
+const EXIT_JOURNAL_LOST = 74;
 
 /** How often a process that npx started looks whether that is still there. */
 const PARENT_LOOK_MS = 500;
@@ -31,6 +31,21 @@ export interface Audience {
   readonly manager: ServiceManager;
   /** Null when nobody looks on, or the log was asked for. */
   readonly screen: { stopping(): void; stopped(): void } | null;
+}
+
+/** What a command line asks for that starts nothing. */
+export type Told =
+  | { readonly kind: "help" | "version"; readonly text: string }
+  | { readonly kind: "error"; readonly message: string };
+
+/** Says it, and sets the exit code where it is a mistake. */
+export function answerOnly(told: Told): void {
+  if (told.kind !== "error") {
+    process.stdout.write(told.text);
+    return;
+  }
+  process.stderr.write(`${told.message}\n`);
+  process.exitCode = EXIT_USAGE;
 }
 
 /** Null when an output cannot be opened, which is then said where a log would not be needed, and sets the exit code. */
@@ -116,8 +131,20 @@ function reopenLog(signal: NodeJS.Signals, log: OpenLog): void {
   log.logger.info({ signal }, "received signal; the log was opened again");
 }
 
+/** The start has failed. Where in the code it was thrown tells an operator nothing, unless the code is at fault. */
+export function endUnstarted(log: OpenLog, what: Audience["what"], error: unknown, code = EXIT_FAILED): never {
+  log.logger.fatal({ error: isOperational(error) ? describeError(error) : error }, `the ${what} could not start`);
+  exit(log, code);
+}
+
+/** What the process is there for is lost to it, as the text says. */
+export function endLost(log: OpenLog, error: Error, text: string): never {
+  log.logger.fatal({ error: describeError(error) }, text);
+  exit(log, EXIT_JOURNAL_LOST);
+}
+
 /** A failure of the data directory, the disk or the network, as opposed to one of the code. */
-export function isOperational(error: unknown): boolean {
+function isOperational(error: unknown): boolean {
   return (
     error instanceof DataDirError ||
     error instanceof JournalError ||

@@ -4,18 +4,16 @@ import { parseConfig } from "./config/config.ts";
 import { systemClock } from "./clock.ts";
 import { OutOfMemoryError } from "./engine/memory-guard.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
-import { describeError } from "./host/logger.ts";
 import type { OpenLog } from "./host/logger.ts";
 import { ServiceManager } from "./host/service-manager.ts";
 import { StartScreen } from "./host/start-screen.ts";
 import {
+  endLost,
+  endUnstarted,
   endWhenBroken,
-  exit,
   EXIT_FAILED,
-  EXIT_JOURNAL_LOST,
-  EXIT_USAGE,
   handleSignals,
-  isOperational,
+  answerOnly,
   tryOpenLog,
 } from "./lifetime.ts";
 import { Plinth } from "./plinth.ts";
@@ -25,6 +23,8 @@ import { ETCD_VERSION, PLINTH_VERSION } from "./version.ts";
 /** What the journal holds does not fit into memory: started again as it is, it ends again. */
 const EXIT_OUT_OF_MEMORY = 3;
 
+const LOST = "the journal cannot be written any more; the server ends";
+
 /** How often log and service manager are told of a start that goes on, and how often a person sees it. */
 const PROGRESS_MS = 5_000;
 const PROGRESS_SEEN_MS = 200;
@@ -32,18 +32,7 @@ const PROGRESS_SEEN_MS = 200;
 /** The command `serve`: starts the server with etcd's flags and returns when it serves, or cannot. */
 export async function serve(args: readonly string[]): Promise<void> {
   const parsed = parseConfig(args, process.env);
-  switch (parsed.kind) {
-    case "help":
-    case "version":
-      process.stdout.write(parsed.text);
-      return;
-    case "error":
-      process.stderr.write(`${parsed.message}\n`);
-      process.exitCode = EXIT_USAGE;
-      return;
-    case "config":
-      break;
-  }
+  if (parsed.kind !== "config") return answerOnly(parsed);
   const { config, noEffect, warnings } = parsed;
   const screen = process.stderr.isTTY && !config.isLogChosen ? new StartScreen(process.stderr) : null;
   const log = tryOpenLog(config, screen !== null);
@@ -60,12 +49,11 @@ export async function serve(args: readonly string[]): Promise<void> {
   for (const warning of warnings) logger.warn(warning);
   try {
     plinth = await Plinth.start(config, logger, { onBound: (bound) => tellOfStart(bound, log, manager, screen) });
-    void plinth.journalLost.then((error) => endLost(log, error));
+    // What it had in hand has been answered; reads that it could still serve are no reason to keep its writers waiting.
+    void plinth.journalLost.then((error) => endLost(log, error, LOST));
     manager.ready("serving");
   } catch (error) {
-    // Where in the code it was thrown tells an operator nothing, unless the code is at fault.
-    logger.fatal({ error: isOperational(error) ? describeError(error) : error }, "the server could not start");
-    exit(log, error instanceof OutOfMemoryError ? EXIT_OUT_OF_MEMORY : EXIT_FAILED);
+    endUnstarted(log, "server", error, error instanceof OutOfMemoryError ? EXIT_OUT_OF_MEMORY : EXIT_FAILED);
   }
 }
 
@@ -92,10 +80,4 @@ function follow(progress: StartProgress, everyMs: number, tell: (text: string) =
   if (text === null) return;
   tell(text);
   systemClock.after(everyMs, () => follow(progress, everyMs, tell));
-}
-
-/** What it had in hand has been answered; reads that it could still serve are no reason to keep its writers waiting. */
-function endLost(log: OpenLog, error: Error): never {
-  log.logger.fatal({ error: describeError(error) }, "the journal cannot be written any more; the server ends");
-  exit(log, EXIT_JOURNAL_LOST);
 }

@@ -9,7 +9,6 @@ import { randomInt } from "node:crypto";
 import type { JournalListener } from "../journal.ts";
 import { JournalTally } from "../journal-tally.ts";
 import { FRAME_BYTES_SOFT } from "../limits.ts";
-import { LogCursor } from "../replica/log-cursor.ts";
 import { SEGMENT_HEADER_BYTES } from "../replica/segment.ts";
 import type { Clock, Turns } from "../time.ts";
 import type { LocalReplica } from "./local-replica.ts";
@@ -58,10 +57,7 @@ export async function localReign(
       {
         peers,
         tally,
-        cursorAt: (zone, position) => {
-          const log = replicas.find((replica) => replica.zone === zone)?.host.log ?? null;
-          return log === null ? null : new LogCursor(log, position);
-        },
+        cursorAt: (zone, position) => replicas.find((replica) => replica.zone === zone)?.cursorAt(position) ?? null,
         listener,
         clock,
         turns,

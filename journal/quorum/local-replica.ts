@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { JournalError } from "../journal.ts";
 import type { DirectoryLog } from "../replica/directory-log.ts";
+import { LogCursor } from "../replica/log-cursor.ts";
 import type { Link, LinkListener, Rot } from "../replica/messages.ts";
 import type { ReplicaHostListener, ReplicaHostOptions } from "../replica/replica-host.ts";
 import { ReplicaHost } from "../replica/replica-host.ts";
@@ -53,6 +54,16 @@ export class LocalReplica {
     const { log } = this.host;
     assert(log !== null, "a replica that was opened has a log");
     return log;
+  }
+
+  /**
+   * Reads the log from there on; null while it cannot be read.
+   *
+   * @throws JournalError `ERR_TRIMMED`
+   */
+  cursorAt(position: number): LogCursor | null {
+    const { log } = this.host;
+    return log === null ? null : new LogCursor(log, position);
   }
 
   /** One at a time. */

@@ -2,6 +2,7 @@
 import type { FrameKind } from "../frame.ts";
 import { FrameHeader, sealFrame } from "../frame.ts";
 import type { DirectoryLog } from "./directory-log.ts";
+import { durably } from "./replica-log.ts";
 
 export interface CommittedFrame {
   /** Room for the header, and the body behind it. */
@@ -28,8 +29,6 @@ export async function appendCommitted(
   header.lastPosition = log.lastPosition + records;
   header.committed = log.lastIndex;
   sealFrame(bytes, header, log.salt);
-  await new Promise<void>((resolve, reject) => {
-    log.append(bytes, header, (error) => (error === null ? resolve() : reject(error)));
-  });
+  await durably((done) => log.append(bytes, header, done));
   log.committed = log.lastIndex;
 }

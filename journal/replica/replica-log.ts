@@ -10,6 +10,13 @@ import type { FramePlace } from "./messages.ts";
 
 export type Done = (error: JournalError | null) => void;
 
+/** Waits for one of a log's acts. @throws JournalError why it failed */
+export function durably(act: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    act((error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
 export interface ReplicaLog {
   /** Of the journal that the frames are of. */
   readonly clusterId: string;

@@ -15,9 +15,8 @@ import { framesOf } from "../../journal/replica/frames-of-directory.ts";
 import { MARK_NAME, readFacts } from "../../journal/replica/mark.ts";
 import { verifyDirectory } from "../../journal/replica/verify-directory.ts";
 import { decodeRecord } from "../engine/record.ts";
+import { refuseUse } from "./usage.ts";
 
-/** As etcd's for a command line that cannot be used. */
-const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 
 const USAGE = `Looks at a replica of the journal that no process has open, and changes nothing.
@@ -76,20 +75,14 @@ function parse(args: readonly string[]): { act: Act; directories: string[]; opti
     const [from, to] = [Number(values.from), Number(values.to)];
     const isOne = name === "dump" && positionals.length === 1;
     const isUsable = (name === "verify" && positionals.length > 0) || isOne;
-    if (!isUsable) return usage(`"journal ${args.join(" ")}" is no command`);
-    if (format !== "simple" && format !== "json") return usage(`-w must be simple or json, not ${format}`);
-    if (!(from >= 1 && to >= from)) return usage("--from and --to must be positions, from 1 on");
+    if (!isUsable) return refuseUse(`"journal ${args.join(" ")}" is no command`, USAGE);
+    if (format !== "simple" && format !== "json") return refuseUse(`-w must be simple or json, not ${format}`, USAGE);
+    if (!(from >= 1 && to >= from)) return refuseUse("--from and --to must be positions, from 1 on", USAGE);
     const options = { isJson: format === "json", from, to };
     return { act: name === "verify" ? verify : dump, directories: positionals, options };
   } catch (error) {
-    return usage(error instanceof Error ? error.message : String(error));
+    return refuseUse(error instanceof Error ? error.message : String(error), USAGE);
   }
-}
-
-function usage(what: string): null {
-  process.stderr.write(`${what}\n\n${USAGE}`);
-  process.exitCode = EXIT_USAGE;
-  return null;
 }
 
 /** While this looks nobody shall write. A directory that cannot be locked, as on a medium that is read-only, is looked at as it is. */

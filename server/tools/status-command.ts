@@ -11,9 +11,8 @@ import { STATUS_PATH } from "../http/http-handler.ts";
 import type { ServerStatus } from "../http/server-status.ts";
 import { replicaText, statusText } from "./status-text.ts";
 import type { ReplicaOwnStatus } from "./status-text.ts";
+import { refuseUse } from "./usage.ts";
 
-/** As etcd's for a command line that cannot be used. */
-const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 
 const ENDPOINT_DEFAULT = "http://127.0.0.1:2379";
@@ -76,18 +75,12 @@ function parse(args: readonly string[]): { endpoints: Endpoint[]; isJson: boolea
       },
     });
     const format = values["write-out"];
-    if (format !== "simple" && format !== "json") return usage(`-w must be simple or json, not ${format}`);
+    if (format !== "simple" && format !== "json") return refuseUse(`-w must be simple or json, not ${format}`, USAGE);
     const endpoints = values.endpoints.split(",").map((url) => endpointOf(url.trim()));
     return { endpoints, isJson: format === "json" };
   } catch (error) {
-    return usage(error instanceof Error ? error.message : String(error));
+    return refuseUse(error instanceof Error ? error.message : String(error), USAGE);
   }
-}
-
-function usage(what: string): null {
-  process.stderr.write(`${what}\n\n${USAGE}`);
-  process.exitCode = EXIT_USAGE;
-  return null;
 }
 
 /** @throws Error that says why it cannot be used */

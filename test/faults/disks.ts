@@ -13,25 +13,23 @@ const BUSY_MS_MAX = 30_000;
 
 /** Why no disk can be mounted here, or null when one can. */
 export function whyNoDisk(): string | null {
-  const folder = mkdtempSync(path.join(tmpdir(), "plinth-disk-"));
-  try {
-    new MemoryDisk(folder, 1024 * 1024).remove();
-    return null;
-  } catch {
-    return "no right to mount a file system here";
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const make = (folder: string): MemoryDisk => new MemoryDisk(folder, 1024 * 1024);
+  return whyNone(make, "no right to mount a file system here");
 }
 
 /** Why no file system can be mounted from a file here, or null when one can. */
 export function whyNoFragileDisk(): string | null {
+  const make = (folder: string): FragileDisk => new FragileDisk(folder);
+  return whyNone(make, "no right to mount a file system from a file here, or no mkfs.ext4");
+}
+
+function whyNone(make: (folder: string) => { remove(): void }, why: string): string | null {
   const folder = mkdtempSync(path.join(tmpdir(), "plinth-disk-"));
   try {
-    new FragileDisk(folder).remove();
+    make(folder).remove();
     return null;
   } catch {
-    return "no right to mount a file system from a file here, or no mkfs.ext4";
+    return why;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

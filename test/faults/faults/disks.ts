@@ -57,45 +57,33 @@ const twoFull: Fault = {
   },
 };
 
-const oneFails: Fault = {
-  name: "the disk of one replica fails with EIO, and is repaired",
-  losesCalls: false,
-  isShort: true,
-  whyNot: whyNoFragileDisk,
-  async prepare(folder) {
-    const disk = new FragileDisk(makeZoneFolder(folder, "b"));
-    const store = await startOnDirectories(folder, { b: disk.path });
-    return {
-      store,
-      async strike() {
-        await store.replicaFails("b", () => disk.fail());
-        await delay(LASTS_MS);
-        await store.replicaAnswers("b", () => disk.repair());
-      },
-      remove: () => disk.remove(),
-    };
-  },
-};
+/** Something happens to the disk of one replica, which is repaired some time later. */
+function oneHarmed(name: string, isShort: boolean, harm: (disk: FragileDisk) => Promise<void> | void): Fault {
+  return {
+    name,
+    losesCalls: false,
+    isShort,
+    whyNot: whyNoFragileDisk,
+    async prepare(folder) {
+      const disk = new FragileDisk(makeZoneFolder(folder, "b"));
+      const store = await startOnDirectories(folder, { b: disk.path });
+      return {
+        store,
+        async strike() {
+          await store.replicaFails("b", () => harm(disk));
+          await delay(LASTS_MS);
+          await store.replicaAnswers("b", () => disk.repair());
+        },
+        remove: () => disk.remove(),
+      };
+    },
+  };
+}
 
-const oneReadOnly: Fault = {
-  name: "the disk of one replica becomes read-only, and is repaired",
-  losesCalls: false,
-  isShort: false,
-  whyNot: whyNoFragileDisk,
-  async prepare(folder) {
-    const disk = new FragileDisk(makeZoneFolder(folder, "b"));
-    const store = await startOnDirectories(folder, { b: disk.path });
-    return {
-      store,
-      async strike() {
-        await store.replicaFails("b", () => disk.becomeReadOnly());
-        await delay(LASTS_MS);
-        await store.replicaAnswers("b", () => disk.repair());
-      },
-      remove: () => disk.remove(),
-    };
-  },
-};
+const oneFails = oneHarmed("the disk of one replica fails with EIO, and is repaired", true, (disk) => disk.fail());
+const oneReadOnly = oneHarmed("the disk of one replica becomes read-only, and is repaired", false, (disk) =>
+  disk.becomeReadOnly(),
+);
 
 const killedWhileFull: Fault = {
   name: "the server is killed while the disk of one replica is full, and started again",

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { JournalError } from "../../../journal/journal.ts";
 import type { QuorumJournal } from "../../../journal/quorum/quorum-journal.ts";
 import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import type { DiskOperation, Fault } from "../../sim/simulated-disk.ts";
 import type { ZonesJournalOptions } from "../../../journal/zones-journal.ts";
 import { MARK_NAME } from "../../../journal/replica/mark.ts";
@@ -13,7 +14,7 @@ import { RecordingListener } from "../../sim/recording-listener.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { ZoneDisks } from "../../sim/zone-disks.ts";
 import { readTexts } from "../journal-contract.ts";
-import { appendFrame, done, openLog } from "../replica/directory-logs.ts";
+import { appendFrame, openLog } from "../replica/directory-logs.ts";
 
 const segmentBytes = 16 * 1024;
 const clusterId = "ab".repeat(16);
@@ -33,7 +34,7 @@ const failing =
 /** As after an end in the midst of a take-over that only this zone has heard of. */
 async function promise(disk: ZoneDisks, zone: string, promised: number): Promise<void> {
   const log: DirectoryLog = await openLog(disk, { directory: `/${zone}`, segmentBytes });
-  await done((onDone) => log.remember({ ...log.facts, promised, writer: 9 }, onDone));
+  await durably((onDone) => log.remember({ ...log.facts, promised, writer: 9 }, onDone));
   await log.close();
 }
 

@@ -7,8 +7,9 @@ import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
 import { LogCursor } from "../../../journal/replica/log-cursor.ts";
 import { MARK_NAME } from "../../../journal/replica/mark.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { appendFrame, done, logDirectory, openLog } from "./directory-logs.ts";
+import { appendFrame, logDirectory, openLog } from "./directory-logs.ts";
 
 /** A log of three reigns over several segments; its frames in order. */
 async function filled(disk: SimulatedDisk, random: () => number): Promise<[DirectoryLog, Buffer[]]> {
@@ -37,7 +38,7 @@ test("frames behind an index are forgotten, and those of a greater epoch go on t
     const disk = new SimulatedDisk(seededRandom(index));
     const [log, frames] = await filled(disk, seededRandom(index));
     expect(log.lastIndex).toBe(21);
-    await done((onDone) => log.cutBehind(index, onDone));
+    await durably((onDone) => log.cutBehind(index, onDone));
     expect(log.last).toEqual({ index, epoch: index === 0 ? 0 : Math.floor((index - 1) / 7) + 1 });
     expect(log.epochOf(index + 1)).toBeNull();
     expect(await framesOf(log)).toEqual(frames.slice(0, index));
@@ -66,7 +67,7 @@ test.each(["power", "kill"] as const)(
         const [log, frames] = await filled(disk, seededRandom(index));
         disk.crashAfter(after);
         const hasEnded = await Promise.race([
-          done((onDone) => log.cutBehind(index, onDone)).then(() => true),
+          durably((onDone) => log.cutBehind(index, onDone)).then(() => true),
           disk.crashed.then(() => false),
         ]);
         crashed = disk.hasCrashed;
@@ -81,7 +82,7 @@ test.each(["power", "kill"] as const)(
           expect(again.lastIndex).toBe(index);
         }
         expect(isPrefix(await framesOf(again), frames)).toBe(true);
-        await done((onDone) => again.cutBehind(index, onDone));
+        await durably((onDone) => again.cutBehind(index, onDone));
         await appendFrame(again, 4, null);
         expect(isPrefix((await framesOf(again)).slice(0, -1), frames)).toBe(true);
         await again.close();
@@ -96,7 +97,7 @@ test.each([4096, 8192])("a cut is not missed as a loss when the slot at %i of th
   const disk = new SimulatedDisk(seededRandom(7));
   const [log] = await filled(disk, seededRandom(7));
   await log.mark();
-  await done((onDone) => log.cutBehind(3, onDone));
+  await durably((onDone) => log.cutBehind(3, onDone));
   disk.crash();
   const restarted = disk.restart("power");
   restarted.content(`${logDirectory}/${MARK_NAME}`)[slot + 60] ^= 1;
@@ -109,7 +110,7 @@ test("what is known to be committed is not cut", async () => {
   const [log] = await filled(new SimulatedDisk(seededRandom(8)), seededRandom(8));
   log.committed = 9;
   expect(() => log.cutBehind(8, () => undefined)).toThrow(AssertionError);
-  await done((onDone) => log.cutBehind(9, onDone));
+  await durably((onDone) => log.cutBehind(9, onDone));
   await log.close();
 });
 
@@ -122,7 +123,7 @@ test.each([
   const [log, frames] = await filled(disk, seededRandom(9));
   let count = 0;
   disk.inject = (operation) => (operation.kind === kind && ++count === 3 ? { code: "EIO" } : null);
-  await expect(done((onDone) => log.cutBehind(2, onDone))).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
+  await expect(durably((onDone) => log.cutBehind(2, onDone))).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
   disk.crash();
   const restarted = disk.restart("kill");
   const again = await openLog(restarted);
@@ -139,7 +140,7 @@ test("a reader that has read ahead gives what the log holds after the cut", asyn
   const cursor = new LogCursor(log, 1);
   await cursor.load(1);
   expect(cursor.take(1)?.bytes(0).toString()).toBe("a");
-  await done((onDone) => log.cutBehind(2, onDone));
+  await durably((onDone) => log.cutBehind(2, onDone));
   await appendFrame(log, 2, null);
   for (const text of ["x", "y"]) await appendFrame(log, 2, Buffer.from(text));
   const found: string[] = [];
@@ -164,7 +165,7 @@ test("the epochs of frames are what the frames say, whatever was appended, cut, 
         else if (choice < 0.8 && log.lastEpoch === epoch) await appendFrame(log, epoch, Buffer.alloc(1200));
         else if (choice < 0.88) {
           const index = log.committed + Math.floor(random() * (log.lastIndex - log.committed + 1));
-          if (index >= log.first - 1) await done((onDone) => log.cutBehind(index, onDone));
+          if (index >= log.first - 1) await durably((onDone) => log.cutBehind(index, onDone));
         } else if (choice < 0.94) {
           log.committed += Math.floor(random() * (log.lastIndex - log.committed + 1));
           const last = log.segments.findLast(({ lastIndex }) => lastIndex <= log.committed);

@@ -1,9 +1,9 @@
 /** Opens the log of one replica, as a journal does, and drives it with frames of one record. */
 import type { FrameKind } from "../../../journal/frame.ts";
 import { FrameHeader, FRAME_HEADER_BYTES, KIND_BARRIER, KIND_RECORDS, sealFrame } from "../../../journal/frame.ts";
-import type { JournalError } from "../../../journal/journal.ts";
 import type { Disk } from "../../../journal/replica/disk.ts";
 import type { DirectoryLog, DirectoryLogOptions } from "../../../journal/replica/directory-log.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import { openDirectoryLog } from "../../../journal/replica/directory-log.ts";
 import { RoomReserve } from "../../../journal/replica/room-reserve.ts";
 import { systemClock } from "../../../server/clock.ts";
@@ -54,11 +54,6 @@ export function nextFrame(
   return [frame, header];
 }
 
-/** Waits for what ends with a callback. */
-export function done(act: (onDone: (error: JournalError | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => act((error) => (error === null ? resolve() : reject(error))));
-}
-
 export async function appendFrame(
   log: DirectoryLog,
   epoch: number,
@@ -67,6 +62,6 @@ export async function appendFrame(
   kind?: FrameKind,
 ): Promise<Buffer> {
   const [frame, header] = nextFrame(log, epoch, record, committed, kind);
-  await done((onDone) => log.append(frame, header, onDone));
+  await durably((onDone) => log.append(frame, header, onDone));
   return frame;
 }

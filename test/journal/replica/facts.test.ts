@@ -5,9 +5,10 @@ import type { ReplicaFacts } from "../../../journal/replica/facts.ts";
 import { MARK_NAME, readMark } from "../../../journal/replica/mark.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { appendFrame, done, logDirectory, openLog } from "./directory-logs.ts";
+import { appendFrame, logDirectory, openLog } from "./directory-logs.ts";
 
 const path = `${logDirectory}/${MARK_NAME}`;
 
@@ -57,7 +58,7 @@ test.each(["power", "kill"] as const)(
       const before = log.facts;
       disk.crashAfter(after);
       const isTold = await Promise.race([
-        done((onDone) => log.remember(promised, onDone)).then(() => true),
+        durably((onDone) => log.remember(promised, onDone)).then(() => true),
         disk.crashed.then(() => false),
       ]);
       expect(log.facts).toEqual(isTold ? promised : before);
@@ -75,7 +76,7 @@ test.each(["power", "kill"] as const)(
 test.each([4096, 8192])("facts are there when the slot at %i is damaged", async (slot) => {
   const disk = new SimulatedDisk(seededRandom(2));
   const log = await openLog(disk);
-  await done((onDone) => log.remember(promised, onDone));
+  await durably((onDone) => log.remember(promised, onDone));
   disk.crash();
   const restarted = disk.restart("power");
   restarted.content(path)[slot + 100] ^= 1;
@@ -88,7 +89,7 @@ test("facts that could not be made durable are not told of", async () => {
   const disk = new SimulatedDisk(seededRandom(3));
   const log = await openLog(disk);
   disk.inject = ({ kind, name }) => (kind === "write" && name === MARK_NAME ? { code: "EIO" } : null);
-  await expect(done((onDone) => log.remember(promised, onDone))).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
+  await expect(durably((onDone) => log.remember(promised, onDone))).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
   expect(log.facts.promised).toBe(0);
   await expect(appendFrame(log, 1, null)).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
 });
@@ -97,7 +98,7 @@ test("facts that went into a mark which was replaced are not told of", async () 
   const disk = new SimulatedDisk(seededRandom(3));
   const log = await openLog(disk);
   await disk.remove(path);
-  await expect(done((onDone) => log.remember(promised, onDone))).rejects.toMatchObject({
+  await expect(durably((onDone) => log.remember(promised, onDone))).rejects.toMatchObject({
     code: "ERR_JOURNAL_INCOMPLETE",
     message: expect.stringContaining("removed or replaced while it was locked"),
   });
@@ -123,7 +124,7 @@ test("an end short of what is known to be committed is damage, and one behind it
   const again = await openLog(restarted);
   expect([again.lastIndex, again.committed]).toEqual([3, 2]);
   // The mark's extent is taken back with the cut, what it knows to be committed is not.
-  await done((onDone) => again.cutBehind(2, onDone));
+  await durably((onDone) => again.cutBehind(2, onDone));
   await again.close();
   restarted.content(segment).fill(0, offsets[1]);
   const refusal = { code: "ERR_JOURNAL_CORRUPT", message: expect.stringContaining(`offset ${offsets[1]}: `) };

@@ -2,8 +2,9 @@
 import { expect, test } from "vitest";
 import { FRAME_HEADER_BYTES } from "../../../journal/frame.ts";
 import { segmentName } from "../../../journal/replica/segment.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { appendFrame, done, logDirectory, openLog } from "./directory-logs.ts";
+import { appendFrame, logDirectory, openLog } from "./directory-logs.ts";
 
 const recordBytes = 900;
 const frameBytes = FRAME_HEADER_BYTES + 4 + recordBytes;
@@ -67,7 +68,7 @@ test("damage is told with file and offset, and a cut meanwhile is none", async (
   for (let i = 0; i < 3; i++) await appendFrame(log, 1, Buffer.alloc(recordBytes, i));
   const path = `${logDirectory}/${segmentName(1)}`;
   const reading = log.read(1, 4, Infinity);
-  await done((onDone) => log.cutBehind(2, onDone));
+  await durably((onDone) => log.cutBehind(2, onDone));
   const found = await reading;
   expect(found.length).toBeLessThanOrEqual(4);
   disk.content(path)[4096 + FRAME_HEADER_BYTES + 100] ^= 1;
@@ -86,7 +87,7 @@ test("a place that was kept is not used when the end was taken back behind it", 
   const frames = [await appendFrame(log, 1, null)];
   for (let i = 0; i < 4; i++) frames.push(await appendFrame(log, 1, Buffer.alloc(recordBytes, i)));
   expect(await log.read(1, 5, Infinity)).toEqual(frames);
-  await done((onDone) => log.cutBehind(3, onDone));
+  await durably((onDone) => log.cutBehind(3, onDone));
   frames.length = 3;
   frames.push(await appendFrame(log, 2, null));
   for (let i = 0; i < 3; i++) frames.push(await appendFrame(log, 2, Buffer.alloc(100, i)));

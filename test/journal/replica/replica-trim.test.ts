@@ -2,10 +2,11 @@
 import { expect, test, vi } from "vitest";
 import { Replica } from "../../../journal/replica/replica.ts";
 import type { ReplicaAnswer } from "../../../journal/replica/messages.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import { systemClock } from "../../../server/clock.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { appendFrame, done, nextFrame, openLog } from "./directory-logs.ts";
+import { appendFrame, nextFrame, openLog } from "./directory-logs.ts";
 
 test("a trim leaves what is not known to be committed, so that its end can be taken back", async () => {
   const log = await openLog(new SimulatedDisk(seededRandom(1)));
@@ -14,7 +15,7 @@ test("a trim leaves what is not known to be committed, so that its end can be ta
   log.committed = 12;
   await log.trim(log.lastPosition + 1);
   expect(log.first).toBeLessThanOrEqual(12);
-  await done((onDone) => log.cutBehind(12, onDone));
+  await durably((onDone) => log.cutBehind(12, onDone));
   expect(log.lastIndex).toBe(12);
   log.verify();
   await log.close();
@@ -53,7 +54,7 @@ test("a disk that does not answer is asked for the mark's name once", async () =
   const answer = Promise.withResolvers<boolean>();
   disk.isNameOf = () => (looks++, answer.promise);
   const [frame, header] = nextFrame(log, 1, Buffer.alloc(10), 0);
-  const written = done((onDone) => log.append(frame, header, onDone));
+  const written = durably((onDone) => log.append(frame, header, onDone));
   await clock.advance(2_000);
   expect(looks).toBe(1);
   answer.resolve(true);

@@ -5,15 +5,16 @@ import { isWholeJournal } from "../../../journal/listing.ts";
 import { encodeConfiguration } from "../../../journal/replica/configuration.ts";
 import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { Replica } from "../../../journal/replica/replica.ts";
+import { durably } from "../../../journal/replica/replica-log.ts";
 import { systemClock } from "../../../server/clock.ts";
 import { seededRandom, SimulatedDisk } from "../../sim/simulated-disk.ts";
-import { appendFrame, done, openLog } from "./directory-logs.ts";
+import { appendFrame, openLog } from "./directory-logs.ts";
 
 test("who is refused is told in whose favour, and whoever is there hears of each promise at once", async () => {
   const log = await openLog(new SimulatedDisk(seededRandom(1)));
   const told: unknown[] = [];
   const members = [{ zone: "a", replicaId: log.facts.replicaId }];
-  await done((onDone) => log.remember({ ...log.facts, members }, onDone));
+  await durably((onDone) => log.remember({ ...log.facts, members }, onDone));
   const replica = new Replica({
     log,
     clock: systemClock,

@@ -3,7 +3,7 @@
  * show something.
  */
 import type { Scenario } from "../stage.ts";
-import { cutOff, servingAndOthers } from "./moves.ts";
+import { cutOff, playRounds } from "./moves.ts";
 
 /** Before and behind the end, as a share of the lease. */
 const AROUND = [-0.05, 0.03] as const;
@@ -12,16 +12,14 @@ export const leaseEnd: Scenario = {
   name: "lease-end",
   async play(stage) {
     const { world, network, replicas } = stage;
-    for (let round = 0; round < 4; round++) {
-      const found = await servingAndOthers(stage);
-      if (found === null) return;
+    await playRounds(stage, async ({ writer, others }) => {
       await world.until(world.nowMs + world.between(20, 150));
-      cutOff(stage, found.writer, replicas, world.pick(["both", "to"]));
+      cutOff(stage, writer, replicas, world.pick(["both", "to"]));
       await world.until(world.nowMs + stage.leaseMs * (1 + world.between(...AROUND)));
-      stage.force(world.pick(found.others));
+      stage.force(world.pick(others));
       await world.until(world.nowMs + world.between(20, 80));
       network.healAll();
       await world.until(world.nowMs + world.between(0, 100));
-    }
+    });
   },
 };

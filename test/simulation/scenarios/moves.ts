@@ -3,6 +3,7 @@ import type { Machine } from "../../sim/world/machine.ts";
 import type { Stage } from "../stage.ts";
 
 const INSIST_MS = 10;
+const ROUNDS = 4;
 
 /** Makes one of them serve, and tries again for so long if need be. @returns whether one does */
 export async function insist(stage: Stage, servers: readonly Machine[], forMs: number): Promise<boolean> {
@@ -18,16 +19,28 @@ export async function insist(stage: Stage, servers: readonly Machine[], forMs: n
 }
 
 /** Waits for one that serves, for a while. Null: there is none, or no other beside it. */
-export async function servingAndOthers(
-  stage: Stage,
-  forMs = 1_000,
-): Promise<{ readonly writer: Machine; readonly others: readonly Machine[] } | null> {
+export async function servingAndOthers(stage: Stage, forMs = 1_000): Promise<Cast | null> {
   const { world, servers } = stage;
   const untilMs = world.nowMs + forMs;
   await world.until(() => stage.serving() !== null || world.nowMs > untilMs);
   const writer = stage.serving();
   const others = servers.filter((server) => server !== writer);
   return writer === null || others.length === 0 ? null : { writer, others };
+}
+
+/** One that serves, and others. */
+export interface Cast {
+  readonly writer: Machine;
+  readonly others: readonly Machine[];
+}
+
+/** Plays some rounds, each with who serves then. It ends early when nobody does, or nobody is beside it. */
+export async function playRounds(stage: Stage, play: (cast: Cast) => Promise<void>): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const cast = await servingAndOthers(stage);
+    if (cast === null) return;
+    await play(cast);
+  }
 }
 
 /** Cuts a server off from replicas, in both directions or one. */

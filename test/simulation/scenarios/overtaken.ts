@@ -3,7 +3,7 @@
  * come one by one: the second learns of the first of them, ends, and says so before there are others.
  */
 import type { Scenario } from "../stage.ts";
-import { cutOff, insist, servingAndOthers } from "./moves.ts";
+import { cutOff, insist, playRounds } from "./moves.ts";
 
 const SLOW_MS_MIN = 20;
 const SLOW_MS_MAX = 60;
@@ -12,10 +12,7 @@ export const overtaken: Scenario = {
   name: "overtaken",
   async play(stage) {
     const { world, network, replicas } = stage;
-    for (let round = 0; round < 4; round++) {
-      const found = await servingAndOthers(stage);
-      if (found === null) return;
-      const { writer, others } = found;
+    await playRounds(stage, async ({ writer, others }) => {
       await world.until(world.nowMs + world.between(20, 150));
       cutOff(stage, writer, replicas);
       const [second, third = second] = world.shuffled(others);
@@ -28,6 +25,6 @@ export const overtaken: Scenario = {
       await world.until(world.nowMs + world.between(50, 150));
       for (const { name } of far) network.setWeather({ delayMsMin: 0.1 }, third.name, name);
       network.healAll();
-    }
+    });
   },
 };

@@ -3,16 +3,13 @@
  * the third finds the longer log of the first beside the later one of the second.
  */
 import type { Scenario } from "../stage.ts";
-import { cutOff, insist, majority, servingAndOthers } from "./moves.ts";
+import { cutOff, insist, majority, playRounds } from "./moves.ts";
 
 export const shortReign: Scenario = {
   name: "short-reign",
   async play(stage) {
     const { world, network, replicas } = stage;
-    for (let round = 0; round < 4; round++) {
-      const found = await servingAndOthers(stage);
-      if (found === null) return;
-      const { writer, others } = found;
+    await playRounds(stage, async ({ writer, others }) => {
       await world.until(world.nowMs + world.between(10, 100));
       const reached = majority(stage);
       const minority = replicas.filter((each) => !reached.includes(each));
@@ -22,20 +19,19 @@ export const shortReign: Scenario = {
       await insist(stage, others, 2 * stage.leaseMs + 100);
       await world.until(world.nowMs + world.exponential(10));
       // One alone of those that the second one reached is left to the third.
-      const [witness, ...silent] = reached;
+      const silent = reached.slice(1);
       for (const other of others) {
         if (stage.serves(other)) {
           other.stop("kill");
           other.start();
         }
       }
-      if (witness === undefined) return;
       network.healAll();
       for (const server of others) cutOff(stage, server, silent.slice(0, minority.length));
       cutOff(stage, writer, replicas);
       await insist(stage, others, 2 * stage.leaseMs + 100);
       await world.until(world.nowMs + world.between(0, 50));
       network.healAll();
-    }
+    });
   },
 };

@@ -3,16 +3,13 @@
  * its own by then.
  */
 import type { Scenario } from "../stage.ts";
-import { cutOff, insist, majority, servingAndOthers } from "./moves.ts";
+import { cutOff, insist, majority, playRounds } from "./moves.ts";
 
 export const succession: Scenario = {
   name: "succession",
   async play(stage) {
     const { world, network, replicas } = stage;
-    for (let round = 0; round < 4; round++) {
-      const found = await servingAndOthers(stage);
-      if (found === null) return;
-      const { writer, others } = found;
+    await playRounds(stage, async ({ writer, others }) => {
       await world.until(world.nowMs + world.between(20, 150));
       if (world.chance(0.8)) cutOff(stage, writer, world.chance(0.5) ? replicas : majority(stage));
       const [second, third = writer] = world.shuffled(others);
@@ -22,6 +19,6 @@ export const succession: Scenario = {
       await insist(stage, [third], 150);
       await world.until(world.nowMs + world.between(10, 150));
       network.healAll();
-    }
+    });
   },
 };

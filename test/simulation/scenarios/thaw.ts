@@ -3,16 +3,13 @@
  * just lost its replicas.
  */
 import type { Scenario } from "../stage.ts";
-import { cutOff, insist, servingAndOthers } from "./moves.ts";
+import { cutOff, insist, playRounds } from "./moves.ts";
 
 export const thaw: Scenario = {
   name: "thaw",
   async play(stage) {
     const { world, network, servers, replicas } = stage;
-    for (let round = 0; round < 4; round++) {
-      const found = await servingAndOthers(stage);
-      if (found === null) return;
-      const { writer, others } = found;
+    await playRounds(stage, async ({ writer, others }) => {
       writer.pause();
       await insist(stage, others, 2 * stage.leaseMs + 100);
       await world.until(world.nowMs + world.exponential(30));
@@ -27,6 +24,6 @@ export const thaw: Scenario = {
       );
       await world.until(world.nowMs + world.between(10, 100));
       network.healAll();
-    }
+    });
   },
 };

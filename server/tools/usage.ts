@@ -1,0 +1,12 @@
+/** What the commands that look at something have in common when they cannot be used as they were asked. */
+import process from "node:process";
+
+/** As etcd's for a command line that cannot be used. */
+const EXIT_USAGE = 2;
+
+/** Says what is wrong, and how the command is used, and sets the exit code. */
+export function refuseUse(what: string, usage: string): null {
+  process.stderr.write(`${what}\n\n${usage}`);
+  process.exitCode = EXIT_USAGE;
+  return null;
+}
