@@ -171,6 +171,17 @@ export class SimulatedDisk implements Disk {
     });
   }
 
+  /**
+   * Of these, those in which a reader can meet it. What a process was writing when it was killed is in the page cache, and the
+   * system writes it out some time.
+   */
+  get damagedToRead(): string[] {
+    return this.paths.filter((path) => {
+      const { cached, rotten, unreadable } = this.#inode(path);
+      return unreadable.size > 0 || [...rotten].some(([at, byte]) => cached[at] !== byte);
+    });
+  }
+
   /** What was made durable in a file, whatever has rotted since. */
   asWritten(path: string): Buffer {
     const { durable, rotten } = this.#inode(path);

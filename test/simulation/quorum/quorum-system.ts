@@ -167,11 +167,13 @@ function build(world: World): ReturnType<System["build"]> {
       const isOne = (): boolean => servers.filter((each) => isServing(each)).length === 1;
       await world.until(() => isOne() || world.nowMs > untilMs);
       if (!isOne()) throw new Error("there is not one that serves, and all faults are over");
+      const isRepaired = (zone: string): boolean =>
+        replicas.every(({ name, drives }) => name !== zone || drives[0].disk.damagedToRead.length === 0);
       const isTakenIn = (zone: string): boolean =>
-        (disks.isWell(zone) && !isDamaged(zone)) || running.get(zone)?.isOut === true;
+        (disks.isWell(zone) && isRepaired(zone)) || running.get(zone)?.isOut === true;
       await world.until(() => zones.every((zone) => isTakenIn(zone)) || world.nowMs > untilMs);
       const out = zones.filter((zone) => !isTakenIn(zone));
-      const damaged = out.filter((zone) => isDamaged(zone));
+      const damaged = out.filter((zone) => !isRepaired(zone));
       if (damaged.length > 0) throw new Error(`nobody repairs ${damaged.join(" and ")}, and all faults are over`);
       if (out.length > 0) throw new Error(`nobody takes in ${out.join(" and ")}, and all faults are over`);
       for (const zone of zones) {
