@@ -466,22 +466,17 @@ export class Replica {
 
   #fetch({ seq, epoch, from, to }: FetchRequest, answer: Answer): void {
     const log = this.#log;
-    if (epoch !== 0 && epoch < this.#promised) return this.#refuse(seq, answer);
+    const isFenced = (): boolean => epoch !== 0 && epoch < this.#promised;
+    if (isFenced()) return this.#refuse(seq, answer);
+    const give = (frames: readonly Buffer[]): void => {
+      // While they were read another reign may have put its own in their place.
+      if (isFenced()) return this.#refuse(seq, answer);
+      const { first, committed, facts } = log;
+      answer({ kind: "fetched", seq, frames, first, committed, replicaId: facts.replicaId });
+    };
     const last = Math.min(to, epoch === 0 ? log.committed : log.last.index);
-    const none: readonly Buffer[] = [];
-    const reading = from < log.first || from > last ? Promise.resolve(none) : log.read(from, last, FETCH_BYTES);
-    reading.then(
-      (frames) =>
-        answer({
-          kind: "fetched",
-          seq,
-          frames,
-          first: log.first,
-          committed: log.committed,
-          replicaId: log.facts.replicaId,
-        }),
-      (error: unknown) => fail(seq, String(error), answer),
-    );
+    const reading = from < log.first || from > last ? Promise.resolve([]) : log.read(from, last, FETCH_BYTES);
+    reading.then(give, (error: unknown) => fail(seq, String(error), answer));
   }
 
   #remember(seq: number, facts: ReplicaFacts, answer: Answer, goOn: () => void, end: () => void): void {

@@ -87,6 +87,36 @@ test("each answer that refuses a frame takes the writer further back, to where t
   await writer.close();
 });
 
+test("frames that another reign has replaced while they were read are not given as those of the reign that asked", async () => {
+  const log = await openLog(new SimulatedDisk(seededRandom(1)));
+  const writer = await openLog(new SimulatedDisk(seededRandom(2)));
+  await appendFrame(log, 1, null);
+  await appendFrame(writer, 1, null);
+  await appendFrame(log, 1, Buffer.from("not committed"));
+  await appendFrame(writer, 2, null);
+  const replica = new Replica({
+    log,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onPromised: () => undefined,
+    onFailed: (error) => expect(error).toBeNull(),
+  });
+  const ask = (request: ReplicaRequest): Promise<ReplicaAnswer> =>
+    new Promise((resolve) => replica.handle(request, resolve));
+  const slow = Promise.withResolvers<void>();
+  const read = log.read.bind(log);
+  log.read = (...range) => slow.promise.then(() => read(...range));
+
+  const fetched = ask({ kind: "fetch", seq: 1, epoch: 1, from: 2, to: 2 });
+  const [frame] = await writer.read(2, 2, 1);
+  const reign = { epoch: 2, attempt: 1, committed: 0, committedEpoch: 0, leaseMs: 0 };
+  expect(await ask({ kind: "append", seq: 2, ...reign, frame })).toMatchObject({ kind: "durable", index: 2 });
+  slow.resolve();
+  expect(await fetched).toMatchObject({ kind: "refused", promised: 2 });
+  await log.close();
+  await writer.close();
+});
+
 test("one that learns of its list and of a later one without it at once knows that it was replaced", async () => {
   const log = await openLog(new SimulatedDisk(seededRandom(1)));
   const { replicaId } = log.facts;
