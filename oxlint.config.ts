@@ -36,10 +36,11 @@ const ROOMS: readonly Room[] = [
 
   ["partitions/*.ts", ["../proto/**"], PARTITIONS],
   ["partitions/interval/**", [], PARTITIONS],
+  ["partitions/store/**", ["../../proto/**"], PARTITIONS],
   ["partitions/auth/**", ["../../proto/**", "../refusals.ts", "../interval/**"], PARTITIONS],
   [
     "partitions/state/**",
-    ["../../proto/**", "../refusals.ts", "../alarms.ts", "../interval/**", "../auth/**"],
+    ["../../proto/**", "../refusals.ts", "../alarms.ts", "../interval/**", "../auth/**", "../store/**"],
     PARTITIONS,
   ],
   ["partitions/range/**", ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**"], PARTITIONS],
@@ -167,7 +168,16 @@ const ROOMS: readonly Room[] = [
   ],
   [
     "bench/*/**",
-    ["../*.ts", "../client/**", "../kv/**", "../peers/**", "../../proto/**", "../../server/**", "../../journal/**"],
+    [
+      "../*.ts",
+      "../client/**",
+      "../kv/**",
+      "../peers/**",
+      "../../proto/**",
+      "../../server/**",
+      "../../journal/**",
+      "../../partitions/**",
+    ],
     "The tests stand on the benches, never the other way round.",
   ],
 ];

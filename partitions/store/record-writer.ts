@@ -1,0 +1,141 @@
+/**
+ * Writes records one after another into blocks, moves and frees them. How they hang together is not known here (chains.ts).
+ */
+import assert from "node:assert/strict";
+import type { Buffer } from "node:buffer";
+import { encodedKvSize, putKv } from "../../proto/encoded-kv.ts";
+import { uint32Size } from "../../proto/varint.ts";
+import {
+  CREATION,
+  DEAD,
+  FLAGS,
+  HEADER_BYTES,
+  KEY_BYTES,
+  KEY_OFFSET,
+  KV_BYTES,
+  LEASED,
+  MOD_REVISION,
+  NEXT,
+  PARTITION,
+  PREVIOUS,
+  recordBytes,
+  SEQ,
+  SLOT,
+  SUB_REVISION,
+  TOMBSTONE,
+} from "./record-layout.ts";
+import type { Records } from "./records.ts";
+
+/** A record larger than this share of a block has a block of its own, so that the unwritten end of a block is small. */
+const BLOCK_SHARE = 8;
+
+/** Short records are copied word by word: a call costs more than it saves. */
+const WORDWISE_BYTES_MAX = 512;
+
+/** A block that is being written. */
+class Writing {
+  block = 0;
+}
+
+export class RecordWriter {
+  readonly #records: Records;
+  readonly #written = new Writing();
+  /** Records that are moved are older, and live longer. */
+  readonly #moved = new Writing();
+
+  constructor(records: Records) {
+    this.#records = records;
+  }
+
+  /**
+   * Writes a record, which is to be placed then. The bytes are copied. A version of 0 is a tombstone, which has neither
+   * create revision nor value nor lease.
+   */
+  write(
+    key: Buffer,
+    createRevision: number,
+    modRevision: number,
+    subRevision: number,
+    version: number,
+    value: Buffer,
+    lease: bigint,
+  ): number {
+    assert(key.length > 0, "a key is not empty");
+    const kvBytes = encodedKvSize(key, createRevision, modRevision, version, value, lease);
+    const ref = this.#allocate(this.#written, recordBytes(kvBytes));
+    const view = this.#records.view(ref);
+    const offset = this.#records.offset(ref);
+    view.setFloat64(offset + MOD_REVISION, modRevision, true);
+    view.setUint32(offset + KV_BYTES, kvBytes, true);
+    view.setUint32(offset + SUB_REVISION, subRevision, true);
+    view.setUint32(offset + KEY_BYTES, key.length, true);
+    view.setUint8(offset + KEY_OFFSET, headBytes(kvBytes) + 1 + uint32Size(key.length));
+    view.setUint8(offset + FLAGS, flagsOf(version, lease));
+    putKv(this.#records.buffer(ref), offset + HEADER_BYTES, key, createRevision, modRevision, version, value, lease);
+    return ref;
+  }
+
+  /** Says of a record just written which key's newest it is, what was before it, and where it is in its partition's log. */
+  place(ref: number, slot: number, previous: number, partition: number, seq: number): void {
+    const view = this.#records.view(ref);
+    const offset = this.#records.offset(ref);
+    view.setInt32(offset + PREVIOUS, previous, true);
+    view.setInt32(offset + NEXT, 0, true);
+    view.setInt32(offset + SLOT, slot, true);
+    view.setInt32(offset + SEQ, seq, true);
+    view.setUint16(offset + PARTITION, partition, true);
+  }
+
+  /** Copies a live record to another place, which is to be linked in its stead. The old one is dead. */
+  move(ref: number): number {
+    const bytes = this.#records.bytes(ref);
+    const moved = this.#allocate(this.#moved, bytes);
+    const from = this.#records.offset(ref);
+    const to = this.#records.offset(moved);
+    if (bytes > WORDWISE_BYTES_MAX) {
+      this.#records.buffer(ref).copy(this.#records.buffer(moved), to, from, from + bytes);
+    } else {
+      const source = this.#records.view(ref);
+      const target = this.#records.view(moved);
+      for (let i = 0; i < bytes; i += 8) target.setBigInt64(to + i, source.getBigInt64(from + i, true), true);
+    }
+    this.free(ref);
+    return moved;
+  }
+
+  /** A record that nobody can reach any more is dead. Its bytes stay as they are while its block is pinned. */
+  free(ref: number): void {
+    const flags = this.#records.flags(ref);
+    assert((flags & DEAD) === 0, "a record is freed once");
+    const bytes = this.#records.bytes(ref);
+    this.#records.view(ref).setUint8(this.#records.offset(ref) + FLAGS, flags | DEAD);
+    this.#records.blocks.drop(this.#records.block(ref), bytes);
+  }
+
+  #allocate(writing: Writing, bytes: number): number {
+    const { blocks } = this.#records;
+    if (bytes > blocks.blockBytes / BLOCK_SHARE) {
+      const own = blocks.open(bytes);
+      blocks.extend(own, bytes);
+      blocks.seal(own);
+      return this.#records.at(own, 0);
+    }
+    if (writing.block === 0 || blocks.used(writing.block) + bytes > blocks.blockBytes) {
+      if (writing.block !== 0) blocks.seal(writing.block);
+      writing.block = blocks.open();
+    }
+    return this.#records.at(writing.block, blocks.extend(writing.block, bytes));
+  }
+}
+
+/** Tag and length of an encoded kv, given how long it is with them. */
+function headBytes(kvBytes: number): number {
+  let head = 2;
+  while (1 + uint32Size(kvBytes - head) > head) head++;
+  return head;
+}
+
+function flagsOf(version: number, lease: bigint): number {
+  if (version === 0) return TOMBSTONE;
+  return (version === 1 ? CREATION : 0) | (lease === 0n ? 0 : LEASED);
+}
