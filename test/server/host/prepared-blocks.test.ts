@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { PREPARED_BLOCKS, PreparedBlocks } from "../../../server/host/prepared-blocks.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
+
+const BYTES = 65_536;
+
+class Threads {
+  started = 0;
+  running = 0;
+  readonly touched: SharedArrayBuffer[] = [];
+
+  readonly start = () => {
+    this.started++;
+    this.running++;
+    return { touch: (block: SharedArrayBuffer) => void this.touched.push(block), stop: () => void this.running-- };
+  };
+}
+
+test("who grows slowly has no thread and no memory that was not asked for", async () => {
+  const clock = new ManualClock();
+  const threads = new Threads();
+  const blocks = new PreparedBlocks(clock, threads.start);
+  for (let i = 0; i < 5; i++) {
+    expect(blocks.allocate(BYTES).byteLength).toBe(BYTES);
+    await clock.advance(5_000);
+  }
+  expect(threads.started).toBe(0);
+});
+
+test("blocks are touched ahead while they are asked for quickly, and given up when they are not", async () => {
+  const clock = new ManualClock();
+  const threads = new Threads();
+  const blocks = new PreparedBlocks(clock, threads.start);
+  blocks.allocate(BYTES);
+  blocks.allocate(BYTES);
+  expect(threads.touched.length).toBe(PREPARED_BLOCKS);
+  for (let i = 0; i < 5; i++) {
+    await clock.advance(500);
+    expect(blocks.allocate(BYTES)).toBe(threads.touched[i]);
+  }
+  expect(threads.started).toBe(1);
+  await clock.advance(20_000);
+  expect(threads.running).toBe(0);
+  expect(clock.pending).toBe(0);
+  expect(threads.touched).not.toContain(blocks.allocate(BYTES));
+});
+
+test("the real thread leaves the bytes of a block as they are", async () => {
+  const clock = new ManualClock();
+  const blocks = new PreparedBlocks(clock);
+  const taken = Array.from({ length: 20 }, () => Buffer.from(blocks.allocate(BYTES)));
+  for (const [i, block] of taken.entries()) block.fill(i);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const [i, block] of taken.entries()) expect(block.every((byte) => byte === i)).toBe(true);
+  blocks.stop();
+});
