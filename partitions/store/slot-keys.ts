@@ -8,7 +8,7 @@ export interface SlotKeys {
   equals(slot: number, key: Uint8Array): boolean;
   compareSlots(a: number, b: number): number;
   keyLength(slot: number): number;
-  /** Copies the key's bytes from `from` on into `target`, as many as there are and fit, and returns how many. */
+  /** Copies the key's bytes from `from` on, which may be behind its end, as many as there are and fit. Returns how many. */
   copyKey(slot: number, from: number, target: Uint8Array): number;
   /** Whether the key exists now: its newest version is no tombstone. */
   isLive(slot: number): boolean;
