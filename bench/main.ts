@@ -2,9 +2,13 @@
  * Runs benches and prints their reports.
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
+ *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `isolation` and `journal`; without any named, all of them. With `--out` each report is also written to
- * FOLDER/<suite>.md. All load stays on the loopback interface.
+ * Suites are `transport`, `kv`, `isolation`, `journal` and `kubernetes`; without any named, all of them. With `--out` each
+ * report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
+ *
+ * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
+ * of fewer nodes, for some N seconds, until it is known how many saturate the machine.
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
@@ -13,6 +17,7 @@ import { parseArgs } from "node:util";
 
 import { benchIsolation } from "./isolation/isolation.ts";
 import { benchJournal } from "./journal/journal.ts";
+import { benchKubernetes } from "./kubernetes/kubernetes.ts";
 import { benchKv } from "./kv/kv.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
 import { renderReport, type SuiteReport } from "./report.ts";
@@ -23,6 +28,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["kv", benchKv],
   ["isolation", benchIsolation],
   ["journal", benchJournal],
+  ["kubernetes", benchKubernetes],
 ]);
 
 const { values, positionals } = parseArgs({
@@ -31,6 +37,9 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string" },
     rounds: { type: "string" },
     small: { type: "boolean", default: false },
+    nodes: { type: "string" },
+    preload: { type: "string" },
+    "search-seconds": { type: "string" },
     out: { type: "string" },
   },
 });
@@ -39,6 +48,9 @@ const options: BenchOptions = {
   ...base,
   seconds: positive("seconds", values.seconds) ?? base.seconds,
   rounds: Math.ceil(positive("rounds", values.rounds) ?? base.rounds),
+  nodes: Math.ceil(positive("nodes", values.nodes) ?? base.nodes),
+  preload: positive("preload", values.preload) ?? base.preload,
+  searchSeconds: positive("search-seconds", values["search-seconds"]) ?? base.searchSeconds,
 };
 const names = positionals.length > 0 ? positionals : [...SUITES.keys()];
 const unknown = names.filter((name) => !SUITES.has(name));

@@ -6,7 +6,29 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Checks that the bench works, and measures nothing worth reading. */
   readonly small: boolean;
+  /** For the suite `kubernetes`: how many nodes the cluster has. */
+  readonly nodes: number;
+  /** The share of the cluster's objects that is stored beforehand; null for as much as the machine has room for. */
+  readonly preload: number | null;
+  /** How long to look for the number of nodes that saturates the machine. */
+  readonly searchSeconds: number;
 }
 
-export const FULL: BenchOptions = { seconds: 3, warmUpSeconds: 1, rounds: 5, small: false };
-export const SMALL: BenchOptions = { seconds: 0.15, warmUpSeconds: 0.05, rounds: 2, small: true };
+export const FULL: BenchOptions = {
+  seconds: 3,
+  warmUpSeconds: 1,
+  rounds: 5,
+  small: false,
+  nodes: 1_000,
+  preload: null,
+  searchSeconds: 300,
+};
+export const SMALL: BenchOptions = {
+  seconds: 0.15,
+  warmUpSeconds: 0.05,
+  rounds: 2,
+  small: true,
+  nodes: 1_000,
+  preload: 0.02,
+  searchSeconds: 0.1,
+};

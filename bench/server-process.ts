@@ -1,4 +1,4 @@
-/** A server under load, as a process of its own, and what the kernel says of the time it has used. */
+/** A server under load, as a process of its own, and what the kernel says of the time and the memory it uses. */
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -78,6 +78,16 @@ export function cpuSeconds(pid: number): number {
     // The second field is a name that may hold blanks; utime and stime are the 14th and the 15th.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** Memory of a process that is resident, in bytes; NaN where there is no /proc. */
+export function residentBytes(pid: number): number {
+  try {
+    const kibibytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return Number(kibibytes ?? Number.NaN) * 1_024;
   } catch {
     return Number.NaN;
   }

@@ -28,14 +28,14 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-/** One replica, which syncs one directory as one member of etcd does. */
-export function startPlinthTarget(): Promise<Target> {
-  return startPlinth("Plinth", async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null));
+/** One replica, which syncs one directory as one member of etcd does. `flags` are etcd's and Plinth's. */
+export function startPlinthTarget(flags: readonly string[] = []): Promise<Target> {
+  return startPlinth("Plinth", async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null), flags);
 }
 
 /** Three replicas in directories of the server's. */
-export function startPlinthOnDirectories(): Promise<Target> {
-  return startPlinth("Plinth, 3 directories", async (zone, folder) => join(folder, zone));
+export function startPlinthOnDirectories(flags: readonly string[] = []): Promise<Target> {
+  return startPlinth("Plinth, 3 directories", async (zone, folder) => join(folder, zone), flags);
 }
 
 /** Three replicas in processes of their own. */
@@ -51,6 +51,7 @@ export function startPlinthOnProcesses(): Promise<Target> {
 async function startPlinth(
   name: string,
   place: (zone: string, folder: string, processes: ServerProcess[]) => Promise<string | null>,
+  moreFlags: readonly string[] = [],
 ): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), "plinth-bench-"));
   const processes: ServerProcess[] = [];
@@ -67,7 +68,7 @@ async function startPlinth(
       const where = await place(zone, folder, processes);
       if (where !== null) places.push(`${zone}=${where}`);
     }
-    flags.push("--journal-replicas", places.join(","));
+    flags.push("--journal-replicas", places.join(","), ...moreFlags);
     const { server } = await ServerProcess.start([MAIN, ...flags], (line) => line.includes(SERVES));
     processes.push(server);
     return { name, url, pids: processes.map(({ pid }) => pid), stop };
@@ -77,8 +78,8 @@ async function startPlinth(
   }
 }
 
-export async function startEtcdTarget(): Promise<Target> {
-  const etcd = await startEtcd();
+export async function startEtcdTarget(flags: readonly string[] = []): Promise<Target> {
+  const etcd = await startEtcd({ flags });
   return { name: "etcd", url: etcd.url, pids: [etcd.pid], stop: () => etcd.stop() };
 }
 

@@ -17,10 +17,10 @@ const main = join(import.meta.dirname, "../../bench/main.ts");
 const MILLISECONDS_MAX = 600_000;
 
 /** The report as it is printed, which must be as it is written. */
-async function report(suite: string): Promise<string> {
+async function report(suite: string, ...flags: readonly string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "plinth-bench-test-"));
   try {
-    const { stdout } = await run(process.execPath, [main, suite, "--small", "--out", folder]);
+    const { stdout } = await run(process.execPath, [main, suite, "--small", ...flags, "--out", folder]);
     expect(stdout).toBe(`${await readFile(join(folder, `${suite}.md`), "utf8")}\n`);
     return stdout;
   } finally {
@@ -67,6 +67,22 @@ it.skipIf(missing !== null)(
   },
 );
 
+it.skipIf(missing !== null)(
+  `the kubernetes suite asks Plinth and etcd the same, and both do it right${missing === null ? "" : ` (skipped: ${missing})`}`,
+  { timeout: MILLISECONDS_MAX },
+  async () => {
+    // Long enough for pods to live and die in a round.
+    const text = await report("kubernetes", "--seconds", "1", "--nodes", "1000");
+    expect(rowsWith(text, "asked/s")).toBe(24);
+    expect(rowsWith(text, "errors")).toBe(0);
+    expect(rowsWith(text, "events/s")).toBe(2);
+    expect(rowsWith(text, "RSS MB")).toBe(2);
+    expect(rowsWith(text, "events out/s")).toBeGreaterThanOrEqual(4);
+    expect(text.match(/objects read back as their last acknowledged write left them/g)).toHaveLength(2);
+    expect(text).not.toContain("WRONG");
+  },
+);
+
 it("the journal suite compares its forms with the control", { timeout: MILLISECONDS_MAX }, async () => {
   const text = await report("journal");
   expect(rowsWith(text, "records/s")).toBe(4);
@@ -80,4 +96,5 @@ it("the journal suite compares its forms with the control", { timeout: MILLISECO
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
   await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });
+  await expect(run(process.execPath, [main, "kubernetes", "--nodes", "none"])).rejects.toMatchObject({ code: 2 });
 });

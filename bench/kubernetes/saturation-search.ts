@@ -1,0 +1,63 @@
+/**
+ * Looks for the number of nodes at which a machine is saturated: twice as many each time until it is, or half as many while
+ * it is from the start, and then halfway between what it bears and what it does not, until the two lie close together.
+ * What the load could not ask says nothing of the server: the search goes no higher, and its end tells.
+ */
+
+export type Verdict = "bears" | "saturated" | "load";
+
+const CLOSE = 1.15;
+
+export class SaturationSearch {
+  readonly #nodesMin: number;
+  readonly #nodesMax: number;
+  #next: number | null;
+  #bears = 0;
+  #fails = Number.POSITIVE_INFINITY;
+  #failedFor: Verdict = "saturated";
+
+  constructor(first: number, nodesMin: number, nodesMax: number) {
+    this.#nodesMin = nodesMin;
+    this.#nodesMax = nodesMax;
+    this.#next = first;
+  }
+
+  /** How many nodes to try; null when the search is over. */
+  get next(): number | null {
+    return this.#next;
+  }
+
+  /** Takes what `next` has come to. */
+  tell(verdict: Verdict): void {
+    const nodes = this.#next;
+    if (nodes === null) throw new Error("the search is over");
+    if (verdict === "bears") {
+      this.#bears = nodes;
+    } else {
+      this.#fails = nodes;
+      this.#failedFor = verdict;
+    }
+    this.#next = this.#choose();
+  }
+
+  /** What is known, in words. */
+  get outcome(): string {
+    const { format } = new Intl.NumberFormat("en-US");
+    const bears = this.#bears === 0 ? "" : `bears ${format(this.#bears)} nodes`;
+    if (this.#fails === Number.POSITIVE_INFINITY) return `${bears}; more were not tried`;
+    const end = this.#failedFor === "saturated" ? "saturated at" : "the load, not the server, was the limit at";
+    return `${bears === "" ? "" : `${bears}, `}${end} ${format(this.#fails)}`;
+  }
+
+  #choose(): number | null {
+    if (this.#fails === Number.POSITIVE_INFINITY) {
+      return this.#bears >= this.#nodesMax ? null : Math.min(this.#nodesMax, this.#bears * 2);
+    }
+    if (this.#bears === 0) return this.#fails <= this.#nodesMin ? null : Math.max(this.#nodesMin, half(this.#fails));
+    return this.#fails / this.#bears <= CLOSE ? null : half(this.#bears + this.#fails);
+  }
+}
+
+function half(nodes: number): number {
+  return Math.round(nodes / 2);
+}
