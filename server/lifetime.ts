@@ -3,6 +3,7 @@ import process from "node:process";
 import { JournalError } from "../journal/journal.ts";
 import { systemClock } from "./clock.ts";
 import type { LogSettings } from "./config/config.ts";
+import { ConfigError } from "./config/settings.ts";
 import { OutOfMemoryError } from "./engine/memory-guard.ts";
 import { DataDirError } from "./host/data-dir.ts";
 import { describeError, openLog } from "./host/logger.ts";
@@ -146,6 +147,7 @@ export function endLost(log: OpenLog, error: Error, text: string): never {
 /** A failure of the data directory, the disk or the network, as opposed to one of the code. */
 function isOperational(error: unknown): boolean {
   return (
+    error instanceof ConfigError ||
     error instanceof DataDirError ||
     error instanceof JournalError ||
     error instanceof OutOfMemoryError ||

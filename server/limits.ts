@@ -159,6 +159,13 @@ export const SHUTDOWN_GRACE_MS = 3_000;
 /** Tokens of authenticated users; one more ends the token that was not used longest. */
 export const AUTH_TOKENS_MAX = 100_000;
 
+/** What a partition map may have of entries, fewer than there may be partitions, and of bytes. */
+export const PARTITION_ENTRIES_MAX = 1_000;
+export const PARTITION_MAP_BYTES_MAX = 1024 * 1024;
+
+/** The smallest quota of a partition, of which some is taken before there is a key. */
+export const PARTITION_QUOTA_BYTES_MIN = 64 * 1024;
+
 /** A longer password is refused, as etcd does. */
 export const PASSWORD_BYTES_MAX = 72;
 

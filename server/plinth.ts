@@ -9,6 +9,8 @@ import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
 import { systemClock, systemTime } from "./clock.ts";
 import type { Config, ListenAddress } from "./config/config.ts";
+import { DEFAULT_PARTITIONS } from "./config/partition-settings.ts";
+import type { PartitionSettings } from "./config/partition-settings.ts";
 import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
 import { measureTurns, StallWatch, STALL_WARNING_MS } from "./host/stall-watch.ts";
@@ -73,7 +75,7 @@ export class Plinth {
   /**
    * Starts a server and returns when it serves on every address. When it throws, nothing is left open.
    *
-   * @throws DataDirError, JournalError, or the error of an address that cannot be bound
+   * @throws ConfigError, DataDirError, JournalError, or the error of an address that cannot be bound
    */
   static async start(config: Config, logger: Logger, options: StartOptions = {}): Promise<Plinth> {
     const opened = new Opened();
@@ -117,6 +119,7 @@ async function open(
     },
   });
   warnOfQuota(config, logger);
+  const partitions = await readPartitions(config);
   const dataDir = await openDataDir(config.dataDir);
   opened.add(() => dataDir.close());
   const { memberId } = dataDir.identity;
@@ -128,6 +131,7 @@ async function open(
   const engine = new Engine({
     ...systemTime,
     memberId,
+    partitions,
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
     memory,
     warningApplyMs: config.warningApplyMs,
@@ -236,6 +240,12 @@ async function open(
   opened.add(() => autoCompactor.stop());
   logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
   clock.after(LATE_LOAD_MS, () => loadTheRest(metrics, logger));
+}
+
+async function readPartitions({ partitionMap }: Config): Promise<PartitionSettings> {
+  if (partitionMap === null) return DEFAULT_PARTITIONS;
+  const { readPartitionMap } = await import("./config/partition-map-file.ts");
+  return readPartitionMap(partitionMap);
 }
 
 function urlOf(address: ListenAddress): string {

@@ -18,7 +18,7 @@ export const PARTITIONS_MAX = 1_024;
 export interface PartitionMapOptions {
   /** Prefixes that have a partition from the start. None lies inside another. */
   readonly prefixes?: readonly string[];
-  /** Every path element below this prefix gets its own partition when its first key appears. Null for none. */
+  /** Every resource below this prefix gets its own partition when its first key appears. Null for none. */
   readonly resourceRoot?: string | null;
 }
 
@@ -141,10 +141,21 @@ export class PartitionMap {
   }
 }
 
-/** `/registry/pods/` for `/registry/pods/default/web`; null for a key that is not inside a resource. */
+/**
+ * `/registry/pods/` for `/registry/pods/default/web`, and `/registry/example.com/widgets/` for what a CRD has made: a first
+ * path element with a dot is a group of resources. Null for a key that is not inside a resource.
+ */
 function resourcePrefix(root: string, key: string): string | null {
   if (!key.startsWith(root)) return null;
-  const slash = key.indexOf("/", root.length);
-  if (slash <= root.length) return null;
-  return key.slice(0, slash + 1);
+  const end = elementEnd(key, root.length);
+  if (end === null) return null;
+  const isGroup = key.slice(root.length, end).includes(".");
+  const resourceEnd = isGroup ? elementEnd(key, end) : end;
+  return resourceEnd === null ? null : key.slice(0, resourceEnd);
+}
+
+/** Behind the slash that ends the path element, which is not empty, at `start`; null when there is none. */
+function elementEnd(key: string, start: number): number | null {
+  const slash = key.indexOf("/", start);
+  return slash <= start ? null : slash + 1;
 }

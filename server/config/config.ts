@@ -70,6 +70,8 @@ export interface Config extends LogSettings {
   readonly listenMetricsAddresses: readonly ListenAddress[];
   /** Null when there is no quota. */
   readonly quotaBackendBytes: number | null;
+  /** A file, or null for the partitions that there are without one. */
+  readonly partitionMap: string | null;
   readonly maxTxnOps: number;
   readonly maxRequestBytes: number;
   readonly maxConcurrentStreams: number;
@@ -183,6 +185,7 @@ function buildConfig({ byName }: Settings): Config {
     advertisePeerUrls: readAdvertisedUrls(setting("initial-advertise-peer-urls")),
     listenMetricsAddresses: readListenAddresses(setting("listen-metrics-urls")),
     quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
+    partitionMap: setting("partition-map").text || null,
     maxTxnOps: readInteger(setting("max-txn-ops"), 0),
     maxRequestBytes: readInteger(setting("max-request-bytes"), 0, REQUEST_BYTES_MAX),
     maxConcurrentStreams: readStreams(setting("max-concurrent-streams")),

@@ -149,6 +149,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Size of the data beyond which writes are refused with a NOSPACE alarm. 0 means 2 GiB (2147483648), a negative number means no quota.",
   },
   {
+    name: "partition-map",
+    group: "Limits",
+    value: "path",
+    fallback: "",
+    help: "A JSON or YAML file that says which prefixes of keys are partitions, and their quotas and weights: what one of them takes, others have not to wait for. Without it each resource below /registry/ is one. It may be another file at each start.",
+  },
+  {
     name: "max-txn-ops",
     group: "Limits",
     value: "count",

@@ -6,8 +6,10 @@ import assert from "node:assert/strict";
 import type { Journal, JournalListener, JournalStore, RecordRun } from "../../journal/journal.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
+import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Turns } from "../clock.ts";
+import type { PartitionSettings } from "../config/partition-settings.ts";
 import { Counters } from "../metrics/counters.ts";
 import { ALARM_RAISE } from "./alarm-commands.ts";
 import { Applier } from "./applier.ts";
@@ -36,6 +38,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly turns: Turns;
   readonly memberId: bigint;
+  readonly partitions: PartitionSettings;
   /** Infinity when there is no quota. */
   readonly quotaBytes: number;
   readonly memory: Memory;
@@ -55,7 +58,7 @@ export interface EngineOptions {
 }
 
 export class Engine {
-  readonly keyspace = new Keyspace();
+  readonly keyspace: Keyspace;
   readonly counters = new Counters();
   readonly applier: Applier;
   readonly proposer = new Proposer();
@@ -71,7 +74,12 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const { clock, turns, quotaBytes, memory, warningApplyMs, warningRequestMs, log, flush } = options;
-    const { keyspace, counters } = this;
+    const { entries, otherResources } = options.partitions;
+    const prefixes = entries.map(({ prefix }) => prefix);
+    const partitionMap = new PartitionMap(otherResources ? { prefixes } : { prefixes, resourceRoot: null });
+    const keyspace = new Keyspace({ partitionMap });
+    const { counters } = this;
+    this.keyspace = keyspace;
     this.#options = options;
     this.start = new StartProgress(clock);
     this.reads = new ReadGate(clock, options.isAlone);

@@ -89,3 +89,14 @@ test("a first start that was killed at any moment before it noted the journal st
     expect(JSON.parse(await readFile(identityFile, "utf8"))).toEqual({ ...identity, journalMade: true });
   }
 });
+
+test("a partition map that cannot be meant ends the start with its line, before anything is opened", async () => {
+  const map = path.join(folder, "map.yaml");
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const config = configOf(`--listen-client-urls=${url}`, `--partition-map=${map}`);
+  await expect(Plinth.start(config, logger)).rejects.toMatchObject({ code: "ENOENT" });
+  await writeFile(map, "partitions:\n  - prefix: /registry/\n  - prefix: /registry/pods/\n");
+  await expect(Plinth.start(config, logger)).rejects.toThrow(`${map}, line 3: prefix "/registry/pods/" overlaps`);
+  await writeFile(map, "partitions:\n  - prefix: /registry/\n");
+  await expectToServe(config, url);
+});

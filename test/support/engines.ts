@@ -5,6 +5,7 @@ import type { EventLog } from "../../server/engine/event-log.ts";
 import type { EngineOptions } from "../../server/engine/engine.ts";
 import { recordOf } from "../../server/engine/record.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import { DEFAULT_PARTITIONS } from "../../server/config/partition-settings.ts";
 import { systemTurns } from "../../server/clock.ts";
 import type { Turns } from "../../server/clock.ts";
 import { ManualClock } from "../sim/manual-clock.ts";
@@ -21,6 +22,7 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     clock: new ManualClock(),
     turns: systemTurns,
     memberId: MEMBER_ID,
+    partitions: DEFAULT_PARTITIONS,
     quotaBytes: Number.POSITIVE_INFINITY,
     memory: { isShort: false, fullWith: () => null },
     warningApplyMs: 100,

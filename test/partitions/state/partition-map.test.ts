@@ -25,6 +25,27 @@ describe("partitions", () => {
     harness.keyspace.verify();
   });
 
+  test("a resource of a group has one of its own, and the group has none", () => {
+    const harness = new Harness();
+    const keys = [
+      "/registry/example.com/widgets/a/b",
+      "/registry/example.com/widgets/c",
+      "/registry/example.com/gadgets/a",
+      "/registry/example.com/a",
+      "/registry/example.com//a",
+      "/registry/pods/example.com/a",
+    ];
+    for (const key of keys) harness.put(key);
+    const counts = harness.keyspace.partitions.map(({ prefix, keyCount }) => [prefix, keyCount]);
+    expect(counts).toEqual([
+      ["", 2],
+      ["/registry/example.com/widgets/", 2],
+      ["/registry/example.com/gadgets/", 1],
+      ["/registry/pods/", 1],
+    ]);
+    harness.keyspace.verify();
+  });
+
   test("a range over several partitions is in key order", () => {
     const harness = new Harness();
     const keys = ["", "/", "/a", "/b", "0", "s", "x/"].map((end) => `/registry/pod${end}`);

@@ -34,6 +34,7 @@ describe("defaults", () => {
         advertisePeerUrls: ["http://localhost:2380"],
         listenMetricsAddresses: [],
         quotaBackendBytes: 2_147_483_648,
+        partitionMap: null,
         maxTxnOps: 128,
         maxRequestBytes: 1_572_864,
         maxConcurrentStreams: 4_294_967_295,
