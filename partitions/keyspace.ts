@@ -19,6 +19,7 @@ import type {
 import type { Alarm } from "./alarms.ts";
 import type { Auth } from "./auth/auth.ts";
 import { Authorization } from "./auth/authorization.ts";
+import { keyString } from "./interval/interval.ts";
 import { compact, compactStep } from "./state/compaction.ts";
 import { deleteRange } from "./txn/delete-range.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
@@ -77,6 +78,11 @@ export class Keyspace {
 
   get partitions(): readonly Partition[] {
     return this.#state.partitionMap.partitions;
+  }
+
+  /** The partition that has a key; the rest, when that of its resource is still to be made. */
+  partitionOf(key: Uint8Array): Partition {
+    return this.#state.partitionMap.find(keyString(Buffer.from(key)));
   }
 
   /** How many keys exist. */

@@ -6,11 +6,25 @@ export const RECORD_KIND_BYTES = 1;
 /** How many bytes of a journal record are not the request's, at most: its kind and who asks, by a name. */
 export const RECORD_OVERHEAD_BYTES = 64 * 1024;
 
-/** Proposals that wait for their record to commit; one more is refused with `too many requests`, as etcd does. */
+/** Proposals that wait for their record, or for it to commit; one more is refused with `too many requests`, as etcd does. */
 export const PROPOSALS_MAX = 20_000;
 
-/** Bytes appended to the journal and not yet committed; from it on writes are refused like above. One may go beyond it. */
+/** The bytes of their records; from it on writes are refused like above. One may go beyond it. */
 export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * Records appended to the journal and not yet committed, and their bytes: two frames that are under way, and the next. What is
+ * proposed beyond waits in its partition's queue, so that it stands before nobody else's. One may go beyond the bytes.
+ */
+export const JOURNAL_PROPOSALS_MAX = 1_024;
+export const JOURNAL_BYTES_MAX = 3 * 1024 * 1024;
+
+/** What waits in the queue of a partition; from it on its writes are refused like above, and those of no other. */
+export const PARTITION_QUEUE_PROPOSALS_MAX = 10_000;
+export const PARTITION_QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+
+/** The weight of the queue of what has no key: leases, users, alarms, compactions, and the server's own acts. */
+export const KEYLESS_WEIGHT = 16;
 
 /** A proposal that has not committed after this long is answered `request timed out`; it may still take effect. */
 export const PROPOSAL_TIMEOUT_MS = 7_000;

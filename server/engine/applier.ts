@@ -127,9 +127,9 @@ export class Applier {
   /** The same for those that were proposed before a moment. Their records may still commit at their positions. */
   abandonOlder(proposedBeforeMs: number, reason: Refusal): void {
     for (let i = this.#head; i < this.#expected.length; i++) {
+      // Some have waited longer for their record than those before them.
       const proposal = this.#expected[i];
-      if (proposal.proposedAtMs >= proposedBeforeMs) return;
-      this.#abandon(proposal, reason);
+      if (proposal.proposedAtMs < proposedBeforeMs) this.#abandon(proposal, reason);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * One reign over the journal: proposals go to it, and what it commits is executed by the applier. A reign ends once and
- * for good; the next one has a committer of its own.
+ * One reign over the journal: proposals go to it, and what it commits is executed by the applier. What is more than the
+ * journal takes waits in the write queue. A reign ends once and for good; the next one has a committer of its own.
  */
 import assert from "node:assert/strict";
 import type { Journal, JournalListener, RecordRun } from "../../journal/journal.ts";
@@ -8,13 +8,21 @@ import { JournalError } from "../../journal/journal.ts";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import type { Partition } from "../../partitions/state/partition.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
-import { PENDING_BYTES_MAX, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS, STALL_MS } from "../limits.ts";
+import {
+  JOURNAL_BYTES_MAX,
+  JOURNAL_PROPOSALS_MAX,
+  PENDING_BYTES_MAX,
+  PROPOSALS_MAX,
+  PROPOSAL_TIMEOUT_MS,
+  STALL_MS,
+} from "../limits.ts";
 import type { Applier } from "./applier.ts";
 import { refuseUser } from "./command.ts";
-import type { CommandKind } from "./command.ts";
+import type { AnyCommandKind, CommandKind } from "./command.ts";
 import { Proposal } from "./proposal.ts";
 import type { Waiter } from "./proposal.ts";
 import { withIdentity } from "./record.ts";
@@ -27,6 +35,7 @@ import {
   SERVER_STOPPED,
   TOO_MANY_REQUESTS,
 } from "./refusals.ts";
+import type { WaitingProposal, WriteQueue } from "./write-queue.ts";
 
 /** How often waiting proposals are looked at. */
 const EXPIRY_CHECK_MS = 1_000;
@@ -44,6 +53,8 @@ export interface Trouble {
 export interface CommitterOptions {
   readonly keyspace: Keyspace;
   readonly applier: Applier;
+  /** Of partitions, and with null of what has no key. */
+  readonly queue: WriteQueue<Partition | null>;
   readonly clock: Clock;
   readonly counters: Counters;
   /** The journal failed and took the reign with it. */
@@ -55,6 +66,7 @@ export interface CommitterOptions {
 export class Committer implements JournalListener {
   readonly #keyspace: Keyspace;
   readonly #applier: Applier;
+  readonly #queue: WriteQueue<Partition | null>;
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #onFailed: (error: Error) => void;
@@ -68,6 +80,7 @@ export class Committer implements JournalListener {
   constructor(options: CommitterOptions) {
     this.#keyspace = options.keyspace;
     this.#applier = options.applier;
+    this.#queue = options.queue;
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#onFailed = options.onFailed;
@@ -80,6 +93,7 @@ export class Committer implements JournalListener {
     assert(journal.appended === journal.committed, "the journal is at rest when a reign begins");
     assert(journal.committed === this.#applier.applied, "all that is committed has been executed");
     assert(this.#applier.pending === 0, "nothing of an earlier reign is expected any more");
+    assert(this.#queue.length === 0, "nothing of an earlier reign waits");
     this.#journal = journal;
   }
 
@@ -125,25 +139,80 @@ export class Committer implements JournalListener {
     }
     const journal = this.#journal;
     if (journal === null) return SERVER_STOPPED;
-    const applier = this.#applier;
-    if (applier.pending >= PROPOSALS_MAX || journal.pendingBytes >= PENDING_BYTES_MAX) return TOO_MANY_REQUESTS;
+    const queue = this.#queue;
+    const pending = this.#applier.pending + queue.length;
+    if (pending >= PROPOSALS_MAX || journal.pendingBytes + queue.bytes >= PENDING_BYTES_MAX) {
+      queue.countRefused(this.#ownerOf(kind, request));
+      return TOO_MANY_REQUESTS;
+    }
     const bytes = identity === null ? record : withIdentity(record, identity);
     if (bytes.length > RECORD_BYTES_MAX) return REQUEST_TOO_LARGE;
     // It is decided when it is executed. But who may not write at all must not make the journal grow, which is for ever.
     const denied = refuseUser(this.#keyspace, kind, request, identity);
     if (denied !== null) return denied;
+    const nowMs = this.#clock.nowMs();
+    if (queue.length === 0 && this.#hasRoom(journal)) {
+      return this.#append(journal, kind, request, bytes, identity, waiter, nowMs);
+    }
+    const waiting = { kind, request, record: bytes, identity, waiter, proposedAtMs: nowMs };
+    return queue.add(this.#ownerOf(kind, request), waiting) ? null : TOO_MANY_REQUESTS;
+  }
+
+  #append(
+    journal: Journal,
+    kind: AnyCommandKind,
+    request: unknown,
+    record: Buffer,
+    identity: Identity | null,
+    waiter: Waiter,
+    proposedAtMs: number,
+  ): Refusal | null {
+    const applier = this.#applier;
     let position;
     try {
-      position = journal.append(bytes);
+      position = journal.append(record);
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
       this.#counters.proposalsFailed++;
       return journalFailed(error);
     }
-    applier.expect(new Proposal(position, kind, request, identity, waiter, this.#clock.nowMs()));
+    applier.expect(new Proposal(position, kind, request, identity, waiter, proposedAtMs));
     assert(position === applier.applied + applier.pending, "every record of a reign is expected");
     if (this.#timer === null) this.#expireLater();
     return null;
+  }
+
+  /** Whose queue a command waits in: that of its first key's partition. */
+  #ownerOf(kind: AnyCommandKind, request: unknown): Partition | null {
+    const key = kind.firstKey(request);
+    return key === null ? null : this.#keyspace.partitionOf(key);
+  }
+
+  #hasRoom({ pendingBytes }: Journal): boolean {
+    return this.#applier.pending < JOURNAL_PROPOSALS_MAX && pendingBytes < JOURNAL_BYTES_MAX;
+  }
+
+  /** What waits is appended as far as the journal has room. */
+  #appendWaiting(): void {
+    const journal = this.#journal;
+    const queue = this.#queue;
+    if (journal === null || queue.length === 0) return;
+    while (this.#failure === null && this.#hasRoom(journal)) {
+      const next = queue.take();
+      if (next === null) return;
+      const { kind, request, record, identity, waiter, proposedAtMs } = next;
+      const refused = this.#append(journal, kind, request, record, identity, waiter, proposedAtMs);
+      if (refused !== null) waiter.onApplied(refused);
+    }
+    assert(queue.length === 0 || this.#applier.pending > 0, "who waits is woken by a commit");
+  }
+
+  /** Tells those that have no record yet: nothing has happened. */
+  #refuseWaiting(waiting: readonly WaitingProposal[], reason: Refusal): void {
+    for (const { waiter } of waiting) {
+      this.#counters.proposalsFailed++;
+      waiter.onApplied(reason);
+    }
   }
 
   onCommitted(committed: number): void {
@@ -154,6 +223,7 @@ export class Committer implements JournalListener {
     this.#run.first = applier.applied + 1;
     this.#run.count = committed - applier.applied;
     applier.apply(this.#run);
+    this.#appendWaiting();
   }
 
   onFailed(error: Error): void {
@@ -162,6 +232,7 @@ export class Committer implements JournalListener {
     this.#trouble = { state: isFenced ? "fenced" : "failed", reason: reasonOf(error) };
     this.#cancelTimer();
     this.#onFailed(error);
+    this.#refuseWaiting(this.#queue.takeAll(), this.#failure);
     this.#applier.abandonAll(this.#failure);
   }
 
@@ -170,10 +241,11 @@ export class Committer implements JournalListener {
     this.#onStalled(reason);
   }
 
-  /** Refuses further writes. Those in the journal's hands are answered when it is closed. */
+  /** Refuses further writes, and those that wait. Those in the journal's hands are answered when it is closed. */
   stop(): void {
     this.#failure ??= SERVER_STOPPED;
     this.#cancelTimer();
+    this.#refuseWaiting(this.#queue.takeAll(), this.#failure);
   }
 
   #cancelTimer(): void {
@@ -189,9 +261,15 @@ export class Committer implements JournalListener {
   #expire(dueMs: number): void {
     const now = this.#clock.nowMs();
     // Behind a stall stands what the journal has committed meanwhile: it is heard before somebody is given up.
-    if (now - dueMs <= STALL_MS) this.#applier.abandonOlder(now - PROPOSAL_TIMEOUT_MS, REQUEST_TIMED_OUT);
+    if (now - dueMs <= STALL_MS) this.#giveUpOlder(now - PROPOSAL_TIMEOUT_MS);
     this.#timer = null;
     if (this.#applier.pending > 0) this.#expireLater();
+  }
+
+  /** What has a record may still take effect; what waits for one has been too much. */
+  #giveUpOlder(proposedBeforeMs: number): void {
+    this.#refuseWaiting(this.#queue.takeOlder(proposedBeforeMs), TOO_MANY_REQUESTS);
+    this.#applier.abandonOlder(proposedBeforeMs, REQUEST_TIMED_OUT);
   }
 }
 

@@ -6,9 +6,11 @@ import assert from "node:assert/strict";
 import type { Journal, JournalListener, JournalStore, RecordRun } from "../../journal/journal.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
+import type { Partition } from "../../partitions/state/partition.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Turns } from "../clock.ts";
+import { WEIGHT_DEFAULT } from "../config/partition-settings.ts";
 import type { PartitionSettings } from "../config/partition-settings.ts";
 import { Counters } from "../metrics/counters.ts";
 import { ALARM_RAISE } from "./alarm-commands.ts";
@@ -19,7 +21,7 @@ import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
 import type { EventLog } from "./event-log.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
-import { REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
+import { KEYLESS_WEIGHT, REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
 import { Leadership } from "./leadership.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
 import { OutOfMemoryError } from "./memory-guard.ts";
@@ -33,6 +35,7 @@ import { RunPart } from "./run-part.ts";
 import { SlowRuns } from "./slow-runs.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StartProgress } from "./start-progress.ts";
+import { WriteQueue } from "./write-queue.ts";
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -62,6 +65,8 @@ export class Engine {
   readonly counters = new Counters();
   readonly applier: Applier;
   readonly proposer = new Proposer();
+  /** What waits for room in the journal: of partitions, and with null of what has no key. */
+  readonly queue: WriteQueue<Partition | null>;
   readonly reads: ReadGate;
   readonly leadership: Leadership;
   readonly lessor: Lessor;
@@ -80,6 +85,7 @@ export class Engine {
     const keyspace = new Keyspace({ partitionMap });
     const { counters } = this;
     this.keyspace = keyspace;
+    this.queue = new WriteQueue(weightsOf(options.partitions));
     this.#options = options;
     this.start = new StartProgress(clock);
     this.reads = new ReadGate(clock, options.isAlone);
@@ -113,7 +119,7 @@ export class Engine {
    * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
-    const { keyspace, applier, compactor, counters, lessor, proposer, reads, leadership } = this;
+    const { keyspace, applier, queue, compactor, counters, lessor, proposer, reads, leadership } = this;
     const { clock, onJournalFailed, onJournalStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
@@ -128,7 +134,7 @@ export class Engine {
       leadership.trouble(reason !== null);
       onJournalStalled(reason);
     };
-    const committer = new Committer({ keyspace, applier, clock, counters, onFailed, onStalled });
+    const committer = new Committer({ keyspace, applier, queue, clock, counters, onFailed, onStalled });
     const journal = await open(committer);
     const before = applier.applied;
     await this.#replay(journal);
@@ -249,4 +255,10 @@ export class Engine {
   ): Refusal | null {
     return this.proposer.propose(kind, request, recordOf(kind, kind.encode(request)), waiter);
   }
+}
+
+/** The weight of a partition's queue, and with null of that of what has no key. */
+function weightsOf({ entries, restWeight }: PartitionSettings): (partition: Partition | null) => number {
+  const weights = new Map([["", restWeight], ...entries.map(({ prefix, weight }) => [prefix, weight] as const)]);
+  return (partition) => (partition === null ? KEYLESS_WEIGHT : (weights.get(partition.prefix) ?? WEIGHT_DEFAULT));
 }

@@ -5,7 +5,10 @@ import type { AnyCommandKind } from "./command.ts";
 
 /** Who waits for a proposal. Exactly one of the two is called, once, and never before `propose` has returned. */
 export interface Waiter<Response = unknown> {
-  /** The record is committed and executed. `outcome` is the response without header, or the refusal. */
+  /**
+   * The outcome is certain: the record is committed and executed, and gave the response without header; or nothing has
+   * happened and nothing will, and this is why. Then there may be no record.
+   */
   onApplied(outcome: Response | Refusal): void;
   /** The proposal did not commit in time, or its reign ended: whether it took effect is unknown. */
   onLost(reason: Refusal): void;

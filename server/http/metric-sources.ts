@@ -22,7 +22,7 @@ export interface MetricParts {
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
   const { engine, services, calls, checks, memberId, config, host, journalStatus } = parts;
-  const { applier, proposer, keyspace, counters } = engine;
+  const { applier, proposer, queue, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
     memberId,
@@ -32,7 +32,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     startShare: () => engine.start.share,
     journal: () => ({
       writable: proposer.isWritable,
-      pending: applier.pending,
+      pending: applier.pending + queue.length,
       committed: proposer.committed,
       applied: applier.applied,
     }),

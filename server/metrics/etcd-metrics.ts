@@ -35,7 +35,7 @@ export interface MetricSources {
 export interface JournalNumbers {
   /** True while this process may write the journal. */
   readonly writable: boolean;
-  /** Records appended and not yet committed. */
+  /** Proposals whose record is not committed yet, or not appended. */
   readonly pending: number;
   /** Position of the last committed record. */
   readonly committed: number;

@@ -28,7 +28,13 @@ import { ALARM } from "../../../server/engine/alarm-commands.ts";
 import type { CommandKind } from "../../../server/engine/command.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
-import { LEASE_REVOKE_RETRY_MS, PROPOSALS_MAX, PROPOSAL_TIMEOUT_MS } from "../../../server/limits.ts";
+import {
+  JOURNAL_PROPOSALS_MAX,
+  LEASE_REVOKE_RETRY_MS,
+  PARTITION_QUEUE_PROPOSALS_MAX,
+  PROPOSALS_MAX,
+  PROPOSAL_TIMEOUT_MS,
+} from "../../../server/limits.ts";
 import { recordOf } from "../../../server/engine/record.ts";
 import { MEMBER_ID, newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
@@ -246,12 +252,14 @@ describe("the journal cannot write for now", () => {
 
   test("the intake stays bounded, and a journal that fails after all refuses what waited", async () => {
     journal.stall(reason);
-    const waiting = Array.from({ length: PROPOSALS_MAX }, (_, i) => propose(`k${i}`));
+    const given = Array.from({ length: JOURNAL_PROPOSALS_MAX }, (_, i) => propose(`k${i}`));
+    const waiting = Array.from({ length: PARTITION_QUEUE_PROPOSALS_MAX }, (_, i) => propose(`w${i}`));
     expect(propose("one too many").refused).toBe(TOO_MANY_REQUESTS);
     journal.failNext(new Error("disk on fire"));
     journal.release();
     await committed();
-    expect(waiting.every(({ losses }) => losses.length === 1)).toBe(true);
+    expect(given.every(({ losses, outcomes }) => losses.length === 1 && outcomes.length === 0)).toBe(true);
+    expect(waiting.every(({ losses, outcomes }) => losses.length === 0 && outcomes.length === 1)).toBe(true);
     expect(engine.proposer.trouble).toEqual({ state: "failed", reason: "disk on fire" });
   });
 });
@@ -396,13 +404,16 @@ test("a proposal that does not commit after a stall either is told that it may n
   expect(losses).toEqual([REQUEST_TIMED_OUT]);
 });
 
-test("proposals beyond the limit are refused and leave no trace", async () => {
+test("proposals beyond the limit of all are refused and leave no trace", async () => {
+  const resources = ["a", "b"].map((name) => `/registry/${name}/`);
+  for (const resource of resources) propose(`${resource}0`);
+  await committed();
   journal.hold();
-  for (let i = 0; i < PROPOSALS_MAX; i++) expect(propose(`k${i}`).refused).toBeNull();
+  for (let i = 2; i < PROPOSALS_MAX + 2; i++) expect(propose(`${resources[i % 2]}${i}`).refused).toBeNull();
   expect(propose("one too many").refused).toBe(TOO_MANY_REQUESTS);
   journal.release();
   await committed();
-  expect(engine.keyspace.keyCount).toBe(PROPOSALS_MAX);
+  expect(engine.keyspace.keyCount).toBe(PROPOSALS_MAX + 2);
   expect(valueOf("one too many")).toBe(0);
   expect(propose("again").refused).toBeNull();
   await committed();
