@@ -85,7 +85,8 @@ export class KeyHistory {
  * creation, and when the key did not exist. Of two changes in one revision both have the state before that revision.
  */
 export function stateBefore(change: Change): Change | null {
-  if (change.isCreation) return null;
+  // A put that follows the creation in the same revision is told as a creation, too: etcd looks at the revisions alone.
+  if (change.createRevision === change.modRevision) return null;
   let before = change.previous;
   while (before !== null && before.modRevision === change.modRevision) before = before.previous;
   return before === null || before.isTombstone ? null : before;

@@ -130,6 +130,19 @@ describe("what a watch is told", () => {
     ]);
   });
 
+  test("a put behind the creation of its key in one txn tells no more of what was before than the creation", () => {
+    const harness = new Harness();
+    harness.put("k", "before");
+    const recorder = harness.watch("k", { prevKv: true });
+    harness.txn([], [deleteOp("k"), putOp("k", "first"), putOp("k", "second")]);
+    harness.flush();
+    expect(recorder.events.map(({ type, prevKv }) => [type, prevKv])).toEqual([
+      ["delete", kv("k", "before", 2, 2, 1)],
+      ["put", null],
+      ["put", null],
+    ]);
+  });
+
   test("WO-01, WO-02, TX-16: the changes of a txn come at once, in the order of its operations", () => {
     const harness = new Harness();
     harness.put("c");
