@@ -187,9 +187,20 @@ const NO_TIME_NO_IO = {
   message: "partitions has no clock and no I/O.",
 };
 
+/** What a partition is made of is moved and used again: who is outside asks `Versions` about references and slots. */
+const NO_OBJECTS = {
+  group: ["**/state/{key-history,key-index,key-table,revision-log}.ts"],
+  message: "No object of the store leaves partitions/state: ask Versions.",
+};
+
 function direction([files, may, message]: Room): OxlintOverride {
   const room = { group: ["../**", ...may.map((path) => `!${path}`)], message };
-  const patterns = files.startsWith("partitions/") ? [room, NO_TIME_NO_IO] : [room];
+  const isOfPartitions = files.startsWith("partitions/");
+  const patterns = [
+    room,
+    ...(isOfPartitions ? [NO_TIME_NO_IO] : []),
+    ...(files.startsWith("partitions/state/") ? [] : [NO_OBJECTS]),
+  ];
   return { files: [files], rules: { "no-restricted-imports": ["error", { patterns }] } };
 }
 

@@ -24,6 +24,7 @@ import { compact, compactStep } from "./state/compaction.ts";
 import { deleteRange } from "./txn/delete-range.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
 import type { HistoryHasher } from "./walk/hash.ts";
+import { LeaseKeyReader } from "./walk/lease-keys.ts";
 import { KeyspaceState } from "./state/keyspace-state.ts";
 import { LEASE_BYTES, LEASES_MAX } from "./state/lease-table.ts";
 import type { Lease } from "./state/lease-table.ts";
@@ -201,15 +202,20 @@ export class Keyspace {
     const lease = this.#state.leases.get(id);
     if (lease === null) return LEASE_NOT_FOUND;
     // 2.6 µs a key; detached one by one beside their deletion it was 3.3 µs.
-    const histories = lease.detachAll().toSorted((a, b) => (a.key < b.key ? -1 : 1));
-    for (const history of histories) this.#state.delete(history);
+    const slots = lease.detachAll();
+    for (const slot of slots) this.#state.delete(slot);
     this.#state.commit();
     this.#state.leases.remove(id);
-    return { deleted: histories.length };
+    return { deleted: slots.length };
   }
 
   lease(id: bigint): Lease | null {
     return this.#state.leases.get(id);
+  }
+
+  /** Begins to read the keys of a lease in pieces. */
+  openLeaseKeys(lease: Lease): LeaseKeyReader {
+    return new LeaseKeyReader(this.#state, lease);
   }
 
   /** All leases in the order in which they were granted. */

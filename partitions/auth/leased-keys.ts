@@ -4,5 +4,5 @@ export interface LeasedKeys {
   readonly version: number;
   readonly keyCount: number;
   /** The attached keys, in no particular order, each as the lossless latin1 string of its bytes. */
-  readonly attached: Iterable<{ readonly key: string }>;
+  keyTexts(): Iterable<string>;
 }

@@ -58,8 +58,8 @@ function coversKeysOf(lease: LeasedKeys, intervals: IntervalSet, known: WeakMap<
   return permitted;
 }
 
-function hasKeysOf({ attached }: LeasedKeys, intervals: IntervalSet): boolean {
-  for (const { key } of attached) if (!intervals.has(key)) return false;
+function hasKeysOf(lease: LeasedKeys, intervals: IntervalSet): boolean {
+  for (const key of lease.keyTexts()) if (!intervals.has(key)) return false;
   return true;
 }
 

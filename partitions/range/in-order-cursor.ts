@@ -6,9 +6,10 @@ import { intervalOf } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { Counting } from "../state/counting.ts";
 import { Hold } from "../state/hold.ts";
-import type { KeyHistory } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { HistoryWalk } from "../state/history-walk.ts";
+import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
+import type { Slot, Versions } from "../state/versions.ts";
 import { COMPACTED } from "../refusals.ts";
 import type { Refusal } from "../refusals.ts";
 import { COUNTED_FOR_ONE_READ } from "./range-cursor.ts";
@@ -84,31 +85,33 @@ export class InOrderCursor implements RangeCursor {
     const isMeasured = Number.isFinite(maxBytes);
     let bytes = 0;
     let looks = 0;
-    let last: KeyHistory | null = null;
+    let last = NO_SLOT;
+    const { versions } = this.#state;
     const walk = this.#state.walk({ start: from, end: this.#interval.end });
-    let history = walk.next();
-    while (history !== null && kvs.length < most && looks < maxKeys && bytes < maxBytes) {
+    let slot = walk.next();
+    while (slot !== NO_SLOT && kvs.length < most && looks < maxKeys && bytes < maxBytes) {
       looks++;
-      const change = history.liveAt(revision);
-      if (change !== null) {
-        const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
+      const ref = versions.liveAt(slot, revision);
+      if (ref !== NO_VERSION) {
+        const kv = versions.kv(ref);
+        const encoded = this.#keysOnly ? kvWithoutValue(kv) : kv;
         kvs.push(encoded);
-        last = history;
+        last = slot;
         if (isMeasured) bytes += encoded.length;
       }
-      history = walk.next();
+      slot = walk.next();
     }
     this.#given += kvs.length;
-    if (last !== null) this.#last = last.key;
-    history = firstLive(walk, history, revision, maxKeys);
-    if (history === null) {
+    if (last !== NO_SLOT) this.#last = versions.slotKeyText(last);
+    slot = firstLive(walk, slot, versions, revision, maxKeys);
+    if (slot === NO_SLOT) {
       this.#next = null;
       assert(this.#count === null || this.#count === this.#given, "the keys counted at a revision can be found at it");
       this.#count = this.#given;
     } else {
       // Now, while it is cheap: what has come and gone since the revision is taken back from the present count.
       this.#beginCount();
-      this.#next = history.key;
+      this.#next = versions.slotKeyText(slot);
       if (this.#given === this.#limit) this.#endGiving();
     }
     return kvs;
@@ -141,8 +144,10 @@ export class InOrderCursor implements RangeCursor {
 }
 
 /** The first key from one on that existed, or the one behind `maxKeys` that did not. */
-function firstLive(walk: HistoryWalk, from: KeyHistory | null, revision: number, maxKeys: number): KeyHistory | null {
-  let history = from;
-  for (let i = 0; i < maxKeys && history !== null && history.liveAt(revision) === null; i++) history = walk.next();
-  return history;
+function firstLive(walk: HistoryWalk, from: Slot, versions: Versions, revision: number, maxKeys: number): Slot {
+  let slot = from;
+  for (let i = 0; i < maxKeys && slot !== NO_SLOT && versions.liveAt(slot, revision) === NO_VERSION; i++) {
+    slot = walk.next();
+  }
+  return slot;
 }

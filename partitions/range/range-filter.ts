@@ -1,6 +1,6 @@
 /** The bounds on revisions that a range may have (RG-12). */
 import type { RangeRequest } from "../../proto/messages.ts";
-import type { Change } from "../state/key-history.ts";
+import type { VersionRef, Versions } from "../state/versions.ts";
 
 type Bounds = Pick<RangeRequest, "minModRevision" | "maxModRevision" | "minCreateRevision" | "maxCreateRevision">;
 
@@ -14,9 +14,10 @@ export function hasFilter(request: Bounds): boolean {
   );
 }
 
-/** Whether a change is within them. */
-export function passes(request: Bounds, change: Change): boolean {
-  const { modRevision, createRevision } = change;
+/** Whether a version is within them. */
+export function passes(request: Bounds, versions: Versions, ref: VersionRef): boolean {
+  const modRevision = versions.modRevision(ref);
+  const createRevision = versions.createRevision(ref);
   if (request.minModRevision !== 0 && modRevision < request.minModRevision) return false;
   if (request.maxModRevision !== 0 && modRevision > request.maxModRevision) return false;
   if (request.minCreateRevision !== 0 && createRevision < request.minCreateRevision) return false;

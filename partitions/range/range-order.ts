@@ -9,13 +9,12 @@ import {
   SORT_DESCEND,
 } from "../../proto/messages.ts";
 import type { RangeRequest } from "../../proto/messages.ts";
-import { decodeKeyValue } from "../../proto/encoded-kv.ts";
-import type { Change } from "../state/key-history.ts";
+import type { VersionRef, Versions } from "../state/versions.ts";
 import type { Compare } from "./sliced-sort.ts";
 
-/** A change beside its value, which is cut out of the encoded kv once and not for every comparison. */
-export interface ValuedChange {
-  readonly change: Change;
+/** A version beside its value, which is cut out of the encoded kv once and not for every comparison. */
+export interface ValuedVersion {
+  readonly ref: VersionRef;
   readonly value: Buffer;
 }
 
@@ -33,24 +32,24 @@ export function isByValue(request: RangeRequest): boolean {
   return request.sortTarget === SORT_BY_VALUE;
 }
 
-export function valued(change: Change): ValuedChange {
-  return { change, value: decodeKeyValue(change.kv).value };
+export function valued(versions: Versions, ref: VersionRef): ValuedVersion {
+  return { ref, value: versions.value(ref) };
 }
 
-export function compareValues(request: RangeRequest): Compare<ValuedChange> {
+export function compareValues(request: RangeRequest): Compare<ValuedVersion> {
   return request.sortOrder === SORT_DESCEND ? (a, b) => b.value.compare(a.value) : (a, b) => a.value.compare(b.value);
 }
 
 /** For the targets that are numbers. */
-export function compareNumbers(request: RangeRequest): Compare<Change> {
+export function compareNumbers(request: RangeRequest, versions: Versions): Compare<VersionRef> {
   const sign = request.sortOrder === SORT_DESCEND ? -1 : 1;
   switch (request.sortTarget) {
     case SORT_BY_VERSION:
-      return (a, b) => sign * (a.version - b.version);
+      return (a, b) => sign * (versions.version(a) - versions.version(b));
     case SORT_BY_CREATE:
-      return (a, b) => sign * (a.createRevision - b.createRevision);
+      return (a, b) => sign * (versions.createRevision(a) - versions.createRevision(b));
     case SORT_BY_MOD:
-      return (a, b) => sign * (a.modRevision - b.modRevision);
+      return (a, b) => sign * (versions.modRevision(a) - versions.modRevision(b));
     default:
       assert.fail("a target that is sorted by as a number is one");
   }

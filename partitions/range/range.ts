@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import type { EncodedKv, RangeRequest, RangeResponse } from "../../proto/messages.ts";
 import { kvWithoutValue } from "../../proto/encoded-kv.ts";
-import { isSingleKey, keyString } from "../interval/interval.ts";
+import { isSingleKey } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import { InOrderCursor } from "./in-order-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
 import { hasFilter } from "./range-filter.ts";
@@ -72,8 +73,11 @@ function drain(cursor: RangeCursor, maxKeys: number, maxSteps: number): RangeRes
  * @param request one without a filter, for a single key
  */
 export function rangeOfKey(state: KeyspaceState, request: RangeRequest, revision: number): RangeResponse {
-  const change = state.find(keyString(request.key))?.liveAt(revision) ?? null;
-  if (change === null) return { header: null, kvs: [], more: false, count: 0 };
-  const kvs = request.countOnly ? [] : [request.keysOnly ? kvWithoutValue(change.kv) : change.kv];
+  const { versions } = state;
+  const slot = state.find(request.key);
+  const ref = slot === NO_SLOT ? NO_VERSION : versions.liveAt(slot, revision);
+  if (ref === NO_VERSION) return { header: null, kvs: [], more: false, count: 0 };
+  const kv = versions.kv(ref);
+  const kvs = request.countOnly ? [] : [request.keysOnly ? kvWithoutValue(kv) : kv];
   return { header: null, kvs, more: false, count: 1 };
 }

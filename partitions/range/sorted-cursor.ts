@@ -10,16 +10,17 @@ import { intervalOf } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { Counting } from "../state/counting.ts";
 import { Hold } from "../state/hold.ts";
-import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
+import type { VersionRef } from "../state/versions.ts";
 import { COMPACTED } from "../refusals.ts";
 import type { Refusal } from "../refusals.ts";
 import { COUNTED_FOR_ONE_READ } from "./range-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
 import { hasFilter, passes } from "./range-filter.ts";
 import { isBackwards, isSorted } from "./range-order.ts";
-import { sortedChanges } from "./sorted-changes.ts";
-import type { SortedChanges } from "./sorted-changes.ts";
+import { sortedVersions } from "./sorted-versions.ts";
+import type { SortedVersions } from "./sorted-versions.ts";
 
 /** How many keys are merged in the time in which one is found and sorted. */
 const MERGED_FOR_ONE_COLLECTED = 4;
@@ -33,7 +34,7 @@ export class SortedCursor implements RangeCursor {
   readonly #keysOnly: boolean;
   readonly #limit: number;
   readonly #interval: Interval;
-  readonly #changes: SortedChanges;
+  readonly #found: SortedVersions;
   /** How many keys are to be looked at, deleted ones that lie among them not included. */
   readonly #size: number;
   /** Where to go on collecting; null when all is collected. */
@@ -58,7 +59,7 @@ export class SortedCursor implements RangeCursor {
     this.#filter = hasFilter(request) ? fields : null;
     this.#keysOnly = request.keysOnly;
     this.#limit = request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
-    this.#changes = sortedChanges(request, this.#limit);
+    this.#found = sortedVersions(request, state.versions, this.#limit);
     this.#interval = interval;
     this.#wanted = searchLimit(request);
     const isOfLast = revision === state.newestRevision && isOfLastKeys(request);
@@ -91,7 +92,7 @@ export class SortedCursor implements RangeCursor {
     assert(maxKeys > 0, "a step makes progress");
     if (this.finished) return [];
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
-    if (!this.#changes.settle(this.#mergeSize(maxKeys, maxBytes), this.#next === null)) return [];
+    if (!this.#found.settle(this.#mergeSize(maxKeys, maxBytes), this.#next === null)) return [];
     if (this.#next === null) return this.#give(maxKeys, maxBytes);
     this.#next = this.#collect(this.#next, maxKeys, maxBytes);
     return [];
@@ -99,28 +100,29 @@ export class SortedCursor implements RangeCursor {
 
   /** Collects from `from` on and gives where to go on, or null behind the last key. Deleted keys count. */
   #collect(from: string, maxKeys: number, maxBytes: number): string | null {
-    const passing: Change[] = [];
+    const passing: VersionRef[] = [];
+    const { versions } = this.#state;
     const wanted = this.#wanted - this.#passing;
     const walk = this.#state.walk({ start: from, end: this.#interval.end });
     // As in a range in key order.
     const isMeasured = Number.isFinite(maxBytes);
     let keys = 0;
     let bytes = 0;
-    let history = walk.next();
-    while (history !== null && keys < maxKeys && bytes < maxBytes && passing.length < wanted) {
+    let slot = walk.next();
+    while (slot !== NO_SLOT && keys < maxKeys && bytes < maxBytes && passing.length < wanted) {
       keys++;
-      const change = history.liveAt(this.hold.revision);
-      if (change !== null) this.#live++;
-      if (change !== null && (this.#filter === null || passes(this.#filter, change))) {
-        passing.push(change);
-        if (isMeasured) bytes += change.kv.length;
+      const ref = versions.liveAt(slot, this.hold.revision);
+      if (ref !== NO_VERSION) this.#live++;
+      if (ref !== NO_VERSION && (this.#filter === null || passes(this.#filter, versions, ref))) {
+        passing.push(ref);
+        if (isMeasured) bytes += versions.kvBytes(ref);
       }
-      history = walk.next();
+      slot = walk.next();
     }
-    this.#changes.add(passing);
+    this.#found.add(passing);
     this.#passing += passing.length;
     this.#bytes += bytes;
-    return history === null || passing.length === wanted ? null : history.key;
+    return slot === NO_SLOT || passing.length === wanted ? null : versions.slotKeyText(slot);
   }
 
   /** How many keys are merged in a step: many, for that is quick, but where values are compared no more than `maxBytes` have. */
@@ -135,9 +137,10 @@ export class SortedCursor implements RangeCursor {
     const isMeasured = Number.isFinite(maxBytes);
     let bytes = 0;
     while (kvs.length < most && bytes < maxBytes) {
-      const change = this.#changes.next();
-      assert(change !== null, "what passed and is wanted can be given");
-      const encoded = this.#keysOnly ? kvWithoutValue(change.kv) : change.kv;
+      const ref = this.#found.next();
+      assert(ref !== NO_VERSION, "what passed and is wanted can be given");
+      const kv = this.#state.versions.kv(ref);
+      const encoded = this.#keysOnly ? kvWithoutValue(kv) : kv;
       kvs.push(encoded);
       if (isMeasured) bytes += encoded.length;
     }

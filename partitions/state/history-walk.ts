@@ -3,9 +3,11 @@
  * this way: ranges, deletes, compares and hashes.
  */
 import type { Interval } from "../interval/interval.ts";
-import type { Change, KeyHistory } from "./key-history.ts";
+import type { KeyHistory } from "./key-history.ts";
 import type { KeyCursor } from "./key-index.ts";
 import type { PartitionMap, Span } from "./partition-map.ts";
+import { NO_VERSION, slotOf, versionOf } from "./versions.ts";
+import type { Slot, VersionRef } from "./versions.ts";
 
 export class HistoryWalk {
   readonly #spans: Iterator<Span>;
@@ -20,21 +22,25 @@ export class HistoryWalk {
     this.#nextSpan();
   }
 
-  /** The next key, deleted ones included; null behind the last one. */
-  next(): KeyHistory | null {
+  /** The next key, deleted ones included; NO_SLOT behind the last one. */
+  next(): Slot {
+    return slotOf(this.#next());
+  }
+
+  /** What the next key was that existed at a revision; NO_VERSION behind the last one. */
+  nextLive(revision: number): VersionRef {
+    for (let history = this.#next(); history !== null; history = this.#next()) {
+      const change = history.liveAt(revision);
+      if (change !== null) return versionOf(change);
+    }
+    return NO_VERSION;
+  }
+
+  #next(): KeyHistory | null {
     while (this.#cursor !== null) {
       const history = this.#cursor.next();
       if (history !== null && history.key < this.#end) return history;
       this.#nextSpan();
-    }
-    return null;
-  }
-
-  /** What the next key was that existed at a revision; null behind the last one. */
-  nextLive(revision: number): Change | null {
-    for (let history = this.next(); history !== null; history = this.next()) {
-      const change = history.liveAt(revision);
-      if (change !== null) return change;
     }
     return null;
   }

@@ -16,19 +16,22 @@ import type { PartCounting } from "./counting.ts";
 import { HeldRevisions } from "./held-revisions.ts";
 import type { Hold } from "./hold.ts";
 import { HistoryWalk } from "./history-walk.ts";
-import { END_OF_KEYS } from "../interval/interval.ts";
+import { END_OF_KEYS, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
 import { LeaseTable } from "./lease-table.ts";
 import type { PartitionMap } from "./partition-map.ts";
 import { RevisionLog } from "./revision-log.ts";
+import { changeOf, historyOf, NO_VERSION, slotOf, versionOf, Versions } from "./versions.ts";
+import type { Slot, VersionRef } from "./versions.ts";
 
 const EVERYTHING: Interval = { start: "", end: END_OF_KEYS };
 
 export class KeyspaceState {
   readonly partitionMap: PartitionMap;
   readonly log = new RevisionLog();
-  readonly leases = new LeaseTable();
+  readonly versions = new Versions();
+  readonly leases = new LeaseTable(this.versions);
   readonly alarms = new Alarms();
   readonly auth = new Auth();
   /** Index in the log below which no change has a predecessor of an earlier revision any more (compaction.ts). */
@@ -73,13 +76,14 @@ export class KeyspaceState {
     return hold.isTaken || hold.revision >= this.#compactRevision;
   }
 
-  find(key: string): KeyHistory | null {
-    return this.partitionMap.find(key).find(key);
+  /** NO_SLOT for a key that is not kept. */
+  find(key: Buffer): Slot {
+    return slotOf(this.#history(keyString(key)));
   }
 
-  /** The newest state of a key, or null when it does not exist. */
-  findLive(key: string): Change | null {
-    return this.find(key)?.live ?? null;
+  /** The newest state of a key, or NO_VERSION when it does not exist. */
+  findLive(key: Buffer): VersionRef {
+    return versionOf(this.#history(keyString(key))?.live ?? null);
   }
 
   /** Begins to walk over an interval. */
@@ -142,9 +146,10 @@ export class KeyspaceState {
   /**
    * Puts a key at the revision being written. The bytes are copied. The lease is 0n, or exists.
    *
-   * @returns the change; its `previous` is what the key was before
+   * @returns the new version; the one before it is what the key was before
    */
-  put(key: string, keyView: Buffer, value: Buffer, lease: bigint): Change {
+  put(keyView: Buffer, value: Buffer, lease: bigint): VersionRef {
+    const key = keyString(keyView);
     const owner = this.partitionMap.find(key);
     const existing = owner.find(key);
     const history = existing ?? new KeyHistory(key);
@@ -156,21 +161,22 @@ export class KeyspaceState {
     const encoded = encodeKv(keyView, createRevision, revision, version, value, lease);
     const change = new Change(history, revision, createRevision, version, lease, encoded, history.newest);
     partition.append(change);
-    this.leases.move(history, before === null ? 0n : before.lease, lease);
+    this.leases.move(slotOf(history), before === null ? 0n : before.lease, lease);
     this.log.push(change);
     this.#hasUncommitted = true;
-    return change;
+    return versionOf(change);
   }
 
   /** Deletes a key that exists, at the revision being written. */
-  delete(history: KeyHistory): void {
+  delete(slot: Slot): void {
+    const history = historyOf(slot);
     const before = history.live;
     assert(before !== null, "a key that is deleted exists");
     const revision = this.#revision + 1;
     const encoded = encodeTombstone(history.key, revision);
     const change = new Change(history, revision, 0, 0, 0n, encoded, before);
     this.partitionMap.find(history.key).append(change);
-    this.leases.move(history, before.lease, 0n);
+    this.leases.move(slot, before.lease, 0n);
     this.log.push(change);
     this.#hasUncommitted = true;
   }
@@ -200,22 +206,25 @@ export class KeyspaceState {
     for (const partition of partitionMap.partitions) partition.verify((change) => pending.has(change));
     for (const change of pending) {
       assert(change.modRevision <= this.#revision, "a change is not in the future");
-      const history = this.find(change.history.key);
-      assert(history === change.history, "a change in the log belongs to a key that is kept");
+      assert(this.#history(change.history.key) === change.history, "a change in the log belongs to a key that is kept");
     }
     let attached = 0;
     for (const lease of leases.values()) {
       attached += lease.keyCount;
-      for (const history of lease.attached) {
-        assert(history.live?.lease === lease.id, "a key is attached to the lease of its newest state");
+      for (const slot of lease.slots) {
+        assert(historyOf(slot).live?.lease === lease.id, "a key is attached to the lease of its newest state");
       }
     }
     let leased = 0;
     const walk = this.walk(EVERYTHING);
-    for (let change = walk.nextLive(this.#revision); change !== null; change = walk.nextLive(this.#revision)) {
-      if (change.lease !== 0n) leased++;
+    for (let ref = walk.nextLive(this.#revision); ref !== NO_VERSION; ref = walk.nextLive(this.#revision)) {
+      if (changeOf(ref).lease !== 0n) leased++;
     }
     assert(attached === leased, "every key with a lease is attached to it");
+  }
+
+  #history(key: string): KeyHistory | null {
+    return this.partitionMap.find(key).find(key);
   }
 }
 

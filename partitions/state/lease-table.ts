@@ -3,8 +3,7 @@
  * move with puts and end with deletions. When a lease runs out is not known here: expiry arrives as a revocation.
  */
 import assert from "node:assert/strict";
-import { keyBytes } from "../interval/interval.ts";
-import type { KeyHistory } from "./key-history.ts";
+import type { Slot, Versions } from "./versions.ts";
 
 /** What a lease without keys costs, rounded up. */
 export const LEASE_BYTES = 256;
@@ -16,12 +15,14 @@ export class Lease {
   readonly id: bigint;
   /** The granted TTL in seconds. */
   readonly ttl: number;
-  readonly attached = new Set<KeyHistory>();
+  readonly #versions: Versions;
+  readonly #slots = new Set<Slot>();
   #version = 0;
 
-  constructor(id: bigint, ttl: number) {
+  constructor(id: bigint, ttl: number, versions: Versions) {
     this.id = id;
     this.ttl = ttl;
+    this.#versions = versions;
   }
 
   /** Another one whenever a key has come or gone. */
@@ -30,35 +31,50 @@ export class Lease {
   }
 
   get keyCount(): number {
-    return this.attached.size;
+    return this.#slots.size;
   }
 
-  /** The attached keys, in no particular order. */
+  /** The attached keys, in no particular order, like what follows. */
+  get slots(): Iterable<Slot> {
+    return this.#slots;
+  }
+
   *keys(): Generator<Buffer> {
-    for (const history of this.attached) yield keyBytes(history.key);
+    for (const slot of this.#slots) yield this.#versions.slotKey(slot);
   }
 
-  /** Detaches all keys at once, and gives them in no particular order. */
-  detachAll(): KeyHistory[] {
-    const histories = [...this.attached];
-    this.attached.clear();
+  /** Each as the lossless latin1 string of its bytes. */
+  *keyTexts(): Generator<string> {
+    for (const slot of this.#slots) yield this.#versions.slotKeyText(slot);
+  }
+
+  /** Detaches all keys at once, and gives them in key order. */
+  detachAll(): Slot[] {
+    const versions = this.#versions;
+    const slots = [...this.#slots].toSorted((a, b) => (versions.slotKeyText(a) < versions.slotKeyText(b) ? -1 : 1));
+    this.#slots.clear();
     this.#version++;
-    return histories;
+    return slots;
   }
 
-  attach(history: KeyHistory): void {
-    this.attached.add(history);
+  attach(slot: Slot): void {
+    this.#slots.add(slot);
     this.#version++;
   }
 
-  detach(history: KeyHistory): void {
-    this.attached.delete(history);
+  detach(slot: Slot): void {
+    this.#slots.delete(slot);
     this.#version++;
   }
 }
 
 export class LeaseTable {
+  readonly #versions: Versions;
   readonly #leases = new Map<bigint, Lease>();
+
+  constructor(versions: Versions) {
+    this.#versions = versions;
+  }
 
   get size(): number {
     return this.#leases.size;
@@ -81,20 +97,20 @@ export class LeaseTable {
   add(id: bigint, ttl: number): void {
     assert(id !== 0n, "lease id 0 means none");
     assert(!this.#leases.has(id), "a lease is granted once");
-    this.#leases.set(id, new Lease(id, ttl));
+    this.#leases.set(id, new Lease(id, ttl, this.#versions));
   }
 
   /** Removes a lease that has no keys left. */
   remove(id: bigint): void {
-    assert(this.#leases.get(id)?.attached.size === 0, "a lease goes after its keys");
+    assert(this.#leases.get(id)?.keyCount === 0, "a lease goes after its keys");
     this.#leases.delete(id);
   }
 
   /** A key went from one lease to another; 0n stands for none. */
-  move(history: KeyHistory, from: bigint, to: bigint): void {
+  move(slot: Slot, from: bigint, to: bigint): void {
     if (from === to) return;
-    if (from !== 0n) this.#existing(from).detach(history);
-    if (to !== 0n) this.#existing(to).attach(history);
+    if (from !== 0n) this.#existing(from).detach(slot);
+    if (to !== 0n) this.#existing(to).attach(slot);
   }
 
   #existing(id: bigint): Lease {

@@ -1,27 +1,29 @@
 /** Executes a DeleteRangeRequest (contract §4.7). */
 import type { DeleteRangeRequest, DeleteRangeResponse } from "../../proto/messages.ts";
-import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
-import type { Change } from "../state/key-history.ts";
+import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { NO_VERSION } from "../state/versions.ts";
+import type { VersionRef } from "../state/versions.ts";
 
 /** Deletes the keys in key order, as uncommitted changes. All are found before the first is deleted. The header is left null. */
 export function deleteRange(state: KeyspaceState, request: DeleteRangeRequest): DeleteRangeResponse {
-  const changes = existing(state, request);
-  for (const change of changes) state.delete(change.history);
-  const prevKvs = request.prevKv ? changes.map((change) => change.kv) : [];
-  return { header: null, deleted: changes.length, prevKvs };
+  const { versions } = state;
+  const refs = existing(state, request);
+  for (const ref of refs) state.delete(versions.slot(ref));
+  const prevKvs = request.prevKv ? refs.map((ref) => versions.kv(ref)) : [];
+  return { header: null, deleted: refs.length, prevKvs };
 }
 
-function existing(state: KeyspaceState, request: DeleteRangeRequest): Change[] {
+function existing(state: KeyspaceState, request: DeleteRangeRequest): VersionRef[] {
   if (isSingleKey(request.rangeEnd)) {
-    const change = state.findLive(keyString(request.key));
-    return change === null ? [] : [change];
+    const ref = state.findLive(request.key);
+    return ref === NO_VERSION ? [] : [ref];
   }
-  const changes: Change[] = [];
+  const refs: VersionRef[] = [];
   const { newestRevision } = state;
   const walk = state.walk(intervalOf(request.key, request.rangeEnd));
-  for (let change = walk.nextLive(newestRevision); change !== null; change = walk.nextLive(newestRevision)) {
-    changes.push(change);
+  for (let ref = walk.nextLive(newestRevision); ref !== NO_VERSION; ref = walk.nextLive(newestRevision)) {
+    refs.push(ref);
   }
-  return changes;
+  return refs;
 }

@@ -14,7 +14,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "../../proto/messages.ts";
-import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
+import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { hasFilter } from "../range/range-filter.ts";
 import { openRangeAt, rangeOfKey } from "../range/range.ts";
@@ -22,6 +22,7 @@ import { checkTxnRevision } from "../range/read-revision.ts";
 import { Refusal, TOO_MANY_KEYS } from "../refusals.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import { holdsFor } from "./compare.ts";
 import { looksOfKey } from "./txn-looks.ts";
 import { hasWrite, headerAt, NO_BRANCHES, TXN_RANGE_KEYS_MAX } from "./txn.ts";
@@ -127,32 +128,36 @@ export class TxnReader {
 
   #holdsForKey(compare: Compare): boolean {
     this.#looksLeft--;
-    return holdsFor(compare, this.#state.find(keyString(compare.key))?.liveAt(this.headerRevision) ?? null);
+    const { versions } = this.#state;
+    const slot = this.#state.find(compare.key);
+    const stored = slot === NO_SLOT ? NO_VERSION : versions.liveAt(slot, this.headerRevision);
+    return holdsFor(compare, versions, stored);
   }
 
   /** As `holds` in compare.ts. */
   *#holdsForRange(compare: Compare): Steps<boolean> {
     const interval = intervalOf(compare.key, compare.rangeEnd);
     const looks = looksOfKey(compare);
+    const { versions } = this.#state;
     let isEmpty = true;
     for (let next: string | null = interval.start; next !== null;) {
       if (this.#looksLeft <= 0) yield;
       const rest: Interval = { start: next, end: interval.end };
       this.#looksLeft -= this.#state.partitionMap.crossings(rest);
       const walk = this.#state.walk(rest);
-      let history = walk.next();
+      let slot = walk.next();
       // One at least: a step makes progress.
-      for (let isFirst = true; history !== null && (isFirst || this.#looksLeft > 0); history = walk.next()) {
+      for (let isFirst = true; slot !== NO_SLOT && (isFirst || this.#looksLeft > 0); slot = walk.next()) {
         isFirst = false;
         this.#looksLeft -= looks;
-        const change = history.liveAt(this.headerRevision);
-        if (change === null) continue;
-        if (!holdsFor(compare, change)) return false;
+        const stored = versions.liveAt(slot, this.headerRevision);
+        if (stored === NO_VERSION) continue;
+        if (!holdsFor(compare, versions, stored)) return false;
         isEmpty = false;
       }
-      next = history === null ? null : history.key;
+      next = slot === NO_SLOT ? null : versions.slotKeyText(slot);
     }
-    return isEmpty ? holdsFor(compare, null) : true;
+    return isEmpty ? holdsFor(compare, versions, NO_VERSION) : true;
   }
 
   /** Nothing changes, so what could be refused is looked at when its turn comes. */

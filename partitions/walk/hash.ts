@@ -6,11 +6,12 @@
  * later compactions are kept from removing anything while the hash is held.
  */
 import { crc32 } from "node:zlib";
+import type { EncodedKv } from "../../proto/messages.ts";
 import type { Auth } from "../auth/auth.ts";
 import { END_OF_KEYS } from "../interval/interval.ts";
-import type { Change } from "../state/key-history.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import { LeaseHasher } from "./lease-hasher.ts";
 import { checkRevision } from "../range/read-revision.ts";
 import type { Refusal } from "../refusals.ts";
@@ -29,8 +30,8 @@ export class HistoryHasher {
   #hash = 0;
   /** Where the next key is looked for. */
   #next = "";
-  /** The next change of the key that is being hashed; null between two keys. */
-  #change: Change | null = null;
+  /** The next version of the key that is being hashed; NO_VERSION between two keys. */
+  #ref = NO_VERSION;
   #changesLeft = 0;
   #bytesLeft = 0;
 
@@ -57,10 +58,11 @@ export class HistoryHasher {
     this.#bytesLeft = maxBytes;
     if (!this.#hashKey()) return false;
     const walk = this.#state.walk({ start: this.#next, end: END_OF_KEYS });
-    for (let history = walk.next(); history !== null; history = walk.next()) {
-      this.#change = history.newest;
+    const { versions } = this.#state;
+    for (let slot = walk.next(); slot !== NO_SLOT; slot = walk.next()) {
+      this.#ref = versions.newest(slot);
       if (this.#hashKey()) continue;
-      this.#next = `${history.key}\0`;
+      this.#next = `${versions.slotKeyText(slot)}\0`;
       return false;
     }
     this.#next = END_OF_KEYS;
@@ -74,24 +76,26 @@ export class HistoryHasher {
    * @returns true when the key is done
    */
   #hashKey(): boolean {
-    for (let change = this.#change; change !== null; change = this.#change) {
+    const { versions } = this.#state;
+    for (let ref = this.#ref; ref !== NO_VERSION; ref = this.#ref) {
       if (this.#changesLeft <= 0 || this.#bytesLeft <= 0) return false;
       this.#changesLeft--;
-      if (change.modRevision > this.compactRevision) {
-        if (change.modRevision <= this.hashRevision) this.#add(change);
-        this.#change = change.previous;
+      const modRevision = versions.modRevision(ref);
+      if (modRevision > this.compactRevision) {
+        if (modRevision <= this.hashRevision) this.#add(versions.kv(ref));
+        this.#ref = versions.previous(ref);
       } else {
-        const isForgotten = change.isTombstone && change.modRevision < this.compactRevision;
-        if (!isForgotten) this.#add(change);
-        this.#change = null;
+        const isForgotten = versions.isTombstone(ref) && modRevision < this.compactRevision;
+        if (!isForgotten) this.#add(versions.kv(ref));
+        this.#ref = NO_VERSION;
       }
     }
     return true;
   }
 
-  #add(change: Change): void {
-    this.#hash = crc32(change.kv, this.#hash);
-    this.#bytesLeft -= change.kv.length;
+  #add(kv: EncodedKv): void {
+    this.#hash = crc32(kv, this.#hash);
+    this.#bytesLeft -= kv.length;
   }
 }
 

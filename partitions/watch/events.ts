@@ -1,18 +1,21 @@
 /** Makes events of changes: the bytes that go to watchers. */
 import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
-import type { EncodedEvent } from "../../proto/messages.ts";
+import type { EncodedEvent, EncodedKv } from "../../proto/messages.ts";
 import { encodeEvent } from "../../proto/encoded-event.ts";
-import { stateBefore } from "../state/key-history.ts";
-import type { Change } from "../state/key-history.ts";
+import { NO_VERSION } from "../state/versions.ts";
+import type { VersionRef, Versions } from "../state/versions.ts";
 
 /** The event of a change, in the form for watchers that want prev_kv and in that for the others, each made once. */
 export class EventForms {
-  readonly #change: Change;
+  readonly #versions: Versions;
+  readonly #ref: VersionRef;
   #plain: EncodedEvent | null = null;
   #withPrevKv: EncodedEvent | null = null;
 
-  constructor(change: Change) {
-    this.#change = change;
+  /** To be asked for events in the turn in which the reference was got. */
+  constructor(versions: Versions, ref: VersionRef) {
+    this.#versions = versions;
+    this.#ref = ref;
   }
 
   form(prevKv: boolean): EncodedEvent {
@@ -20,18 +23,18 @@ export class EventForms {
   }
 
   #encodePlain(): EncodedEvent {
-    return encodeEvent(typeOf(this.#change), this.#change.kv, null);
+    return this.#encode(null);
   }
 
   #encodeWithPrevKv(): EncodedEvent {
-    const before = stateBefore(this.#change);
-    if (before === null) return this.form(false);
-    return encodeEvent(typeOf(this.#change), this.#change.kv, before.kv);
+    const before = this.#versions.stateBefore(this.#ref);
+    return before === NO_VERSION ? this.form(false) : this.#encode(this.#versions.kv(before));
   }
-}
 
-function typeOf(change: Change): number {
-  return change.isTombstone ? EVENT_DELETE : EVENT_PUT;
+  #encode(prevKv: EncodedKv | null): EncodedEvent {
+    const type = this.#versions.isTombstone(this.#ref) ? EVENT_DELETE : EVENT_PUT;
+    return encodeEvent(type, this.#versions.kv(this.#ref), prevKv);
+  }
 }
 
 /**
@@ -39,18 +42,20 @@ function typeOf(change: Change): number {
  * bounded: when it has become too much all of it goes, since those who come next are elsewhere anyway.
  */
 export class EventCache {
+  readonly #versions: Versions;
   readonly #bytesMax: number;
-  readonly #forms = new Map<Change, EventForms>();
+  readonly #forms = new Map<VersionRef, EventForms>();
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  constructor(versions: Versions, bytesMax: number) {
+    this.#versions = versions;
     this.#bytesMax = bytesMax;
   }
 
-  event(change: Change, prevKv: boolean): EncodedEvent {
-    const kept = this.#forms.get(change);
+  event(ref: VersionRef, prevKv: boolean): EncodedEvent {
+    const kept = this.#forms.get(ref);
     if (kept !== undefined) return kept.form(prevKv);
-    const forms = new EventForms(change);
+    const forms = new EventForms(this.#versions, ref);
     const event = forms.form(prevKv);
     // The other form, which may come later, is thought to be as large.
     this.#bytes += 2 * event.length;
@@ -58,7 +63,7 @@ export class EventCache {
       this.clear();
       this.#bytes = 2 * event.length;
     }
-    this.#forms.set(change, forms);
+    this.#forms.set(ref, forms);
     return event;
   }
 

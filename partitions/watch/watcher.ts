@@ -9,7 +9,6 @@ import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
 import type { EncodedEvent } from "../../proto/messages.ts";
 import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
-import type { Change } from "../state/key-history.ts";
 
 /** It is told of every revision when that is flushed. */
 export const SYNCED = 0;
@@ -124,9 +123,9 @@ export class WatcherGroup {
     this.name = `${prevKv} ${this.wantsPuts} ${this.wantsDeletes} ${start.length} ${start}${end}`;
   }
 
-  /** Whether an event of this kind passes the filters (WA-10). */
-  wants(change: Change): boolean {
-    return change.isTombstone ? this.wantsDeletes : this.wantsPuts;
+  /** Whether an event of a put, or of a delete, passes the filters (WA-10). */
+  wants(isTombstone: boolean): boolean {
+    return isTombstone ? this.wantsDeletes : this.wantsPuts;
   }
 
   contains(key: string): boolean {

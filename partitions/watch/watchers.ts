@@ -7,8 +7,9 @@ import assert from "node:assert/strict";
 import type { EncodedEvent } from "../../proto/messages.ts";
 import { SMALLEST_KEY } from "../interval/interval.ts";
 import { EventCache, EventForms } from "./events.ts";
-import type { Change } from "../state/key-history.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { versionOf } from "../state/versions.ts";
+import type { VersionRef } from "../state/versions.ts";
 import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher, WatcherGroup } from "./watcher.ts";
 import type { FlushedRevision, WatcherSink } from "./watcher.ts";
 import { WatcherGroups } from "./watcher-groups.ts";
@@ -38,7 +39,7 @@ export interface WatcherOptions {
 export class Watchers implements FlushedRevision {
   readonly #state: KeyspaceState;
   readonly #groups = new WatcherGroups();
-  readonly #cache = new EventCache(CACHED_EVENT_BYTES_MAX);
+  readonly #cache: EventCache;
   /** Those behind whose sinks have room, the one to serve next in front. */
   readonly #behind = new Set<Watcher>();
   #count = 0;
@@ -49,6 +50,7 @@ export class Watchers implements FlushedRevision {
 
   constructor(state: KeyspaceState) {
     this.#state = state;
+    this.#cache = new EventCache(state.versions, CACHED_EVENT_BYTES_MAX);
     this.#flushedRevision = state.revision;
     this.#flushedIndex = state.log.end;
   }
@@ -167,20 +169,22 @@ export class Watchers implements FlushedRevision {
     for (; index < log.end; index++) {
       const change = log.at(index);
       if (change.modRevision !== modRevision) break;
-      this.#addEvent(change, touched);
+      this.#addEvent(versionOf(change), touched);
     }
     this.#flushedRevision = modRevision;
     for (const group of touched) this.#deliverLive(group, modRevision);
     return index;
   }
 
-  #addEvent(change: Change, touched: WatcherGroup[]): void {
+  #addEvent(ref: VersionRef, touched: WatcherGroup[]): void {
+    const { versions } = this.#state;
     const groups: WatcherGroup[] = [];
-    this.#groups.collect(change.history.key, groups);
+    this.#groups.collect(versions.keyText(ref), groups);
     if (groups.length === 0) return;
-    const forms = new EventForms(change);
+    const forms = new EventForms(versions, ref);
+    const isTombstone = versions.isTombstone(ref);
     for (const group of groups) {
-      if (group.synced.size === 0 || !group.wants(change)) continue;
+      if (group.synced.size === 0 || !group.wants(isTombstone)) continue;
       if (group.events.length === 0) touched.push(group);
       group.events.push(forms.form(group.prevKv));
     }
@@ -234,11 +238,11 @@ export class Watchers implements FlushedRevision {
         bytes >= CATCH_UP_BYTES_MAX;
       if (isNewRevision && isFull) break;
       lastRevision = change.modRevision;
-      if (!group.contains(change.history.key) || !group.wants(change)) continue;
+      if (!group.contains(change.history.key) || !group.wants(change.isTombstone)) continue;
       if (lastMatch !== lastRevision) revisions++;
       lastMatch = lastRevision;
       // What was before the compact revision is compacted, whether it has been removed yet or not (CO-09).
-      const event = this.#cache.event(change, group.prevKv && change.modRevision > compactRevision);
+      const event = this.#cache.event(versionOf(change), group.prevKv && change.modRevision > compactRevision);
       bytes += event.length;
       events.push(event);
     }

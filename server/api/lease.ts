@@ -129,7 +129,7 @@ export class LeaseService {
       if (refusedNow !== null) return refusedNow;
       const present = keyspace.lease(ID);
       const start = leaseTimeToLiveResponse.encode(this.#timeLeft(ID));
-      return { start, list: present === null ? NO_LIST : new LeaseKeys(present) };
+      return { start, list: present === null ? NO_LIST : new LeaseKeys(keyspace.openLeaseKeys(present)) };
     });
   }
 

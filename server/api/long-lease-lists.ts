@@ -5,9 +5,8 @@
 import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
 import { leaseKeysPart, leaseStatusesPart } from "../../proto/lease-lists.ts";
-import { keyBytes } from "../../partitions/interval/interval.ts";
 import { Refusal } from "../../partitions/refusals.ts";
-import type { Lease } from "../../partitions/state/lease-table.ts";
+import type { LeaseKeyReader } from "../../partitions/walk/lease-keys.ts";
 import type { Turns } from "../clock.ts";
 import type { LeaseOrder } from "../engine/lease-order.ts";
 import { LEASE_LIST_SLICE, LEASE_LISTS_RUNNING_MAX, LEASE_LISTS_WAITING_MAX } from "../limits.ts";
@@ -21,6 +20,8 @@ export interface LeaseList {
   readonly finished: boolean;
   /** Works for about so many entries and gives what that brings, which may be nothing. */
   next(maxEntries: number): Buffer | null;
+  /** Lets go of what it has taken, whether all was given or not. */
+  end(): void;
 }
 
 /** Begins an answer: all of it but the list, and the list; or says why there is none. */
@@ -45,25 +46,28 @@ export class LongLeaseLists {
 }
 
 /** Of a lease that has gone while its turn came. */
-export const NO_LIST: LeaseList = { finished: true, next: () => null };
+export const NO_LIST: LeaseList = { finished: true, next: () => null, end: () => {} };
 
 /** The keys that are attached to a lease now. */
 export class LeaseKeys implements LeaseList {
-  readonly #keys: readonly { readonly key: string }[];
-  #given = 0;
+  readonly #keys: LeaseKeyReader;
 
-  constructor({ attached }: Lease) {
-    this.#keys = [...attached];
+  constructor(keys: LeaseKeyReader) {
+    this.#keys = keys;
+    keys.hold.take();
   }
 
   get finished(): boolean {
-    return this.#given === this.#keys.length;
+    return this.#keys.finished;
   }
 
   next(maxEntries: number): Buffer | null {
-    const slice = this.#keys.slice(this.#given, this.#given + maxEntries);
-    this.#given += slice.length;
-    return slice.length === 0 ? null : leaseKeysPart(slice.map(({ key }) => keyBytes(key)));
+    const keys = this.#keys.next(maxEntries);
+    return keys.length === 0 ? null : leaseKeysPart(keys);
+  }
+
+  end(): void {
+    this.#keys.hold.release();
   }
 }
 
@@ -83,6 +87,8 @@ export class LeaseIds implements LeaseList {
     const ids = this.#order.next(maxEntries);
     return ids.length === 0 ? null : leaseStatusesPart(ids);
   }
+
+  end(): void {}
 }
 
 class ListJob implements SlicedJob {
@@ -120,7 +126,9 @@ class ListJob implements SlicedJob {
     return true;
   }
 
-  end(): void {}
+  end(): void {
+    this.#list?.end();
+  }
 
   #add(part: Buffer): void {
     if (part.length === 0) return;
