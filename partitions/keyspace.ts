@@ -109,7 +109,7 @@ export class Keyspace {
 
   /** Changes kept since the compact revision, those included that a compaction has not removed yet. */
   get changeCount(): number {
-    return this.#state.log.end - this.#state.log.start;
+    return this.#state.changeCount;
   }
 
   /** Contract §4.4. The header is left null: it is for the server to say who answers. */

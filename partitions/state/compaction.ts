@@ -1,6 +1,7 @@
 /**
  * Compaction sets a revision below which nothing can be read, and then forgets what only reads below it would need.
- * Setting the point is done at once; forgetting is done in steps, by walking the revision log from its front:
+ * Setting the point is done at once; forgetting is done in steps, by walking the log of one partition after the other from
+ * its front:
  *
  *     log   a1=put  b2=put  a3=put  b4=delete  a5=put  c5=put  a6=put …        compact(5)
  *           a1 b2 a3 have no predecessor or lose it; b4 goes and takes b along; the log now begins with a5
@@ -23,30 +24,22 @@ export function compact(state: KeyspaceState, revision: number): Refusal | null 
 }
 
 /**
- * Forgets on behalf of at most `maxEntries` changes.
+ * Forgets on behalf of at most `maxEntries` changes. It goes on with the partition at which the step before has stopped: all
+ * have their turn, however often the compact revision moves meanwhile.
  *
  * @param neededFrom the changes from this revision on are still to be delivered
  * @returns true when nothing is left that could be forgotten now
  */
 export function compactStep(state: KeyspaceState, neededFrom: number, maxEntries: number): boolean {
-  const { log, partitionMap } = state;
+  const { partitions } = state.partitionMap;
   /** All below it is readable for nobody; what a change at it has superseded is so, too. */
   const point = Math.min(state.compactRevision, neededFrom - 1, state.held.lowest);
   let left = maxEntries;
-  let index = log.start;
-  for (; left > 0 && index < log.end && log.at(index).modRevision < point; index++) {
-    const change = log.at(index);
-    partitionMap.find(change.history.key).compact(change);
-    left--;
-  }
-  log.dropBefore(index);
-  index = Math.max(index, state.supersededUntil);
-  for (; index < log.end && log.at(index).modRevision <= point; index++) {
-    if (left === 0) return false;
-    const change = log.at(index);
-    partitionMap.find(change.history.key).forgetSuperseded(change);
-    state.supersededUntil = index + 1;
-    left--;
+  for (let visited = 0; visited < partitions.length; visited++) {
+    const partition = partitions[state.compactedUntil];
+    left -= partition.compactStep(point, left);
+    if (!partition.isCompacted(point)) return false;
+    state.compactedUntil = (state.compactedUntil + 1) % partitions.length;
   }
   return true;
 }

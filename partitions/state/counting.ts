@@ -6,6 +6,7 @@
  * Between the steps the revision can still be read, or has been held (hold.ts): then nothing that is looked at goes.
  */
 import assert from "node:assert/strict";
+import type { Change } from "./key-history.ts";
 import type { KeyIndex } from "./key-index.ts";
 import type { RevisionLog } from "./revision-log.ts";
 
@@ -84,7 +85,7 @@ export class Counting {
   }
 }
 
-/** Takes creations and deletions back from the present count. */
+/** Takes the creations and deletions of a log back from the present count. */
 export class CountingBack implements PartCounting {
   readonly #log: RevisionLog;
   readonly #start: string;
@@ -108,16 +109,26 @@ export class CountingBack implements PartCounting {
   }
 
   get left(): number {
-    return this.#logEnd - this.#index;
+    return this.#log.existenceLooks(this.#index, this.#logEnd);
   }
 
   step(max: number): void {
-    const end = this.#index + max;
-    for (; this.#index < end; this.#index++) {
-      const change = this.#log.at(this.#index);
-      const { key } = change.history;
-      if (key >= this.#start && key < this.#end) this.#count -= change.countDelta;
+    const log = this.#log;
+    for (let left = max; left > 0 && this.#index < this.#logEnd;) {
+      const stretchEnd = Math.min(this.#logEnd, log.stretchEnd(this.#index));
+      if (log.hasExistence(this.#index)) {
+        const end = Math.min(stretchEnd, this.#index + left);
+        left -= end - this.#index;
+        for (; this.#index < end; this.#index++) this.#takeBack(log.at(this.#index));
+      } else {
+        left--;
+        this.#index = stretchEnd;
+      }
     }
+  }
+
+  #takeBack({ countDelta, history: { key } }: Change): void {
+    if (countDelta !== 0 && key >= this.#start && key < this.#end) this.#count -= countDelta;
   }
 }
 

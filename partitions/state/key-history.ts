@@ -11,6 +11,8 @@ import type { EncodedKv } from "../../proto/messages.ts";
 export class Change {
   readonly history: KeyHistory;
   readonly modRevision: number;
+  /** How many changes its revision has before it, in all partitions. */
+  readonly subRevision: number;
   /** 0 for a tombstone. */
   readonly createRevision: number;
   /** Puts since the key was created, this one included; 0 for a tombstone. */
@@ -25,6 +27,7 @@ export class Change {
   constructor(
     history: KeyHistory,
     modRevision: number,
+    subRevision: number,
     createRevision: number,
     version: number,
     lease: bigint,
@@ -33,6 +36,7 @@ export class Change {
   ) {
     this.history = history;
     this.modRevision = modRevision;
+    this.subRevision = subRevision;
     this.createRevision = createRevision;
     this.version = version;
     this.lease = lease;

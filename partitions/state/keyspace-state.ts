@@ -10,6 +10,8 @@ import assert from "node:assert/strict";
 import { encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
 import { Alarms } from "../alarms.ts";
 import { Auth } from "../auth/auth.ts";
+import { ChangeWalk } from "./change-walk.ts";
+import type { LogPlace } from "./change-walk.ts";
 import { CountMemo } from "./count-memo.ts";
 import { Counted, Counting } from "./counting.ts";
 import type { PartCounting } from "./counting.ts";
@@ -20,8 +22,8 @@ import { END_OF_KEYS, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import { Change, KeyHistory } from "./key-history.ts";
 import { LeaseTable } from "./lease-table.ts";
+import type { Partition } from "./partition.ts";
 import type { PartitionMap } from "./partition-map.ts";
-import { RevisionLog } from "./revision-log.ts";
 import { changeOf, historyOf, NO_VERSION, slotOf, versionOf, Versions } from "./versions.ts";
 import type { Slot, VersionRef } from "./versions.ts";
 
@@ -29,13 +31,12 @@ const EVERYTHING: Interval = { start: "", end: END_OF_KEYS };
 
 export class KeyspaceState {
   readonly partitionMap: PartitionMap;
-  readonly log = new RevisionLog();
   readonly versions = new Versions();
   readonly leases = new LeaseTable(this.versions);
   readonly alarms = new Alarms();
   readonly auth = new Auth();
-  /** Index in the log below which no change has a predecessor of an earlier revision any more (compaction.ts). */
-  supersededUntil = 0;
+  /** Number of the partition with which compaction goes on (compaction.ts). */
+  compactedUntil = 0;
   /** Counts at revisions that were current once. */
   readonly counts = new CountMemo();
   /** What is being read in several turns. */
@@ -44,7 +45,10 @@ export class KeyspaceState {
   #revision = 1;
   /** Reads below it are refused; -1 before the first compaction (CO-02). */
   #compactRevision = -1;
-  #hasUncommitted = false;
+  /** How many changes the revision being written has. */
+  #uncommitted = 0;
+  /** The partitions that were written since they were last taken, and where in their logs that begins. */
+  #written: LogPlace[] = [];
 
   constructor(partitionMap: PartitionMap) {
     this.partitionMap = partitionMap;
@@ -60,7 +64,7 @@ export class KeyspaceState {
 
   /** Whether the request that is being executed has changed something. */
   get hasUncommitted(): boolean {
-    return this.#hasUncommitted;
+    return this.#uncommitted > 0;
   }
 
   /**
@@ -68,7 +72,7 @@ export class KeyspaceState {
    * response inside a txn tells (contract §4.2).
    */
   get newestRevision(): number {
-    return this.#hasUncommitted ? this.#revision + 1 : this.#revision;
+    return this.hasUncommitted ? this.#revision + 1 : this.#revision;
   }
 
   /** Whether all that is needed at the revision of a hold is still there. */
@@ -100,9 +104,37 @@ export class KeyspaceState {
     return looks;
   }
 
-  /** How many changes of any key came after a revision: at most so many are passed over to find what keys were at it. */
-  changesSince(revision: number): number {
-    return this.log.end - this.log.search(revision + 1);
+  /** How many changes came after a revision where an interval's keys are: at most so many are passed over to find what they were. */
+  changesSince(interval: Interval, revision: number): number {
+    let changes = 0;
+    for (const { partition } of this.partitionMap.owners(interval)) {
+      const { log } = partition;
+      changes += log.end - log.search(revision + 1);
+    }
+    return changes;
+  }
+
+  /** How many changes are kept since the compact revision, those included that a compaction has not removed yet. */
+  get changeCount(): number {
+    let count = 0;
+    for (const { log } of this.partitionMap.partitions) count += log.end - log.start;
+    return count;
+  }
+
+  /** The changes of some partitions from a revision and, in it, a sub-revision on, in the order in which they were made. */
+  changesFrom(partitions: readonly Partition[], revision: number, subRevision: number = 0): ChangeWalk {
+    return new ChangeWalk(
+      partitions.map((partition) => ({ partition, index: partition.log.search(revision, subRevision) })),
+    );
+  }
+
+  /** Which partitions were written since the last time this was asked, and where in their logs that begins. */
+  takeWritten(): readonly LogPlace[] {
+    const written = this.#written;
+    if (written.length === 0) return written;
+    for (const { partition } of written) partition.isWritten = false;
+    this.#written = [];
+    return written;
   }
 
   /** How many keys of an interval exist, as uncommitted changes left it. */
@@ -159,11 +191,10 @@ export class KeyspaceState {
     const createRevision = before === null ? revision : before.createRevision;
     const version = before === null ? 1 : before.version + 1;
     const encoded = encodeKv(keyView, createRevision, revision, version, value, lease);
-    const change = new Change(history, revision, createRevision, version, lease, encoded, history.newest);
-    partition.append(change);
+    const sub = this.#uncommitted++;
+    const change = new Change(history, revision, sub, createRevision, version, lease, encoded, history.newest);
+    this.#append(partition, change);
     this.leases.move(slotOf(history), before === null ? 0n : before.lease, lease);
-    this.log.push(change);
-    this.#hasUncommitted = true;
     return versionOf(change);
   }
 
@@ -174,18 +205,16 @@ export class KeyspaceState {
     assert(before !== null, "a key that is deleted exists");
     const revision = this.#revision + 1;
     const encoded = encodeTombstone(history.key, revision);
-    const change = new Change(history, revision, 0, 0, 0n, encoded, before);
-    this.partitionMap.find(history.key).append(change);
+    const change = new Change(history, revision, this.#uncommitted++, 0, 0, 0n, encoded, before);
+    this.#append(this.partitionMap.find(history.key), change);
     this.leases.move(slot, before.lease, 0n);
-    this.log.push(change);
-    this.#hasUncommitted = true;
   }
 
   /** Ends the execution of a request: what it changed is now at the current revision. */
   commit(): void {
-    if (!this.#hasUncommitted) return;
+    if (this.#uncommitted === 0) return;
     this.#revision++;
-    this.#hasUncommitted = false;
+    this.#uncommitted = 0;
     assert(Number.isSafeInteger(this.#revision), "revisions are safe integers");
   }
 
@@ -196,18 +225,12 @@ export class KeyspaceState {
 
   /** Walks everything and asserts its invariants. */
   verify(): void {
-    const { log, partitionMap, leases } = this;
-    assert(!this.#hasUncommitted, "nothing is uncommitted between requests");
+    const { partitionMap, leases } = this;
+    assert(!this.hasUncommitted, "nothing is uncommitted between requests");
     assert(this.#compactRevision <= this.#revision, "the compact revision is not in the future");
-    log.verify();
     partitionMap.verify();
-    const pending = new Set<Change>();
-    for (let index = log.start; index < log.end; index++) pending.add(log.at(index));
-    for (const partition of partitionMap.partitions) partition.verify((change) => pending.has(change));
-    for (const change of pending) {
-      assert(change.modRevision <= this.#revision, "a change is not in the future");
-      assert(this.#history(change.history.key) === change.history, "a change in the log belongs to a key that is kept");
-    }
+    for (const partition of partitionMap.partitions) partition.verify();
+    this.#verifyOrder();
     let attached = 0;
     for (const lease of leases.values()) {
       attached += lease.keyCount;
@@ -221,6 +244,31 @@ export class KeyspaceState {
       if (changeOf(ref).lease !== 0n) leased++;
     }
     assert(attached === leased, "every key with a lease is attached to it");
+  }
+
+  /** Asserts that the changes of a revision are numbered, over all partitions, unless compaction may have taken some. */
+  #verifyOrder(): void {
+    const { partitions } = this.partitionMap;
+    const walk = this.changesFrom(partitions, this.#compactRevision + 1);
+    let revision = this.#compactRevision;
+    let sub = 0;
+    for (let ref = walk.next(); ref !== NO_VERSION; ref = walk.next()) {
+      const change = changeOf(ref);
+      assert(change.modRevision >= revision && change.modRevision <= this.#revision, "no change is in the future");
+      sub = change.modRevision === revision ? sub + 1 : 0;
+      assert(change.subRevision === sub, "the changes of a revision are numbered in their order");
+      revision = change.modRevision;
+    }
+    const written = partitions.filter(({ isWritten }) => isWritten);
+    assert(written.length === this.#written.length, "a partition knows whether it was written");
+  }
+
+  #append(partition: Partition, change: Change): void {
+    if (!partition.isWritten) {
+      partition.isWritten = true;
+      this.#written.push({ partition, index: partition.log.end });
+    }
+    partition.append(change);
   }
 
   #history(key: string): KeyHistory | null {

@@ -27,6 +27,11 @@ export interface Span extends Interval {
   readonly partition: Partition;
 }
 
+export interface Touched {
+  readonly name: Partition | string;
+  readonly partitions: readonly Partition[];
+}
+
 export class PartitionMap {
   /** Owns what no other partition does. */
   readonly rest = new Partition("");
@@ -92,6 +97,17 @@ export class PartitionMap {
     }
     // What lies in spans of others it does not have.
     if (touchesRest) yield { start, end, partition: this.rest };
+  }
+
+  /**
+   * The partitions that have keys of an interval, with a name that intervals share which touch the same: that of the one
+   * partition, or of the first and the last span. Until the map grows.
+   */
+  touched(interval: Interval): Touched {
+    const partitions = [...this.owners(interval)].map(({ partition }) => partition);
+    const { start, end } = interval;
+    const name = partitions.length === 1 ? partitions[0] : `${this.#search(start)} ${this.#search(end)}`;
+    return { name, partitions };
   }
 
   verify(): void {

@@ -34,8 +34,12 @@ export class Partition {
   readonly #end: string;
   readonly #table = new KeyTable();
   readonly #index = new KeyIndex();
-  /** The creations and deletions among the changes since the compact revision. */
-  readonly #existenceLog = new RevisionLog();
+  /** All changes since the compact revision, and those that a compaction has not removed yet. */
+  readonly log = new RevisionLog();
+  /** Whether it is among those that were written (keyspace-state.ts). */
+  isWritten = false;
+  /** Index in the log below which no change has a predecessor of an earlier revision any more. */
+  #supersededUntil = 0;
   #bytes = EMPTY_PARTITION_BYTES;
   #versionCount = 0;
 
@@ -90,9 +94,10 @@ export class Partition {
 
   /** Begins to count the keys of an interval that existed at a revision that is not compacted. */
   openCount(start: string, end: string, revision: number): PartCounting {
-    const log = this.#existenceLog;
+    const { log } = this;
     const first = log.search(revision + 1);
-    if (log.end - first > this.historyCountIn(start, end)) return new CountingUp(this.#index, start, end, revision);
+    if (log.existenceLooks(first, log.end) > this.historyCountIn(start, end))
+      return new CountingUp(this.#index, start, end, revision);
     return new CountingBack(log, first, start, end, this.count(start, end));
   }
 
@@ -109,14 +114,39 @@ export class Partition {
     } else if (change.countDelta !== 0) {
       this.#index.adjust(history.key, change.countDelta);
     }
-    if (change.countDelta !== 0) this.#existenceLog.push(change);
+    this.log.push(change);
+  }
+
+  /** Forgets, on behalf of at most `max` changes, what nobody needs who reads at `point` or later. Tells how many it was. */
+  compactStep(point: number, max: number): number {
+    const { log } = this;
+    let left = max;
+    let index = log.start;
+    for (; left > 0 && index < log.end && log.at(index).modRevision < point; index++, left--) {
+      this.#compact(log.at(index));
+    }
+    log.dropBefore(index);
+    index = Math.max(index, this.#supersededUntil);
+    for (; left > 0 && index < log.end && log.at(index).modRevision <= point; index++, left--) {
+      this.#forgetSuperseded(log.at(index));
+      this.#supersededUntil = index + 1;
+    }
+    return max - left;
+  }
+
+  /** Whether nothing is left to forget of what nobody needs who reads at `point` or later. */
+  isCompacted(point: number): boolean {
+    const { log } = this;
+    if (log.start < log.end && log.at(log.start).modRevision < point) return false;
+    const index = Math.max(log.start, this.#supersededUntil);
+    return index === log.end || log.at(index).modRevision > point;
   }
 
   /**
    * Forgets what a change at the compact revision has superseded, which nobody can read any more. What was changed twice
    * in one revision stays whole: a watch may start there.
    */
-  forgetSuperseded(change: Change): void {
+  #forgetSuperseded(change: Change): void {
     const { previous } = change;
     if (previous === null || previous.modRevision === change.modRevision) return;
     change.previous = null;
@@ -128,13 +158,8 @@ export class Partition {
    * Forgets what a change below the compact revision has superseded. A tombstone goes itself, and with it its key when
    * it has not been created again. To be called once for each change, in revision order.
    */
-  compact(change: Change): void {
+  #compact(change: Change): void {
     const { history, previous } = change;
-    if (change.countDelta !== 0) {
-      const { start } = this.#existenceLog;
-      assert(this.#existenceLog.at(start) === change, "changes are compacted in their order");
-      this.#existenceLog.dropBefore(start + 1);
-    }
     if (previous !== null) {
       change.previous = null;
       if (!previous.isTombstone) this.#forget(previous);
@@ -162,9 +187,16 @@ export class Partition {
     this.#versionCount--;
   }
 
-  /** Asserts the invariants of table, index, log and accounts. `isPending` tells whether a change is still to be compacted. */
-  verify(isPending: (change: Change) => boolean): void {
+  /** Asserts the invariants of table, index, log and accounts. */
+  verify(): void {
     this.#index.verify();
+    this.log.verify();
+    const pending = new Set<Change>();
+    for (let index = this.log.start; index < this.log.end; index++) pending.add(this.log.at(index));
+    for (const { history } of pending) {
+      assert(this.#table.get(history.key) === history, "a change in the log belongs to a key that is kept");
+    }
+    const isPending = (change: Change): boolean => pending.has(change);
     let histories = 0;
     let bytes = EMPTY_PARTITION_BYTES;
     let versions = 0;
@@ -178,9 +210,6 @@ export class Partition {
       for (const change of kept) bytes += bytesOfChange(change);
       versions += kept.length;
     }
-    this.#existenceLog.verify();
-    const oldest = this.#existenceLog.start;
-    assert(oldest === this.#existenceLog.end || isPending(this.#existenceLog.at(oldest)), "the log is compacted along");
     assert(histories === this.#table.size, "the index has every key of the table");
     assert(bytes === this.#bytes, "the account of bytes is right");
     assert(versions === this.#versionCount, "the account of versions is right");

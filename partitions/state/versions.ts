@@ -55,6 +55,11 @@ export class Versions {
     return changeOf(ref).modRevision;
   }
 
+  /** How many changes its revision has before it, in all partitions. */
+  subRevision(ref: VersionRef): number {
+    return changeOf(ref).subRevision;
+  }
+
   /** 0 for a tombstone. */
   createRevision(ref: VersionRef): number {
     return changeOf(ref).createRevision;

@@ -79,9 +79,10 @@ export function looksOfKey({ target, value }: Compare): number {
 function looksOfRange(state: KeyspaceState, request: RangeRequest): number {
   const { revision, rangeEnd, limit } = request;
   const isOlder = revision > 0 && revision < state.revision;
-  const newer = isOlder ? state.changesSince(revision) : 0;
-  if (isSingleKey(rangeEnd)) return 1 + newer;
+  if (isSingleKey(rangeEnd) && !isOlder) return 1;
   const interval = intervalOf(request.key, rangeEnd);
+  const newer = isOlder ? state.changesSince(interval, revision) : 0;
+  if (isSingleKey(rangeEnd)) return 1 + newer;
   const looksToCount = newer + (isOlder ? state.openCount(interval, revision).left : 1);
   if (request.countOnly) return looksToCount;
   const kept = state.walkLooks(interval);

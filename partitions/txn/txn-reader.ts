@@ -188,7 +188,9 @@ export class TxnReader {
     if (this.#looksLeft <= 0) yield;
     const revision = request.revision > 0 ? request.revision : this.headerRevision;
     // Newer versions are passed over, of one key or another.
-    if (revision < this.headerRevision) this.#looksLeft -= this.#state.changesSince(revision);
+    if (revision < this.headerRevision) {
+      this.#looksLeft -= this.#state.changesSince(intervalOf(request.key, request.rangeEnd), revision);
+    }
     if (isSingleKey(request.rangeEnd) && !hasFilter(request)) {
       this.#looksLeft--;
       return rangeOfKey(this.#state, request, revision);

@@ -36,39 +36,3 @@ export class EventForms {
     return encodeEvent(type, this.#versions.kv(this.#ref), prevKv);
   }
 }
-
-/**
- * Events of changes in the past, shared by watchers that catch up over the same stretch of history. What is kept is
- * bounded: when it has become too much all of it goes, since those who come next are elsewhere anyway.
- */
-export class EventCache {
-  readonly #versions: Versions;
-  readonly #bytesMax: number;
-  readonly #forms = new Map<VersionRef, EventForms>();
-  #bytes = 0;
-
-  constructor(versions: Versions, bytesMax: number) {
-    this.#versions = versions;
-    this.#bytesMax = bytesMax;
-  }
-
-  event(ref: VersionRef, prevKv: boolean): EncodedEvent {
-    const kept = this.#forms.get(ref);
-    if (kept !== undefined) return kept.form(prevKv);
-    const forms = new EventForms(this.#versions, ref);
-    const event = forms.form(prevKv);
-    // The other form, which may come later, is thought to be as large.
-    this.#bytes += 2 * event.length;
-    if (this.#bytes > this.#bytesMax) {
-      this.clear();
-      this.#bytes = 2 * event.length;
-    }
-    this.#forms.set(ref, forms);
-    return event;
-  }
-
-  clear(): void {
-    this.#forms.clear();
-    this.#bytes = 0;
-  }
-}

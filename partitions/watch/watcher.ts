@@ -9,6 +9,7 @@ import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
 import type { EncodedEvent } from "../../proto/messages.ts";
 import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
+import type { Batch } from "./batch.ts";
 
 /** It is told of every revision when that is flushed. */
 export const SYNCED = 0;
@@ -48,11 +49,13 @@ export class Watcher {
   readonly context: unknown;
   /** As it was asked for: 0 means from the next revision on. */
   readonly startRevision: number;
-  /** Those who watch the same. For Watchers only, like `state` and `fromRevision`. */
+  /** Those who watch the same. For this room only, like what can be altered. */
   readonly group: WatcherGroup;
   state: WatcherState;
   /** No event below it is delivered any more. While the watcher is synced, this is just the revision it began from. */
   fromRevision: number;
+  /** Whether it reads along in the slice that is being read. */
+  isReading = false;
   readonly #flushed: FlushedRevision;
 
   constructor(
@@ -94,6 +97,12 @@ export class Watcher {
   }
 }
 
+/** Where those are read for whom the same partitions are read. */
+export interface ReadTogether {
+  /** Those that have watchers behind. */
+  readonly groups: Set<WatcherGroup>;
+}
+
 /**
  * What is watched, and which form its events have. Watchers that watch the same form a group, so that finding and encoding
  * is done once for all of them.
@@ -108,6 +117,12 @@ export class WatcherGroup {
   readonly wantsDeletes: boolean;
   /** Those who get events live. */
   readonly synced = new Set<Watcher>();
+  /** Those who read history, and where. */
+  readonly behind = new Set<Watcher>();
+  read: ReadTogether | null = null;
+  /** What they have read in the present slice, in which nobody of the group needs anything below a revision. */
+  batch: Batch | null = null;
+  readFrom = Number.POSITIVE_INFINITY;
   /** All watchers of the group. */
   size = 0;
   /** Events of the revision that is being flushed. */

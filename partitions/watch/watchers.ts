@@ -1,26 +1,20 @@
 /**
  * Tells watchers of changes. Nothing is delivered while commands are executed: the applier executes a run and then calls
  * `flush`, which gives every synced watcher its events, one delivery for each revision. A watcher that is behind
- * catches up from the revision log, in slices that the server runs when it likes.
+ * catches up from history, in slices that the server runs when it likes.
  */
 import assert from "node:assert/strict";
 import type { EncodedEvent } from "../../proto/messages.ts";
 import { SMALLEST_KEY } from "../interval/interval.ts";
-import { EventCache, EventForms } from "./events.ts";
+import { CatchUp } from "./catch-up.ts";
+import { EventForms } from "./events.ts";
+import { ChangeWalk } from "../state/change-walk.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
-import { versionOf } from "../state/versions.ts";
+import { NO_VERSION } from "../state/versions.ts";
 import type { VersionRef } from "../state/versions.ts";
 import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher, WatcherGroup } from "./watcher.ts";
 import type { FlushedRevision, WatcherSink } from "./watcher.ts";
 import { WatcherGroups } from "./watcher-groups.ts";
-
-/** A delivery to a watcher that catches up ends with the revision that reaches one of these bounds (WO-04). */
-export const CATCH_UP_REVISIONS_MAX = 1_000;
-const CATCH_UP_EVENTS_MAX = 1_000;
-const CATCH_UP_BYTES_MAX = 1024 * 1024;
-
-/** Encoded events kept for watchers that catch up. */
-const CACHED_EVENT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** A watch as its client asks for it. The server has refused empty intervals and negative revisions before. */
 export interface WatcherOptions {
@@ -39,20 +33,21 @@ export interface WatcherOptions {
 export class Watchers implements FlushedRevision {
   readonly #state: KeyspaceState;
   readonly #groups = new WatcherGroups();
-  readonly #cache: EventCache;
-  /** Those behind whose sinks have room, the one to serve next in front. */
-  readonly #behind = new Set<Watcher>();
+  /** Those behind whose sinks have room. */
+  readonly #behind: CatchUp;
   #count = 0;
   #syncedCount = 0;
   #flushedRevision: number;
-  /** Where the changes above the flushed revision begin in the log. */
-  #flushedIndex: number;
 
   constructor(state: KeyspaceState) {
     this.#state = state;
-    this.#cache = new EventCache(state.versions, CACHED_EVENT_BYTES_MAX);
+    this.#behind = new CatchUp(state, this.#groups, {
+      flushedRevision: () => this.#flushedRevision,
+      endCompacted: (watcher) => this.#endCompacted(watcher),
+      deliver: (watcher, events) => this.#deliverPast(watcher, events),
+      settle: (watcher) => this.#settle(watcher),
+    });
     this.#flushedRevision = state.revision;
-    this.#flushedIndex = state.log.end;
   }
 
   /** How many watchers there are. */
@@ -102,7 +97,7 @@ export class Watchers implements FlushedRevision {
   remove(watcher: Watcher): void {
     if (watcher.state === REMOVED) return;
     if (watcher.state === SYNCED) this.#leaveSynced(watcher);
-    this.#behind.delete(watcher);
+    this.#behind.remove(watcher);
     watcher.state = REMOVED;
     this.#count--;
     const { group } = watcher;
@@ -112,15 +107,10 @@ export class Watchers implements FlushedRevision {
 
   /** Delivers what was committed since the last flush to the synced watchers, revision by revision (WO-02, WO-03). */
   flush(): void {
-    const { log, revision } = this.#state;
+    const { revision } = this.#state;
     assert(!this.#state.hasUncommitted, "only what is committed is delivered");
-    const end = log.end;
-    if (this.#syncedCount > 0) {
-      // Compaction may have forgotten changes while nobody was there to wait for them.
-      let index = Math.max(this.#flushedIndex, log.start);
-      while (index < end) index = this.#flushRevision(index);
-    }
-    this.#flushedIndex = end;
+    const written = this.#state.takeWritten();
+    if (this.#syncedCount > 0) this.#flushChanges(new ChangeWalk(written));
     this.#flushedRevision = revision;
   }
 
@@ -131,14 +121,7 @@ export class Watchers implements FlushedRevision {
    * @returns true when no watcher is left that could go on now
    */
   catchUp(maxChanges: number): boolean {
-    let left = maxChanges;
-    for (const watcher of this.#behind) {
-      if (left <= 0) return false;
-      // A watcher that is not through yet goes to the end of the set, where this loop comes to it again.
-      left -= this.#advance(watcher, left);
-    }
-    this.#cache.clear();
-    return true;
+    return this.#behind.step(maxChanges);
   }
 
   /** The sink of a paused watcher has room again. */
@@ -151,29 +134,20 @@ export class Watchers implements FlushedRevision {
     this.#groups.verify();
     assert(this.#flushedRevision <= this.#state.revision, "only what is committed was flushed");
     assert(this.#syncedCount + this.#behind.size <= this.#count, "a watcher is counted once");
-    for (const watcher of this.#behind) {
-      assert(watcher.state === BEHIND, "those who can go on are behind");
-      assert(!watcher.group.synced.has(watcher), "a watcher behind is not synced");
-    }
-    const { log } = this.#state;
-    const index = Math.max(this.#flushedIndex, log.start);
-    assert(index === log.end || log.at(index).modRevision > this.#flushedRevision, "the flushed index is right");
+    this.#behind.verify();
   }
 
-  /** Delivers the revision that begins at `start` in the log and returns where the next one begins. */
-  #flushRevision(start: number): number {
-    const { log } = this.#state;
-    const { modRevision } = log.at(start);
-    const touched: WatcherGroup[] = [];
-    let index = start;
-    for (; index < log.end; index++) {
-      const change = log.at(index);
-      if (change.modRevision !== modRevision) break;
-      this.#addEvent(versionOf(change), touched);
+  #flushChanges(walk: ChangeWalk): void {
+    const { versions } = this.#state;
+    for (let ref = walk.next(); ref !== NO_VERSION;) {
+      const revision = versions.modRevision(ref);
+      const touched: WatcherGroup[] = [];
+      for (; ref !== NO_VERSION && versions.modRevision(ref) === revision; ref = walk.next()) {
+        this.#addEvent(ref, touched);
+      }
+      this.#flushedRevision = revision;
+      for (const group of touched) this.#deliverLive(group, revision);
     }
-    this.#flushedRevision = modRevision;
-    for (const group of touched) this.#deliverLive(group, modRevision);
-    return index;
   }
 
   #addEvent(ref: VersionRef, touched: WatcherGroup[]): void {
@@ -201,55 +175,6 @@ export class Watchers implements FlushedRevision {
     }
   }
 
-  /** One delivery to a watcher that is behind. Returns how many changes it looked at, at least 1. */
-  #advance(watcher: Watcher, maxChanges: number): number {
-    const { log, compactRevision } = this.#state;
-    if (watcher.fromRevision < compactRevision) {
-      this.remove(watcher);
-      watcher.sink.compacted(watcher, compactRevision);
-      return 1;
-    }
-    const start = log.search(watcher.fromRevision);
-    const piece = this.#readPiece(watcher.group, start, maxChanges);
-    watcher.fromRevision = piece.nextRevision;
-    this.#behind.delete(watcher);
-    const isFull = piece.events.length > 0 && !watcher.sink.deliver(watcher, this.#flushedRevision, piece.events);
-    if (isFull) this.#pause(watcher, watcher.fromRevision);
-    else if (watcher.state === BEHIND) this.#settle(watcher);
-    return Math.max(1, piece.looked);
-  }
-
-  #readPiece(group: WatcherGroup, start: number, maxChanges: number): Piece {
-    const { log, compactRevision } = this.#state;
-    const end = this.#flushedIndex;
-    const events: EncodedEvent[] = [];
-    let bytes = 0;
-    let revisions = 0;
-    let lastRevision = 0;
-    let lastMatch = 0;
-    let index = start;
-    for (; index < end; index++) {
-      const change = log.at(index);
-      const isNewRevision = change.modRevision !== lastRevision;
-      const isFull =
-        index - start >= maxChanges ||
-        revisions >= CATCH_UP_REVISIONS_MAX ||
-        events.length >= CATCH_UP_EVENTS_MAX ||
-        bytes >= CATCH_UP_BYTES_MAX;
-      if (isNewRevision && isFull) break;
-      lastRevision = change.modRevision;
-      if (!group.contains(change.history.key) || !group.wants(change.isTombstone)) continue;
-      if (lastMatch !== lastRevision) revisions++;
-      lastMatch = lastRevision;
-      // What was before the compact revision is compacted, whether it has been removed yet or not (CO-09).
-      const event = this.#cache.event(versionOf(change), group.prevKv && change.modRevision > compactRevision);
-      bytes += event.length;
-      events.push(event);
-    }
-    const nextRevision = index < end ? log.at(index).modRevision : this.#flushedRevision + 1;
-    return { events, nextRevision, looked: index - start };
-  }
-
   /**
    * A watcher that can go on is behind while it has to be told of what was flushed already. It is behind, too, when its
    * next revision is compacted: that history may be gone before the next flush, so it must not wait for it.
@@ -259,16 +184,25 @@ export class Watchers implements FlushedRevision {
       watcher.state = BEHIND;
       this.#behind.add(watcher);
     } else {
-      this.#behind.delete(watcher);
+      this.#behind.remove(watcher);
       this.#enterSynced(watcher);
     }
+  }
+
+  #deliverPast(watcher: Watcher, events: readonly EncodedEvent[]): void {
+    if (!watcher.sink.deliver(watcher, this.#flushedRevision, events)) this.#pause(watcher, watcher.fromRevision);
+  }
+
+  #endCompacted(watcher: Watcher): void {
+    this.remove(watcher);
+    watcher.sink.compacted(watcher, this.#state.compactRevision);
   }
 
   /** The sink was full. It may have removed the watcher at once. */
   #pause(watcher: Watcher, fromRevision: number): void {
     if (watcher.state === REMOVED) return;
     if (watcher.state === SYNCED) this.#leaveSynced(watcher);
-    this.#behind.delete(watcher);
+    this.#behind.remove(watcher);
     watcher.fromRevision = fromRevision;
     watcher.state = PAUSED;
   }
@@ -283,12 +217,4 @@ export class Watchers implements FlushedRevision {
     watcher.group.synced.delete(watcher);
     this.#syncedCount--;
   }
-}
-
-interface Piece {
-  readonly events: readonly EncodedEvent[];
-  /** The revision to go on from. */
-  readonly nextRevision: number;
-  /** How many changes were read. */
-  readonly looked: number;
 }

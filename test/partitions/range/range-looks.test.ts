@@ -87,6 +87,16 @@ describe("pages of a list at an older revision", () => {
   });
 });
 
+test("a count at an older revision looks at no change of a stretch in which nothing came or went", () => {
+  const { revision } = harness.keyspace;
+  for (let i = 0; i < 20 * KEYS; i++) harness.put(keyOf(i % KEYS));
+  let counted = 0;
+  const looked = looks.of(() => (counted = harness.all({ revision, countOnly: true }).count));
+  expect(counted).toBe(KEYS);
+  // The stretch in which the keys were created, at most, and a few for the search.
+  expect(looked).toBeLessThan(1_100);
+});
+
 describe("no step of a range looks at more than it may", () => {
   function expectShortSteps(fields: Partial<RangeRequest>): void {
     const request = everything(fields);

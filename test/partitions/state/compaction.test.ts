@@ -150,6 +150,22 @@ describe("compaction", () => {
     expect(harness.keyspace.versionCount).toBe(2);
   });
 
+  test("a step goes on where the one before has stopped, however often the point moves", () => {
+    const harness = new Harness();
+    const prefixes = ["/registry/pods/", "/registry/events/", "/registry/leases/", ""];
+    for (let round = 0; round < 40; round++) for (const prefix of prefixes) harness.put(`${prefix}a`);
+    // Each step is short, and leaves the partition in which it ends nothing but newer work behind.
+    for (let step = 0; step < 20; step++) {
+      for (const prefix of prefixes) harness.put(`${prefix}a`);
+      harness.compact(harness.keyspace.revision);
+      harness.keyspace.compactStep(20);
+    }
+    const versions = harness.keyspace.partitions.map(({ versionCount }) => versionCount);
+    expect(Math.max(...versions), "no partition is left behind").toBeLessThan(40);
+    harness.remove();
+    expect(harness.keyspace.versionCount).toBe(prefixes.length);
+  });
+
   test("CO-08: what synced watchers were not told of yet is kept for them", () => {
     const harness = new Harness();
     harness.put("a", "1");

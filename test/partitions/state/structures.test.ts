@@ -15,11 +15,11 @@ function history(key: string, isLive: boolean): KeyHistory {
 }
 
 function setLive(of: KeyHistory, isLive: boolean): void {
-  of.newest = new Change(of, 2, isLive ? 2 : 0, isLive ? 1 : 0, 0n, ENCODED, null);
+  of.newest = new Change(of, 2, 0, isLive ? 2 : 0, isLive ? 1 : 0, 0n, ENCODED, null);
 }
 
-function change(modRevision: number): Change {
-  return new Change(new KeyHistory("k"), modRevision, modRevision, 1, 0n, ENCODED, null);
+function change(modRevision: number, subRevision: number = 0): Change {
+  return new Change(new KeyHistory("k"), modRevision, subRevision, modRevision, 1, 0n, ENCODED, null);
 }
 
 /** Random numbers below `n` that are the same for a seed on every machine. */
@@ -163,7 +163,7 @@ describe("RevisionLog", () => {
     const log = new RevisionLog();
     expect(log.search(5)).toBe(0);
     // Revisions 2, 2, 2, 4, 4, 4, 6 …: three changes each, every other revision.
-    for (let i = 0; i < 6_000; i++) log.push(change(2 + 2 * Math.floor(i / 3)));
+    for (let i = 0; i < 6_000; i++) log.push(change(2 + 2 * Math.floor(i / 3), i % 3));
     for (let dropped = 0; dropped <= 6_000; dropped += 400) {
       log.dropBefore(dropped);
       log.verify();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { FILTER_NODELETE, FILTER_NOPUT } from "../../../proto/messages.ts";
-import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/watchers.ts";
+import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/batch.ts";
 import { Harness, hex, kv, tombstone } from "../harness.ts";
 import { deleteOp, FROM_KEY, putOp } from "../requests.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
-import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/watchers.ts";
+import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/batch.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { CatchUp } from "../../../server/engine/catch-up.ts";
 import { putRequest } from "../../../bench/client/requests.ts";
