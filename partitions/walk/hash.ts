@@ -12,11 +12,16 @@ import { END_OF_KEYS } from "../interval/interval.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
+import type { VersionRef } from "../state/versions.ts";
 import { LeaseHasher } from "./lease-hasher.ts";
 import { checkRevision } from "../range/read-revision.ts";
 import type { Refusal } from "../refusals.ts";
 
-/** CRC-32 over the encoded kvs of all changes that are retained and not above a revision, in key order. */
+/**
+ * CRC-32 over the encoded kvs of all that is retained and not above a revision: what the keys were at the compact revision, in
+ * key order, and then the changes since, in the order in which they were made. So a place to go on from is a key or a
+ * revision, however often one key was changed.
+ */
 export class HistoryHasher {
   /** The current revision at the start. */
   readonly headerRevision: number;
@@ -28,11 +33,12 @@ export class HistoryHasher {
   readonly hold: Hold;
   readonly #state: KeyspaceState;
   #hash = 0;
-  /** Where the next key is looked for. */
-  #next = "";
-  /** The next version of the key that is being hashed; NO_VERSION between two keys. */
-  #ref = NO_VERSION;
-  #changesLeft = 0;
+  /** Where the next key is looked for; null when all that was at the compact revision has been hashed. */
+  #nextKey: string | null = "";
+  /** From where on changes are still to be hashed. */
+  #nextRevision: number;
+  #nextSubRevision = 0;
+  #looksLeft = 0;
   #bytesLeft = 0;
 
   constructor(state: KeyspaceState, hashRevision: number) {
@@ -41,6 +47,7 @@ export class HistoryHasher {
     this.hashRevision = hashRevision;
     this.hold = new Hold(state.held, state.compactRevision);
     this.#state = state;
+    this.#nextRevision = state.compactRevision;
   }
 
   /** The hash, when `step` has said true. */
@@ -49,48 +56,58 @@ export class HistoryHasher {
   }
 
   /**
-   * Looks at no more than `maxChanges` changes, and at no further one when those hashed have `maxBytes`.
+   * Looks at no more than `maxLooks` keys and changes, and at no further one when those hashed have `maxBytes`.
    *
    * @returns true when all has been hashed
    */
-  step(maxChanges: number, maxBytes: number): boolean {
-    this.#changesLeft = maxChanges;
+  step(maxLooks: number, maxBytes: number): boolean {
+    this.#looksLeft = maxLooks;
     this.#bytesLeft = maxBytes;
-    if (!this.#hashKey()) return false;
-    const walk = this.#state.walk({ start: this.#next, end: END_OF_KEYS });
+    return this.#hashKeys() && this.#hashChanges();
+  }
+
+  #hashKeys(): boolean {
+    if (this.#nextKey === null) return true;
     const { versions } = this.#state;
+    const walk = this.#state.walk({ start: this.#nextKey, end: END_OF_KEYS });
     for (let slot = walk.next(); slot !== NO_SLOT; slot = walk.next()) {
-      this.#ref = versions.newest(slot);
-      if (this.#hashKey()) continue;
-      this.#next = `${versions.slotKeyText(slot)}\0`;
-      return false;
+      if (this.#isSpent()) {
+        this.#nextKey = versions.slotKeyText(slot);
+        return false;
+      }
+      this.#looksLeft--;
+      const ref = versions.liveAt(slot, this.compactRevision);
+      if (ref !== NO_VERSION) this.#add(versions.kv(ref));
     }
-    this.#next = END_OF_KEYS;
+    this.#nextKey = null;
     return true;
   }
 
-  /**
-   * Goes on with the changes of one key. Retained are those above the compact revision and the newest one not above it,
-   * unless that is a tombstone below the compact revision (CO-04).
-   *
-   * @returns true when the key is done
-   */
-  #hashKey(): boolean {
-    const { versions } = this.#state;
-    for (let ref = this.#ref; ref !== NO_VERSION; ref = this.#ref) {
-      if (this.#changesLeft <= 0 || this.#bytesLeft <= 0) return false;
-      this.#changesLeft--;
-      const modRevision = versions.modRevision(ref);
-      if (modRevision > this.compactRevision) {
-        if (modRevision <= this.hashRevision) this.#add(versions.kv(ref));
-        this.#ref = versions.previous(ref);
-      } else {
-        const isForgotten = versions.isTombstone(ref) && modRevision < this.compactRevision;
-        if (!isForgotten) this.#add(versions.kv(ref));
-        this.#ref = NO_VERSION;
+  #hashChanges(): boolean {
+    const { versions, partitionMap } = this.#state;
+    const walk = this.#state.changesFrom(partitionMap.partitions, this.#nextRevision, this.#nextSubRevision);
+    for (let ref = walk.next(); ref !== NO_VERSION; ref = walk.next()) {
+      const revision = versions.modRevision(ref);
+      if (revision > this.hashRevision) return true;
+      if (this.#isSpent()) {
+        this.#nextRevision = revision;
+        this.#nextSubRevision = versions.subRevision(ref);
+        return false;
       }
+      this.#looksLeft--;
+      if (revision > this.compactRevision || this.#isLastTombstone(ref)) this.#add(versions.kv(ref));
     }
     return true;
+  }
+
+  /** CO-04: what a key was at the compact revision is retained, also when that is a tombstone of this revision. */
+  #isLastTombstone(ref: VersionRef): boolean {
+    const { versions } = this.#state;
+    return versions.isTombstone(ref) && versions.liveAt(versions.slot(ref), versions.modRevision(ref)) === NO_VERSION;
+  }
+
+  #isSpent(): boolean {
+    return this.#looksLeft <= 0 || this.#bytesLeft <= 0;
   }
 
   #add(kv: EncodedKv): void {
@@ -131,10 +148,10 @@ export class WholeHasher {
     return this.#history.hold;
   }
 
-  /** As in HistoryHasher; a lease is as much as a change. */
-  step(maxChanges: number, maxBytes: number): boolean {
-    if (this.#historyIsHashed) return this.#leases.step(maxChanges);
-    this.#historyIsHashed = this.#history.step(maxChanges, maxBytes);
+  /** As in HistoryHasher; a lease is as much as a key. */
+  step(maxLooks: number, maxBytes: number): boolean {
+    if (this.#historyIsHashed) return this.#leases.step(maxLooks);
+    this.#historyIsHashed = this.#history.step(maxLooks, maxBytes);
     return false;
   }
 }
