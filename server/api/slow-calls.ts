@@ -80,9 +80,9 @@ class MeasuredCall implements UnaryCall {
     this.#call.reply(message);
   }
 
-  replyParts(parts: MessageParts, length: number): void {
+  replyParts(parts: MessageParts, length: number, onTaken?: () => void): void {
     this.#end();
-    this.#call.replyParts(parts, length);
+    this.#call.replyParts(parts, length, onTaken);
   }
 
   fail(status: Status): void {

@@ -22,11 +22,18 @@ export interface CallMetadata {
   readonly token: string | null;
 }
 
+/** A piece of a message that is made while it is sent: its bytes are asked for once, from the first to the last. */
+export interface MadePart {
+  readonly length: number;
+  /** Writes its next `count` bytes to `target` at `offset`. */
+  read(target: Uint8Array, offset: number, count: number): void;
+}
+
 /**
  * The pieces of one message in order. A list of pieces among them costs the transport as much as one piece, however long
  * it is, and has no empty one.
  */
-export type MessageParts = readonly (Uint8Array | readonly Uint8Array[])[];
+export type MessageParts = readonly (Uint8Array | readonly Uint8Array[] | MadePart)[];
 
 /** One unary call. It is answered exactly once; an answer after the client went away is dropped silently. */
 export interface UnaryCall {
@@ -39,11 +46,13 @@ export interface UnaryCall {
   reply(message: Uint8Array): void;
   /**
    * Answers OK with one long message, the concatenation of `parts`. They are kept by reference and copied piece by piece
-   * as the client's flow control windows allow, so they must never change.
+   * as the client's flow control windows allow, so they must not change before they are taken.
    *
    * @param length the sum of the parts' lengths, in bytes
+   * @param onTaken called once, when the last byte has been copied, or when none will be any more since the call is gone;
+   *   perhaps before this returns
    */
-  replyParts(parts: MessageParts, length: number): void;
+  replyParts(parts: MessageParts, length: number, onTaken?: () => void): void;
   /** Answers with an error status and no message. */
   fail(status: Status): void;
 }
@@ -62,8 +71,8 @@ export interface StreamCall {
   readonly writable: boolean;
   /** Queues one message. The bytes are copied or written before this returns. */
   send(message: Uint8Array): void;
-  /** Queues one message, the concatenation of `parts`, which are kept by reference and must never change. */
-  sendParts(parts: MessageParts, length: number): void;
+  /** Queues one message, the concatenation of `parts`, as `replyParts` does. */
+  sendParts(parts: MessageParts, length: number, onTaken?: () => void): void;
   /** Ends the stream with a status once what was sent before is written. Later sends are dropped. */
   end(status: Status): void;
 }

@@ -1,5 +1,6 @@
 /** A unary call without a transport: it keeps what it is answered, and is open unless the test closes it. */
 import type { CallMetadata, MessageParts, Status, UnaryCall } from "../../server/transport/service.ts";
+import { wholeOf } from "./whole-parts.ts";
 
 export class HeldUnaryCall implements UnaryCall {
   readonly metadata: CallMetadata = { clientApiVersion: null, hasLeader: false, token: null };
@@ -13,10 +14,9 @@ export class HeldUnaryCall implements UnaryCall {
     this.message = Buffer.from(message);
   }
 
-  replyParts(parts: MessageParts, length: number): void {
-    const message = Buffer.concat(parts.flat());
-    if (message.length !== length) throw new Error("the length of an answer is that of its parts");
-    this.message = message;
+  replyParts(parts: MessageParts, length: number, onTaken?: () => void): void {
+    this.message = wholeOf(parts, length);
+    onTaken?.();
   }
 
   fail(status: Status): void {

@@ -121,12 +121,13 @@ export class StreamWriter implements StreamOutput {
     this.#host.streamEnded(stream, OK);
   }
 
-  replyParts(stream: Stream, parts: MessageParts, length: number): void {
+  replyParts(stream: Stream, parts: MessageParts, length: number, onTaken: (() => void) | null): void {
     if (!this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && this.room.refusesCalls) {
       this.abort(stream, ANSWER_DROPPED);
+      onTaken?.();
       return;
     }
-    this.sendParts(stream, parts, length);
+    this.sendParts(stream, parts, length, onTaken);
     if (!stream.closed) this.end(stream, STATUS_OK);
   }
 
@@ -143,20 +144,24 @@ export class StreamWriter implements StreamOutput {
     }
   }
 
-  sendParts(stream: Stream, parts: MessageParts, length: number): void {
+  sendParts(stream: Stream, parts: MessageParts, length: number, onTaken: (() => void) | null): void {
     if (length > MESSAGE_BYTES_MAX) {
       this.end(stream, tooLarge(length));
+      onTaken?.();
     } else if (this.#passes(stream, MESSAGE_PREFIX_BYTES + length) && !this.#out.blocked) {
       let at = this.#beginMessage(stream, length);
       for (const part of parts.flat()) {
-        this.#out.bytes.set(part, at);
+        if (part instanceof Uint8Array) this.#out.bytes.set(part, at);
+        else part.read(this.#out.bytes, at, part.length);
         at += part.length;
       }
       this.#out.length = at;
+      onTaken?.();
     } else {
       const queue = (stream.queue ??= new SendQueue());
       queue.push(messagePrefix(length));
       queue.pushParts(parts, length);
+      if (onTaken !== null) queue.whenTaken(onTaken);
       this.#queued(stream, queue);
     }
   }
@@ -211,9 +216,11 @@ export class StreamWriter implements StreamOutput {
   /** Drops what a stream has queued. */
   forget(stream: Stream): void {
     this.room.forget(stream);
+    const { queue } = stream;
     stream.queue = null;
     stream.ending = null;
     if (stream.scheduled) this.#round.remove(stream);
+    queue?.drop();
   }
 
   // Windows.

@@ -2,13 +2,19 @@
 
 import assert from "node:assert/strict";
 
-import type { MessageParts } from "../service.ts";
+import type { MadePart, MessageParts } from "../service.ts";
 
 /**
  * What keeping one part costs beside its bytes: the objects of a small buffer. Measured with copied answers of 50 bytes,
  * which took 300.
  */
 export const PART_OVERHEAD = 256;
+
+/** Who wants to know when so many bytes have been read, of all that were ever queued. */
+interface Taker {
+  readonly readBytes: number;
+  readonly onTaken: () => void;
+}
 
 export class SendQueue {
   /** Bytes in the queue. */
@@ -19,7 +25,7 @@ export class SendQueue {
   /** Memory of the parts that were copied for the queue and are not yet read to their end. */
   copiedBytes = 0;
   /** Parts, and lists of parts that came as such: what is queued in one turn costs no more for having many parts. */
-  #entries: (Uint8Array | readonly Uint8Array[])[] = [];
+  #entries: (Uint8Array | readonly Uint8Array[] | MadePart)[] = [];
   /** Whether the entry was copied for the queue. */
   #copied: boolean[] = [];
   /** The first entry that is not yet read to its end. Those before it are gone. */
@@ -31,6 +37,10 @@ export class SendQueue {
   /** Parts not yet read to their end, and those of them that are kept by reference. */
   #unread = 0;
   #references = 0;
+  /** All bytes read so far. */
+  #readBytes = 0;
+  /** In the order in which they will be told. */
+  #takers: Taker[] = [];
 
   /** Bytes, and what keeping their parts costs: many small messages weigh more than their bytes. */
   get weight(): number {
@@ -51,11 +61,24 @@ export class SendQueue {
   pushParts(parts: MessageParts, bytes: number): void {
     for (const entry of parts) {
       if (entry.length === 0) continue;
-      const count = Array.isArray(entry) ? entry.length : 1;
+      const count = isList(entry) ? entry.length : 1;
       this.#references += count;
       this.#add(entry, false, count);
     }
     this.bytes += bytes;
+  }
+
+  /** Calls back once, when what is queued by now has been read, or is dropped. */
+  whenTaken(onTaken: () => void): void {
+    assert(this.bytes > 0, "something is still to be taken");
+    this.#takers.push({ readBytes: this.#readBytes + this.bytes, onTaken });
+  }
+
+  /** Nothing will be read any more. */
+  drop(): void {
+    const takers = this.#takers;
+    this.#takers = [];
+    for (const { onTaken } of takers) onTaken();
   }
 
   /** Adds a part that was made for this queue. It is not empty. */
@@ -74,34 +97,41 @@ export class SendQueue {
       const part = this.#part();
       const piece = Math.min(left, part.length - this.#read);
       assert(piece > 0, "no part is empty");
-      target.set(piece === part.length ? part : part.subarray(this.#read, this.#read + piece), at);
+      if (!(part instanceof Uint8Array)) part.read(target, at, piece);
+      else target.set(piece === part.length ? part : part.subarray(this.#read, this.#read + piece), at);
       at += piece;
       left -= piece;
       this.#read += piece;
       if (this.#read === part.length) this.#next(part);
     }
     this.bytes -= count;
+    this.#readBytes += count;
+    if (this.#takers.length > 0) this.#tellTakers();
   }
 
-  #add(entry: Uint8Array | readonly Uint8Array[], copied: boolean, parts: number): void {
+  #tellTakers(): void {
+    while (this.#takers.length > 0 && this.#takers[0].readBytes <= this.#readBytes) this.#takers.shift()?.onTaken();
+  }
+
+  #add(entry: Uint8Array | readonly Uint8Array[] | MadePart, copied: boolean, parts: number): void {
     this.#entries.push(entry);
     this.#copied.push(copied);
     this.#unread += parts;
   }
 
   /** The part that is read now. */
-  #part(): Uint8Array {
+  #part(): Uint8Array | MadePart {
     const entry = this.#entries[this.#first];
-    return entry instanceof Uint8Array ? entry : entry[this.#firstPart];
+    return isList(entry) ? entry[this.#firstPart] : entry;
   }
 
-  #next(part: Uint8Array): void {
+  #next(part: Uint8Array | MadePart): void {
     if (this.#copied[this.#first]) this.copiedBytes -= part.length + PART_OVERHEAD;
     else this.#references--;
     this.#unread--;
     this.#read = 0;
     const entry = this.#entries[this.#first];
-    if (!(entry instanceof Uint8Array) && ++this.#firstPart < entry.length) return;
+    if (isList(entry) && ++this.#firstPart < entry.length) return;
     this.#firstPart = 0;
     this.#first++;
     // The entries read are let go many at a time, which keeps this linear.
@@ -113,6 +143,11 @@ export class SendQueue {
       this.#entries[this.#first - 1] = NOTHING;
     }
   }
+}
+
+/** A type guard for readonly lists, which Array.isArray is not. */
+function isList(entry: Uint8Array | readonly Uint8Array[] | MadePart): entry is readonly Uint8Array[] {
+  return Array.isArray(entry);
 }
 
 const NOTHING = new Uint8Array(0);

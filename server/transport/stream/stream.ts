@@ -43,9 +43,11 @@ export interface StreamHost {
 /** The writing half of a connection, as its streams see it. */
 export interface StreamOutput {
   reply(stream: Stream, message: Uint8Array): void;
-  replyParts(stream: Stream, parts: MessageParts, length: number): void;
+  /** @param onTaken null when nobody wants to know */
+  replyParts(stream: Stream, parts: MessageParts, length: number, onTaken: (() => void) | null): void;
   send(stream: Stream, message: Uint8Array): void;
-  sendParts(stream: Stream, parts: MessageParts, length: number): void;
+  /** @param onTaken null when nobody wants to know */
+  sendParts(stream: Stream, parts: MessageParts, length: number, onTaken: (() => void) | null): void;
   /** Ends the stream behind what is queued. */
   end(stream: Stream, status: Status): void;
   /** Ends the stream at once; what is queued is dropped. */
@@ -135,9 +137,10 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     if (!this.closed) this.host.writer.reply(this, message);
   }
 
-  replyParts(parts: MessageParts, length: number): void {
+  replyParts(parts: MessageParts, length: number, onTaken: (() => void) | null = null): void {
     this.#answer();
-    if (!this.closed) this.host.writer.replyParts(this, parts, length);
+    if (!this.closed) this.host.writer.replyParts(this, parts, length, onTaken);
+    else if (onTaken !== null) onTaken();
   }
 
   fail(status: Status): void {
@@ -149,8 +152,9 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
     if (!this.closed) this.host.writer.send(this, message);
   }
 
-  sendParts(parts: MessageParts, length: number): void {
-    if (!this.closed) this.host.writer.sendParts(this, parts, length);
+  sendParts(parts: MessageParts, length: number, onTaken: (() => void) | null = null): void {
+    if (!this.closed) this.host.writer.sendParts(this, parts, length, onTaken);
+    else if (onTaken !== null) onTaken();
   }
 
   end(status: Status): void {

@@ -20,6 +20,7 @@ import type {
   StreamListener,
   UnaryCall,
 } from "../../../server/transport/service.ts";
+import { wholeOf } from "../../sim/whole-parts.ts";
 import { asBytes } from "./support-clients.ts";
 
 type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
@@ -82,7 +83,10 @@ function mountUnary(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryDa
       return call.cancelled;
     },
     reply: (message) => callback(null, Buffer.from(message)),
-    replyParts: (parts, length) => callback(null, Buffer.concat(parts.flat(), length)),
+    replyParts: (parts, length, onTaken) => {
+      callback(null, wholeOf(parts, length));
+      onTaken?.();
+    },
     fail: (status) => callback(statusObject(status)),
   };
 }
@@ -130,8 +134,9 @@ class MountedStream implements StreamCall {
     if (!this.#closed) this.#writable = this.#call.write(Buffer.from(message));
   }
 
-  sendParts(parts: MessageParts, length: number): void {
-    this.send(Buffer.concat(parts.flat(), length));
+  sendParts(parts: MessageParts, length: number, onTaken?: () => void): void {
+    this.send(wholeOf(parts, length));
+    onTaken?.();
   }
 
   end(status: Status): void {
