@@ -25,12 +25,14 @@ import { deleteRange } from "./txn/delete-range.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
 import type { HistoryHasher } from "./walk/hash.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
+import { Hold } from "./state/hold.ts";
 import { KeyspaceState } from "./state/keyspace-state.ts";
 import { LEASE_BYTES, LEASES_MAX } from "./state/lease-table.ts";
 import type { Lease } from "./state/lease-table.ts";
 import type { Partition } from "./state/partition.ts";
 import { PartitionMap } from "./state/partition-map.ts";
 import { checkPut, put } from "./txn/put.ts";
+import { KvList } from "./range/kv-list.ts";
 import type { RangeCursor } from "./range/range-cursor.ts";
 import { openRange, range } from "./range/range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
@@ -183,6 +185,21 @@ export class Keyspace {
   /** Whether something that is being read keeps back a part of what compaction allows to remove. */
   get removalHeld(): boolean {
     return this.#state.held.lowest < this.#state.compactRevision;
+  }
+
+  /** A hold for what was found in this turn and shall outlive it. */
+  openHold(): Hold {
+    return new Hold(this.#state.held, this.#state.revision);
+  }
+
+  /** An empty list of kvs that outlive their turns. Who asks for it lets go of it. */
+  openKvList(keysOnly: boolean): KvList {
+    return new KvList(this.#state.versions, this.openHold(), keysOnly);
+  }
+
+  /** The bytes that are pinned by holds, as often as they are. */
+  get pinnedBytes(): number {
+    return this.#state.held.pinnedBytes;
   }
 
   /** Adds a lease. The server has chosen the id, not 0, and raised the TTL, in seconds, to its minimum. */

@@ -24,22 +24,25 @@ import type {
 } from "./messages.ts";
 import { Writer } from "./writer.ts";
 
+/** Bytes that are made while they are sent: they are asked for once, from the first to the last. */
+export interface MadePart {
+  readonly length: number;
+  /** Writes the next `count` bytes to `target` at `offset`. */
+  read(target: Uint8Array, offset: number, count: number): void;
+}
+
 /**
  * The message is the concatenation of `parts` and of the lists among them; `length` is the sum of their lengths, in bytes.
  * No part is empty.
  */
 export interface MessageParts {
-  parts: (Buffer | readonly Buffer[])[];
+  parts: (Buffer | readonly Buffer[] | MadePart)[];
   length: number;
 }
 
-/** A RangeResponse whose kvs are in several lists; `bytes` is the sum of their kvs' lengths. */
-export interface SlicedRangeResponse {
-  readonly header: ResponseHeader | null;
-  readonly slices: readonly (readonly EncodedKv[])[];
-  readonly bytes: number;
-  readonly more: boolean;
-  readonly count: number;
+/** A RangeResponse whose encoded kvs are made while they are sent. */
+export interface MadeRangeResponse extends Pick<RangeResponse, "header" | "more" | "count"> {
+  readonly kvs: MadePart;
 }
 
 export function writeRangeResponse(writer: Writer, response: RangeResponse): void {
@@ -91,32 +94,37 @@ export function writeWatchResponse(writer: Writer, response: WatchResponse): voi
 
 /** The same bytes as `writeRangeResponse`, in pieces. */
 export function rangeResponseParts(response: RangeResponse): MessageParts {
-  const { header, kvs, more, count } = response;
   let bytes = 0;
-  for (const encoded of kvs) bytes += encoded.length;
-  return slicedRangeResponseParts({ header, slices: kvs.length === 0 ? [] : [kvs], bytes, more, count });
+  for (const encoded of response.kvs) bytes += encoded.length;
+  return aroundKvs(response, response.kvs, bytes);
 }
 
-/**
- * The same for a response in slices. The slices become parts as they are: of a hundred million bytes none is touched and
- * no kv is looked at.
- */
-export function slicedRangeResponseParts(response: SlicedRangeResponse): MessageParts {
+/** The same for a response whose kvs are still to be made: of a hundred million bytes none is touched. */
+export function madeRangeResponseParts(response: MadeRangeResponse): MessageParts {
+  return aroundKvs(response, response.kvs, response.kvs.length);
+}
+
+function aroundKvs(
+  response: Pick<RangeResponse, "header" | "more" | "count">,
+  kvs: readonly EncodedKv[] | MadePart,
+  bytes: number,
+): MessageParts {
   scratch.reset();
   writeHeader(scratch, response.header);
   const start = scratch.copy();
   scratch.reset();
   writeRangeEnd(scratch, response);
   const end = scratch.copy();
-  const parts: (Buffer | readonly Buffer[])[] = [...response.slices];
-  if (start.length > 0) parts.unshift(start);
+  const parts: MessageParts["parts"] = [];
+  if (start.length > 0) parts.push(start);
+  if (bytes > 0) parts.push(kvs);
   if (end.length > 0) parts.push(end);
-  return { parts, length: start.length + response.bytes + end.length };
+  return { parts, length: start.length + bytes + end.length };
 }
 
-/** The same bytes as `writeRangeStreamResponse`, in pieces. */
-export function rangeStreamResponseParts(response: RangeResponse): MessageParts {
-  return nestedParts(0x0a, rangeResponseParts(response));
+/** The same bytes as `writeRangeStreamResponse`, in pieces, of kvs that are still to be made. */
+export function rangeStreamResponseParts(response: MadeRangeResponse): MessageParts {
+  return nestedParts(0x0a, madeRangeResponseParts(response));
 }
 
 /** The same bytes as `writeTxnResponse`, in pieces. */

@@ -9,7 +9,7 @@ import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { HistoryWalk } from "../state/history-walk.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
-import type { Slot, Versions } from "../state/versions.ts";
+import type { Slot, VersionRef, Versions } from "../state/versions.ts";
 import { COMPACTED } from "../refusals.ts";
 import type { Refusal } from "../refusals.ts";
 import { COUNTED_FOR_ONE_READ } from "./range-cursor.ts";
@@ -67,7 +67,12 @@ export class InOrderCursor implements RangeCursor {
     return this.#counting !== null && this.#counting.left > keys;
   }
 
-  next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal {
+  kv(ref: VersionRef): EncodedKv {
+    const kv = this.#state.versions.kv(ref);
+    return this.#keysOnly ? kvWithoutValue(kv) : kv;
+  }
+
+  next(maxKeys: number, maxBytes: number): VersionRef[] | Refusal {
     assert(maxKeys > 0, "a piece has room for a key");
     if (this.finished) return [];
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
@@ -77,8 +82,8 @@ export class InOrderCursor implements RangeCursor {
     return [];
   }
 
-  #give(from: string, maxKeys: number, maxBytes: number): EncodedKv[] {
-    const kvs: EncodedKv[] = [];
+  #give(from: string, maxKeys: number, maxBytes: number): VersionRef[] {
+    const refs: VersionRef[] = [];
     const { revision } = this.hold;
     const most = Math.min(maxKeys, this.#limit - this.#given);
     // Lengths lie elsewhere in memory than what a walk looks at: measuring made 100 keys a quarter slower.
@@ -89,19 +94,17 @@ export class InOrderCursor implements RangeCursor {
     const { versions } = this.#state;
     const walk = this.#state.walk({ start: from, end: this.#interval.end });
     let slot = walk.next();
-    while (slot !== NO_SLOT && kvs.length < most && looks < maxKeys && bytes < maxBytes) {
+    while (slot !== NO_SLOT && refs.length < most && looks < maxKeys && bytes < maxBytes) {
       looks++;
       const ref = versions.liveAt(slot, revision);
       if (ref !== NO_VERSION) {
-        const kv = versions.kv(ref);
-        const encoded = this.#keysOnly ? kvWithoutValue(kv) : kv;
-        kvs.push(encoded);
+        refs.push(ref);
         last = slot;
-        if (isMeasured) bytes += encoded.length;
+        if (isMeasured) bytes += this.#keysOnly ? this.kv(ref).length : versions.kvBytes(ref);
       }
       slot = walk.next();
     }
-    this.#given += kvs.length;
+    this.#given += refs.length;
     if (last !== NO_SLOT) this.#last = versions.slotKeyText(last);
     slot = firstLive(walk, slot, versions, revision, maxKeys);
     if (slot === NO_SLOT) {
@@ -114,7 +117,7 @@ export class InOrderCursor implements RangeCursor {
       this.#next = versions.slotKeyText(slot);
       if (this.#given === this.#limit) this.#endGiving();
     }
-    return kvs;
+    return refs;
   }
 
   /** What is not given is counted. */

@@ -6,6 +6,7 @@
 import type { EncodedKv } from "../../proto/messages.ts";
 import type { Refusal } from "../refusals.ts";
 import type { Hold } from "../state/hold.ts";
+import type { VersionRef } from "../state/versions.ts";
 
 /** So many keys or changes are counted in the time in which one key is read. */
 export const COUNTED_FOR_ONE_READ = 2;
@@ -13,7 +14,10 @@ export const COUNTED_FOR_ONE_READ = 2;
 export interface RangeCursor {
   /** The current revision when the cursor was made: what the header tells. */
   readonly headerRevision: number;
-  /** To be taken by who reads in several turns and is not to be refused. */
+  /**
+   * To be taken by who reads in several turns and is not to be refused, or told to keep bytes by who may be; and to be
+   * released when nothing more is read. What `next` gives is for the caller to pin.
+   */
   readonly hold: Hold;
   /** Whether all keys have been given. */
   readonly finished: boolean;
@@ -24,10 +28,12 @@ export interface RangeCursor {
   /** Whether the range may take more than so many keys, given, counted or only looked at. It may still when this is false. */
   isLongerThan(keys: number): boolean;
   /**
-   * Does one step and gives what that brings of the answer: at most `maxKeys` encoded kvs in the order asked for, and no
-   * further one once they have `maxBytes` or more. There may be none before the cursor has finished: keys that did not
+   * Does one step and gives what that brings of the answer: at most `maxKeys` versions in the order asked for, and no
+   * further one once their encoded kvs have `maxBytes` or more. There may be none before the cursor has finished: keys that did not
    * exist are looked at as well, a range that sorts or filters takes steps, of the same size, before it knows its first
    * keys, and one may still have to be counted behind its last.
    */
-  next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal;
+  next(maxKeys: number, maxBytes: number): VersionRef[] | Refusal;
+  /** The encoded kv of a version in the form asked for: without its value, perhaps. */
+  kv(ref: VersionRef): EncodedKv;
 }

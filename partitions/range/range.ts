@@ -57,12 +57,12 @@ export function readShort(cursor: RangeCursor, maxKeys: number): RangeResponse |
 }
 
 function drain(cursor: RangeCursor, maxKeys: number, maxSteps: number): RangeResponse | null {
-  let kvs: EncodedKv[] = [];
+  const kvs: EncodedKv[] = [];
   for (let steps = 0; !cursor.finished; steps++) {
     if (steps === maxSteps) return null;
     const piece = cursor.next(maxKeys, Number.POSITIVE_INFINITY);
     assert(!(piece instanceof Refusal), "nothing is compacted within a turn");
-    kvs = kvs.length === 0 ? piece : kvs.concat(piece);
+    for (const ref of piece) kvs.push(cursor.kv(ref));
   }
   return { header: null, kvs, more: cursor.more, count: cursor.count };
 }

@@ -88,7 +88,12 @@ export class SortedCursor implements RangeCursor {
     return this.#size > keys;
   }
 
-  next(maxKeys: number, maxBytes: number): EncodedKv[] | Refusal {
+  kv(ref: VersionRef): EncodedKv {
+    const kv = this.#state.versions.kv(ref);
+    return this.#keysOnly ? kvWithoutValue(kv) : kv;
+  }
+
+  next(maxKeys: number, maxBytes: number): VersionRef[] | Refusal {
     assert(maxKeys > 0, "a step makes progress");
     if (this.finished) return [];
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
@@ -119,6 +124,7 @@ export class SortedCursor implements RangeCursor {
       }
       slot = walk.next();
     }
+    if (this.hold.keepsBytes) for (const ref of passing) this.hold.pin(ref);
     this.#found.add(passing);
     this.#passing += passing.length;
     this.#bytes += bytes;
@@ -131,22 +137,21 @@ export class SortedCursor implements RangeCursor {
     return Math.max(1, Math.min(MERGED_FOR_ONE_COLLECTED * maxKeys, Math.floor(maxBytes / Math.max(1, average))));
   }
 
-  #give(maxKeys: number, maxBytes: number): EncodedKv[] {
-    const kvs: EncodedKv[] = [];
+  #give(maxKeys: number, maxBytes: number): VersionRef[] {
+    const refs: VersionRef[] = [];
+    const { versions } = this.#state;
     const most = Math.min(maxKeys, this.#limit - this.#given, this.#passing - this.#given);
     const isMeasured = Number.isFinite(maxBytes);
     let bytes = 0;
-    while (kvs.length < most && bytes < maxBytes) {
+    while (refs.length < most && bytes < maxBytes) {
       const ref = this.#found.next();
       assert(ref !== NO_VERSION, "what passed and is wanted can be given");
-      const kv = this.#state.versions.kv(ref);
-      const encoded = this.#keysOnly ? kvWithoutValue(kv) : kv;
-      kvs.push(encoded);
-      if (isMeasured) bytes += encoded.length;
+      refs.push(ref);
+      if (isMeasured) bytes += this.#keysOnly ? this.kv(ref).length : versions.kvBytes(ref);
     }
-    this.#given += kvs.length;
-    if (kvs.length === 0) this.#counting?.step(COUNTED_FOR_ONE_READ * maxKeys);
-    return kvs;
+    this.#given += refs.length;
+    if (refs.length === 0) this.#counting?.step(COUNTED_FOR_ONE_READ * maxKeys);
+    return refs;
   }
 }
 

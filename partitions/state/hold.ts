@@ -1,36 +1,71 @@
 /**
- * One reader's hold on the revision it reads at, for as long as it reads in several turns. Compaction may pass a revision
- * that is held, and refuses later readers; what is needed there is removed only when it has been let go of.
+ * What one reader keeps for longer than a turn.
+ *
+ * The revision it reads at, for as long as it reads in several turns. Compaction may pass a revision that is held, and
+ * refuses later readers; what is needed there is removed only when it has been let go of.
+ *
+ * The bytes of what it has found, until it needs them no more: those of an answer until the client has taken it, however long
+ * that lasts. Compaction does not wait for that, it only leaves the memory alone.
  */
 import assert from "node:assert/strict";
-import type { HeldRevisions } from "./held-revisions.ts";
+import type { EncodedKv } from "../../proto/messages.ts";
+import type { Held } from "./held.ts";
+import { changeOf } from "./versions.ts";
+import type { VersionRef } from "./versions.ts";
 
 export class Hold {
   readonly revision: number;
-  readonly #held: HeldRevisions;
+  readonly #held: Held;
   #isTaken = false;
+  #keepsBytes = false;
+  #pinnedBytes = 0;
 
-  /** Holds nothing until it is taken. */
-  constructor(held: HeldRevisions, revision: number) {
+  /** Holds nothing until it is told to. */
+  constructor(held: Held, revision: number) {
     this.revision = revision;
     this.#held = held;
   }
 
+  /** Whether the revision is held. */
   get isTaken(): boolean {
     return this.#isTaken;
   }
 
-  /** To be called while the revision can be read. */
+  /** Whether its reader goes on in later turns, and so has to pin what it wants to find again. */
+  get keepsBytes(): boolean {
+    return this.#keepsBytes;
+  }
+
+  /** Holds the revision. To be called while that can be read. */
   take(): void {
     assert(!this.#isTaken, "a reader holds its revision once");
     this.#held.add(this.revision);
     this.#isTaken = true;
+    this.#keepsBytes = true;
   }
 
-  /** Ends `take`. */
+  /** Holds bytes alone. For a reader in several turns that would rather be refused than keep anything from removal. */
+  keepBytes(): void {
+    this.#keepsBytes = true;
+  }
+
+  /** Keeps the bytes of a version's kv, which was got in this turn, where they are. */
+  pin(ref: VersionRef): void {
+    this.pinKv(changeOf(ref).kv);
+  }
+
+  /** The same for a kv as it was given in this turn. Does nothing for one that has memory of its own. */
+  pinKv(kv: EncodedKv): void {
+    this.#held.pin(kv.length);
+    this.#pinnedBytes += kv.length;
+  }
+
+  /** Lets go of everything. */
   release(): void {
-    assert(this.#isTaken, "what is let go of was held");
-    this.#held.remove(this.revision);
+    if (this.#isTaken) this.#held.remove(this.revision);
+    this.#held.unpin(this.#pinnedBytes);
     this.#isTaken = false;
+    this.#keepsBytes = false;
+    this.#pinnedBytes = 0;
   }
 }

@@ -15,7 +15,7 @@ import type { LogPlace } from "./change-walk.ts";
 import { CountMemo } from "./count-memo.ts";
 import { Counted, Counting } from "./counting.ts";
 import type { PartCounting } from "./counting.ts";
-import { HeldRevisions } from "./held-revisions.ts";
+import { Held } from "./held.ts";
 import type { Hold } from "./hold.ts";
 import { HistoryWalk } from "./history-walk.ts";
 import { END_OF_KEYS, keyString } from "../interval/interval.ts";
@@ -40,7 +40,7 @@ export class KeyspaceState {
   /** Counts at revisions that were current once. */
   readonly counts = new CountMemo();
   /** What is being read in several turns. */
-  readonly held = new HeldRevisions();
+  readonly held = new Held();
   /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */
   #revision = 1;
   /** Reads below it are refused; -1 before the first compaction (CO-02). */

@@ -37,7 +37,7 @@ type Steps<Result> = Generator<undefined, Result, undefined>;
 export class TxnReader {
   /** The current revision at the start. */
   readonly headerRevision: number;
-  /** Of the lowest revision that is read. To be taken at once, and let go of when all is read. */
+  /** Of the lowest revision that is read, and of what has been found. To be taken at once; `end` lets go of it. */
   readonly hold: Hold;
   readonly #state: KeyspaceState;
   /** What could be read at the start. */
@@ -83,7 +83,7 @@ export class TxnReader {
     return true;
   }
 
-  /** Gives up what is not read yet. */
+  /** Gives up what is not read yet, and lets go of what has been found. */
   end(): void {
     this.#steps.return(TOO_MANY_KEYS);
     this.hold.release();
@@ -193,7 +193,9 @@ export class TxnReader {
     }
     if (isSingleKey(request.rangeEnd) && !hasFilter(request)) {
       this.#looksLeft--;
-      return rangeOfKey(this.#state, request, revision);
+      const response = rangeOfKey(this.#state, request, revision);
+      response.kvs.forEach((kv) => this.#kept(kv));
+      return response;
     }
     return yield* this.#rangeOfMany(request, revision);
   }
@@ -212,12 +214,18 @@ export class TxnReader {
         assert(!(piece instanceof Refusal), "what is held can be read");
         this.#looksLeft -= looks;
         if (piece.length > 0 && !this.#mayGive(request, piece.length)) return TOO_MANY_KEYS;
-        for (const kv of piece) kvs.push(kv);
+        for (const ref of piece) kvs.push(this.#kept(cursor.kv(ref)));
       }
       return { header: null, kvs, more: cursor.more, count: cursor.count };
     } finally {
       cursor.hold.release();
     }
+  }
+
+  /** What has been found has to be there when the answer is taken. */
+  #kept(kv: EncodedKv): EncodedKv {
+    this.hold.pinKv(kv);
+    return kv;
   }
 
   /** As in txn.ts: one range may be as long as it likes. */

@@ -250,7 +250,7 @@ export class Run {
     while (!cursor.finished) {
       const piece = cursor.next(2, 60);
       if (piece instanceof Refusal) throw new Error("nothing was compacted meanwhile");
-      kvs.push(...piece.map(plainKv));
+      kvs.push(...piece.map((ref) => plainKv(cursor.kv(ref))));
       this.take({
         step: "put",
         request: { key, value: key, lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false },

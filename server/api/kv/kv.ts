@@ -4,8 +4,8 @@
  */
 import { decodeRangeRequest, decodeTxnRequest } from "../../../proto/requests.ts";
 import {
+  madeRangeResponseParts,
   rangeResponseParts,
-  slicedRangeResponseParts,
   txnResponseParts,
   writeCompactionResponse,
   writeDeleteRangeResponse,
@@ -58,6 +58,7 @@ import type { Headers } from "../header.ts";
 import { LongRanges } from "./long-range.ts";
 import { LongTxns } from "./long-txn.ts";
 import { commandMethod, readMethod } from "../method.ts";
+import { pinKvs, pinTxn } from "./pinned-answer.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import { SlicedRange } from "./sliced-range.ts";
 import type { SlowCalls } from "../slow-calls.ts";
@@ -131,7 +132,9 @@ export class KvService {
     const refuseNow = callers.beginRead();
     let onAnswered: (() => void) | null = null;
     const isLong = this.#longRanges.read(call, request, (response, revision) => {
-      this.#replyRange(call, refuseNow() ?? response, revision);
+      const refusedNow = refuseNow();
+      if (refusedNow !== null && response instanceof SlicedRange) response.kvs.release();
+      this.#replyRange(call, refusedNow ?? response, revision);
       onAnswered?.();
     });
     if (isLong) onAnswered = slowCalls.begin(RANGE_PATH, keyPrefix(request.key));
@@ -142,15 +145,16 @@ export class KvService {
     const { counters, headers } = this.#context;
     counters.ranges++;
     if (response instanceof SlicedRange) {
-      const { slices, bytes, more, count } = response;
-      const { parts, length } = slicedRangeResponseParts({ header: headers.at(revision), slices, bytes, more, count });
-      call.replyParts(parts, length);
-      return;
+      const { kvs, more, count } = response;
+      const { parts, length } = madeRangeResponseParts({ header: headers.at(revision), kvs, more, count });
+      return call.replyParts(parts, length, () => kvs.release());
     }
     response.header = headers.at(revision);
     if (kvBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
+      const hold = this.#context.keyspace.openHold();
+      pinKvs(hold, response.kvs);
       const { parts, length } = rangeResponseParts(response);
-      call.replyParts(parts, length);
+      call.replyParts(parts, length, () => hold.release());
     } else {
       writeRangeResponse(this.#cleared(), response);
       call.reply(this.#writer.bytes());
@@ -229,8 +233,10 @@ export class KvService {
     if (bytes > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
     response.header = this.#context.headers.at(revision);
     if (bytes > COPIED_RESPONSE_BYTES) {
+      const hold = this.#context.keyspace.openHold();
+      pinTxn(hold, response);
       const { parts, length } = txnResponseParts(response);
-      call.replyParts(parts, length);
+      call.replyParts(parts, length, () => hold.release());
     } else {
       writeTxnResponse(this.#cleared(), response);
       call.reply(this.#writer.bytes());

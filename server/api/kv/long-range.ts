@@ -27,7 +27,10 @@ import { SlicedJobs } from "../sliced-jobs.ts";
 import type { JobCall, SlicedJob } from "../sliced-jobs.ts";
 import { SlicedRange } from "./sliced-range.ts";
 
-/** What was read in one go is given as a response whose header is left null; `revision` is what it has to tell. */
+/**
+ * What was read in one go is given as a response whose header is left null, and the rest as what the taker lets go of;
+ * `revision` is what it has to tell.
+ */
 export type RangeAnswer = (response: RangeResponse | SlicedRange | Refusal, revision: number) => void;
 
 /** How long ranges of one kind are read: how many at a time, and how much in a slice. */
@@ -87,7 +90,8 @@ class RangeJob implements SlicedJob {
   readonly #request: RangeRequest;
   readonly #answer: RangeAnswer;
   readonly #lane: Lane;
-  readonly #read = new SlicedRange();
+  /** Null before it begins, and when it has been given away. */
+  #read: SlicedRange | null = null;
   #cursor: RangeCursor | null = null;
 
   constructor(keyspace: Keyspace, call: JobCall, request: RangeRequest, answer: RangeAnswer, lane: Lane) {
@@ -108,24 +112,28 @@ class RangeJob implements SlicedJob {
     }
     cursor.hold.take();
     this.#cursor = cursor;
+    this.#read = new SlicedRange(this.#keyspace.openKvList(this.#request.keysOnly));
     return true;
   }
 
   step(): boolean {
     const cursor = this.#cursor;
-    assert(cursor !== null, "a job begins before its first slice");
+    const read = this.#read;
+    assert(cursor !== null && read !== null, "a job begins before its first slice");
     const slice = cursor.next(this.#lane.sliceKeys, this.#lane.sliceBytes);
     assert(!(slice instanceof Refusal), "what is held can be read");
-    this.#read.add(slice);
+    read.kvs.add(slice);
     if (!cursor.finished) return false;
-    this.#read.more = cursor.more;
-    this.#read.count = cursor.count;
-    this.#answer(this.#read, cursor.headerRevision);
+    read.more = cursor.more;
+    read.count = cursor.count;
+    this.#read = null;
+    this.#answer(read, cursor.headerRevision);
     return true;
   }
 
   end(): void {
     assert(this.#cursor !== null, "a job begins before it ends");
     this.#cursor.hold.release();
+    this.#read?.kvs.release();
   }
 }

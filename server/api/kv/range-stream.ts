@@ -7,10 +7,11 @@
  */
 import { decodeRangeRequest } from "../../../proto/requests.ts";
 import { rangeStreamResponseParts, writeRangeStreamResponse } from "../../../proto/responses.ts";
-import type { EncodedKv, RangeRequest, ResponseHeader } from "../../../proto/messages.ts";
+import type { RangeRequest, RangeResponse, ResponseHeader } from "../../../proto/messages.ts";
 import { SORT_NONE } from "../../../proto/messages.ts";
 import { Writer } from "../../../proto/writer.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
+import type { KvList } from "../../../partitions/range/kv-list.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { hasFilter } from "../../../partitions/range/range-filter.ts";
 import { isSorted } from "../../../partitions/range/range-order.ts";
@@ -58,7 +59,9 @@ export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMeth
     context.counters.ranges++;
     const header = context.headers.at(cursor.headerRevision);
     const refuseNow = context.callers.beginRead();
-    return new RangeStream(call, cursor, header, refuseNow, context.turns, writer, () => (sortedOpen -= places));
+    const openList = (): KvList => context.keyspace.openKvList(request.keysOnly);
+    const onClosed = (): void => void (sortedOpen -= places);
+    return new RangeStream(call, cursor, header, refuseNow, context.turns, writer, openList, onClosed);
   };
   return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
     const refused = checkRangeStream(request);
@@ -83,7 +86,7 @@ function checkRangeStream(request: RangeRequest): Status | null {
 }
 
 /** What is told of the whole while it is not complete. */
-const NOT_LAST = { more: false, count: 0 } as const;
+const NOT_LAST = { header: null, more: false, count: 0 } as const;
 
 class RangeStream implements StreamListener {
   readonly #call: StreamCall;
@@ -95,8 +98,9 @@ class RangeStream implements StreamListener {
   readonly #writer: Writer;
   readonly #onClosed: () => void;
   #scheduled = false;
+  readonly #openList: () => KvList;
   /** What was read last: whether it is the last shows when the next is there, or the count behind it. */
-  #kvs: EncodedKv[] = [];
+  #ahead: KvList | null = null;
 
   constructor(
     call: StreamCall,
@@ -105,6 +109,7 @@ class RangeStream implements StreamListener {
     refuseNow: () => Refusal | null,
     turns: Turns,
     writer: Writer,
+    openList: () => KvList,
     onClosed: () => void,
   ) {
     this.#call = call;
@@ -113,7 +118,9 @@ class RangeStream implements StreamListener {
     this.#refuseNow = refuseNow;
     this.#turns = turns;
     this.#writer = writer;
+    this.#openList = openList;
     this.#onClosed = onClosed;
+    cursor.hold.keepBytes();
     this.#sendLater();
   }
 
@@ -126,6 +133,8 @@ class RangeStream implements StreamListener {
   }
 
   onClose(): void {
+    this.#takeAhead()?.release();
+    this.#cursor.hold.release();
     this.#onClosed();
   }
 
@@ -142,30 +151,36 @@ class RangeStream implements StreamListener {
   #sendNext(): void {
     // `onDrain` comes when it is writable again.
     if (this.#call.closed || !this.#call.writable) return;
-    const kvs = this.#refuseNow() ?? this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
-    if (kvs instanceof Refusal) return this.#call.end(kvs);
-    if (kvs.length > 0) {
-      if (this.#kvs.length > 0) this.#send(this.#kvs, false);
-      this.#kvs = kvs;
+    const refs = this.#refuseNow() ?? this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
+    if (refs instanceof Refusal) return this.#call.end(refs);
+    if (refs.length > 0) {
+      const kvs = this.#takeAhead();
+      this.#ahead = this.#openList();
+      this.#ahead.add(refs);
+      if (kvs !== null) this.#send(kvs, NOT_LAST);
     }
     if (!this.#cursor.finished) return this.#sendLater();
-    this.#send(this.#kvs, true);
+    const { more, count } = this.#cursor;
+    // RS-03: header, more and count come with the last message only, which is that of the last keys.
+    this.#send(this.#takeAhead() ?? this.#openList(), { header: this.#header, more, count });
     this.#call.end({ code: OK, message: "" });
   }
 
-  /** RS-03: header, more and count come with the last message only, which is that of the last keys. */
-  #send(kvs: EncodedKv[], isLast: boolean): void {
-    const { more, count } = isLast ? this.#cursor : NOT_LAST;
-    const response = { header: isLast ? this.#header : null, kvs, more, count };
-    let bytes = 0;
-    for (const encoded of kvs) bytes += encoded.length;
-    if (bytes > COPIED_RESPONSE_BYTES) {
-      const { parts, length } = rangeStreamResponseParts(response);
-      this.#call.sendParts(parts, length);
+  #takeAhead(): KvList | null {
+    const kvs = this.#ahead;
+    this.#ahead = null;
+    return kvs;
+  }
+
+  #send(kvs: KvList, told: Pick<RangeResponse, "header" | "more" | "count">): void {
+    if (kvs.length > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = rangeStreamResponseParts({ ...told, kvs });
+      this.#call.sendParts(parts, length, () => kvs.release());
     } else {
       this.#writer.reset();
-      writeRangeStreamResponse(this.#writer, response);
+      writeRangeStreamResponse(this.#writer, { ...told, kvs: kvs.all() });
       this.#call.send(this.#writer.bytes());
+      kvs.release();
     }
   }
 }

@@ -24,8 +24,9 @@ export class HeldRead {
   /** True when it has been read and was right. */
   step(): boolean {
     const cursor = this.#cursor;
-    const kvs = cursor.next(this.#maxKeys, this.#maxBytes);
-    if (kvs instanceof Refusal) throw new Error(`refused what is held: ${kvs.message}`);
+    const refs = cursor.next(this.#maxKeys, this.#maxBytes);
+    if (refs instanceof Refusal) throw new Error(`refused what is held: ${refs.message}`);
+    const kvs = refs.map((ref) => cursor.kv(ref));
     expect(kvs.length).toBeLessThanOrEqual(this.#maxKeys);
     const bytes = kvs.reduce((sum, encoded) => sum + encoded.length, 0);
     expect(bytes - (kvs.at(-1)?.length ?? 0), "a step ends with the key that fills it").toBeLessThan(this.#maxBytes);

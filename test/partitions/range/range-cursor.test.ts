@@ -15,9 +15,9 @@ function open(harness: Harness, fields: Partial<RangeRequest> = {}): RangeCursor
 }
 
 function piece(cursor: RangeCursor, maxKeys = 1_000, maxBytes = 1_000_000): Kv[] {
-  const kvs = cursor.next(maxKeys, maxBytes);
-  if (kvs instanceof Refusal) throw new Error(kvs.message);
-  return kvs.map(plainKv);
+  const refs = cursor.next(maxKeys, maxBytes);
+  if (refs instanceof Refusal) throw new Error(refs.message);
+  return refs.map((ref) => plainKv(cursor.kv(ref)));
 }
 
 function filled(): Harness {
