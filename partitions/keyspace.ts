@@ -16,6 +16,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "../proto/messages.ts";
+import { ALARM_NOSPACE } from "../proto/rare.ts";
 import type { Alarm } from "./alarms.ts";
 import type { Auth } from "./auth/auth.ts";
 import { Authorization } from "./auth/authorization.ts";
@@ -31,12 +32,13 @@ import { LEASE_BYTES, LEASES_MAX } from "./state/lease-table.ts";
 import type { Lease } from "./state/lease-table.ts";
 import type { Partition } from "./state/partition.ts";
 import { PartitionMap } from "./state/partition-map.ts";
+import type { Quotas } from "./state/quotas.ts";
 import { checkPut, put } from "./txn/put.ts";
 import { KvList } from "./range/kv-list.ts";
 import type { RangeCursor } from "./range/range-cursor.ts";
 import { openRange, range } from "./range/range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
-import { hasPut, isReadOnly, txn } from "./txn/txn.ts";
+import { hasPut, isReadOnly, puts, txn } from "./txn/txn.ts";
 import { looksOf } from "./txn/txn-looks.ts";
 import { TxnReader } from "./txn/txn-reader.ts";
 import { Watchers } from "./watch/watchers.ts";
@@ -60,12 +62,15 @@ export class Keyspace {
   readonly auth: Auth;
   /** What users may do. The methods here do not ask it: who calls them has, or acts on the server's own behalf. */
   readonly authorization: Authorization;
+  /** Of prefixes of keys. */
+  readonly quotas: Quotas;
   readonly #state: KeyspaceState;
 
   constructor(options: KeyspaceOptions = {}) {
     this.#state = new KeyspaceState(options.partitionMap ?? new PartitionMap());
     this.watchers = new Watchers(this.#state);
     this.auth = this.#state.auth;
+    this.quotas = this.#state.quotas;
     this.authorization = new Authorization(this.auth, (id) => this.lease(id));
   }
 
@@ -126,7 +131,7 @@ export class Keyspace {
 
   /** Contract §4.6. The bytes of the request are copied. */
   put(request: PutRequest): PutResponse | Refusal {
-    const refusal = this.refuseGrowth() ?? checkPut(this.#state, request);
+    const refusal = this.refuseGrowth() ?? this.#refuseReached(request.key) ?? checkPut(this.#state, request);
     if (refusal !== null) return refusal;
     const response = put(this.#state, request);
     this.#state.commit();
@@ -149,7 +154,11 @@ export class Keyspace {
    * @param isAnswered false when nobody wants the response, as in a replay: then no range is read for it
    */
   txn(request: TxnRequest, isAnswered: boolean = true): TxnResponse | Refusal {
-    const refusal = hasPut(request) ? this.refuseGrowth() : isReadOnly(request) ? null : this.refuseChange();
+    const refusal = hasPut(request)
+      ? (this.refuseGrowth() ?? this.#refuseTxnReached(request))
+      : isReadOnly(request)
+        ? null
+        : this.refuseChange();
     if (refusal !== null) return refusal;
     const response = txn(this.#state, request, isAnswered);
     this.#state.commit();
@@ -254,9 +263,10 @@ export class Keyspace {
     return this.#state.alarms.activate(memberId, alarm);
   }
 
-  /** False when the alarm was not active. */
+  /** False when the alarm was not active. With NOSPACE go the quotas that were reached, which etcd's list shows as that. */
   deactivateAlarm(memberId: bigint, alarm: number): boolean {
-    return this.#state.alarms.deactivate(memberId, alarm);
+    const wasReached = alarm === ALARM_NOSPACE && this.quotas.clearReached();
+    return this.#state.alarms.deactivate(memberId, alarm) || wasReached;
   }
 
   /** Why nothing can be changed at present, or null. */
@@ -267,6 +277,16 @@ export class Keyspace {
   /** Why nothing can be added at present, or null. While the NOSPACE alarm is active, all else goes on (LS-20). */
   refuseGrowth(): Refusal | null {
     return this.refuseChange() ?? (this.#state.alarms.hasNoSpace ? NO_SPACE : null);
+  }
+
+  /** What a txn may put counts wherever it stands, as for the alarm: which branch runs depends on the order of records. */
+  #refuseTxnReached(request: TxnRequest): Refusal | null {
+    if (!this.quotas.isAnyReached) return null;
+    return puts(request).some(({ key }) => this.quotas.refuses(keyString(key))) ? NO_SPACE : null;
+  }
+
+  #refuseReached(key: Buffer): Refusal | null {
+    return this.quotas.isAnyReached && this.quotas.refuses(keyString(key)) ? NO_SPACE : null;
   }
 
   /** The hash of what is retained up to a revision, 0 for the current one (HK-01). */

@@ -180,6 +180,10 @@ export const PARTITION_MAP_BYTES_MAX = 1024 * 1024;
 /** The smallest quota of a partition, of which some is taken before there is a key. */
 export const PARTITION_QUOTA_BYTES_MIN = 64 * 1024;
 
+/** A partition that has reached its quota has room again when it has no more than this share, and so often it is looked. */
+export const QUOTA_ROOM_SHARE = 0.9;
+export const QUOTA_LOOK_MS = 1_000;
+
 /** A longer password is refused, as etcd does. */
 export const PASSWORD_BYTES_MAX = 72;
 

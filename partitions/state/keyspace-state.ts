@@ -26,6 +26,7 @@ import type { Partition } from "./partition.ts";
 import type { PartitionMap } from "./partition-map.ts";
 import { changeOf, historyOf, NO_VERSION, slotOf, versionOf, Versions } from "./versions.ts";
 import type { Slot, VersionRef } from "./versions.ts";
+import { Quotas } from "./quotas.ts";
 
 const EVERYTHING: Interval = { start: "", end: END_OF_KEYS };
 
@@ -34,6 +35,7 @@ export class KeyspaceState {
   readonly versions = new Versions();
   readonly leases = new LeaseTable(this.versions);
   readonly alarms = new Alarms();
+  readonly quotas = new Quotas();
   readonly auth = new Auth();
   /** Number of the partition with which compaction goes on (compaction.ts). */
   compactedUntil = 0;

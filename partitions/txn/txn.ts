@@ -55,6 +55,14 @@ export function hasPut(request: TxnRequest): boolean {
   return operationsHavePut(request.success) || operationsHavePut(request.failure);
 }
 
+/** All puts of a txn's tree, taken or not. */
+export function puts({ success, failure }: TxnRequest): PutRequest[] {
+  return [...success, ...failure].flatMap((operation) => {
+    if (operation.case === "put") return [operation.request];
+    return operation.case === "txn" ? puts(operation.request) : [];
+  });
+}
+
 /** Whether a txn has a put or a delete anywhere in its tree, taken or not. One without changes nothing, whatever it does. */
 export function hasWrite({ success, failure }: TxnRequest): boolean {
   return success.some(isWrite) || failure.some(isWrite);

@@ -13,6 +13,7 @@ import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import type { VersionRef } from "../state/versions.ts";
+import type { Quotas } from "../state/quotas.ts";
 import { LeaseHasher } from "./lease-hasher.ts";
 import { checkRevision } from "../range/read-revision.ts";
 import type { Refusal } from "../refusals.ts";
@@ -116,7 +117,7 @@ export class HistoryHasher {
   }
 }
 
-/** The hash of the history up to now, of the compact revision, the leases, the alarms, the users and the roles. */
+/** The hash of the history up to now, of the compact revision, the leases, the alarms, the quotas, the users and the roles. */
 export class WholeHasher {
   readonly #history: HistoryHasher;
   readonly #leases: LeaseHasher;
@@ -129,6 +130,7 @@ export class WholeHasher {
     this.#rest = [
       `compacted ${state.compactRevision} revision ${state.revision}`,
       ...state.alarms.list().map(({ memberId, alarm }) => `alarm ${memberId} ${alarm}`),
+      ...quotaLines(state.quotas),
       ...authLines(state.auth),
     ].join("\n");
   }
@@ -160,6 +162,13 @@ export class WholeHasher {
 export function openHash(state: KeyspaceState, revision: number): HistoryHasher | Refusal {
   // A negative one is no refusal in etcd: it is hashed up to there, which is nothing, and said so.
   return checkRevision(state, revision) ?? new HistoryHasher(state, revision === 0 ? state.revision : revision);
+}
+
+function quotaLines(quotas: Quotas): string[] {
+  return [
+    ...quotas.list().map(({ prefix, quotaBytes }) => `quota ${JSON.stringify(prefix)} ${quotaBytes}`),
+    ...quotas.reached().map((prefix) => `reached ${JSON.stringify(prefix)}`),
+  ];
 }
 
 function authLines(auth: Auth): string[] {

@@ -106,7 +106,7 @@ export class MaintenanceService {
         raftIndex: Math.max(proposer.appended, applier.applied) + 1,
         raftTerm: headers.raftTerm,
         raftAppliedIndex: applier.applied + 1,
-        errors: [...(proposer.isWritable ? [] : [NO_LEADER_TEXT]), ...keyspace.alarms().map(alarmText)],
+        errors: [...(proposer.isWritable ? [] : [NO_LEADER_TEXT]), ...this.#alarms().map(alarmText)],
         // Nothing lies free for reuse: what compaction removes is gone, and history until then is in use, as in etcd.
         dbSizeInUse: keyspace.bytes,
         isLearner: false,
@@ -134,13 +134,21 @@ export class MaintenanceService {
 
   /** Of all members, whichever is asked for: so does etcd. */
   #listAlarms(call: UnaryCall, alarm: number): void {
-    const { keyspace, callers } = this.#context;
-    const denied = callers.refuseNobody(call);
+    const denied = this.#context.callers.refuseNobody(call);
     if (denied !== null) return call.fail(denied);
     this.#replyAlarms(
       call,
-      keyspace.alarms().filter((each) => alarm === ALARM_NONE || each.alarm === alarm),
+      this.#alarms().filter((each) => alarm === ALARM_NONE || each.alarm === alarm),
     );
+  }
+
+  /** etcd's list knows members alone: quotas of partitions that are reached stand in it as this one's NOSPACE. */
+  #alarms(): readonly Alarm[] {
+    const { keyspace, headers } = this.#context;
+    const alarms = keyspace.alarms();
+    const isShown = alarms.some(({ alarm }) => alarm === ALARM_NOSPACE);
+    if (isShown || !keyspace.quotas.isAnyReached) return alarms;
+    return [...alarms, { memberId: headers.memberId, alarm: ALARM_NOSPACE }];
   }
 
   #replyAlarms(call: UnaryCall, alarms: readonly Alarm[]): void {

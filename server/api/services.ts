@@ -34,7 +34,19 @@ export function createServices(
   log: EventLog,
 ): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
-  const { keyspace, applier, proposer, compactor, catchUp, guard, lessor, counters, reads, leadership } = engine;
+  const {
+    keyspace,
+    applier,
+    proposer,
+    compactor,
+    catchUp,
+    guard,
+    partitionGuard,
+    lessor,
+    counters,
+    reads,
+    leadership,
+  } = engine;
   const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
   const callers = new Callers(keyspace, tokens, log);
   const slowCalls = new SlowCalls(clock, log, config.warningRequestMs);
@@ -45,6 +57,7 @@ export function createServices(
     compactor,
     catchUp,
     guard,
+    partitionGuard,
     lessor,
     counters,
     reads,

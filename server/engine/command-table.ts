@@ -4,6 +4,7 @@ import { ALARM, ALARM_RAISE } from "./alarm-commands.ts";
 import { AUTH } from "./auth-commands.ts";
 import type { AnyCommandKind } from "./command.ts";
 import { AUTO_COMPACTION, COMPACTION, DELETE_RANGE, PUT, TXN } from "./kv-commands.ts";
+import { QUOTA_REACHED, QUOTAS } from "./quota-commands.ts";
 import { LEASE_EXPIRY, LEASE_GRANT, LEASE_REVOKE } from "./lease-commands.ts";
 
 export const COMMAND_KINDS: readonly AnyCommandKind[] = [
@@ -18,6 +19,8 @@ export const COMMAND_KINDS: readonly AnyCommandKind[] = [
   LEASE_EXPIRY,
   ALARM_RAISE,
   AUTO_COMPACTION,
+  QUOTAS,
+  QUOTA_REACHED,
 ];
 
 /** Codes begin at 1. */

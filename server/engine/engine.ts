@@ -7,6 +7,7 @@ import type { Journal, JournalListener, JournalStore, RecordRun } from "../../jo
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import type { Partition } from "../../partitions/state/partition.ts";
+import type { PrefixQuota } from "../../partitions/state/quotas.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Turns } from "../clock.ts";
@@ -29,6 +30,8 @@ import type { Memory } from "./memory-guard.ts";
 import { Lessor } from "./lessor.ts";
 import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
+import { PartitionGuard } from "./partition-guard.ts";
+import { QUOTA_REACHED, QUOTAS } from "./quota-commands.ts";
 import { ReadGate } from "./read-gate.ts";
 import { recordOf } from "./record.ts";
 import { RunPart } from "./run-part.ts";
@@ -73,6 +76,7 @@ export class Engine {
   readonly compactor: Compactor;
   readonly catchUp: CatchUp;
   readonly guard: SpaceGuard;
+  readonly partitionGuard: PartitionGuard;
   readonly start: StartProgress;
   readonly #slowRuns: SlowRuns;
   readonly #options: EngineOptions;
@@ -93,7 +97,14 @@ export class Engine {
     this.compactor = new Compactor({ keyspace, clock, turns, counters, log });
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
-    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, () => this.#raiseNoSpace());
+    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, (onEnd) => this.#raiseNoSpace(onEnd));
+    this.partitionGuard = new PartitionGuard({
+      keyspace,
+      clock,
+      quotas: quotasOf(options.partitions),
+      proposeQuotas: (quotas, onEnd) => this.#proposeOwn(QUOTAS, { quotas }, onEnd),
+      proposeReached: (prefix, isReached, onEnd) => this.#proposeOwn(QUOTA_REACHED, { prefix, isReached }, onEnd),
+    });
     this.#slowRuns = new SlowRuns({ log, counters, warningApplyMs, warningRequestMs });
     this.applier = new Applier({
       keyspace,
@@ -119,11 +130,12 @@ export class Engine {
    * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
-    const { keyspace, applier, queue, compactor, counters, lessor, proposer, reads, leadership } = this;
+    const { keyspace, applier, queue, compactor, counters, lessor, proposer, reads, leadership, partitionGuard } = this;
     const { clock, onJournalFailed, onJournalStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
       lessor.demote();
+      partitionGuard.demote();
       leadership.trouble(true);
       reads.shut();
       onJournalFailed(error);
@@ -149,6 +161,7 @@ export class Engine {
     applier.startCounting();
     compactor.startCounting();
     lessor.promote();
+    partitionGuard.promote();
     return applier.applied - before;
   }
 
@@ -204,6 +217,7 @@ export class Engine {
     this.reads.stop();
     this.leadership.stop();
     this.lessor.demote();
+    this.partitionGuard.demote();
   }
 
   /** Compacts on the server's own behalf. Resolves to null when it is done or was done before, else to the reason. */
@@ -237,14 +251,18 @@ export class Engine {
     if (refused !== null) onLost();
   }
 
-  #raiseNoSpace(): void {
+  #raiseNoSpace(onEnd: () => void): void {
     const fields = { "quota-size-bytes": this.guard.quotaBytes, "current-db-size-bytes": this.keyspace.bytes };
     const { memory, log } = this.#options;
     const why = memory.isShort ? "memory runs short" : "message exceeded backend quota";
     log.warn(fields, `${why}; raising alarm`);
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
-    const ended = (): void => this.guard.onRaised();
-    if (this.#propose(ALARM_RAISE, request, { onApplied: ended, onLost: ended }) !== null) ended();
+    this.#proposeOwn(ALARM_RAISE, request, onEnd);
+  }
+
+  /** @param onEnd called when it is executed, refused or lost */
+  #proposeOwn<Request, Response>(kind: CommandKind<Request, Response>, request: Request, onEnd: () => void): void {
+    if (this.#propose(kind, request, { onApplied: onEnd, onLost: onEnd }) !== null) onEnd();
   }
 
   /** For the server's own acts, which are on nobody's behalf. */
@@ -255,6 +273,10 @@ export class Engine {
   ): Refusal | null {
     return this.proposer.propose(kind, request, recordOf(kind, kind.encode(request)), waiter);
   }
+}
+
+function quotasOf({ entries }: PartitionSettings): PrefixQuota[] {
+  return entries.flatMap(({ prefix, quotaBytes }) => (quotaBytes === null ? [] : [{ prefix, quotaBytes }]));
 }
 
 /** The weight of a partition's queue, and with null of that of what has no key. */

@@ -3,47 +3,43 @@
  *
  * Requests that add bytes are refused when the keyspace would outgrow --quota-backend-bytes. The first such refusal
  * raises the NOSPACE alarm, which refuses them all until an operator disarms it; deletes, compaction and reads go on,
- * because they are the way out. Memory that runs short counts as a quota that is reached. CORRUPT refuses every change. Alarms are part of the keyspace: they survive a restart.
+ * because they are the way out. Quotas of single partitions are in partition-guard.ts. Memory that runs short counts as a quota that is reached. CORRUPT refuses every change. Alarms are part of the keyspace: they survive a restart.
  */
 import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import type { PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
-import { NO_SPACE } from "../../partitions/refusals.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
-import { PROPOSALS_MAX } from "../limits.ts";
+import { AlarmRaise } from "./alarm-raise.ts";
+import type { RefusableCall } from "./alarm-raise.ts";
 import type { Memory } from "./memory-guard.ts";
 
 const PUT_OVERHEAD_BYTES = 256;
 export const LEASE_COST_BYTES = 64;
 
-/** A call as far as it can be refused. */
-export interface RefusableCall {
-  fail(refusal: Refusal): void;
-}
-
 export class SpaceGuard {
   readonly quotaBytes: number;
   readonly #keyspace: Keyspace;
   readonly #memory: Pick<Memory, "isShort">;
-  readonly #raiseNoSpace: () => void;
-  #raising = false;
-  /** Who waits for the alarm to be raised. */
-  #refused: RefusableCall[] = [];
+  readonly #alarm: AlarmRaise;
 
   /**
    * @param quotaBytes Infinity when there is no quota
-   * @param raiseNoSpace proposes the alarm, and calls `onRaised` when that has come to an end
+   * @param raiseNoSpace proposes the alarm, and calls `onEnd` when that has come to an end
    */
-  constructor(keyspace: Keyspace, quotaBytes: number, memory: Pick<Memory, "isShort">, raiseNoSpace: () => void) {
+  constructor(
+    keyspace: Keyspace,
+    quotaBytes: number,
+    memory: Pick<Memory, "isShort">,
+    raiseNoSpace: (onEnd: () => void) => void,
+  ) {
     this.#keyspace = keyspace;
     this.#memory = memory;
     this.quotaBytes = quotaBytes;
-    this.#raiseNoSpace = raiseNoSpace;
+    this.#alarm = new AlarmRaise(() => keyspace.alarms().some(({ alarm }) => alarm === ALARM_NOSPACE), raiseNoSpace);
   }
 
   /**
-   * Comes before every other check of a request that may add bytes, as in etcd. The first refusal raises the alarm, and
-   * clients hear of it when it is active, so that they find it in the list.
+   * Comes before every other check of a request that may add bytes, as in etcd. The first refusal raises the alarm.
    *
    * @param costBytes what the request may add at most; 0 is never refused
    * @returns true when the call is refused: it has failed, or will
@@ -51,21 +47,8 @@ export class SpaceGuard {
   refuseOverQuota(call: RefusableCall, costBytes: number): boolean {
     if (costBytes === 0) return false;
     if (this.#keyspace.bytes + costBytes <= this.quotaBytes && !this.#memory.isShort) return false;
-    if (!this.#raising && !this.#isAlarmActive) {
-      this.#raising = true;
-      this.#raiseNoSpace();
-    }
-    if (this.#raising && this.#refused.length < PROPOSALS_MAX) this.#refused.push(call);
-    else call.fail(NO_SPACE);
+    this.#alarm.refuse(call);
     return true;
-  }
-
-  /** The proposed alarm is active, or could not be raised: then the next request that is refused tries again. */
-  onRaised(): void {
-    this.#raising = false;
-    const refused = this.#refused;
-    this.#refused = [];
-    for (const call of refused) call.fail(NO_SPACE);
   }
 
   /**
@@ -75,10 +58,6 @@ export class SpaceGuard {
    */
   refuseByAlarm(costBytes: number): Refusal | null {
     return costBytes > 0 ? this.#keyspace.refuseGrowth() : this.#keyspace.refuseChange();
-  }
-
-  get #isAlarmActive(): boolean {
-    return this.#keyspace.alarms().some(({ alarm }) => alarm === ALARM_NOSPACE);
   }
 }
 

@@ -36,6 +36,7 @@ import { putCost, txnCost } from "../../engine/space-guard.ts";
 import type { CommandKind } from "../../engine/command.ts";
 import { keyPrefix } from "../../engine/event-log.ts";
 import { COMPACTION, DELETE_RANGE, PUT, TXN } from "../../engine/kv-commands.ts";
+import type { PartitionGuard } from "../../engine/partition-guard.ts";
 import type { Proposer } from "../../engine/proposer.ts";
 import type { ReadGate } from "../../engine/read-gate.ts";
 import { REQUEST_TOO_LARGE } from "../../engine/refusals.ts";
@@ -69,6 +70,7 @@ export interface KvContext {
   readonly proposer: Proposer;
   readonly compactor: Compactor;
   readonly guard: SpaceGuard;
+  readonly partitionGuard: PartitionGuard;
   readonly reads: ReadGate;
   readonly turns: Turns;
   readonly callers: Callers;
@@ -163,7 +165,8 @@ export class KvService {
 
   #put(call: UnaryCall, request: PutRequest, record: Buffer): void {
     const cost = putCost(request);
-    if (this.#context.guard.refuseOverQuota(call, cost)) return;
+    const { guard, partitionGuard } = this.#context;
+    if (guard.refuseOverQuota(call, cost) || partitionGuard.refusePut(call, request)) return;
     const refused = checkPut(request);
     if (refused !== null) return call.fail(refused);
     this.#propose(PUT, request, record, cost, call, this.#replyPut);
@@ -189,9 +192,9 @@ export class KvService {
   };
 
   #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
-    const { guard, txnOpsMax, keyspace } = this.#context;
+    const { guard, partitionGuard, txnOpsMax, keyspace } = this.#context;
     const cost = txnCost(request);
-    if (guard.refuseOverQuota(call, cost)) return;
+    if (guard.refuseOverQuota(call, cost) || partitionGuard.refuseTxn(call, request)) return;
     const refused = checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
     if (!hasWrite(request)) return this.#confirmTxn(call, request, record);

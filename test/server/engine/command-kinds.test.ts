@@ -23,6 +23,7 @@ import type { CommandKind } from "../../../server/engine/command.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { COMPACTION, DELETE_RANGE, PUT, TXN } from "../../../server/engine/kv-commands.ts";
 import { LEASE_GRANT, LEASE_REVOKE } from "../../../server/engine/lease-commands.ts";
+import { QUOTA_REACHED } from "../../../server/engine/quota-commands.ts";
 import { decodeRecord, recordOf } from "../../../server/engine/record.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import type { MemoryJournal } from "../../sim/memory-journal.ts";
@@ -30,6 +31,10 @@ import { MemoryStore } from "../../sim/memory-journal.ts";
 import { MEMBER_ID, newEngine, takeOver } from "../../support/engines.ts";
 
 const QUOTA_BYTES = 100_000;
+
+/** Its quotas are journaled when the first reign begins. */
+const EVENTS = { prefix: "/registry/events/", quotaBytes: 100_000, weight: 1 };
+const PARTITIONS = { entries: [EVENTS], otherResources: true, restWeight: 1 };
 
 let clock: ManualClock;
 let store: MemoryStore;
@@ -40,7 +45,7 @@ let journal: MemoryJournal;
 beforeEach(async () => {
   clock = new ManualClock();
   store = new MemoryStore();
-  served = newEngine({ clock, quotaBytes: QUOTA_BYTES });
+  served = newEngine({ clock, quotaBytes: QUOTA_BYTES, partitions: PARTITIONS });
   follower = newEngine();
   journal = await takeOver(served, store);
 });
@@ -85,8 +90,8 @@ function stateOf({ keyspace, lessor, applier }: Engine): unknown {
 async function checkMembers(step: string): Promise<void> {
   await settled();
   for await (const run of journal.read(follower.applier.applied + 1)) follower.applier.apply(run);
-  const replayed = newEngine();
-  await takeOver(replayed, Object.assign(new MemoryStore(), { records: store.records }));
+  const replayed = newEngine({ partitions: PARTITIONS });
+  await takeOver(replayed, Object.assign(new MemoryStore(), { records: [...store.records] }));
   const expected = stateOf(served);
   expect(stateOf(follower), step).toEqual(expected);
   expect(stateOf(replayed), step).toEqual(expected);
@@ -139,6 +144,11 @@ const STEPS: readonly [string, () => Promise<unknown>][] = [
   ["the end of the alarm", () => propose(ALARM, alarm(ALARM_ACTION_DEACTIVATE, ALARM_CORRUPT))],
   ["the quota", () => new Promise((resolve) => served.guard.refuseOverQuota({ fail: resolve }, 2 * QUOTA_BYTES))],
   ["the end of that alarm", () => propose(ALARM, alarm(ALARM_ACTION_DEACTIVATE, ALARM_NOSPACE))],
+  ["one that is reached", () => propose(QUOTA_REACHED, { prefix: EVENTS.prefix, isReached: true })],
+  ["a put that it refuses", () => propose(PUT, putRequest(`${EVENTS.prefix}a`))],
+  ["a put elsewhere", () => propose(PUT, putRequest("a"))],
+  ["room again", () => propose(QUOTA_REACHED, { prefix: EVENTS.prefix, isReached: false })],
+  ["a put that was refused", () => propose(PUT, putRequest(`${EVENTS.prefix}a`))],
   ["a put at the end", () => propose(PUT, putRequest("h", "9"))],
 ];
 

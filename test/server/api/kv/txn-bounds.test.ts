@@ -40,12 +40,13 @@ beforeEach(async () => {
   engine = newEngine();
   await takeOver(engine);
   for (let i = 0; i < KEYS; i++) engine.keyspace.put(putRequest(`k${String(i).padStart(4, "0")}`, "v"));
-  const { keyspace, proposer, compactor, guard, counters, reads } = engine;
+  const { keyspace, proposer, compactor, guard, partitionGuard, counters, reads } = engine;
   const service = new KvService({
     keyspace,
     proposer,
     compactor,
     guard,
+    partitionGuard,
     counters,
     reads,
     turns,
