@@ -56,6 +56,9 @@ export interface HistoryHash {
   readonly hashRevision: number;
 }
 
+/** What watchers watch is counted by partition as long as no more than so many different keys and intervals are watched. */
+const WATCHED_MAX = 10_000;
+
 export class Keyspace {
   readonly watchers: Watchers;
   /** Users and roles. */
@@ -112,6 +115,11 @@ export class Keyspace {
     let sum = 0;
     for (const partition of this.partitions) sum += partition.versionCount;
     return sum;
+  }
+
+  /** Watchers for the keys of each partition that has any; null when what they watch differs too much to look at it at once. */
+  watcherCounts(): Map<Partition, number> | null {
+    return this.watchers.countByPartition(WATCHED_MAX);
   }
 
   /** Changes kept since the compact revision, those included that a compaction has not removed yet. */

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { EncodedKv, RangeRequest, RangeResponse } from "../../proto/messages.ts";
 import { kvWithoutValue } from "../../proto/encoded-kv.ts";
-import { isSingleKey } from "../interval/interval.ts";
+import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import { InOrderCursor } from "./in-order-cursor.ts";
@@ -33,6 +33,7 @@ export function openRange(state: KeyspaceState, request: RangeRequest): RangeCur
 
 /** The same at a revision that can be read, whichever the request asks for. */
 export function openRangeAt(state: KeyspaceState, request: RangeRequest, revision: number): RangeCursor {
+  state.countRead(intervalOf(request.key, request.rangeEnd));
   return isInOrder(request) ? new InOrderCursor(state, request, revision) : new SortedCursor(state, request, revision);
 }
 
@@ -74,7 +75,7 @@ function drain(cursor: RangeCursor, maxKeys: number, maxSteps: number): RangeRes
  */
 export function rangeOfKey(state: KeyspaceState, request: RangeRequest, revision: number): RangeResponse {
   const { versions } = state;
-  const slot = state.find(request.key);
+  const slot = state.findToRead(request.key);
   const ref = slot === NO_SLOT ? NO_VERSION : versions.liveAt(slot, revision);
   if (ref === NO_VERSION) return { header: null, kvs: [], more: false, count: 0 };
   const kv = versions.kv(ref);

@@ -87,6 +87,19 @@ export class KeyspaceState {
     return slotOf(this.#history(keyString(key)));
   }
 
+  /** The same for who reads it, which is counted. */
+  findToRead(key: Buffer): Slot {
+    const text = keyString(key);
+    const partition = this.partitionMap.find(text);
+    partition.reads++;
+    return slotOf(partition.find(text));
+  }
+
+  /** Somebody reads an interval. */
+  countRead(interval: Interval): void {
+    for (const { partition } of this.partitionMap.owners(interval)) partition.reads++;
+  }
+
   /** The newest state of a key, or NO_VERSION when it does not exist. */
   findLive(key: Buffer): VersionRef {
     return versionOf(this.#history(keyString(key))?.live ?? null);

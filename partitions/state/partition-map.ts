@@ -15,6 +15,9 @@ import { Partition } from "./partition.ts";
 /** Resources beyond this many are kept in the rest. */
 export const PARTITIONS_MAX = 1_024;
 
+/** A resource whose keys begin with more bytes than so many is kept in the rest: partitions are shown by their prefixes. */
+export const RESOURCE_PREFIX_BYTES_MAX = 512;
+
 export interface PartitionMapOptions {
   /** Prefixes that have a partition from the start. None lies inside another. */
   readonly prefixes?: readonly string[];
@@ -167,7 +170,7 @@ function resourcePrefix(root: string, key: string): string | null {
   if (end === null) return null;
   const isGroup = key.slice(root.length, end).includes(".");
   const resourceEnd = isGroup ? elementEnd(key, end) : end;
-  return resourceEnd === null ? null : key.slice(0, resourceEnd);
+  return resourceEnd === null || resourceEnd > RESOURCE_PREFIX_BYTES_MAX ? null : key.slice(0, resourceEnd);
 }
 
 /** Behind the slash that ends the path element, which is not empty, at `start`; null when there is none. */

@@ -27,9 +27,16 @@ function bytesOfKey(history: KeyHistory): number {
   return history.key.length + KEY_OVERHEAD_BYTES;
 }
 
+/** What a change takes, with its key, as long as it is the newest of it. */
+function liveBytesOf(change: Change): number {
+  return change.isTombstone ? 0 : bytesOfChange(change) + bytesOfKey(change.history);
+}
+
 export class Partition {
   /** The prefix of all its keys, or "" for the partition of the keys that no other one owns. */
   readonly prefix: string;
+  /** How often somebody has read of it: for operators, and nothing is decided by it. */
+  reads = 0;
   /** Lies behind all its keys. */
   readonly #end: string;
   readonly #table = new KeyTable();
@@ -41,7 +48,9 @@ export class Partition {
   /** Index in the log below which no change has a predecessor of an earlier revision any more. */
   #supersededUntil = 0;
   #bytes = EMPTY_PARTITION_BYTES;
+  #liveBytes = EMPTY_PARTITION_BYTES;
   #versionCount = 0;
+  #writes = 0;
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -61,6 +70,16 @@ export class Partition {
   /** Bytes of all that is kept, history included, and of the partition itself: never 0. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What would be left of that if all history were compacted. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  /** How many versions of keys it was ever given, tombstones included. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /** How many versions of keys are kept, tombstones included. */
@@ -115,6 +134,8 @@ export class Partition {
       this.#index.adjust(history.key, change.countDelta);
     }
     this.log.push(change);
+    this.#writes++;
+    this.#liveBytes += liveBytesOf(change) - (previous === null ? 0 : liveBytesOf(previous));
   }
 
   /** Forgets, on behalf of at most `max` changes, what nobody needs who reads at `point` or later. Tells how many it was. */
@@ -199,6 +220,7 @@ export class Partition {
     const isPending = (change: Change): boolean => pending.has(change);
     let histories = 0;
     let bytes = EMPTY_PARTITION_BYTES;
+    let liveBytes = EMPTY_PARTITION_BYTES;
     let versions = 0;
     const cursor = this.#index.seek("");
     for (let history = cursor.next(); history !== null; history = cursor.next()) {
@@ -206,12 +228,14 @@ export class Partition {
       assert(this.#table.get(history.key) === history, "the table has every key of the index");
       assert(history.key.startsWith(this.prefix), "a partition has keys of its prefix only");
       bytes += bytesOfKey(history);
+      if (history.live !== null) liveBytes += liveBytesOf(history.live);
       const kept = verifyChanges(history, isPending);
       for (const change of kept) bytes += bytesOfChange(change);
       versions += kept.length;
     }
     assert(histories === this.#table.size, "the index has every key of the table");
     assert(bytes === this.#bytes, "the account of bytes is right");
+    assert(liveBytes === this.#liveBytes, "the account of live bytes is right");
     assert(versions === this.#versionCount, "the account of versions is right");
   }
 }

@@ -39,6 +39,14 @@ export class WatcherGroups {
     else this.#byKey.delete(start);
   }
 
+  get count(): number {
+    return this.#byName.size;
+  }
+
+  values(): Iterable<WatcherGroup> {
+    return this.#byName.values();
+  }
+
   /** Appends the groups that watch a key. */
   collect(key: string, into: WatcherGroup[]): void {
     if (this.#byKey.size > 0) {

@@ -10,6 +10,7 @@ import { CatchUp } from "./catch-up.ts";
 import { EventForms } from "./events.ts";
 import { ChangeWalk } from "../state/change-walk.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import type { Partition } from "../state/partition.ts";
 import { NO_VERSION } from "../state/versions.ts";
 import type { VersionRef } from "../state/versions.ts";
 import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher, WatcherGroup } from "./watcher.ts";
@@ -67,6 +68,21 @@ export class Watchers implements FlushedRevision {
   /** How many are paused. */
   get pausedCount(): number {
     return this.unsyncedCount - this.#behind.size;
+  }
+
+  /**
+   * How many watchers there are for the keys of each partition that has any; null when their groups are more than so many.
+   * One that watches several partitions counts for each.
+   */
+  countByPartition(maxGroups: number): Map<Partition, number> | null {
+    if (this.#groups.count > maxGroups) return null;
+    const counts = new Map<Partition, number>();
+    for (const { interval, size } of this.#groups.values()) {
+      for (const { partition } of this.#state.partitionMap.owners(interval)) {
+        counts.set(partition, (counts.get(partition) ?? 0) + size);
+      }
+    }
+    return counts;
   }
 
   /** Every synced watcher has been told of everything up to this revision: the revision to report as progress. */

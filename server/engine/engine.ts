@@ -31,6 +31,7 @@ import { Lessor } from "./lessor.ts";
 import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
 import { PartitionGuard } from "./partition-guard.ts";
+import { PartitionTally } from "./partition-numbers.ts";
 import { QUOTA_REACHED, QUOTAS } from "./quota-commands.ts";
 import { ReadGate } from "./read-gate.ts";
 import { recordOf } from "./record.ts";
@@ -70,6 +71,7 @@ export class Engine {
   readonly proposer = new Proposer();
   /** What waits for room in the journal: of partitions, and with null of what has no key. */
   readonly queue: WriteQueue<Partition | null>;
+  readonly partitionTally: PartitionTally;
   readonly reads: ReadGate;
   readonly leadership: Leadership;
   readonly lessor: Lessor;
@@ -90,6 +92,7 @@ export class Engine {
     const { counters } = this;
     this.keyspace = keyspace;
     this.queue = new WriteQueue(weightsOf(options.partitions));
+    this.partitionTally = new PartitionTally(keyspace, this.queue);
     this.#options = options;
     this.start = new StartProgress(clock);
     this.reads = new ReadGate(clock, options.isAlone);
@@ -160,6 +163,7 @@ export class Engine {
     counters.leaderChanges++;
     applier.startCounting();
     compactor.startCounting();
+    this.partitionTally.startCounting();
     lessor.promote();
     partitionGuard.promote();
     return applier.applied - before;

@@ -4,6 +4,7 @@ import type { Services } from "../api/services.ts";
 import type { Config } from "../config/config.ts";
 import { EngineHealth } from "./engine-health.ts";
 import type { Engine } from "../engine/engine.ts";
+import { KEYLESS_NAME } from "../engine/partition-numbers.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import type { CallCounters } from "../metrics/call-counters.ts";
 import type { MetricSources } from "../metrics/etcd-metrics.ts";
@@ -22,7 +23,7 @@ export interface MetricParts {
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
   const { engine, services, calls, checks, memberId, config, host, journalStatus } = parts;
-  const { applier, proposer, queue, keyspace, counters } = engine;
+  const { applier, proposer, queue, partitionTally, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
     memberId,
@@ -44,6 +45,11 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
       authRevision: keyspace.auth.revision,
       sizeBytes: keyspace.bytes,
     }),
+    partitions: {
+      partitions: () => partitionTally.partitions(),
+      queues: () => [...partitionTally.partitions(), { name: KEYLESS_NAME, ...partitionTally.keyless() }],
+      watchers: () => partitionTally.watchers(),
+    },
     watchers: () => ({
       streams: services.watch.streams,
       watchers: keyspace.watchers.count,

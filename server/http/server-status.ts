@@ -1,9 +1,10 @@
 /**
  * What `/plinth/status` answers: this server and its journal as an operator wants to see them. Like `/health` and `/metrics`
- * it is for everybody who reaches the port, so it tells of replicas, their directories and their troubles, and never of keys
- * or users.
+ * it is for everybody who reaches the port, so it tells of replicas, their directories and their troubles, of partitions by
+ * their prefixes, and never of single keys or users.
  */
 import type { JournalStatus, ReplicaStatus } from "../../journal/journal-status.ts";
+import type { PartitionNumbers } from "../engine/partition-numbers.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ETCD_VERSION, PLINTH_VERSION } from "../version.ts";
 import { EngineHealth } from "./engine-health.ts";
@@ -28,10 +29,16 @@ export interface ServerStatus {
   /** Position of the last record executed. */
   readonly applied: number;
   readonly journal: JournalStatus;
+  readonly partitions: readonly PartitionStatus[];
   /** What should be looked at though writes go on. */
   readonly warnings: readonly string[];
   /** Unix ms, as this server's clock says: what moments in it are to be compared with. */
   readonly nowMs: number;
+}
+
+export interface PartitionStatus extends PartitionNumbers {
+  /** Null when there are too many to look at. */
+  readonly watchers: number | null;
 }
 
 export interface StatusParts {
@@ -61,9 +68,23 @@ export function serverStatus({ engine, name, identity, journalStatus, wallMs }: 
     revision: engine.keyspace.revision,
     applied: engine.applier.applied,
     journal,
-    warnings: journal.replicas.map(warningOf).filter((warning) => warning !== null),
+    partitions: partitionsOf(engine),
+    warnings: [...journal.replicas.map(warningOf), ...engine.partitionTally.partitions().map(quotaWarning)].filter(
+      (warning) => warning !== null,
+    ),
     nowMs: wallMs(),
   };
+}
+
+function partitionsOf({ partitionTally }: Engine): PartitionStatus[] {
+  const watchers = partitionTally.watchers();
+  return partitionTally.partitions().map((numbers) => {
+    return { ...numbers, watchers: watchers === null ? null : (watchers.get(numbers.name) ?? 0) };
+  });
+}
+
+function quotaWarning({ name, isQuotaReached }: PartitionNumbers): string | null {
+  return isQuotaReached ? `partition ${name} has reached its quota: what grows it is refused` : null;
 }
 
 /** Null when the replica is well, or nobody speaks to it. */

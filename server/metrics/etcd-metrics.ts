@@ -10,6 +10,7 @@ import type { CallCounters } from "./call-counters.ts";
 import type { Counters } from "./counters.ts";
 import type { HostNumbers } from "./host-metrics.ts";
 import type { MetricSet } from "./metric-set.ts";
+import type { PartitionSources } from "./partition-metrics.ts";
 import type { ReplicaNumbers } from "./replica-metrics.ts";
 
 /** Where the values come from. Functions are called at each scrape, several times; they only look up numbers. */
@@ -25,6 +26,7 @@ export interface MetricSources {
   /** Of the journal. */
   readonly replicas: () => readonly ReplicaNumbers[];
   readonly keyspace: () => KeyspaceNumbers;
+  readonly partitions: PartitionSources;
   readonly watchers: () => WatcherNumbers;
   /** Names of active alarms: `NOSPACE`, `CORRUPT`. */
   readonly alarms: () => readonly string[];

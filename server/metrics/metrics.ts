@@ -5,6 +5,7 @@
 import { registerEtcdMetrics, type MetricSources } from "./etcd-metrics.ts";
 import { registerHostMetrics } from "./host-metrics.ts";
 import { MetricSet } from "./metric-set.ts";
+import { registerPartitionMetrics } from "./partition-metrics.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 import { registerReplicaMetrics } from "./replica-metrics.ts";
 
@@ -16,6 +17,7 @@ export class Metrics {
     this.set = new MetricSet();
     registerEtcdMetrics(this.set, sources);
     registerReplicaMetrics(this.set, sources.counters, sources.replicas);
+    registerPartitionMetrics(this.set, sources.partitions);
     registerHostMetrics(this.set, sources.host);
     registerProcessMetrics(this.set, sources.host.descriptorLimit);
     this.set.counter(

@@ -19,7 +19,7 @@ const ENDPOINT_DEFAULT = "http://127.0.0.1:2379";
 
 /** A server that has not answered by then does not answer. */
 const ANSWER_MS_MAX = 5_000;
-const ANSWER_BYTES_MAX = 1024 * 1024;
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 const USAGE = `Asks servers how they and the zones of their journal are.
 
@@ -143,8 +143,8 @@ function statusOf(text: string): ServerStatus | ReplicaOwnStatus | null {
   if (!("plinth" in answer) || !("journal" in answer)) return null;
   const { journal } = answer;
   if (typeof journal !== "object" || journal === null || !("replicas" in journal)) return null;
-  // Both are of one program; what another version leaves out is shown as it comes.
-  return Array.isArray(journal.replicas) ? (answer as ServerStatus) : null;
+  // Both are of one program; what another version leaves out is shown as it comes. A former one tells of no partitions.
+  return Array.isArray(journal.replicas) ? ({ partitions: [], ...answer } as unknown as ServerStatus) : null;
 }
 
 /** Several addresses of one host have failed together when there is no text. */

@@ -1,6 +1,6 @@
 /** A server's status as a person reads it: a few lines, and a table of the journal's zones. */
 import type { ReplicaStatus } from "../../journal/journal-status.ts";
-import type { ServerStatus } from "../http/server-status.ts";
+import type { PartitionStatus, ServerStatus } from "../http/server-status.ts";
 
 /** What a replica in a process of its own says of itself. */
 export interface ReplicaOwnStatus {
@@ -37,7 +37,7 @@ const REPLICA_STATES: Readonly<Record<string, string>> = {
 
 /** Ends in a newline. What a server says is shown, and moves no cursor. */
 export function statusText(url: string, status: ServerStatus): string {
-  const { plinth, etcd, name, clusterId, memberId, revision, trouble, warnings, journal } = status;
+  const { plinth, etcd, name, clusterId, memberId, revision, trouble, warnings, journal, partitions } = status;
   const facts: [string, string][] = [
     ["cluster", clusterId],
     ["member", `${name} (${memberId})`],
@@ -54,6 +54,12 @@ export function statusText(url: string, status: ServerStatus): string {
     "",
     ...table([HEAD, ...journal.replicas.map(rowOf)], NUMBERS).map((line) => `  ${line}`),
   ];
+  if (partitions.length > 0) {
+    lines.push(
+      "",
+      ...table([PARTITIONS_HEAD, ...partitions.map(partitionRow)], PARTITION_NUMBERS).map((l) => `  ${l}`),
+    );
+  }
   const errors = journal.replicas.flatMap((replica) => errorText(replica, status.nowMs));
   const notes = [...warnings.map((warning) => `warning: ${warning}`), ...errors];
   if (notes.length > 0) lines.push("", ...notes.map((note) => `  ${note}`));
@@ -71,6 +77,27 @@ const HEAD = ["ZONE", "STATE", "POSITION", "LAG", "QUEUE", "REBUILDS", "DAMAGES"
 /** Columns whose cells end at the right. */
 const NUMBERS: ReadonlySet<number> = new Set([2, 5, 6]);
 const UNKNOWN = "?";
+
+const PARTITIONS_HEAD = "PARTITION,KEYS,LIVE,RETAINED,QUOTA,WRITES,READS,WATCHERS,WAITING,REFUSED".split(",");
+const PARTITION_NUMBERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+
+function partitionRow(partition: PartitionStatus): string[] {
+  const { name, keys, liveBytes, retainedBytes, quotaBytes, isQuotaReached } = partition;
+  const { writes, reads, watchers, waiting, refused } = partition;
+  const quota = quotaBytes === null ? "-" : bytesText(quotaBytes);
+  return [
+    name,
+    String(keys),
+    bytesText(liveBytes),
+    bytesText(retainedBytes),
+    isQuotaReached ? `${quota} reached` : quota,
+    String(writes),
+    String(reads),
+    watchers === null ? UNKNOWN : String(watchers),
+    String(waiting),
+    String(refused),
+  ];
+}
 
 function roleText({ role, start }: ServerStatus): string {
   if (role === "none") return "none: it has no reign over the journal for now";
@@ -136,7 +163,8 @@ function errorText({ zone, state, damage, lastError, lastErrorAtMs }: ReplicaSta
 
 function bytesText(bytes: number): string {
   if (bytes < 1_024) return `${bytes} B`;
-  return bytes < 1_024 * 1_024 ? `${Math.round(bytes / 1_024)} KiB` : `${(bytes / 1_024 / 1_024).toFixed(1)} MiB`;
+  if (bytes < 1_024 ** 2) return `${Math.round(bytes / 1_024)} KiB`;
+  return bytes < 1_024 ** 3 ? `${(bytes / 1_024 ** 2).toFixed(1)} MiB` : `${(bytes / 1_024 ** 3).toFixed(1)} GiB`;
 }
 
 /** `850 ms`, `3.2 s`, `4 min`, `3 h`, `2 d`. */

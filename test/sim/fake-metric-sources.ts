@@ -2,6 +2,7 @@
 import { CallCounters } from "../../server/metrics/call-counters.ts";
 import { Counters } from "../../server/metrics/counters.ts";
 import type { MetricSources } from "../../server/metrics/etcd-metrics.ts";
+import type { PartitionSources } from "../../server/metrics/partition-metrics.ts";
 import type { ReplicaNumbers } from "../../server/metrics/replica-metrics.ts";
 import type { Method } from "../../server/transport/service.ts";
 
@@ -12,6 +13,7 @@ export class FakeMetricSources {
   journal = { writable: true, pending: 0, committed: 0, applied: 0 };
   keyspace = { keys: 0, currentRevision: 1, compactRevision: -1, authRevision: 1, sizeBytes: 0 };
   watchers = { streams: 0, watchers: 0, unsynced: 0, pendingEvents: 0 };
+  partitions: PartitionSources = { partitions: () => [], queues: () => [], watchers: () => null };
   alarms: string[] = [];
   host = { descriptorLimit: 1_024, connectionsRefused: 0, diskFreeBytes: 0, diskTotalBytes: 0 };
   checks = [
@@ -34,6 +36,7 @@ export class FakeMetricSources {
       journal: () => this.journal,
       replicas: () => this.replicas,
       keyspace: () => this.keyspace,
+      partitions: this.partitions,
       watchers: () => this.watchers,
       alarms: () => this.alarms,
       healthChecks: () => this.checks,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { END_OF_KEYS, intervalOf, prefixEnd } from "../../../partitions/interval/interval.ts";
-import { PARTITIONS_MAX, PartitionMap } from "../../../partitions/state/partition-map.ts";
+import { PARTITIONS_MAX, PartitionMap, RESOURCE_PREFIX_BYTES_MAX } from "../../../partitions/state/partition-map.ts";
 import { Harness, keysOf } from "../harness.ts";
 import { FROM_KEY } from "../requests.ts";
 
@@ -92,6 +92,14 @@ describe("partitions", () => {
     for (let i = 0; i < PARTITIONS_MAX + 10; i++) partitionMap.findForNewKey(`/registry/r${i}/x`);
     expect(partitionMap.partitions).toHaveLength(PARTITIONS_MAX);
     expect(partitionMap.find(`/registry/r${PARTITIONS_MAX + 5}/x`)).toBe(partitionMap.rest);
+    partitionMap.verify();
+  });
+
+  test("a resource with a name beyond all measure stays in the rest", () => {
+    const partitionMap = new PartitionMap();
+    const name = "r".repeat(RESOURCE_PREFIX_BYTES_MAX - "/registry//".length);
+    expect(partitionMap.findForNewKey(`/registry/${name}s/x`)).toBe(partitionMap.rest);
+    expect(partitionMap.findForNewKey(`/registry/${name}/x`).prefix).toBe(`/registry/${name}/`);
     partitionMap.verify();
   });
 

@@ -3,6 +3,9 @@
  * before, in the midst and after is a constant. The names come from the scrapes: who exports a new metric has to make it
  * move here.
  */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   del,
@@ -31,6 +34,8 @@ import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { CallCounters } from "../../../server/metrics/call-counters.ts";
 import { Metrics } from "../../../server/metrics/metrics.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
+import { recordOf } from "../../../server/engine/record.ts";
+import { JOURNAL_PROPOSALS_MAX, PARTITION_QUEUE_PROPOSALS_MAX } from "../../../server/limits.ts";
 import { execute, MEMBER_ID, newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import type { PlinthProcess } from "../../support/plinth-process.ts";
@@ -60,18 +65,35 @@ const WINDOW_BYTES = 65_535;
 const EVENTS = 40;
 const VALUE = Buffer.alloc(16 * 1024, 0x76);
 
+/** One partition, with a quota that a value reaches. */
+const EVENTS_PREFIX = "/registry/events/";
+const PARTITIONS = {
+  entries: [{ prefix: EVENTS_PREFIX, quotaBytes: 64 * 1024, weight: 1 }],
+  otherResources: true,
+  restWeight: 1,
+};
+
 const WAIT = { timeout: 20_000, interval: 50 };
 
 const STARTED = "grpc_server_started_total";
 const HANDLED = "grpc_server_handled_total";
 
+let folder: string;
 let plinth: PlinthProcess;
 let client: EtcdClient;
 let scrapes: Exposition[];
 let engineScrapes: Exposition[];
 
 beforeAll(async () => {
-  plinth = await startPlinth({ flags: ["--warning-apply-duration=1ns", `--quota-backend-bytes=${QUOTA_BYTES}`] });
+  folder = await mkdtemp(path.join(tmpdir(), "plinth-metrics-"));
+  const map = path.join(folder, "map.json");
+  await writeFile(
+    map,
+    JSON.stringify({ partitions: [{ prefix: EVENTS_PREFIX, quota: "64KiB" }], otherResources: true }),
+  );
+  plinth = await startPlinth({
+    flags: ["--warning-apply-duration=1ns", `--quota-backend-bytes=${QUOTA_BYTES}`, `--partition-map=${map}`],
+  });
   client = await EtcdClient.connect(plinth.url);
   scrapes = [await freshScrape()];
   await callEveryMethod(scrapes[0]);
@@ -87,6 +109,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await client.close();
   await plinth.remove();
+  await rm(folder, { recursive: true, force: true });
 });
 
 /** One that was made after this was called: texts are given out again for a while, and each new one tells more CPU time. */
@@ -128,6 +151,7 @@ async function changeKeys(): Promise<void> {
   await client.deleteRange(deleteRequest("b"));
   const { header } = await client.put(putRequest("c"));
   await client.compact({ revision: header?.revision ?? 0, physical: true });
+  for (let i = 0; i < 5; i++) await client.put(putRequest(`${EVENTS_PREFIX}${i}`, VALUE)).catch(() => null);
   const user = { name: "amy", password: "secret", options: null, hashedPassword: "" };
   await client.rare("Auth/UserAdd", authUserAddRequest, authUserAddResponse, user);
 }
@@ -166,7 +190,7 @@ async function breakRules(): Promise<void> {
 async function failChecks(): Promise<void> {
   const alarm = { memberID: 0n, alarm: ALARM_NOSPACE };
   await client.alarm({ ...alarm, action: ALARM_ACTION_ACTIVATE });
-  for (const path of ["health", "livez", "readyz"]) await fetch(`${plinth.url}/${path}`);
+  for (const each of ["health", "livez", "readyz"]) await fetch(`${plinth.url}/${each}`);
   scrapes.push(await freshScrape());
   await client.alarm({ ...alarm, action: ALARM_ACTION_DEACTIVATE });
   await fetch(`${plinth.url}/health`);
@@ -179,7 +203,7 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const { config } = parsed;
   const clock = new ManualClock();
   const time = { clock, turns: systemTurns };
-  const engine = newEngine(time);
+  const engine = newEngine({ ...time, partitions: PARTITIONS });
   const services = createServices(engine, new Headers(1n, MEMBER_ID, engine.proposer), time, config, NO_LOG);
   const logger = createLogger(
     { level: "fatal", format: "json" },
@@ -209,6 +233,16 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   replica.onAppended(1);
   replica.onRoundTrip(1);
   const journal = await takeOver(engine);
+  journal.hold();
+  const flood = (count: number): void => {
+    const request = putRequest("flood");
+    const waiter = { onApplied: () => {}, onLost: () => {} };
+    for (let i = 0; i < count; i++) engine.proposer.propose(PUT, request, recordOf(PUT, PUT.encode(request)), waiter);
+  };
+  flood(JOURNAL_PROPOSALS_MAX + PARTITION_QUEUE_PROPOSALS_MAX + 1);
+  made.push(await metrics.text());
+  journal.release();
+  while (engine.applier.pending > 0) await new Promise((resolve) => setImmediate(resolve));
   journal.hold();
   const lost = execute(engine, PUT, putRequest("lost")).catch((reason: unknown) => reason);
   made.push(await metrics.text());

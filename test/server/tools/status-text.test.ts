@@ -40,6 +40,7 @@ function status(replicas: readonly ReplicaStatus[], more: Partial<ServerStatus> 
     revision: 1_234,
     applied: 5_678,
     journal: { role: "writer", epoch: 7, writer: "default", committed: 5_678, replicas },
+    partitions: [],
     warnings: [],
     nowMs: NOW_MS,
     ...more,
@@ -63,6 +64,30 @@ test("a server that is well", () => {
     "  a     up         5678  -    -                  0        0  /disk-a/plinth",
     "  b     up         5678  -    -                  0        0  /disk-b/plinth",
     "  c     up         5678  -    1 in 5 KiB         0        0  /disk-c/plinth",
+    "",
+  ]);
+});
+
+test("partitions have a line each", () => {
+  const rest = {
+    name: "(rest)",
+    keys: 1,
+    liveBytes: 12_800,
+    retainedBytes: 13_000,
+    quotaBytes: null,
+    isQuotaReached: false,
+    writes: 2,
+    reads: 3,
+    watchers: 4,
+    waiting: 0,
+    waitingBytes: 0,
+    refused: 0,
+  };
+  const events = { ...rest, name: "/registry/events/", quotaBytes: 2 ** 30, isQuotaReached: true, watchers: null };
+  expect(lines([replica("a")], { partitions: [rest, { ...events, waiting: 5_000, refused: 17 }] }).slice(12)).toEqual([
+    "  PARTITION          KEYS    LIVE  RETAINED            QUOTA  WRITES  READS  WATCHERS  WAITING  REFUSED",
+    "  (rest)                1  13 KiB    13 KiB                -       2      3         4        0        0",
+    "  /registry/events/     1  13 KiB    13 KiB  1.0 GiB reached       2      3         ?     5000       17",
     "",
   ]);
 });

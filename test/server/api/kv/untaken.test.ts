@@ -43,12 +43,13 @@ beforeEach(async () => {
   await takeOver(engine);
   for (let i = 0; i < KEYS; i++) engine.keyspace.put(putRequest(keyOf(i), Buffer.alloc(i < 100 ? 1_000 : 100, i)));
   engine.keyspace.put(putRequest("large", Buffer.alloc(2 * COPIED_RESPONSE_BYTES)));
-  const { keyspace, proposer, compactor, guard, counters, reads } = engine;
+  const { keyspace, proposer, compactor, guard, partitionGuard, counters, reads } = engine;
   service = new KvService({
     keyspace,
     proposer,
     compactor,
     guard,
+    partitionGuard,
     counters,
     reads,
     turns,
