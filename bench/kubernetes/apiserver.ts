@@ -44,6 +44,7 @@ export class Apiserver {
   /** How long operations waited until they were sent. */
   startedLate: LatencyHistogram | null = null;
   #inFlight = 0;
+  /** A run asks no more when too many wait (`OPEN_MAX` of callers.ts). */
   readonly #waiting = new Fifo<Operation>();
 
   constructor(client: LeanClient, errors: ErrorTexts) {

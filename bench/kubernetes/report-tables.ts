@@ -7,7 +7,7 @@ import type { KindFigures } from "./measured-kind.ts";
 import { judge, type Round, totals } from "./round.ts";
 import { APISERVERS } from "./scale.ts";
 
-const VERDICTS = { bears: "bears", saturated: "saturated", load: "load is the limit" };
+const VERDICTS = { bears: "bears", saturated: "saturated", load: "load lacked a core" };
 
 /** What was found of one contender. */
 export interface Found {
@@ -41,8 +41,8 @@ export function reportOf(found: readonly Found[], versions: readonly string[], o
         return [...texts].map((text) => `${name}, an error: ${text}`);
       }),
       "saturated: less than 98 % of the writes asked for are answered in time, or the p99 of writes is above 50 ms, or that " +
-        "of the watches' lag above 1 s; not when a process of the load took more than 0.9 of a core, or got none in time though server and load left " +
-        "some free: then the load is the limit",
+        "of the watches' lag above 1 s, or a watch is lost: what it had still to tell was compacted; not when a process of the load took more than 0.9 of a core, or got none in time though server and load left " +
+        "some free: then the load lacked a core",
       "a second of 100,000 nodes, and in proportion of fewer: 10,000 leases renewed, 333 statuses of nodes (a tenth of them " +
         "large), 500 pods that come and as many that go, each with 3 statuses, 4 events and a change of another object, 1,000 " +
         "reads of one object, 40 lists of up to 5 pages of 500, 500 consistent lists",
@@ -124,6 +124,7 @@ function serversTable(found: readonly Found[]): Table {
       "lag p99 ms",
       "lag p99.9 ms",
       "lag max ms",
+      "watches lost",
       "CPU, cores",
       "RSS MB",
       "callers' CPU",
@@ -142,6 +143,7 @@ function serversTable(found: readonly Found[]): Table {
         number(1, ({ calls }) => calls.writes.p99),
         formatRate(of((round) => round.watch.events / round.seconds)),
         ...timeCells(rounds.map(({ watch }) => watch.lag)),
+        formatCount(rounds.reduce((sum, { watch }) => sum + watch.lost, 0)),
         number(2, ({ cpu }) => cpu.server),
         formatCount(of((round) => round.residentBytes) / 1e6),
         number(2, ({ cpu }) => cpu.callers),
@@ -165,6 +167,7 @@ function searchTable(found: readonly Found[]): Table {
       "write p99 ms",
       "lag p99 ms",
       "events out/s",
+      "watches lost",
       "store's cores",
       "callers",
       "watchers",
@@ -182,6 +185,7 @@ function searchTable(found: readonly Found[]): Table {
           formatNumber(round.calls.writes.p99, 1),
           formatNumber(round.watch.lag.p99, 1),
           formatRate(round.watch.events / round.seconds),
+          formatCount(round.watch.lost),
           formatNumber(round.cpu.server, 2),
           formatNumber(round.cpu.callers, 2),
           formatNumber(round.cpu.watchers, 2),

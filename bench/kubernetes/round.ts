@@ -80,6 +80,7 @@ export function judge({ calls, watch, cpu }: Round): Verdict {
   const { asked, reached } = totals(calls);
   const holds =
     !calls.gaveUp &&
+    watch.lost === 0 &&
     reached >= asked * REACHED_SHARE_MIN &&
     calls.writes.p99 <= WRITE_P99_MS_MAX &&
     // Without events there is no lag.

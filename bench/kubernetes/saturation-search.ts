@@ -1,11 +1,13 @@
 /**
  * Looks for the number of nodes at which a machine is saturated: twice as many each time until it is, or half as many while
  * it is from the start, and then halfway between what it bears and what it does not, until the two lie close together.
- * What the load could not ask says nothing of the server: the search goes no higher, and its end tells.
+ * What the load could not ask in time says nothing of the server: the search goes no higher, and its outcome tells.
  */
 
+/** What a machine makes of a number of nodes; "load" when the load lacked the time to ask. */
 export type Verdict = "bears" | "saturated" | "load";
 
+/** What is borne and what is not lie at most that far apart in the end, as a ratio. */
 const CLOSE = 1.15;
 
 export class SaturationSearch {
@@ -45,8 +47,11 @@ export class SaturationSearch {
     const { format } = new Intl.NumberFormat("en-US");
     const bears = this.#bears === 0 ? "" : `bears ${format(this.#bears)} nodes`;
     if (this.#fails === Number.POSITIVE_INFINITY) return `${bears}; more were not tried`;
-    const end = this.#failedFor === "saturated" ? "saturated at" : "the load, not the server, was the limit at";
-    return `${bears === "" ? "" : `${bears}, `}${end} ${format(this.#fails)}`;
+    const end =
+      this.#failedFor === "saturated"
+        ? `saturated at ${format(this.#fails)}`
+        : `at ${format(this.#fails)} the load lacked a core, which says nothing of the server`;
+    return bears === "" ? end : `${bears}, ${end}`;
   }
 
   #choose(): number | null {

@@ -47,6 +47,7 @@ export class WatchedStream implements StreamHandler {
   #askAgain: NodeJS.Timeout | null = null;
   #askedMs = 0;
   #closed = false;
+  #isLost = false;
 
   /** @param revision events after it are watched */
   constructor(client: LeanClient, prefix: string, revision: number, observer: StreamObserver) {
@@ -60,9 +61,14 @@ export class WatchedStream implements StreamHandler {
     this.#stream.send(writer.bytes());
   }
 
+  /** The history that it had still to tell was compacted, and the server gave it up. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
   /** Calls back when all up to `revision` has come, and asks for progress until then. Revisions must not descend. */
   waitFor(revision: number, onKnown: () => void): void {
-    if (revision <= this.#knownRevision) return onKnown();
+    if (revision <= this.#knownRevision || this.#isLost) return onKnown();
     this.#waiting.push({ revision, onKnown });
     this.#ask();
   }
@@ -79,6 +85,8 @@ export class WatchedStream implements StreamHandler {
     let headerRevision = 0;
     let events = 0;
     let isProgress = true;
+    let isCancelled = false;
+    let compactRevision = 0;
     while (reader.hasMore()) {
       const tag = reader.tag();
       if (tag === 0x0a) {
@@ -89,15 +97,24 @@ export class WatchedStream implements StreamHandler {
       } else if (tag === 0x18) {
         isProgress = !reader.bool();
         this.created.resolve();
-      } else if (tag === 0x20 && reader.bool()) {
-        this.#observer.onWrong(`${this.prefix}: the watch was cancelled`);
-      } else if (tag !== 0x20) {
+      } else if (tag === 0x20) {
+        isCancelled = reader.bool();
+      } else if (tag === 0x28) {
+        compactRevision = reader.int64();
+      } else {
         reader.skip(tag);
       }
     }
+    if (isCancelled) return this.#cancelled(compactRevision);
     // What a message with events says of the revision is not that all up to it has come.
     if (events === 0 && isProgress) this.#know(headerRevision);
     this.#answer();
+  }
+
+  #cancelled(compactRevision: number): void {
+    if (compactRevision === 0) this.#observer.onWrong(`${this.prefix}: the watch was cancelled`);
+    this.#isLost = true;
+    for (let next = this.#waiting.take(); next !== undefined; next = this.#waiting.take()) next.onKnown();
   }
 
   onEnd(status: number, text: string): void {

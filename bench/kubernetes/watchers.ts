@@ -35,7 +35,9 @@ export interface WatchFigures {
   readonly timerLate: Times;
   /** Events that came in the measured window. */
   readonly events: number;
-  /** What each stream saw of a prefix. */
+  /** Watches that lagged so far behind that what they had still to tell was compacted. */
+  readonly lost: number;
+  /** What each of the others saw of its prefix. */
   readonly seen: readonly Seen[];
   readonly wrong: readonly string[];
 }
@@ -114,7 +116,10 @@ export class Watchers implements StreamObserver {
       lag: timesOf(this.#lag),
       timerLate: timesOf(this.#timerLate),
       events: this.#events,
-      seen: streams.map(({ prefix, fingerprint }) => ({ prefix, events: fingerprint.value() })),
+      lost: streams.filter(({ isLost }) => isLost).length,
+      seen: streams
+        .filter(({ isLost }) => !isLost)
+        .map(({ prefix, fingerprint }) => ({ prefix, events: fingerprint.value() })),
       wrong: this.#wrong.list(),
     };
   }
