@@ -83,6 +83,17 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
+/** Processor time that all processes of the machine have used so far, in seconds; NaN where there is no /proc. */
+export function machineCpuSeconds(): number {
+  try {
+    const [user, nice, system, , , ...rest] = readFileSync("/proc/stat", "latin1").split(/\s+/, 9).slice(1).map(Number);
+    // Interrupts, and what a hypervisor took. The two left out are idle, the second waiting for a disk.
+    return [user, nice, system, ...rest].reduce((sum, ticks) => sum + ticks, 0) / TICKS_PER_SECOND;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** Memory of a process that is resident, in bytes; NaN where there is no /proc. */
 export function residentBytes(pid: number): number {
   try {

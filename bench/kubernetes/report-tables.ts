@@ -7,7 +7,7 @@ import type { KindFigures } from "./measured-kind.ts";
 import { judge, type Round, totals } from "./round.ts";
 import { APISERVERS } from "./scale.ts";
 
-const VERDICTS = { bears: "bears", saturated: "saturated", load: "load lacked a core" };
+const VERDICTS = { bears: "bears", saturated: "saturated", load: "load was the limit", others: "others had cores" };
 
 /** What was found of one contender. */
 export interface Found {
@@ -41,8 +41,9 @@ export function reportOf(found: readonly Found[], versions: readonly string[], o
         return [...texts].map((text) => `${name}, an error: ${text}`);
       }),
       "saturated: less than 98 % of the writes asked for are answered in time, or the p99 of writes is above 50 ms, or that " +
-        "of the watches' lag above 1 s, or a watch is lost: what it had still to tell was compacted; not when a process of the load took more than 0.9 of a core, or got none in time though server and load left " +
-        "some free: then the load lacked a core",
+        "of the watches' lag above 1 s, or a watch is lost: what it had still to tell was compacted. " +
+        "Not when a process of the load took more than 0.9 of a core, nor when others had more than a quarter of one while server and load " +
+        "left some",
       "a second of 100,000 nodes, and in proportion of fewer: 10,000 leases renewed, 333 statuses of nodes (a tenth of them " +
         "large), 500 pods that come and as many that go, each with 3 statuses, 4 events and a change of another object, 1,000 " +
         "reads of one object, 40 lists of up to 5 pages of 500, 500 consistent lists",
@@ -129,6 +130,7 @@ function serversTable(found: readonly Found[]): Table {
       "RSS MB",
       "callers' CPU",
       "watchers' CPU",
+      "others' CPU",
       "timers late ms",
       "sent late ms",
       "preloaded",
@@ -148,6 +150,7 @@ function serversTable(found: readonly Found[]): Table {
         formatCount(of((round) => round.residentBytes) / 1e6),
         number(2, ({ cpu }) => cpu.callers),
         number(2, ({ cpu }) => cpu.watchers),
+        number(2, ({ cpu }) => cpu.others),
         number(1, ({ calls, watch }) => Math.max(calls.timerLate.p99, watch.timerLate.p99)),
         number(1, ({ calls }) => calls.sentLate.p99),
         formatCount(rounds[0].stored.objects),
@@ -171,6 +174,7 @@ function searchTable(found: readonly Found[]): Table {
       "store's cores",
       "callers",
       "watchers",
+      "others",
       "stored MB",
       "verdict",
     ],
@@ -189,6 +193,7 @@ function searchTable(found: readonly Found[]): Table {
           formatNumber(round.cpu.server, 2),
           formatNumber(round.cpu.callers, 2),
           formatNumber(round.cpu.watchers, 2),
+          formatNumber(round.cpu.others, 2),
           formatCount(round.stored.bytes / 1e6),
           VERDICTS[judge(round)],
         ];

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Target } from "../kv/targets.ts";
 import type { BenchOptions } from "../options.ts";
-import { cpuSeconds, residentBytes } from "../server-process.ts";
+import { cpuSeconds, machineCpuSeconds, residentBytes } from "../server-process.ts";
 import type { CallersFigures, Run, Stored } from "./callers.ts";
 import type { CallersCommands } from "./callers-process.ts";
 import { monotonicMs } from "./clock.ts";
@@ -23,9 +23,9 @@ const WRITE_P99_MS_MAX = 50;
 const LAG_P99_MS_MAX = 1_000;
 /** A process of the load that takes that much of a core has no time left to ask when it is meant to. */
 const LOAD_CPU_MAX = 0.9;
-/** The p99 of how late its timers may come while server and load leave cores free: else others have them. */
-const TIMER_LATE_MS_MAX = 10;
-const FREE_CORES_SHARE = 0.1;
+/** Others may take that much, and more only when server and load have nearly all cores all the same. */
+const OTHERS_CPU_MAX = 0.25;
+const NEARLY_ALL_CORES = 0.9;
 
 export interface Contender {
   readonly target: Target;
@@ -38,6 +38,8 @@ export interface Cpu {
   readonly server: number;
   readonly callers: number;
   readonly watchers: number;
+  /** All else that runs on the machine. */
+  readonly others: number;
 }
 
 export interface Round {
@@ -86,10 +88,9 @@ export function judge({ calls, watch, cpu }: Round): Verdict {
     // Without events there is no lag.
     !(watch.lag.p99 > LAG_P99_MS_MAX);
   if (holds) return "bears";
-  const timerLate = Math.max(calls.timerLate.p99, watch.timerLate.p99);
-  const used = cpu.server + cpu.callers + cpu.watchers;
-  const coresWereTaken = timerLate > TIMER_LATE_MS_MAX && used < availableParallelism() * (1 - FREE_CORES_SHARE);
-  return coresWereTaken || Math.max(cpu.callers, cpu.watchers) > LOAD_CPU_MAX ? "load" : "saturated";
+  if (Math.max(cpu.callers, cpu.watchers) > LOAD_CPU_MAX) return "load";
+  const isNearlyAll = cpu.server + cpu.callers + cpu.watchers > availableParallelism() * NEARLY_ALL_CORES;
+  return cpu.others > OTHERS_CPU_MAX && !isNearlyAll ? "others" : "saturated";
 }
 
 /** Of all writes. */
@@ -101,20 +102,21 @@ export function totals({ kinds }: CallersFigures): { asked: number; reached: num
 }
 
 async function measureCpu({ target, callers, watchers }: Contender, { window }: Run): Promise<Cpu> {
-  const used = (): Cpu => ({
-    server: target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
-    callers: cpuSeconds(callers.pid),
-    watchers: cpuSeconds(watchers.pid),
-  });
+  const used = (): Cpu => {
+    const server = target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+    const load = { callers: cpuSeconds(callers.pid), watchers: cpuSeconds(watchers.pid) };
+    return { server, ...load, others: machineCpuSeconds() - server - load.callers - load.watchers };
+  };
   await pause(window.fromMs - monotonicMs());
   const begunMs = monotonicMs();
   const before = used();
   await pause(window.untilMs - begunMs);
-  const seconds = (monotonicMs() - begunMs) / 1_000;
   const after = used();
+  const seconds = (monotonicMs() - begunMs) / 1_000;
   return {
     server: (after.server - before.server) / seconds,
     callers: (after.callers - before.callers) / seconds,
     watchers: (after.watchers - before.watchers) / seconds,
+    others: (after.others - before.others) / seconds,
   };
 }

@@ -1,11 +1,21 @@
 /**
  * Looks for the number of nodes at which a machine is saturated: twice as many each time until it is, or half as many while
  * it is from the start, and then halfway between what it bears and what it does not, until the two lie close together.
- * What the load could not ask in time says nothing of the server: the search goes no higher, and its outcome tells.
+ * Where something else than the server was the limit the search goes no higher
+ * either, and its outcome tells.
  */
 
-/** What a machine makes of a number of nodes; "load" when the load lacked the time to ask. */
-export type Verdict = "bears" | "saturated" | "load";
+/**
+ * What a machine makes of a number of nodes. Of a server nothing is said by "load", when the load had no time to ask, and by
+ * "others", when other processes had the cores.
+ */
+export type Verdict = "bears" | "saturated" | "load" | "others";
+
+const AT_THE_END = {
+  saturated: "saturated at",
+  load: "the load itself came to its limit, which says nothing of the server, at",
+  others: "others had the cores, which says nothing of the server, at",
+} as const;
 
 /** What is borne and what is not lie at most that far apart in the end, as a ratio. */
 const CLOSE = 1.15;
@@ -16,7 +26,7 @@ export class SaturationSearch {
   #next: number | null;
   #bears = 0;
   #fails = Number.POSITIVE_INFINITY;
-  #failedFor: Verdict = "saturated";
+  #failedFor: Exclude<Verdict, "bears"> = "saturated";
 
   constructor(first: number, nodesMin: number, nodesMax: number) {
     this.#nodesMin = nodesMin;
@@ -47,10 +57,7 @@ export class SaturationSearch {
     const { format } = new Intl.NumberFormat("en-US");
     const bears = this.#bears === 0 ? "" : `bears ${format(this.#bears)} nodes`;
     if (this.#fails === Number.POSITIVE_INFINITY) return `${bears}; more were not tried`;
-    const end =
-      this.#failedFor === "saturated"
-        ? `saturated at ${format(this.#fails)}`
-        : `at ${format(this.#fails)} the load lacked a core, which says nothing of the server`;
+    const end = `${AT_THE_END[this.#failedFor]} ${format(this.#fails)}`;
     return bears === "" ? end : `${bears}, ${end}`;
   }
 

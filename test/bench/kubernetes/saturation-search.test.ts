@@ -35,10 +35,11 @@ it("the search ends at the largest cluster", () => {
   });
 });
 
-it("where the load was the limit no server is called saturated", () => {
+it("where something else was the limit no server is called saturated", () => {
   expect(searched(1_000, 3_000, "load").outcome).toBe(
-    "bears 3,000 nodes, at 3,250 the load lacked a core, which says nothing of the server",
+    "bears 3,000 nodes, the load itself came to its limit, which says nothing of the server, at 3,250",
   );
+  expect(searched(1_000, 3_000, "others").outcome).toContain("others had the cores");
 });
 
 it("the search ends close to the limit, wherever that is", () => {
