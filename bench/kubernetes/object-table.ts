@@ -15,6 +15,11 @@ const UNCERTAIN = 4;
 
 const CAPACITY_MIN = 1024;
 
+/** A write that waits for others of the same object. */
+export interface ObjectWrite {
+  begin(): void;
+}
+
 export class ObjectTable {
   readonly resource: Resource;
   readonly keys: ObjectKeys;
@@ -26,7 +31,7 @@ export class ObjectTable {
   #revisions = new Float64Array(CAPACITY_MIN);
   #numbers = new Float64Array(CAPACITY_MIN);
   #flags = new Uint8Array(CAPACITY_MIN);
-  readonly #waiting = new Map<number, (() => void)[]>();
+  readonly #waiting = new Map<number, ObjectWrite[]>();
 
   constructor(resource: Resource) {
     this.resource = resource;
@@ -75,15 +80,15 @@ export class ObjectTable {
   }
 
   /** Begins a write as soon as no other of the object is under way; it ends with `release`. */
-  acquire(i: number, begin: () => void): void {
+  acquire(i: number, write: ObjectWrite): void {
     if ((this.#flags[i] & BUSY) === 0) {
       this.#flags[i] |= BUSY;
-      begin();
+      write.begin();
       return;
     }
     const waiting = this.#waiting.get(i);
-    if (waiting === undefined) this.#waiting.set(i, [begin]);
-    else waiting.push(begin);
+    if (waiting === undefined) this.#waiting.set(i, [write]);
+    else waiting.push(write);
   }
 
   release(i: number): void {
@@ -91,7 +96,7 @@ export class ObjectTable {
     const next = waiting?.shift();
     if (waiting?.length === 0) this.#waiting.delete(i);
     if (next === undefined) this.#flags[i] &= ~BUSY;
-    else next();
+    else next.begin();
   }
 
   preloaded(i: number, revision: number, number: number): void {

@@ -52,11 +52,19 @@ const memory = Buffer.alloc(VALUE_BYTES_MAX);
 for (let i = 0; i < VALUE_BYTES_MAX; i++) memory[i] = 0x61 + ((i * i + (i >>> 3)) % 26);
 memory.write("k8s\0", 0, "latin1");
 
+/** By their length: there are few, and a new view for each value costs more than its filling. */
+const views = new Map<number, Buffer>();
+
 /** A value of so many bytes, a view that holds until the next call. */
 export function makeValue(bytes: number, intendedMs: number, number: number): Buffer {
   memory.writeDoubleLE(intendedMs, INTENDED_AT);
   memory.writeDoubleLE(number, NUMBER_AT);
-  return memory.subarray(0, bytes);
+  let view = views.get(bytes);
+  if (view === undefined) {
+    view = memory.subarray(0, bytes);
+    views.set(bytes, view);
+  }
+  return view;
 }
 
 /** @param at where in `bytes` the value begins */

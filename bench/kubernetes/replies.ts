@@ -27,8 +27,11 @@ export interface KvState {
   readonly valueBytes: number;
 }
 
+/** For replies of few fields; lists have one of their own. */
+const reader = new Reader(Buffer.alloc(0));
+
 export function readTxnOutcome(reply: Buffer): TxnOutcome {
-  const reader = new Reader(reply, RESPONSE_FIELDS_MAX);
+  reader.open(reply, 0, reply.length);
   let revision = 0;
   let succeeded = false;
   while (reader.hasMore()) {
@@ -48,23 +51,23 @@ export function readConflict(reply: Buffer): number {
 }
 
 export function readListPage(reply: Buffer): ListPage {
-  const reader = new Reader(reply, RESPONSE_FIELDS_MAX);
+  const list = new Reader(reply, RESPONSE_FIELDS_MAX);
   let revision = 0;
   let kvs = 0;
   let more = false;
   let lastKvAt = 0;
-  while (reader.hasMore()) {
-    const tag = reader.tag();
+  while (list.hasMore()) {
+    const tag = list.tag();
     if (tag === 0x0a) {
-      revision = readHeaderRevision(reader);
+      revision = readHeaderRevision(list);
     } else if (tag === 0x12) {
       kvs++;
-      lastKvAt = reader.offset;
-      reader.skip(tag);
+      lastKvAt = list.offset;
+      list.skip(tag);
     } else if (tag === 0x18) {
-      more = reader.bool();
+      more = list.bool();
     } else {
-      reader.skip(tag);
+      list.skip(tag);
     }
   }
   return { revision, kvs, more, lastKey: kvs === 0 ? null : readKeyAt(reply, lastKvAt) };
@@ -72,7 +75,7 @@ export function readListPage(reply: Buffer): ListPage {
 
 /** The only kv of a Range of one key; null when there is none. */
 export function readOnlyKv(reply: Buffer): KvState | null {
-  const reader = new Reader(reply, RESPONSE_FIELDS_MAX);
+  reader.open(reply, 0, reply.length);
   let kv: KvState | null = null;
   while (reader.hasMore()) {
     const tag = reader.tag();
@@ -83,44 +86,43 @@ export function readOnlyKv(reply: Buffer): KvState | null {
 }
 
 /** Reads a KeyValue whose tag was read. */
-export function readKv(reader: Reader): KvState {
-  const outer = reader.enter();
+export function readKv(from: Reader): KvState {
+  const outer = from.enter();
   let modRevision = 0;
   let valueAt = 0;
   let valueBytes = 0;
-  while (reader.hasMore()) {
-    const tag = reader.tag();
+  while (from.hasMore()) {
+    const tag = from.tag();
     if (tag === 0x18) {
-      modRevision = reader.int64();
+      modRevision = from.int64();
     } else if (tag === 0x2a) {
-      const message = reader.enter();
-      valueAt = reader.offset;
-      valueBytes = reader.limit - valueAt;
-      reader.toEnd();
-      reader.leave(message);
+      const message = from.enter();
+      valueAt = from.offset;
+      valueBytes = from.limit - valueAt;
+      from.toEnd();
+      from.leave(message);
     } else {
-      reader.skip(tag);
+      from.skip(tag);
     }
   }
-  reader.leave(outer);
+  from.leave(outer);
   return { modRevision, valueAt, valueBytes };
 }
 
-export function readHeaderRevision(reader: Reader): number {
-  const outer = reader.enter();
+export function readHeaderRevision(from: Reader): number {
+  const outer = from.enter();
   let revision = 0;
-  while (reader.hasMore()) {
-    const tag = reader.tag();
-    if (tag === 0x18) revision = reader.int64();
-    else reader.skip(tag);
+  while (from.hasMore()) {
+    const tag = from.tag();
+    if (tag === 0x18) revision = from.int64();
+    else from.skip(tag);
   }
-  reader.leave(outer);
+  from.leave(outer);
   return revision;
 }
 
 function readKeyAt(reply: Buffer, at: number): Buffer {
-  const reader = new Reader(reply, RESPONSE_FIELDS_MAX);
-  reader.offset = at;
+  reader.open(reply, at, reply.length);
   reader.enter();
   reader.tag();
   return Buffer.from(reader.view());

@@ -1,11 +1,11 @@
 /** Creates, updates and deletions of objects, as the apiservers make them: each by the next of them. */
 
-import { monotonicMs } from "./clock.ts";
 import type { Apiserver, Operation } from "./apiserver.ts";
+import { monotonicMs } from "./clock.ts";
 import type { EventLeases } from "./event-leases.ts";
 import type { MeasuredKind } from "./measured-kind.ts";
 import { makeValue } from "./objects.ts";
-import type { ObjectTable } from "./object-table.ts";
+import type { ObjectTable, ObjectWrite } from "./object-table.ts";
 import { readConflict, readTxnOutcome } from "./replies.ts";
 import { createRequest, deleteRequest, TXN_PATH, updateRequest } from "./txns.ts";
 
@@ -14,10 +14,14 @@ export interface LeasingApiserver {
   readonly leases: EventLeases;
 }
 
+const CREATE = 0;
+const UPDATE = 1;
+const DELETE = 2;
+
 export class Writes {
   readonly #apiservers: readonly LeasingApiserver[];
   #next = 0;
-  /** The number of the value written last. */
+  /** The number of the value made last. */
   #number = 0;
 
   constructor(apiservers: readonly LeasingApiserver[]) {
@@ -36,95 +40,75 @@ export class Writes {
   }
 
   create(kind: MeasuredKind, table: ObjectTable, i: number, bytes: number, intendedMs: number): void {
-    kind.due(intendedMs);
-    const { apiserver, leases } = this.turn();
-    const submit = (lease: bigint): void => {
-      const number = this.nextNumber();
-      apiserver.submit(
-        new Write(kind, table, i, number, intendedMs, () =>
-          createRequest(table.keys.key(i), makeValue(bytes, intendedMs, number), lease),
-        ),
-      );
-    };
-    table.acquire(i, () => {
-      if (!table.resource.leased) return submit(0n);
-      leases.take(1, (lease, error) => {
-        if (error === null) return submit(lease);
-        this.#fail(apiserver, kind, table, i, intendedMs, error);
-      });
-    });
+    this.#write(CREATE, kind, table, i, bytes, intendedMs);
   }
 
   update(kind: MeasuredKind, table: ObjectTable, i: number, bytes: number, intendedMs: number): void {
-    kind.due(intendedMs);
-    table.acquire(i, () => {
-      const { apiserver } = this.turn();
-      if (table.revision(i) === 0) return this.#fail(apiserver, kind, table, i, intendedMs, "there is no such object");
-      const number = this.nextNumber();
-      apiserver.submit(
-        new Write(kind, table, i, number, intendedMs, () =>
-          updateRequest(table.keys.key(i), table.revision(i), makeValue(bytes, intendedMs, number)),
-        ),
-      );
-    });
+    this.#write(UPDATE, kind, table, i, bytes, intendedMs);
   }
 
   delete(kind: MeasuredKind, table: ObjectTable, i: number, intendedMs: number): void {
-    kind.due(intendedMs);
-    table.acquire(i, () => {
-      const { apiserver } = this.turn();
-      if (table.revision(i) === 0) return this.#fail(apiserver, kind, table, i, intendedMs, "there is no such object");
-      apiserver.submit(
-        new Write(kind, table, i, 0, intendedMs, () => deleteRequest(table.keys.key(i), table.revision(i))),
-      );
-    });
+    this.#write(DELETE, kind, table, i, 0, intendedMs);
   }
 
-  /** One that is not sent, since what it needs is not there: what came before it failed. */
-  #fail(
-    { errors }: Apiserver,
-    kind: MeasuredKind,
-    table: ObjectTable,
-    i: number,
-    intendedMs: number,
-    why: string,
-  ): void {
-    errors.add(`${kind.name}: ${why}`);
-    kind.answered(intendedMs, monotonicMs(), false);
-    table.release(i);
+  #write(act: number, kind: MeasuredKind, table: ObjectTable, i: number, bytes: number, intendedMs: number): void {
+    kind.due(intendedMs);
+    table.acquire(i, new Write(act, kind, table, i, bytes, intendedMs, this.nextNumber(), this.turn()));
   }
 }
 
-class Write implements Operation {
+/** One write from when it is due to its answer. */
+class Write implements Operation, ObjectWrite {
   readonly kind: MeasuredKind;
   readonly intendedMs: number;
   readonly path = TXN_PATH;
-  readonly request: () => Uint8Array;
+  readonly #act: number;
   readonly #table: ObjectTable;
   readonly #i: number;
-  /** The number of its value; 0 for a deletion. */
+  readonly #bytes: number;
   readonly #number: number;
+  readonly #by: LeasingApiserver;
+  #lease = 0n;
 
   constructor(
+    act: number,
     kind: MeasuredKind,
     table: ObjectTable,
     i: number,
-    number: number,
+    bytes: number,
     intendedMs: number,
-    request: () => Uint8Array,
+    number: number,
+    by: LeasingApiserver,
   ) {
     this.kind = kind;
     this.intendedMs = intendedMs;
-    this.request = request;
+    this.#act = act;
     this.#table = table;
     this.#i = i;
+    this.#bytes = bytes;
     this.#number = number;
+    this.#by = by;
+  }
+
+  /** No other write of the object is under way. */
+  begin(): void {
+    if (this.#act !== CREATE && this.#table.revision(this.#i) === 0) this.#fail("there is no such object");
+    else if (this.#table.resource.leased) this.#beginLeased();
+    else this.#by.apiserver.submit(this);
+  }
+
+  request(): Uint8Array {
+    const key = this.#table.keys.key(this.#i);
+    const revision = this.#table.revision(this.#i);
+    if (this.#act === DELETE) return deleteRequest(key, revision);
+    const value = makeValue(this.#bytes, this.intendedMs, this.#number);
+    return this.#act === CREATE ? createRequest(key, value, this.#lease) : updateRequest(key, revision, value);
   }
 
   onReply(reply: Buffer): string | null {
     const { succeeded, revision } = readTxnOutcome(reply);
     if (!succeeded) this.#table.conflicted(this.#i, readConflict(reply));
-    else if (this.#number === 0) this.#table.deleted(this.#i, revision);
+    else if (this.#act === DELETE) this.#table.deleted(this.#i, revision);
     else this.#table.written(this.#i, revision, this.#number);
     this.#table.release(this.#i);
     // Nobody else writes it: without an error before, this is one of the server's.
@@ -133,6 +117,21 @@ class Write implements Operation {
 
   onFailure(): void {
     this.#table.uncertain(this.#i);
+    this.#table.release(this.#i);
+  }
+
+  #beginLeased(): void {
+    this.#by.leases.take(1, (lease, error) => {
+      if (error !== null) return this.#fail(error);
+      this.#lease = lease;
+      this.#by.apiserver.submit(this);
+    });
+  }
+
+  /** It is not sent, since what it needs is not there: what came before it failed. */
+  #fail(why: string): void {
+    this.#by.apiserver.errors.add(`${this.kind.name}: ${why}`);
+    this.kind.answered(this.intendedMs, monotonicMs(), false);
     this.#table.release(this.#i);
   }
 }
