@@ -29,6 +29,7 @@ export class Blocks {
   readonly #used: number[] = [0];
   readonly #live: number[] = [0];
   readonly #pins: number[] = [0];
+  readonly #isOwn: boolean[] = [false];
   readonly #freeNumbers: number[] = [];
   #liveBytes = 0;
   #deadBytes = 0;
@@ -73,9 +74,10 @@ export class Blocks {
     const memory = ownBytes === 0 ? this.#pool.take() : this.#pool.takeOwn(ownBytes);
     const number = this.#freeNumbers.pop() ?? this.#states.length;
     assert(number <= this.#numberMax, "refs reach every block");
-    this.views[number] = new DataView(memory);
-    this.buffers[number] = Buffer.from(memory);
+    this.views[number] = new DataView(memory, 0, memory.byteLength);
+    this.buffers[number] = Buffer.from(memory, 0, memory.byteLength);
     this.#states[number] = OPEN;
+    this.#isOwn[number] = ownBytes > 0;
     this.#used[number] = this.#live[number] = this.#pins[number] = 0;
     return number;
   }
@@ -162,7 +164,8 @@ export class Blocks {
     this.buffers[number] = NO_BUFFER;
     this.#states[number] = FREE;
     this.#freeNumbers.push(number);
-    this.#pool.give(memory);
+    if (this.#isOwn[number]) this.#pool.giveOwn(memory.byteLength);
+    else this.#pool.give(memory);
   }
 
   /** Asserts the accounts, given how many bytes are live in each block. */

@@ -23,14 +23,17 @@ export interface TouchThread {
 
 export class PreparedBlocks {
   readonly #clock: Clock;
+  readonly #make: (bytes: number) => SharedArrayBuffer;
   readonly #startThread: () => TouchThread;
   readonly #prepared: SharedArrayBuffer[] = [];
   #thread: TouchThread | null = null;
   #timer: Timer | null = null;
   #askedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, startThread = startTouchThread) {
+  /** @param make gives memory that nobody has touched */
+  constructor(clock: Clock, make: (bytes: number) => SharedArrayBuffer, startThread = startTouchThread) {
     this.#clock = clock;
+    this.#make = make;
     this.#startThread = startThread;
   }
 
@@ -41,7 +44,7 @@ export class PreparedBlocks {
     this.#askedMs = nowMs;
     const block = this.#prepared.shift();
     if (isFast) this.#prepare(bytes);
-    return block?.byteLength === bytes ? block : new SharedArrayBuffer(bytes);
+    return block?.byteLength === bytes ? block : this.#make(bytes);
   }
 
   stop(): void {
@@ -55,7 +58,7 @@ export class PreparedBlocks {
   #prepare(bytes: number): void {
     this.#thread ??= this.#startThread();
     while (this.#prepared.length < PREPARED_BLOCKS) {
-      const block = new SharedArrayBuffer(bytes);
+      const block = this.#make(bytes);
       this.#prepared.push(block);
       this.#thread.touch(block);
     }

@@ -7,6 +7,6 @@ import { parentPort } from "node:worker_threads";
 const PAGE_WORDS = 4_096 / Int32Array.BYTES_PER_ELEMENT;
 
 parentPort?.on("message", (block: SharedArrayBuffer) => {
-  const words = new Int32Array(block);
+  const words = new Int32Array(block, 0, block.byteLength / Int32Array.BYTES_PER_ELEMENT);
   for (let at = 0; at < words.length; at += PAGE_WORDS) Atomics.or(words, at, 0);
 });

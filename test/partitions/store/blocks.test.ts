@@ -1,8 +1,12 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { BlockPool } from "../../../partitions/store/block-pool.ts";
 import { Records } from "../../../partitions/store/records.ts";
 import { SmallStore } from "./small-store.ts";
 
+const run = promisify(execFile);
 const KIB = 1_024;
 const VALUE = Buffer.alloc(200, "v");
 
@@ -19,11 +23,9 @@ describe("BlockPool", () => {
 
   test("uses blocks again, and lets go of what is beyond its reserve", () => {
     let allocated = 0;
-    const source = {
-      allocate: (bytes: number) => {
-        allocated++;
-        return new SharedArrayBuffer(bytes);
-      },
+    const source = (bytes: number): SharedArrayBuffer => {
+      allocated++;
+      return new SharedArrayBuffer(bytes);
     };
     const pool = new BlockPool(KIB, source);
     const taken = Array.from({ length: 40 }, () => pool.take());
@@ -35,6 +37,13 @@ describe("BlockPool", () => {
     expect(allocated).toBe(40);
     pool.take();
     expect(allocated).toBe(41);
+    while (pool.usedBytes > 0) pool.give(taken[0]);
+    expect(pool.freeBytes).toBe(2 * KIB);
+  });
+
+  test("what is let go of goes back to the system without being asked for", async () => {
+    const { stdout } = await run(process.execPath, [join(import.meta.dirname, "let-go.ts")]);
+    expect(stdout).toBe("fallen");
   });
 });
 

@@ -3,6 +3,7 @@ import { PREPARED_BLOCKS, PreparedBlocks } from "../../../server/host/prepared-b
 import { ManualClock } from "../../sim/manual-clock.ts";
 
 const BYTES = 65_536;
+const make = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
 
 class Threads {
   started = 0;
@@ -19,7 +20,7 @@ class Threads {
 test("who grows slowly has no thread and no memory that was not asked for", async () => {
   const clock = new ManualClock();
   const threads = new Threads();
-  const blocks = new PreparedBlocks(clock, threads.start);
+  const blocks = new PreparedBlocks(clock, make, threads.start);
   for (let i = 0; i < 5; i++) {
     expect(blocks.allocate(BYTES).byteLength).toBe(BYTES);
     await clock.advance(5_000);
@@ -30,7 +31,7 @@ test("who grows slowly has no thread and no memory that was not asked for", asyn
 test("blocks are touched ahead while they are asked for quickly, and given up when they are not", async () => {
   const clock = new ManualClock();
   const threads = new Threads();
-  const blocks = new PreparedBlocks(clock, threads.start);
+  const blocks = new PreparedBlocks(clock, make, threads.start);
   blocks.allocate(BYTES);
   blocks.allocate(BYTES);
   expect(threads.touched.length).toBe(PREPARED_BLOCKS);
@@ -47,7 +48,7 @@ test("blocks are touched ahead while they are asked for quickly, and given up wh
 
 test("the real thread leaves the bytes of a block as they are", async () => {
   const clock = new ManualClock();
-  const blocks = new PreparedBlocks(clock);
+  const blocks = new PreparedBlocks(clock, make);
   const taken = Array.from({ length: 20 }, () => Buffer.from(blocks.allocate(BYTES)));
   for (const [i, block] of taken.entries()) block.fill(i);
   await new Promise((resolve) => setTimeout(resolve, 50));
