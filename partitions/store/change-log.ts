@@ -48,9 +48,8 @@ export class ChangeLog {
   }
 
   get bytes(): number {
-    let bytes = 0;
-    for (const piece of this.#pieces) bytes += piece.byteLength;
-    return bytes;
+    const count = this.#pieces.length;
+    return count === 0 ? 0 : count * this.#pieces[count - 1].byteLength;
   }
 
   /** @param altersCount whether the change is a creation or a deletion */

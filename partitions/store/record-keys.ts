@@ -1,10 +1,13 @@
 /**
- * The keys of slots, read where they lie: in the newest record of each. Keys of Kubernetes are 60 bytes long, which a loop
- * compares in less time than a call of Buffer.compare takes to begin.
+ * The keys of slots, read where they lie: in the newest record of each. Keys of Kubernetes have some 60 bytes, which loops
+ * compare in less time than a call of Buffer.compare takes to begin (56 and 103 ns).
  */
 import type { Records } from "./records.ts";
 import type { SlotKeys } from "./slot-keys.ts";
 import type { Slots } from "./slots.ts";
+
+/** So many bytes and more are compared by a call. */
+const CALL_BYTES_MIN = 112;
 
 export class RecordKeys implements SlotKeys {
   readonly #records: Records;
@@ -17,44 +20,40 @@ export class RecordKeys implements SlotKeys {
 
   compare(slot: number, key: Uint8Array): number {
     const ref = this.#slots.newest(slot);
-    const bytes = this.#records.buffer(ref);
     const start = this.#records.keyStart(ref);
     const length = this.#records.keyBytes(ref);
     const common = Math.min(length, key.length);
-    for (let i = 0; i < common; i++) {
-      const difference = bytes[start + i] - key[i];
+    if (common >= CALL_BYTES_MIN) {
+      const difference = this.#records.buffer(ref).compare(key, 0, common, start, start + common);
+      return difference === 0 ? length - key.length : difference;
+    }
+    const view = this.#records.view(ref);
+    let i = 0;
+    while (i + 4 <= common && view.getInt32(start + i) === wordAt(key, i)) i += 4;
+    for (; i < common; i++) {
+      const difference = view.getUint8(start + i) - key[i];
       if (difference !== 0) return difference;
     }
     return length - key.length;
   }
 
   equals(slot: number, key: Uint8Array): boolean {
-    const ref = this.#slots.newest(slot);
-    const { length } = key;
-    if (this.#records.keyBytes(ref) !== length) return false;
-    const bytes = this.#records.buffer(ref);
-    const start = this.#records.keyStart(ref);
-    for (let i = 0; i < length; i++) if (bytes[start + i] !== key[i]) return false;
-    return true;
+    return this.keyLength(slot) === key.length && this.compare(slot, key) === 0;
   }
 
   compareSlots(a: number, b: number): number {
+    const records = this.#records;
     const refA = this.#slots.newest(a);
     const refB = this.#slots.newest(b);
-    const viewA = this.#records.view(refA);
-    const viewB = this.#records.view(refB);
-    const startA = this.#records.keyStart(refA);
-    const startB = this.#records.keyStart(refB);
-    const lengthA = this.#records.keyBytes(refA);
-    const lengthB = this.#records.keyBytes(refB);
+    const startA = records.keyStart(refA);
+    const startB = records.keyStart(refB);
+    const lengthA = records.keyBytes(refA);
+    const lengthB = records.keyBytes(refB);
     const common = Math.min(lengthA, lengthB);
-    let i = 0;
-    while (i + 4 <= common && viewA.getInt32(startA + i) === viewB.getInt32(startB + i)) i += 4;
-    for (; i < common; i++) {
-      const difference = viewA.getUint8(startA + i) - viewB.getUint8(startB + i);
-      if (difference !== 0) return difference;
-    }
-    return lengthA - lengthB;
+    const difference = records
+      .buffer(refA)
+      .compare(records.buffer(refB), startB, startB + common, startA, startA + common);
+    return difference === 0 ? lengthA - lengthB : difference;
   }
 
   keyLength(slot: number): number {
@@ -73,4 +72,9 @@ export class RecordKeys implements SlotKeys {
   isLive(slot: number): boolean {
     return !this.#records.isTombstone(this.#slots.newest(slot));
   }
+}
+
+/** Big-endian, as a DataView reads unless told otherwise. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
 }

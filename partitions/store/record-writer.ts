@@ -17,6 +17,7 @@ import {
   MOD_REVISION,
   NEXT,
   PARTITION,
+  PARTITIONS_MAX,
   PREVIOUS,
   recordBytes,
   SEQ,
@@ -28,9 +29,6 @@ import type { Records } from "./records.ts";
 
 /** A record larger than this share of a block has a block of its own, so that the unwritten end of a block is small. */
 const BLOCK_SHARE = 8;
-
-/** Short records are copied word by word: a call costs more than it saves. */
-const WORDWISE_BYTES_MAX = 512;
 
 /** A block that is being written. */
 class Writing {
@@ -77,6 +75,7 @@ export class RecordWriter {
 
   /** Says of a record just written which key's newest it is, what was before it, and where it is in its partition's log. */
   place(ref: number, slot: number, previous: number, partition: number, seq: number): void {
+    assert(partition < PARTITIONS_MAX, "a header has room for the partition");
     const view = this.#records.view(ref);
     const offset = this.#records.offset(ref);
     view.setInt32(offset + PREVIOUS, previous, true);
@@ -92,13 +91,7 @@ export class RecordWriter {
     const moved = this.#allocate(this.#moved, bytes);
     const from = this.#records.offset(ref);
     const to = this.#records.offset(moved);
-    if (bytes > WORDWISE_BYTES_MAX) {
-      this.#records.buffer(ref).copy(this.#records.buffer(moved), to, from, from + bytes);
-    } else {
-      const source = this.#records.view(ref);
-      const target = this.#records.view(moved);
-      for (let i = 0; i < bytes; i += 8) target.setBigInt64(to + i, source.getBigInt64(from + i, true), true);
-    }
+    this.#records.buffer(ref).copy(this.#records.buffer(moved), to, from, from + bytes);
     this.free(ref);
     return moved;
   }

@@ -41,7 +41,7 @@ describe("BlockPool", () => {
     expect(pool.freeBytes).toBe(2 * KIB);
   });
 
-  test("what is let go of goes back to the system without being asked for", async () => {
+  test("what is let go of goes back to the system without being asked for", { timeout: 120_000 }, async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "let-go.ts")]);
     expect(stdout).toBe("fallen");
   });
@@ -87,19 +87,19 @@ describe("blocks of records", () => {
 
   test("after nine of ten keys are deleted and compacted, memory follows what is left", () => {
     const store = new SmallStore(16 * KIB);
-    for (let i = 0; i < 5_000; i++) store.put(keyOf(i), VALUE);
+    for (let i = 0; i < 2_000; i++) store.put(keyOf(i), VALUE);
     const before = store.pool.usedBytes;
-    for (let i = 0; i < 5_000; i++) if (i % 10 > 0) store.delete(keyOf(i));
+    for (let i = 0; i < 2_000; i++) if (i % 10 > 0) store.delete(keyOf(i));
     store.compact(store.revision + 1);
     let steps = 0;
     while (!store.reclaimer.step(20)) steps++;
-    expect(steps).toBeGreaterThan(100);
+    expect(steps).toBeGreaterThan(40);
     store.verify();
     expect(store.pool.usedBytes).toBeLessThan(before * 0.2);
     expect(store.pool.usedBytes + store.pool.freeBytes).toBeLessThan(before * 0.3);
-    for (let i = 0; i < 5_000; i += 10) {
+    for (let i = 0; i < 2_000; i += 10) {
       const ref = store.slots.newest(store.slotOf.get(`key-${i}`)!);
-      expect(store.records.value(ref)).toEqual(VALUE);
+      expect(store.records.value(ref).equals(VALUE)).toBe(true);
     }
   });
 
