@@ -18,42 +18,19 @@ export class RecordKeys implements SlotKeys {
     this.#slots = slots;
   }
 
-  compare(slot: number, key: Uint8Array): number {
-    const ref = this.#slots.newest(slot);
-    const start = this.#records.keyStart(ref);
-    const length = this.#records.keyBytes(ref);
-    const common = Math.min(length, key.length);
-    if (common >= CALL_BYTES_MIN) {
-      const difference = this.#records.buffer(ref).compare(key, 0, common, start, start + common);
-      return difference === 0 ? length - key.length : difference;
-    }
-    const view = this.#records.view(ref);
-    let i = 0;
-    while (i + 4 <= common && view.getInt32(start + i) === wordAt(key, i)) i += 4;
-    for (; i < common; i++) {
-      const difference = view.getUint8(start + i) - key[i];
-      if (difference !== 0) return difference;
-    }
-    return length - key.length;
-  }
-
   equals(slot: number, key: Uint8Array): boolean {
-    return this.keyLength(slot) === key.length && this.compare(slot, key) === 0;
+    const ref = this.#slots.newest(slot);
+    const { length } = key;
+    if (this.#records.keyBytes(ref) !== length) return false;
+    const start = this.#records.keyStart(ref);
+    if (length < CALL_BYTES_MIN) return sharedBytes(this.#records.view(ref), start, key, length) === length;
+    return this.#records.buffer(ref).compare(key, 0, length, start, start + length) === 0;
   }
 
-  compareSlots(a: number, b: number): number {
-    const records = this.#records;
-    const refA = this.#slots.newest(a);
-    const refB = this.#slots.newest(b);
-    const startA = records.keyStart(refA);
-    const startB = records.keyStart(refB);
-    const lengthA = records.keyBytes(refA);
-    const lengthB = records.keyBytes(refB);
-    const common = Math.min(lengthA, lengthB);
-    const difference = records
-      .buffer(refA)
-      .compare(records.buffer(refB), startB, startB + common, startA, startA + common);
-    return difference === 0 ? lengthA - lengthB : difference;
+  sharedBytes(slot: number, key: Uint8Array): number {
+    const ref = this.#slots.newest(slot);
+    const common = Math.min(this.#records.keyBytes(ref), key.length);
+    return sharedBytes(this.#records.view(ref), this.#records.keyStart(ref), key, common);
   }
 
   keyLength(slot: number): number {
@@ -74,7 +51,15 @@ export class RecordKeys implements SlotKeys {
   }
 }
 
-/** Big-endian, as a DataView reads unless told otherwise. */
-function wordAt(bytes: Uint8Array, at: number): number {
+/** How many of the first `common` bytes are the same: word by word, the last few one by one. */
+function sharedBytes(view: DataView, start: number, key: Uint8Array, common: number): number {
+  let i = 0;
+  while (i + 4 <= common && view.getInt32(start + i) === bigEndian(key, i)) i += 4;
+  while (i < common && view.getUint8(start + i) === key[i]) i++;
+  return i;
+}
+
+/** As a DataView reads unless told otherwise. */
+function bigEndian(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
 }
