@@ -9,7 +9,7 @@
  * long ones, whose beginnings the words are. All keys of child i are below separator i, and those of child i + 1 are not.
  */
 import assert from "node:assert/strict";
-import { KeyWords, OWN_WORDS_MAX as WORDS, PREFIX_WORDS_MAX, sharedWords, writeWord } from "./key-words.ts";
+import { KeyWords, OWN_WORDS as WORDS, PREFIX_WORDS_MAX, sharedWords, writeWord } from "./key-words.ts";
 import { NodePool } from "./node-pool.ts";
 import { LongSeparators } from "./separators.ts";
 

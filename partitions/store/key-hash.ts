@@ -15,6 +15,7 @@ import { getRandomValues } from "node:crypto";
 import { halfSipHash } from "./half-sip-hash.ts";
 import { HashSegment, PAIR_BYTES } from "./hash-segment.ts";
 import type { SlotKeys } from "./slot-keys.ts";
+import { copyOfKey } from "./slot-keys.ts";
 
 export interface KeyHashSizes {
   /** Pairs of the first segment; a power of two, as the next. */
@@ -164,8 +165,7 @@ export class KeyHash {
   #verifyPairs(segment: HashSegment, place: number, end: number, slots: Set<number>): void {
     const before = slots.size;
     for (const { slot, hash } of segment.verifiedPairs()) {
-      const key = new Uint8Array(this.#keys.keyLength(slot));
-      this.#keys.copyKey(slot, 0, key);
+      const key = copyOfKey(this.#keys, slot);
       assert(halfSipHash(key, this.#seed0, this.#seed1) === hash, "a pair has the hash of its slot's key");
       const own = this.#placeOf(hash);
       assert(own >= place && own < end, "a key lies in the segment of its first bits");

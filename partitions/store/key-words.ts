@@ -1,46 +1,54 @@
 /**
- * The beginning of a key as signed numbers of 32 bits whose order is that of the bytes: big-endian, the top bit turned
- * over, filled up with zero bytes. Keys whose words are the same differ behind them, or in zero bytes at an end.
+ * A key as signed numbers of 32 bits whose order is that of the bytes: big-endian, the top bit turned over, with zero bytes
+ * behind the key's end and the key's length behind all of those. So two keys differ in some word, and the first one in which
+ * they do tells their order.
  */
-import type { SlotKeys } from "./slot-keys.ts";
 
-/** Nodes keep so many words that all of their keys share, and behind them so many of each at most. */
+/** Inner nodes keep so many words that all of their separators share, and behind them so many of each. */
 export const PREFIX_WORDS_MAX = 16;
-export const OWN_WORDS_MAX = 12;
-const WORDS = PREFIX_WORDS_MAX + OWN_WORDS_MAX;
+export const OWN_WORDS = 12;
+const WORDS = PREFIX_WORDS_MAX + OWN_WORDS;
+
+/** Where the key's length is. */
+export const LENGTH_DEPTH = 0x7f_ff_ff_ff;
 
 const TOP = 0x80_00_00_00 | 0;
 
 export class KeyWords {
+  /** The first words; `at` gives those behind, too. */
   readonly words = new Int32Array(WORDS);
-  /** The key of which `words` is the beginning. */
   key: Uint8Array = new Uint8Array(0);
-  readonly #bytes = new Uint8Array(WORDS * 4);
 
   set(key: Uint8Array): void {
     this.key = key;
     const { words } = this;
-    const { length } = key;
-    const whole = Math.min(length >>> 2, WORDS);
+    const whole = Math.min(key.length >>> 2, WORDS);
     let at = 0;
-    let byte = 0;
-    for (; at < whole; at++, byte += 4) {
+    for (let byte = 0; at < whole; at++, byte += 4) {
       words[at] = ((key[byte] << 24) | (key[byte + 1] << 16) | (key[byte + 2] << 8) | key[byte + 3]) ^ TOP;
     }
     if (at === WORDS) return;
-    let last = TOP;
-    for (let shift = 24; byte < length; byte++, shift -= 8) last ^= key[byte] << shift;
-    words[at++] = last;
-    while (at < WORDS) words[at++] = TOP;
+    words[at] = readWord(key, at * 4, key.length);
+    for (at++; at < WORDS; at++) words[at] = TOP;
   }
 
-  /** Takes the beginning of a slot's key; `key` is then that beginning, with zero bytes behind. */
-  setSlot(keys: SlotKeys, slot: number): this {
-    const copied = keys.copyKey(slot, 0, this.#bytes);
-    if (copied < this.#bytes.length) this.#bytes.fill(0, copied);
-    this.set(this.#bytes);
-    return this;
+  at(depth: number): number {
+    if (depth < WORDS) return this.words[depth];
+    return depth === LENGTH_DEPTH ? this.key.length : readWord(this.key, depth * 4, this.key.length);
   }
+}
+
+/** The word that begins at a byte; those from `end` on are zero. */
+export function readWord(bytes: Uint8Array, at: number, end: number): number {
+  let word = TOP;
+  for (let i = at, shift = 24; i < end && shift >= 0; i++, shift -= 8) word ^= bytes[i] << shift;
+  return word;
+}
+
+/** Writes the four bytes of a word, as far as there is room for them. */
+export function writeWord(word: number, target: Uint8Array, at: number): void {
+  const bits = word ^ TOP;
+  for (let i = 0; i < 4 && at + i < target.length; i++) target[at + i] = bits >>> (24 - 8 * i);
 }
 
 /** How many words two runs of words have in common at their beginnings, at most `max`. */
@@ -48,10 +56,4 @@ export function sharedWords(a: Int32Array, aAt: number, b: Int32Array, bAt: numb
   let shared = 0;
   while (shared < max && a[aAt + shared] === b[bAt + shared]) shared++;
   return shared;
-}
-
-/** Writes the four bytes of a word, as far as there is room for them. */
-export function writeWord(word: number, target: Uint8Array, at: number): void {
-  const bits = word ^ TOP;
-  for (let i = 0; i < 4 && at + i < target.length; i++) target[at + i] = bits >>> (24 - 8 * i);
 }

@@ -1,47 +1,53 @@
 /**
- * The leaves of ordered indexes: slots in key order, and of each key the few words that come behind the beginning which
- * all keys of the leaf share. So most steps of a search read only the leaf; where the words do not decide, the key does.
+ * The leaves of ordered indexes: slots in key order, and of each key the first word in which it differs from the one before.
  *
- *   word 0            1              2          3             4            20              20 + max
- *        │ count      │ prefix words │ next     │ previous    │ prefix     │ entries (max) │ words of each (max × WORDS)
+ *   word 0         1      2          4               4 + max       4 + 2 max
+ *        │ count │ next │ previous │ entries (max) │ depths (max) │ branches (max)
  *
- * An entry is the slot of a key that exists, or the negative slot of one that is only kept.
+ * An entry is the slot of a key that exists, or the negative slot of one that is only kept. Its depth says which word of its
+ * key differs from that of the entry before, and its branch is that word; those of the first entry mean nothing.
+ *
+ *        keys, a word for each letter     a b c   a b d   a c c   a c e   b
+ *        depths and branches                      2 d     1 c     2 e     0 b
+ *
+ * That is a trie of all keys with the paths cut out where it does not branch. A search goes down this trie, blind for what is
+ * cut out, to a key that begins like the one looked for for as long as any here does, compares with that key alone, and then
+ * knows the place. So a search costs one look at a key, and as an insertion is told of the word that decided, it costs none.
  */
 import assert from "node:assert/strict";
-import { KeyWords, PREFIX_WORDS_MAX, sharedWords } from "./key-words.ts";
+import { KeyDifference } from "./key-difference.ts";
+import type { KeyWords } from "./key-words.ts";
 import { NodePool } from "./node-pool.ts";
 import type { SlotKeys } from "./slot-keys.ts";
 
-const WORDS = 2;
 const COUNT = 0;
-const PREFIX_WORDS = 1;
-const NEXT = 2;
-const PREVIOUS = 3;
-const PREFIX = 4;
-const ENTRIES = PREFIX + PREFIX_WORDS_MAX;
+const NEXT = 1;
+const PREVIOUS = 2;
+const ENTRIES = 4;
 
 export class LeafNodes {
   /** How many entries a leaf has at most. */
   readonly max: number;
   readonly pool: NodePool;
   readonly #keys: SlotKeys;
-  /** Where the words of entries begin. */
-  readonly #words: number;
-  readonly #first = new KeyWords();
-  readonly #last = new KeyWords();
-  readonly #bytes = new Uint8Array(WORDS * 4);
+  readonly #depths: number;
+  readonly #branches: number;
+  /** What decided the last search: how the key looked for differs from the one that it was compared with. */
+  readonly #difference: KeyDifference;
 
   constructor(keys: SlotKeys, max: number) {
     this.#keys = keys;
     this.max = max;
-    this.#words = ENTRIES + max;
-    this.pool = new NodePool(this.#words + max * WORDS);
+    this.#depths = ENTRIES + max;
+    this.#branches = ENTRIES + 2 * max;
+    this.pool = new NodePool(ENTRIES + 3 * max);
+    this.#difference = new KeyDifference(keys);
   }
 
   /** An empty leaf behind another, or behind none (0). */
   create(previous: number): number {
     const node = this.pool.allocate();
-    const next = previous === 0 ? 0 : this.#get(previous, NEXT);
+    const next = previous === 0 ? 0 : this.next(previous);
     this.#set(node, COUNT, 0);
     this.#set(node, NEXT, next);
     this.#set(node, PREVIOUS, previous);
@@ -52,8 +58,8 @@ export class LeafNodes {
 
   /** Takes a leaf out of the chain and frees it. */
   free(node: number): void {
-    const next = this.#get(node, NEXT);
-    const previous = this.#get(node, PREVIOUS);
+    const next = this.next(node);
+    const previous = this.previous(node);
     if (previous !== 0) this.#set(previous, NEXT, next);
     if (next !== 0) this.#set(next, PREVIOUS, previous);
     this.pool.free(node);
@@ -88,34 +94,41 @@ export class LeafNodes {
   search(node: number, probe: KeyWords): number {
     const piece = this.pool.pieceOf(node);
     const base = this.pool.baseOf(node);
-    const prefix = piece[base + PREFIX_WORDS];
-    const { words } = probe;
-    let low = 0;
-    let high = piece[base + COUNT];
-    for (let i = 0; i < prefix; i++) {
-      const word = words[i];
-      const own = piece[base + PREFIX + i];
-      if (word !== own) return word < own ? ~low : ~high;
+    const count = piece[base + COUNT];
+    if (count === 0) return ~0;
+    const depths = base + this.#depths;
+    const like = this.#searchBlind(piece, base, probe);
+    const entry = piece[base + ENTRIES + like];
+    if (!this.#difference.find(entry < 0 ? -entry : entry, probe)) return like;
+    const { depth, isAbove } = this.#difference;
+    // All that share this word with the key are on its same side, and no other one shares all words before it.
+    let at = like;
+    if (isAbove) {
+      at++;
+      while (at < count && piece[depths + at] > depth) at++;
+    } else {
+      while (at > 0 && piece[depths + at] > depth) at--;
     }
-    const first = base + this.#words;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const at = first + middle * WORDS;
-      let order = 0;
-      for (let i = 0; order === 0 && i < WORDS; i++) {
-        const word = words[prefix + i];
-        const own = piece[at + i];
-        if (word !== own) order = own < word ? -1 : 1;
+    return ~at;
+  }
+
+  /** The place of a key that shares as many words with the one looked for as any in the leaf. */
+  #searchBlind(piece: Int32Array, base: number, probe: KeyWords): number {
+    const depths = base + this.#depths;
+    const end = depths + piece[base + COUNT];
+    const toBranch = this.#branches - this.#depths;
+    let like = depths;
+    for (let at = depths + 1; at < end;) {
+      const depth = piece[at];
+      if (piece[at + toBranch] <= probe.at(depth)) {
+        like = at++;
+      } else {
+        // This branch is above, and so are those beyond; what is below it is not looked at.
+        at++;
+        while (at < end && piece[at] > depth) at++;
       }
-      if (order === 0) {
-        const entry = piece[base + ENTRIES + middle];
-        order = this.#keys.compare(entry < 0 ? -entry : entry, probe.key);
-        if (order === 0) return middle;
-      }
-      if (order < 0) low = middle + 1;
-      else high = middle;
     }
-    return ~low;
+    return like - depths;
   }
 
   /** How many keys that exist are before a place. */
@@ -127,7 +140,7 @@ export class LeafNodes {
     return live;
   }
 
-  /** The place of an entry. No key is compared. */
+  /** The place of an entry. No key is looked at. */
   placeOf(node: number, entry: number): number {
     const piece = this.pool.pieceOf(node);
     const first = this.entriesOf(node);
@@ -140,22 +153,32 @@ export class LeafNodes {
     this.#set(node, ENTRIES + at, entry);
   }
 
+  /** Inserts the key of the last search at the place that it told; the leaf may have been split there in between. */
   insert(node: number, at: number, entry: number, probe: KeyWords): void {
     const piece = this.pool.pieceOf(node);
     const base = this.pool.baseOf(node);
     const count = piece[base + COUNT];
     assert(count < this.max, "a leaf has room for what is inserted");
-    const { words } = probe;
-    if (count === 0) this.#setPrefix(node, words, PREFIX_WORDS_MAX);
-    else this.#shrinkPrefix(node, sharedWords(piece, base + PREFIX, words, 0, piece[base + PREFIX_WORDS]));
     const entries = base + ENTRIES;
-    for (let i = entries + count; i > entries + at; i--) piece[i] = piece[i - 1];
-    const first = base + this.#words;
-    for (let i = first + count * WORDS + WORDS - 1; i >= first + at * WORDS + WORDS; i--) piece[i] = piece[i - WORDS];
+    const depths = base + this.#depths;
+    const branches = base + this.#branches;
+    for (let i = count; i > at; i--) {
+      piece[entries + i] = piece[entries + i - 1];
+      piece[depths + i] = piece[depths + i - 1];
+      piece[branches + i] = piece[branches + i - 1];
+    }
     piece[entries + at] = entry;
-    const prefix = piece[base + PREFIX_WORDS];
-    for (let i = 0; i < WORDS; i++) piece[first + at * WORDS + i] = words[prefix + i];
     piece[base + COUNT] = count + 1;
+    const { depth, slotWord, isAbove } = this.#difference;
+    if (isAbove) {
+      // The entry before differs from it in that word, and the one behind it from both as before.
+      piece[depths + at] = depth;
+      piece[branches + at] = probe.at(depth);
+    } else if (at < count) {
+      // The entry behind differs from it in that word, and it from the one before as that behind did.
+      piece[depths + at + 1] = depth;
+      piece[branches + at + 1] = slotWord;
+    }
   }
 
   remove(node: number, at: number): void {
@@ -163,14 +186,25 @@ export class LeafNodes {
     const base = this.pool.baseOf(node);
     const count = --piece[base + COUNT];
     const entries = base + ENTRIES;
-    for (let i = entries + at; i < entries + count; i++) piece[i] = piece[i + 1];
-    const first = base + this.#words;
-    for (let i = first + at * WORDS; i < first + count * WORDS; i++) piece[i] = piece[i + WORDS];
+    const depths = base + this.#depths;
+    const branches = base + this.#branches;
+    // The one behind differs from the one before in the first word in which either differs from what is between.
+    const isEarlier = at < count && piece[depths + at] < piece[depths + at + 1];
+    const depth = isEarlier ? piece[depths + at] : piece[depths + at + 1];
+    const branch = isEarlier ? piece[branches + at] : piece[branches + at + 1];
+    for (let i = at; i < count; i++) {
+      piece[entries + i] = piece[entries + i + 1];
+      piece[depths + i] = piece[depths + i + 1];
+      piece[branches + i] = piece[branches + i + 1];
+    }
+    if (at === count) return;
+    piece[depths + at] = depth;
+    piece[branches + at] = branch;
   }
 
   /**
    * Where to cut a leaf that is full and gets an entry at a place. One that grows at its end stays full, since keys that
-   * come in ascending order would leave it half empty for good. Others are cut near the middle, where keys differ most.
+   * come in ascending order would leave it half empty for good. Others are cut near the middle, where keys differ earliest.
    */
   cutFor(node: number, insertedAt: number): number {
     const count = this.count(node);
@@ -178,14 +212,8 @@ export class LeafNodes {
     const middle = count >>> 1;
     const window = count >>> 3;
     let best = middle;
-    let bestShared = WORDS + 1;
-    for (let i = 0; i <= 2 * window; i++) {
-      // The middle first, then ever farther away on both sides.
-      const cut = middle + ((i & 1) === 0 ? -(i >>> 1) : (i + 1) >>> 1);
-      const shared = this.#sharedWithPrevious(node, cut);
-      if (shared >= bestShared) continue;
-      best = cut;
-      bestShared = shared;
+    for (let cut = middle - window; cut <= middle + window; cut++) {
+      if (this.#get(node, this.#depths + cut) < this.#get(node, this.#depths + best)) best = cut;
     }
     return best;
   }
@@ -193,44 +221,33 @@ export class LeafNodes {
   /** Moves the entries from a place on into a new leaf behind this one. */
   split(node: number, cut: number): number {
     const right = this.create(node);
-    const count = this.count(node);
-    if (cut === count) return right;
-    this.#setPrefix(right, this.pool.pieceOf(node), this.#get(node, PREFIX_WORDS), this.pool.baseOf(node) + PREFIX);
     this.#append(right, node, cut);
     this.#set(node, COUNT, cut);
-    this.#growPrefix(node);
-    this.#growPrefix(right);
     return right;
   }
 
   /** Copies all entries of the next leaf to the end of this one. */
   join(node: number, right: number): void {
-    const from = this.pool.pieceOf(right);
-    const prefix = Math.min(this.#get(node, PREFIX_WORDS), this.#get(right, PREFIX_WORDS));
-    const own = this.pool.pieceOf(node);
-    const ownPrefix = this.pool.baseOf(node) + PREFIX;
-    const shared = sharedWords(own, ownPrefix, from, this.pool.baseOf(right) + PREFIX, prefix);
-    this.#shrinkPrefix(node, shared);
-    this.#shrinkPrefix(right, shared);
+    const end = this.count(node);
     this.#append(node, right, 0);
+    this.#difference.findBetween(this.slot(node, end), this.slot(node, end - 1));
+    this.#set(node, this.#depths + end, this.#difference.depth);
+    this.#set(node, this.#branches + end, this.#difference.slotWord);
   }
 
-  /** Asserts that entries ascend, and that the words of each are those of its key. */
+  /** Asserts that entries ascend, and that each knows in what it differs from the one before. */
   verify(node: number): void {
-    const piece = this.pool.pieceOf(node);
-    const base = this.pool.baseOf(node);
-    const prefix = piece[base + PREFIX_WORDS];
     const count = this.count(node);
     assert(count > 0 && count <= this.max, "a leaf has entries, and room for them");
     for (let at = 0; at < count; at++) {
       const slot = this.slot(node, at);
       assert(slot > 0, "an entry has a slot");
-      const { words } = this.#first.setSlot(this.#keys, slot);
-      assert(sharedWords(piece, base + PREFIX, words, 0, prefix) === prefix, "the keys of a leaf share its prefix");
-      const own = base + this.#words + at * WORDS;
-      assert(sharedWords(piece, own, words, prefix, WORDS) === WORDS, "the words of an entry are those of its key");
-      assert(at === 0 || this.#keys.compareSlots(this.slot(node, at - 1), slot) < 0, "keys ascend");
       assert(this.#keys.isLive(slot) === this.entry(node, at) > 0, "an entry tells whether its key exists");
+      if (at === 0) continue;
+      assert(this.#difference.findBetween(slot, this.slot(node, at - 1)), "a key is in a leaf once");
+      assert(!this.#difference.isAbove, "keys ascend");
+      assert(this.#get(node, this.#depths + at) === this.#difference.depth, "a depth is that of the first other word");
+      assert(this.#get(node, this.#branches + at) === this.#difference.slotWord, "a branch is the first other word");
     }
   }
 
@@ -242,56 +259,7 @@ export class LeafNodes {
     this.pool.pieceOf(node)[this.pool.baseOf(node) + word] = value;
   }
 
-  /** How many words the keys at and before a place share, of those in the leaf. */
-  #sharedWithPrevious(node: number, at: number): number {
-    const piece = this.pool.pieceOf(node);
-    const words = this.pool.baseOf(node) + this.#words + at * WORDS;
-    return sharedWords(piece, words - WORDS, piece, words, WORDS);
-  }
-
-  #setPrefix(node: number, words: Int32Array, count: number, from = 0): void {
-    const piece = this.pool.pieceOf(node);
-    const base = this.pool.baseOf(node);
-    for (let i = 0; i < count; i++) piece[base + PREFIX + i] = words[from + i];
-    piece[base + PREFIX_WORDS] = count;
-  }
-
-  /** Makes the prefix shorter: entries get its end in front of their words, and lose as many at their own ends. */
-  #shrinkPrefix(node: number, to: number): void {
-    const piece = this.pool.pieceOf(node);
-    const base = this.pool.baseOf(node);
-    const prefix = piece[base + PREFIX_WORDS];
-    if (to === prefix) return;
-    piece[base + PREFIX_WORDS] = to;
-    const end = base + this.#words + piece[base + COUNT] * WORDS;
-    for (let words = base + this.#words; words < end; words += WORDS) {
-      for (let i = WORDS - 1; i >= 0; i--) {
-        const from = to + i;
-        piece[words + i] = from < prefix ? piece[base + PREFIX + from] : piece[words + from - prefix];
-      }
-    }
-  }
-
-  /** Makes the prefix as long as what the first and the last key share, and takes the words of entries from the keys. */
-  #growPrefix(node: number): void {
-    const piece = this.pool.pieceOf(node);
-    const base = this.pool.baseOf(node);
-    const count = piece[base + COUNT];
-    const first = this.#first.setSlot(this.#keys, this.slot(node, 0)).words;
-    const last = this.#last.setSlot(this.#keys, this.slot(node, count - 1)).words;
-    const shared = sharedWords(first, 0, last, 0, PREFIX_WORDS_MAX);
-    if (shared === piece[base + PREFIX_WORDS]) return;
-    this.#setPrefix(node, first, shared);
-    const bytes = this.#bytes;
-    for (let at = 0; at < count; at++) {
-      const copied = this.#keys.copyKey(this.slot(node, at), shared * 4, bytes);
-      if (copied < bytes.length) bytes.fill(0, copied);
-      this.#first.set(bytes);
-      for (let i = 0; i < WORDS; i++) piece[base + this.#words + at * WORDS + i] = this.#first.words[i];
-    }
-  }
-
-  /** Copies the entries of a leaf with the same prefix, from a place on, behind those of another. */
+  /** Copies the entries of a leaf from a place on behind those of another. */
   #append(node: number, from: number, start: number): void {
     const source = this.pool.pieceOf(from);
     const sourceBase = this.pool.baseOf(from);
@@ -300,10 +268,9 @@ export class LeafNodes {
     const count = source[sourceBase + COUNT] - start;
     const end = target[targetBase + COUNT];
     assert(end + count <= this.max, "a leaf has room for what is moved to it");
-    for (let i = 0; i < count; i++) target[targetBase + ENTRIES + end + i] = source[sourceBase + ENTRIES + start + i];
-    const sourceWords = sourceBase + this.#words + start * WORDS;
-    const targetWords = targetBase + this.#words + end * WORDS;
-    for (let i = 0; i < count * WORDS; i++) target[targetWords + i] = source[sourceWords + i];
+    for (const array of [ENTRIES, this.#depths, this.#branches]) {
+      for (let i = 0; i < count; i++) target[targetBase + array + end + i] = source[sourceBase + array + start + i];
+    }
     target[targetBase + COUNT] = end + count;
   }
 }

@@ -1,6 +1,7 @@
 /** Walks the tree of an ordered index and asserts what must hold in it. */
 import assert from "node:assert/strict";
 import type { IndexNodes } from "./index-nodes.ts";
+import { copyOfKey } from "./slot-keys.ts";
 
 /** What was found below a node. */
 interface Found {
@@ -44,9 +45,10 @@ class Walk {
     const { keys, leaves } = this.#nodes;
     leaves.verify(leaf);
     const count = leaves.count(leaf);
-    if (low !== null) assert(keys.compare(leaves.slot(leaf, 0), low) >= 0, "no key is below its leaf's low bound");
-    if (high !== null)
-      assert(keys.compare(leaves.slot(leaf, count - 1), high) < 0, "all keys are below the high bound");
+    const first = copyOfKey(keys, leaves.slot(leaf, 0));
+    const last = copyOfKey(keys, leaves.slot(leaf, count - 1));
+    if (low !== null) assert(Buffer.compare(first, low) >= 0, "no key is below the low bound of its leaf");
+    if (high !== null) assert(Buffer.compare(last, high) < 0, "all keys are below the high bound of their leaf");
     assert(leaves.previous(leaf) === this.#leaf, "a leaf knows the one before it");
     if (this.#leaf !== 0) assert(leaves.next(this.#leaf) === leaf, "leaves are chained in key order");
     this.#leaf = leaf;

@@ -63,7 +63,7 @@ describe("KeyHash", () => {
         expect(hash.size).toBe(slots.size);
         for (const one of known) expect(hash.get(one)).toBe(slots.get(one) ?? 0);
       }),
-      { numRuns: 30 },
+      { numRuns: Number(process.env.PROPERTY_RUNS ?? 20) },
     );
   });
 

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import type { SlotKeys } from "../../../partitions/store/slot-keys.ts";
 
+const CHUNK = 512;
+
 export class ListedKeys implements SlotKeys {
   /** How many whole keys were compared. */
   compared = 0;
@@ -31,17 +33,20 @@ export class ListedKeys implements SlotKeys {
     return key;
   }
 
-  compare(slot: number, key: Uint8Array): number {
+  sharedBytes(slot: number, key: Uint8Array): number {
     this.compared++;
-    return Buffer.compare(this.key(slot), key);
+    const own = this.key(slot);
+    const end = Math.min(own.length, key.length);
+    let shared = 0;
+    // Long keys that are alike for long are common here.
+    while (shared + CHUNK <= end && own.compare(key, shared, shared + CHUNK, shared, shared + CHUNK) === 0)
+      shared += CHUNK;
+    while (shared < end && own[shared] === key[shared]) shared++;
+    return shared;
   }
 
   equals(slot: number, key: Uint8Array): boolean {
     return this.key(slot).equals(key);
-  }
-
-  compareSlots(a: number, b: number): number {
-    return Buffer.compare(this.key(a), this.key(b));
   }
 
   keyLength(slot: number): number {

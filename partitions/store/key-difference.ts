@@ -1,0 +1,59 @@
+/** The first word in which a key differs from that of a slot. */
+import { KeyWords, LENGTH_DEPTH, readWord } from "./key-words.ts";
+import type { SlotKeys } from "./slot-keys.ts";
+import { copyOfKey } from "./slot-keys.ts";
+
+export class KeyDifference {
+  /** Which word it is. */
+  depth = 0;
+  /** What it is in the slot's key. */
+  slotWord = 0;
+  /** Whether the key is above the slot's. */
+  isAbove = false;
+  readonly #keys: SlotKeys;
+  readonly #bytes = new Uint8Array(4);
+  readonly #probe = new KeyWords();
+
+  constructor(keys: SlotKeys) {
+    this.#keys = keys;
+  }
+
+  /** Looks for it, and returns whether there is one. */
+  find(slot: number, probe: KeyWords): boolean {
+    const shared = this.#keys.sharedBytes(slot, probe.key);
+    const depth = shared >>> 2;
+    if (shared < probe.key.length && this.#isAt(slot, probe, depth)) return true;
+    return this.#findBehind(slot, probe, depth);
+  }
+
+  /** Looks for that between the keys of two slots; `slotWord` is that of the first. */
+  findBetween(slot: number, other: number): boolean {
+    this.#probe.set(copyOfKey(this.#keys, other));
+    return this.find(slot, this.#probe);
+  }
+
+  /** Where the key may end: words are the same if only zero bytes go on, and then the lengths differ, or nothing. */
+  #findBehind(slot: number, probe: KeyWords, from: number): boolean {
+    const slotLength = this.#keys.keyLength(slot);
+    const { length } = probe.key;
+    const end = (Math.max(length, slotLength) + 3) >>> 2;
+    for (let depth = from; depth < end; depth++) if (this.#isAt(slot, probe, depth)) return true;
+    if (length === slotLength) return false;
+    this.#set(LENGTH_DEPTH, slotLength, length > slotLength);
+    return true;
+  }
+
+  #isAt(slot: number, probe: KeyWords, depth: number): boolean {
+    const slotWord = readWord(this.#bytes, 0, this.#keys.copyKey(slot, depth * 4, this.#bytes));
+    const word = probe.at(depth);
+    if (word === slotWord) return false;
+    this.#set(depth, slotWord, word > slotWord);
+    return true;
+  }
+
+  #set(depth: number, slotWord: number, isAbove: boolean): void {
+    this.depth = depth;
+    this.slotWord = slotWord;
+    this.isAbove = isAbove;
+  }
+}
