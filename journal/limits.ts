@@ -57,7 +57,7 @@ export const ROUND_TRIP_EVERY_MS = 1_000;
 
 /** A frame without an answer is sent again after so long: on a link that is up it was lost. */
 export const FEED_RESEND_MS = 1_000;
-/** And so long after a replica said that it cannot take it, or when nobody could give the frame that it lacks. */
+/** And so long after a replica said that it cannot take it, or when nobody could give the frame that it, or a reader, lacks. */
 export const FEED_RETRY_MS = 200;
 /**
  * Who is asked for frames has so long before another is asked; twice as long after each that was not answered in time, up to

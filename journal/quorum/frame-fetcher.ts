@@ -1,4 +1,5 @@
 /** Asks replicas for frames that they have as the reign has them: the nearest first, and the next when one does not answer. */
+import { FEED_RETRY_MS } from "../limits.ts";
 import type { FetchedAnswer } from "../replica/messages.ts";
 import type { Clock } from "../time.ts";
 import type { Feed } from "./feed.ts";
@@ -6,13 +7,18 @@ import { FetchPatience } from "./fetch-patience.ts";
 
 export class FrameFetcher {
   readonly #feeds: readonly Feed[];
+  readonly #clock: Clock;
   readonly #patience: FetchPatience;
   readonly #epoch: number;
+  readonly #isOver: () => boolean;
 
-  constructor(feeds: readonly Feed[], clock: Clock, epoch: number) {
+  /** @param isOver whether the reign has ended: who refuses it will not give it anything later */
+  constructor(feeds: readonly Feed[], clock: Clock, epoch: number, isOver: () => boolean) {
     this.#feeds = feeds;
+    this.#clock = clock;
     this.#patience = new FetchPatience(clock);
     this.#epoch = epoch;
+    this.#isOver = isOver;
   }
 
   /** Those that have that frame and can give it: those in this process first, and of them who is not held up itself. */
@@ -42,7 +48,9 @@ export class FrameFetcher {
         const answer = await this.#patience.ask(peer, this.#epoch, from, to);
         if (answer !== null) return answer;
       }
-      if (feeds.length === 0 || isAtEnd) return null;
+      if (feeds.length === 0 || isAtEnd || this.#isOver()) return null;
+      // They may have answered at once, and a disk that does not give frames is not asked for them all the time.
+      await new Promise<void>((resolve) => void this.#clock.after(FEED_RETRY_MS, resolve));
     }
   }
 }

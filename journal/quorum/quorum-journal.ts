@@ -149,7 +149,7 @@ export class QuorumJournal implements Journal, StatusSource {
       committed: () => (this.#isSettling ? null : this.#toldIndex),
       propose: (members) => this.#propose(members),
     });
-    this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch);
+    this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch, () => this.#failure !== null);
     this.#committedRecords = new CommittedRecords({
       feeds: this.#feeds,
       fetcher: this.#fetcher,
