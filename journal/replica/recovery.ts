@@ -227,9 +227,11 @@ async function makeEndClean(
   const lastFrame = Buffer.alloc(end - lastFrameStart);
   if (lastFrame.length > 0) {
     const count = await readFully(file, lastFrame, lastFrame.length, lastFrameStart);
-    // It is read once more, and the disk may give other bytes this time: those are not made durable in its place.
+    // It is read once more, and the disk may give other bytes this time: those are not made durable in its place. Which of
+    // them it has another attempt shows, as where the system has forgotten what a failed write left in memory.
     if (!readFrame(lastFrame, 0, count, segment.salt, new FrameHeader())) {
-      throw corrupt(segment.path, lastFrameStart, "the last frame was intact and is no longer");
+      const other = Object.assign(new Error("EIO: the disk gives other bytes than before"), { code: "EIO" });
+      throw ioError(segment.path, `reading the last frame again, at offset ${lastFrameStart},`, other);
     }
     await writeDurably(file, lastFrame, lastFrame.length, lastFrameStart);
   }
