@@ -15,7 +15,7 @@ export interface Outcome {
 export async function simulate(system: System, scenario: Scenario, seed: number): Promise<Outcome> {
   const world = new World(seed);
   try {
-    const stage = system.build(world);
+    const stage = system.build(world, scenario.needs);
     drawConditions(stage);
     await scenario.play(stage);
     putRight(stage);

@@ -43,6 +43,8 @@ export interface Stage {
   rotEnd(replica: Machine): Promise<boolean>;
   /** Whether each replica is one that counts, as whoever serves knows. */
   isWhole(): boolean;
+  /** Whoever serves lets all replicas forget what was executed by now. From then on no disk may be lost. */
+  trim(): void;
   /**
    * When all faults are over: ends the clients, waits until somebody answers, and looks at everything.
    *
@@ -54,11 +56,18 @@ export interface Stage {
 /** Builds a system with clients in a world, and starts it. */
 export interface System {
   readonly name: string;
-  build(world: World): Stage;
+  build(world: World, needs?: Needs): Stage;
+}
+
+/** What is so in every world of a scenario, and in others if the dice say so. */
+export interface Needs {
+  /** The clocks of servers and of replicas are nearly as far apart as they may be, and leases are long. */
+  readonly areClocksApart: boolean;
 }
 
 export interface Scenario {
   readonly name: string;
+  readonly needs?: Needs;
   /** Does to the stage what it does, for as long as it takes. What it leaves broken is put right behind it. */
   play(stage: Stage): Promise<void>;
 }

@@ -62,6 +62,7 @@ function build(world: World, acksBeforeCommit: boolean): Stage {
     rot: () => false,
     rotEnd: () => Promise.resolve(false),
     isWhole: () => true,
+    trim: () => undefined,
     async settle() {
       let left = clients.length;
       for (const client of clients) client.finish(() => (left -= 1));

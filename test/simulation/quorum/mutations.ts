@@ -3,14 +3,17 @@
  * finds them. A mutation is a change of the text of a file or two; the changed tree is a copy that nothing else runs.
  */
 import type { Scenario } from "../stage.ts";
+import { anotherTail } from "../scenarios/another-tail.ts";
 import { chairs } from "../scenarios/chairs.ts";
 import { cleanStop } from "../scenarios/clean-stop.ts";
+import { clocksApart } from "../scenarios/clocks-apart.ts";
 import { cutRestartForce } from "../scenarios/cut-restart-force.ts";
 import { figureEight } from "../scenarios/figure-eight.ts";
 import { forgottenPromise } from "../scenarios/forgotten-promise.ts";
 import { lateAnswers } from "../scenarios/late-answers.ts";
 import { lateComer } from "../scenarios/late-comer.ts";
 import { lateList } from "../scenarios/late-list.ts";
+import { lateRepairs } from "../scenarios/late-repairs.ts";
 import { leaseEnd } from "../scenarios/lease-end.ts";
 import { lostDisks } from "../scenarios/lost-disks.ts";
 import { oldDisks } from "../scenarios/old-disks.ts";
@@ -22,6 +25,7 @@ import { shortReign } from "../scenarios/short-reign.ts";
 import { split } from "../scenarios/split.ts";
 import { succession } from "../scenarios/succession.ts";
 import { thaw } from "../scenarios/thaw.ts";
+import { trimmedLists } from "../scenarios/trimmed-lists.ts";
 
 export interface Change {
   /** Below `journal/`. */
@@ -55,7 +59,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/read-lease.ts",
     from: "return (leaseMs * (1 - CLOCK_DRIFT_MAX)) / (1 + CLOCK_DRIFT_MAX);",
     to: "return leaseMs;",
-    scenario: leaseEnd,
+    scenario: clocksApart,
   },
   {
     name: "a lease of one replica fewer than a majority will do",
@@ -91,7 +95,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "quorum/quorum-journal.ts",
     from: "if (!this.#holds.isOver) return;\n    const { committed: index }",
     to: "const { committed: index }",
-    seedsMax: 270,
+    seedsMax: 450,
   },
   {
     name: "a restart forgets the lease",
@@ -252,7 +256,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "replica/replica.ts",
     from: "log.epochOf(index - 1) !== header.previousEpoch) {",
     to: "false) {",
-    seedsMax: 80,
+    seedsMax: 150,
   },
   {
     name: "a replica is asked for frames that the reign may not have",
@@ -419,7 +423,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "replica/mark.ts",
     from: "members: decodeMembers(bytes, MEMBERS_OFFSET, bytes.readUInt8(117)),\n    membersIndex: readUint64(bytes, 120),",
     to: "members: readUint64(bytes, 120) > 0 ? [] : decodeMembers(bytes, MEMBERS_OFFSET, bytes.readUInt8(117)),\n    membersIndex: 0,",
-    scenario: lostDisks,
+    scenario: trimmedLists,
+    seedsMax: 30,
   },
   {
     name: "a replica that was replaced is listed again",
@@ -442,7 +447,23 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "replica/replica.ts",
     from: "epoch === 0 ? log.committed : log.last.index",
     to: "log.last.index",
-    scenario: rottenDisks,
+    scenario: anotherTail,
+    seedsMax: 30,
+  },
+  {
+    name: "frames are put back that were not asked for",
+    file: "replica/wanted-frames.ts",
+    from: " || first !== wish.gap.before.lastIndex + 1) return false;",
+    to: ") return false;",
+    also: [
+      {
+        file: "replica/wanted-frames.ts",
+        from: "    this.#spareFirst = first;",
+        to: "    this.#spareFirst = wish.gap.before.lastIndex + 1;",
+      },
+    ],
+    scenario: lateRepairs,
+    seedsMax: 150,
   },
   {
     name: "frames are handed on as they are on the disk, intact or not",

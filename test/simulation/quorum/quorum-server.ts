@@ -27,6 +27,11 @@ export interface Times {
   readonly beatMs: number;
 }
 
+/** What is there when records are trimmed: it outlives all servers. */
+export interface Snapshot {
+  writes: readonly Write[];
+}
+
 /** It tries again after so long at most. */
 const RETRY_MS_MAX = 100;
 /** Some records are larger: segments come to an end. */
@@ -45,6 +50,7 @@ export class QuorumServer {
   readonly #network: Network;
   readonly #zones: readonly string[];
   readonly #times: Times;
+  readonly #snapshot: Snapshot;
   readonly #writer: number;
   readonly #values = new Map<string, Write>();
   readonly #watchers: Watchers;
@@ -59,12 +65,13 @@ export class QuorumServer {
   #journal: QuorumJournal | null = null;
   #endReign = (): void => undefined;
 
-  constructor(node: Node, network: Network, zones: readonly string[], times: Times) {
+  constructor(node: Node, network: Network, zones: readonly string[], times: Times, snapshot: Snapshot) {
     this.#node = node;
     this.#network = network;
     this.#watchers = new Watchers(node, network);
     this.#zones = zones;
     this.#times = times;
+    this.#snapshot = snapshot;
     this.#writer = node.world.integer(1, Number.MAX_SAFE_INTEGER);
     network.attach(node, (message, from) => this.#receive(message, from));
     this.#run().catch((error: unknown) => node.world.fail(error));
@@ -88,6 +95,16 @@ export class QuorumServer {
   /** Gives the reign up in order: the next one need not wait. */
   retire(): void {
     this.#journal?.close().then(this.#endReign, (error: unknown) => this.#node.world.fail(error));
+  }
+
+  /** Lets the replicas forget what it has executed. */
+  trim(): void {
+    if (this.#journal === null || !this.#journal.isCurrent) return;
+    this.#snapshot.writes = [...this.writes];
+    this.#journal.trim(this.writes.length + 1).catch((error: unknown) => {
+      if (error instanceof JournalError) this.#node.world.note(`${this.#node.name} trims nothing: ${error.message}`);
+      else this.#node.world.fail(error);
+    });
   }
 
   async #run(): Promise<never> {
@@ -181,7 +198,8 @@ export class QuorumServer {
   async #replay(journal: Journal): Promise<void> {
     this.writes = [];
     this.#values.clear();
-    for await (const run of journal.read(1)) {
+    for (const write of this.#snapshot.writes) this.#apply(write);
+    for await (const run of journal.read(this.writes.length + 1)) {
       for (let i = 0; i < run.count; i++) {
         // It is what was appended.
         const { key, value } = JSON.parse(run.bytes(i).toString()) as Write;

@@ -17,11 +17,11 @@ import type { World } from "../../sim/world/world.ts";
 import type { Habits } from "../client/simulated-client.ts";
 import { SimulatedClient } from "../client/simulated-client.ts";
 import { SimulatedWatcher } from "../client/simulated-watcher.ts";
-import type { System } from "../stage.ts";
+import type { Needs, System } from "../stage.ts";
 import { LostDisks } from "./lost-disks.ts";
 import { QuorumReplica } from "./quorum-replica.ts";
 import { RottenDisks } from "./rotten-disks.ts";
-import type { Times } from "./quorum-server.ts";
+import type { Snapshot, Times } from "./quorum-server.ts";
 import { QuorumServer } from "./quorum-server.ts";
 
 const CLIENTS = 5;
@@ -52,12 +52,13 @@ export function quorumSystem(): System {
   return { name: "quorum", build };
 }
 
-function build(world: World): ReturnType<System["build"]> {
+function build(world: World, { areClocksApart }: Needs = { areClocksApart: false }): ReturnType<System["build"]> {
   const network = new Network(world);
   const history = new History(world);
-  const times = world.pick([LEASE, LEASE, LEASE, SHORT_LEASE, LONG_LEASE]);
+  const drawn = world.pick([LEASE, LEASE, LEASE, SHORT_LEASE, LONG_LEASE]);
+  const times = areClocksApart ? LONG_LEASE : drawn;
   const thinkMsMean = world.pick(THINK_MS);
-  const isSkewed = world.chance(SKEW.share);
+  const isSkewed = world.chance(SKEW.share) || areClocksApart;
   const process = (sign: number): MachineOptions =>
     isSkewed ? { ...PROCESS, drift: SKEW.drift, skew: sign * SKEW.skew } : PROCESS;
   const zones = names("zone", world.pick([3, 3, 3, 5]));
@@ -97,18 +98,20 @@ function build(world: World): ReturnType<System["build"]> {
   const isDamaged = (zone: string): boolean =>
     replicas.some(({ name, drives }) => name === zone && drives[0].disk.damaged.length > 0);
   const rotten = new RottenDisks(world, replicas, disks);
+  const snapshot: Snapshot = { writes: [] };
   const serving = new Map<string, QuorumServer>();
   const servers = names("server", world.integer(2, 3)).map(
     (name) =>
       new Machine(
         world,
         name,
-        (node) => void serving.set(name, new QuorumServer(node, network, zones, times)),
+        (node) => void serving.set(name, new QuorumServer(node, network, zones, times, snapshot)),
         process(-1),
       ),
   );
   for (const machine of [...replicas, ...servers]) machine.start();
   const isServing = ({ name, node }: Machine): boolean => node !== null && serving.get(name)?.isServing === true;
+  const trim = ({ name, node }: Machine): void => void node?.after(0, "turn", () => serving.get(name)?.trim());
   const staysShare = world.pick([0, 0.95]);
   /** One of those that think they serve, right or wrong; else any. */
   const server = (): Machine => {
@@ -141,14 +144,15 @@ function build(world: World): ReturnType<System["build"]> {
     force: ({ name, node }) => void node?.after(0, "turn", () => serving.get(name)?.force()),
     survives: (fault) => fault === "power" || fault === "full" || fault === "error",
     lose(replica) {
-      if (!disks.mayLose(replica)) return false;
+      // One that is blank is fed from the first frame on.
+      if (snapshot.writes.length > 0 || !disks.mayLose(replica)) return false;
       disks.lose(replica);
       running.delete(replica.name);
       newIds.set(replica.name, newId(world));
       return true;
     },
     putBack(replica) {
-      if (!disks.putBack(replica)) return false;
+      if (snapshot.writes.length > 0 || !disks.putBack(replica)) return false;
       running.delete(replica.name);
       return true;
     },
@@ -158,6 +162,7 @@ function build(world: World): ReturnType<System["build"]> {
       return replica.node !== null && log !== null && (await rotten.rotEnd(replica, log));
     },
     isWhole: () => disks.areWell(),
+    trim: () => servers.filter((each) => isServing(each)).forEach((each) => trim(each)),
     async settle() {
       let left = clients.length;
       for (const client of clients) client.finish(() => (left -= 1));
@@ -180,7 +185,7 @@ function build(world: World): ReturnType<System["build"]> {
         const host = running.get(zone)?.host;
         host?.verify();
         const log = host?.log ?? null;
-        if (log !== null) history.finds(zone, await readWrites(world, log));
+        if (log !== null) history.finds(zone, await readWrites(world, log, snapshot));
       }
       for (const { name } of servers) history.finds(name, serving.get(name)?.writes ?? []);
       return checkHistory(history);
@@ -196,15 +201,20 @@ function names(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}-${i + 1}`);
 }
 
-/** What a replica knows to be committed. */
-async function readWrites(world: World, log: DirectoryLog): Promise<Write[]> {
-  const writes: Write[] = [];
+/** What a replica knows to be committed; what it has trimmed is in the snapshot. */
+async function readWrites(world: World, log: DirectoryLog, snapshot: Snapshot): Promise<Write[]> {
+  let writes: Write[] = [];
   const header = new FrameHeader();
-  for (let from = log.first; from <= log.committed;) {
-    const frames: Buffer[] = [];
-    void log.read(from, log.committed, READ_BYTES).then((read) => frames.push(...read));
-    await world.until(() => frames.length > 0);
-    for (const frame of frames) {
+  for (let from = 0; from <= log.committed;) {
+    // A trim may still be under way.
+    if (from < log.first) {
+      from = log.first;
+      writes = snapshot.writes.slice(0, log.firstPosition - 1);
+    }
+    const answers: Buffer[][] = [];
+    void log.read(from, log.committed, READ_BYTES).then((frames) => answers.push(frames));
+    await world.until(() => answers.length > 0);
+    for (const frame of answers[0]) {
       parseFrameHeader(frame, header);
       from = header.index + 1;
       if (header.kind !== KIND_RECORDS) continue;

@@ -67,6 +67,7 @@ function build(world: World, count: number, mistakes: Mistakes): ReturnType<Syst
     rot: () => false,
     rotEnd: () => Promise.resolve(false),
     isWhole: () => true,
+    trim: () => undefined,
     async settle() {
       // A replica whose disk failed says nothing until it starts again.
       for (const replica of replicas) {

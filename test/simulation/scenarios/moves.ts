@@ -3,6 +3,7 @@ import type { Machine } from "../../sim/world/machine.ts";
 import type { Stage } from "../stage.ts";
 
 const INSIST_MS = 10;
+const SERVING_MS = 1_000;
 const ROUNDS = 4;
 
 /** Makes one of them serve, and tries again for so long if need be. @returns whether one does */
@@ -18,10 +19,10 @@ export async function insist(stage: Stage, servers: readonly Machine[], forMs: n
   return serves();
 }
 
-/** Waits for one that serves, for a while. Null: there is none, or no other beside it. */
-export async function servingAndOthers(stage: Stage, forMs = 1_000): Promise<Cast | null> {
-  const { world, servers } = stage;
-  const untilMs = world.nowMs + forMs;
+/** Waits for one that serves, for a while: for the first one until the election time is over. Null: there is none, or no other beside it. */
+export async function servingAndOthers(stage: Stage): Promise<Cast | null> {
+  const { world, servers, leaseMs } = stage;
+  const untilMs = world.nowMs + SERVING_MS + leaseMs;
   await world.until(() => stage.serving() !== null || world.nowMs > untilMs);
   const writer = stage.serving();
   const others = servers.filter((server) => server !== writer);
@@ -35,8 +36,12 @@ export interface Cast {
 }
 
 /** Plays some rounds, each with who serves then. It ends early when nobody does, or nobody is beside it. */
-export async function playRounds(stage: Stage, play: (cast: Cast) => Promise<void>): Promise<void> {
-  for (let round = 0; round < ROUNDS; round++) {
+export async function playRounds(
+  stage: Stage,
+  play: (cast: Cast) => Promise<void>,
+  { rounds = ROUNDS } = {},
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
     const cast = await servingAndOthers(stage);
     if (cast === null) return;
     await play(cast);

@@ -1,8 +1,10 @@
 /** All scenarios, by name. */
 import type { Scenario } from "../stage.ts";
+import { anotherTail } from "./another-tail.ts";
 import { calm } from "./calm.ts";
 import { chairs } from "./chairs.ts";
 import { cleanStop } from "./clean-stop.ts";
+import { clocksApart } from "./clocks-apart.ts";
 import { cutRestartForce } from "./cut-restart-force.ts";
 import { figureEight } from "./figure-eight.ts";
 import { forgottenPromise } from "./forgotten-promise.ts";
@@ -10,6 +12,7 @@ import { changingWriters } from "./changing-writers.ts";
 import { lateAnswers } from "./late-answers.ts";
 import { lateComer } from "./late-comer.ts";
 import { lateList } from "./late-list.ts";
+import { lateRepairs } from "./late-repairs.ts";
 import { leaseEnd } from "./lease-end.ts";
 import { lostDisks } from "./lost-disks.ts";
 import { oldDisks } from "./old-disks.ts";
@@ -23,6 +26,7 @@ import { shortReign } from "./short-reign.ts";
 import { split } from "./split.ts";
 import { succession } from "./succession.ts";
 import { thaw } from "./thaw.ts";
+import { trimmedLists } from "./trimmed-lists.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   randomFaults,
@@ -32,6 +36,7 @@ export const SCENARIOS: readonly Scenario[] = [
   pausedWriter,
   rollingPower,
   leaseEnd,
+  clocksApart,
   succession,
   overtaken,
   thaw,
@@ -46,6 +51,9 @@ export const SCENARIOS: readonly Scenario[] = [
   lostDisks,
   oldDisks,
   rottenDisks,
+  anotherTail,
+  lateRepairs,
+  trimmedLists,
   changingWriters,
   calm,
 ];
