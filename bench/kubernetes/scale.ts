@@ -124,17 +124,26 @@ export function objectsOf(resource: Resource, nodes: number, preload: number): n
   return Math.ceil(resource.perNode * nodes * (resource.essential ? 1 : preload));
 }
 
-/** What a node and what belongs to it takes, in values, when all of it is preloaded. */
 const SAMPLE = 970;
-const BYTES_PER_NODE = RESOURCE_NAMES.map((name) => RESOURCES[name]).reduce((sum, resource) => {
-  let bytes = 0;
-  for (let i = 0; i < SAMPLE; i++) bytes += resource.bytes(i);
-  return sum + (bytes / SAMPLE) * resource.perNode;
-}, 0);
 
-/** The share of the whole state that fits into `bytesMax`, at most all of it. */
+/** What a node and what belongs to it takes, in values: of the resources that are always whole, or of the others. */
+function bytesPerNode(essential: boolean): number {
+  return Object.values<Resource>(RESOURCES)
+    .filter((resource) => resource.essential === essential)
+    .reduce((sum, { bytes, perNode }) => {
+      let sampled = 0;
+      for (let i = 0; i < SAMPLE; i++) sampled += bytes(i);
+      return sum + (sampled / SAMPLE) * perNode;
+    }, 0);
+}
+
+/** Even where memory is short there are pods that can go. */
+const PRELOAD_MIN = 0.01;
+
+/** The share of the state that fits into `bytesMax`, at most all of it. */
 export function preloadFor(nodes: number, bytesMax: number): number {
-  return Math.min(1, bytesMax / (BYTES_PER_NODE * nodes));
+  const share = (bytesMax / nodes - bytesPerNode(true)) / bytesPerNode(false);
+  return Math.min(1, Math.max(PRELOAD_MIN, share));
 }
 
 /** Resources that are watched like the others, and of which there are no objects: those of a cluster with many kinds. */

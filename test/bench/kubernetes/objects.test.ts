@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { Fingerprint } from "../../../bench/kubernetes/fingerprint.ts";
 import { intendedMsOf, makeValue, numberOf, ObjectKeys } from "../../../bench/kubernetes/objects.ts";
-import { objectsOf, preloadFor, RESOURCES } from "../../../bench/kubernetes/scale.ts";
+import { objectsOf, preloadFor, type Resource, RESOURCES } from "../../../bench/kubernetes/scale.ts";
 
 it.each(Object.values(RESOURCES))(
   "keys of $name are those of Kubernetes in length, and each is another",
@@ -37,13 +37,30 @@ it("a fingerprint does not depend on the order, and a revision that is missing, 
   for (const other of [of(5, 6), of(5, 6, 7, 7), of(5, 6, 8), of(5, 5, 8)]) expect(other).not.toEqual(all);
 });
 
-it("the state of 100,000 nodes is about four million objects of nine gigabytes, and less is stored where it does not fit", () => {
-  const objects = Object.values(RESOURCES).reduce((sum, resource) => sum + objectsOf(resource, 100_000, 1), 0);
-  expect(objects).toBeGreaterThan(3_500_000);
-  expect(objects).toBeLessThan(4_500_000);
-  expect(preloadFor(100_000, 9e9)).toBeGreaterThan(0.9);
-  expect(preloadFor(100_000, 2e9)).toBeLessThan(0.25);
+/** The objects of all resources, and the bytes of their values. */
+function stateOf(nodes: number, preload: number): { objects: number; bytes: number } {
+  let [objects, bytes] = [0, 0];
+  for (const resource of Object.values<Resource>(RESOURCES)) {
+    const count = objectsOf(resource, nodes, preload);
+    objects += count;
+    for (let i = 0; i < count; i++) bytes += resource.bytes(i);
+  }
+  return { objects, bytes };
+}
+
+it("the state of 100,000 nodes is about four million objects of less than ten gigabytes", () => {
+  const { objects, bytes } = stateOf(10_000, 1);
+  expect(Math.round(objects / 50_000)).toBe(8);
+  expect(bytes).toBeGreaterThan(9e8);
+  expect(bytes).toBeLessThan(10e8);
+});
+
+it("where the state does not fit less is stored, but for each node itself and its lease", () => {
   expect(preloadFor(1_000, 9e9)).toBe(1);
-  expect(objectsOf(RESOURCES.leases, 1_000, 0.1)).toBe(1_000);
-  expect(objectsOf(RESOURCES.pods, 1_000, 0.1)).toBe(900);
+  const preload = preloadFor(10_000, 2e8);
+  expect(stateOf(10_000, preload).bytes).toBeGreaterThan(1.9e8);
+  expect(stateOf(10_000, preload).bytes).toBeLessThan(2.1e8);
+  expect(objectsOf(RESOURCES.leases, 10_000, preload)).toBe(10_000);
+  expect(objectsOf(RESOURCES.pods, 10_000, preload)).toBeLessThan(90_000);
+  expect(preloadFor(100_000, 1e8)).toBeGreaterThan(0);
 });
