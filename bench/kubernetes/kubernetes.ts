@@ -43,17 +43,16 @@ export async function benchKubernetes(options: BenchOptions): Promise<SuiteRepor
     const searches = await search(contenders, rounds, options);
     const found: Found[] = [];
     for (const [i, { target, callers }] of contenders.entries()) {
-      const { objectsRead, uncertain, wrong } = await callers.tell("verify", undefined);
-      const unsure = uncertain === 0 ? [] : [`of ${uncertain} objects the last write failed`];
-      const all = [...rounds[i], ...searches[i].tries].flatMap((round) => round.wrong);
+      const verified = await callers.tell("verify", undefined);
       const { tries, outcome } = searches[i];
+      const wrong = [...rounds[i], ...tries].flatMap((round) => round.wrong);
       found.push({
         name: target.name,
         rounds: rounds[i],
         tries,
         outcome,
-        objectsRead,
-        wrong: [...wrong, ...unsure, ...all],
+        verified,
+        wrong: [...verified.wrong, ...wrong],
       });
     }
     return reportOf(found, versions, options);

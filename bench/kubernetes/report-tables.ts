@@ -6,6 +6,7 @@ import { median } from "../statistics.ts";
 import type { KindFigures } from "./measured-kind.ts";
 import { judge, type Round, totals } from "./round.ts";
 import { APISERVERS } from "./scale.ts";
+import type { Verified } from "./verify.ts";
 
 const VERDICTS = { bears: "bears", saturated: "saturated", load: "load was the limit", others: "others had cores" };
 
@@ -16,7 +17,8 @@ export interface Found {
   /** The rounds of the search, and what it came to. */
   readonly tries: readonly Round[];
   readonly outcome: string;
-  readonly objectsRead: number;
+  readonly verified: Verified;
+  /** Of objects and of events. */
   readonly wrong: readonly string[];
 }
 
@@ -61,17 +63,16 @@ export function reportOf(found: readonly Found[], versions: readonly string[], o
   };
 }
 
-function correctnessNote({ name, objectsRead, rounds, tries, wrong }: Found): string {
+function correctnessNote({ name, verified: { objectsRead, uncertain }, rounds, tries, wrong }: Found): string {
   const events = [...rounds, ...tries].reduce(
     (sum, { watch }) => sum + watch.seen.reduce((all, { events: { count } }) => all + count, 0),
     0,
   );
-  const checked =
-    `${formatCount(objectsRead)} objects read back as their last acknowledged write left them, ` +
-    `${formatCount(events)} events seen exactly once and in order`;
+  const what = `${formatCount(objectsRead)} objects read back, and ${formatCount(events)} events`;
+  const failed = uncertain === 0 ? "" : `; of ${formatCount(uncertain)} others the last write failed`;
   return wrong.length === 0
-    ? `${name}: ${checked}`
-    : `${name}: WRONG: ${[...new Set(wrong)].join("; ")} (${checked} otherwise)`;
+    ? `${name}: ${what}: every acknowledged write as it was left, and seen by each watch exactly once and in order${failed}`
+    : `${name}: WRONG: ${[...new Set(wrong)].join("; ")} (${what}${failed})`;
 }
 
 function kindsTable(found: readonly Found[]): Table {
