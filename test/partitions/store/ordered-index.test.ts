@@ -40,6 +40,10 @@ class Checked {
     }
   }
 
+  empty(): void {
+    for (let last = this.sorted.at(-1); last !== undefined; last = this.sorted.at(-1)) this.step(last.key, true);
+  }
+
   placeOf(key: Buffer): number {
     let low = 0;
     let high = this.sorted.length;
@@ -99,6 +103,9 @@ describe("OrderedIndex", () => {
         }
         checked.verify();
         for (const key of [...keys, ...others]) checked.verifyAt(key, others[0]);
+        checked.empty();
+        assert.equal(checked.nodes.leaves.pool.count + checked.nodes.inners.pool.count, 0);
+        assert.equal(checked.nodes.inners.long.bytes, 0);
       }),
       { numRuns: RUNS },
     );
