@@ -54,16 +54,22 @@ export class BlockPool {
     return this.#free.length * this.blockBytes;
   }
 
-  /** A block with anything in it. */
+  /**
+   * A block with anything in it.
+   *
+   * @throws RangeError when there is no memory; then nothing has happened
+   */
   take(): SharedArrayBuffer {
+    const block = this.#free.pop() ?? this.#source(this.blockBytes);
     this.#usedBlocks++;
-    return this.#free.pop() ?? this.#source(this.blockBytes);
+    return block;
   }
 
-  /** A block of a size of its own. */
+  /** A block of a size of its own; else as `take`. */
   takeOwn(bytes: number): SharedArrayBuffer {
+    const block = systemBlocks(bytes);
     this.#ownBytes += bytes;
-    return systemBlocks(bytes);
+    return block;
   }
 
   /** Takes a block back that nobody reads any more. */
@@ -86,6 +92,12 @@ export class BlockPool {
 
   #letGo(bytes: number): void {
     this.#untoldBytes += bytes;
-    if (this.#untoldBytes >= TOLD_BYTES) this.#untoldBytes -= new ArrayBuffer(TOLD_BYTES).byteLength;
+    if (this.#untoldBytes < TOLD_BYTES) return;
+    this.#untoldBytes = 0;
+    try {
+      void new ArrayBuffer(TOLD_BYTES);
+    } catch {
+      // There is no room for it, and V8 has collected all it could before it said so.
+    }
   }
 }

@@ -64,16 +64,25 @@ export class Blocks {
     return this.#waitingBytes;
   }
 
+  /** So many more blocks can be used. Who writes stops before there are none. */
+  get numbersLeft(): number {
+    return this.#numberMax - (this.#states.length - 1) + this.#freeNumbers.length;
+  }
+
   /** Numbers are below it. */
   get end(): number {
     return this.#states.length;
   }
 
-  /** Takes a block into use, of the common size or of one of its own. */
+  /**
+   * Takes a block into use, of the common size or of one of its own.
+   *
+   * @throws RangeError when there is no memory; then nothing has happened
+   */
   open(ownBytes = 0): number {
+    assert(this.numbersLeft > 0, "refs reach every block");
     const memory = ownBytes === 0 ? this.#pool.take() : this.#pool.takeOwn(ownBytes);
     const number = this.#freeNumbers.pop() ?? this.#states.length;
-    assert(number <= this.#numberMax, "refs reach every block");
     this.views[number] = new DataView(memory, 0, memory.byteLength);
     this.buffers[number] = Buffer.from(memory, 0, memory.byteLength);
     this.#states[number] = OPEN;

@@ -48,6 +48,8 @@ export class RecordWriter {
   /**
    * Writes a record, which is to be placed then. The bytes are copied. A version of 0 is a tombstone, which has neither
    * create revision nor value nor lease.
+   *
+   * @throws RangeError when there is no memory; then nothing has happened
    */
   write(
     key: Buffer,
@@ -114,8 +116,9 @@ export class RecordWriter {
       return this.#records.at(own, 0);
     }
     if (writing.block === 0 || blocks.used(writing.block) + bytes > blocks.blockBytes) {
+      const next = blocks.open();
       if (writing.block !== 0) blocks.seal(writing.block);
-      writing.block = blocks.open();
+      writing.block = next;
     }
     return this.#records.at(writing.block, blocks.extend(writing.block, bytes));
   }

@@ -48,6 +48,25 @@ describe("BlockPool", () => {
 });
 
 describe("blocks of records", () => {
+  test("a write that there is no memory for leaves all as it was", () => {
+    let left = 3;
+    const store = new SmallStore(KIB, 0, (bytes) => {
+      if (left-- <= 0) throw new RangeError("no memory");
+      return new SharedArrayBuffer(bytes);
+    });
+    const write = (i: number) => () => store.put(keyOf(i), Buffer.alloc(60));
+    let written = 0;
+    expect(() => {
+      for (; ; written++) write(written)();
+    }).toThrow("no memory");
+    expect(written).toBeGreaterThan(20);
+    expect(write(0)).toThrow("no memory");
+    left = 1;
+    store.put(keyOf(1), Buffer.alloc(60));
+    expect(store.chain(store.slotOf.get("key-1")!).length).toBe(2);
+    store.verify();
+  });
+
   test("a record larger than an eighth of a block has a block of its own, which goes with it", () => {
     const store = new SmallStore(8 * KIB);
     store.put(keyOf(1), Buffer.alloc(500));

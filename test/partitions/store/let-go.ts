@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { BLOCK_BYTES, BlockPool } from "../../../partitions/store/block-pool.ts";
 
 const BLOCKS = 20;
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 60_000;
 const LOOK_MS = 20;
 
 const pool = new BlockPool();

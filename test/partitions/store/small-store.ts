@@ -1,5 +1,5 @@
 /** A keyspace of tiny blocks, as simple as can be: what stands on the store in its tests. Verifies all of it when asked. */
-import { BlockPool } from "../../../partitions/store/block-pool.ts";
+import { BlockPool, systemBlocks } from "../../../partitions/store/block-pool.ts";
 import { Chains } from "../../../partitions/store/chains.ts";
 import { ChangeLog } from "../../../partitions/store/change-log.ts";
 import { Reclaimer } from "../../../partitions/store/reclaim.ts";
@@ -24,8 +24,8 @@ export class SmallStore {
   readonly slotOf = new Map<string, number>();
   revision = 1;
 
-  constructor(blockBytes: number, logStart = 0) {
-    this.pool = new BlockPool(blockBytes);
+  constructor(blockBytes: number, logStart = 0, source = systemBlocks) {
+    this.pool = new BlockPool(blockBytes, source);
     this.records = new Records(this.pool);
     this.writer = new RecordWriter(this.records);
     this.chains = new Chains(this.records, this.writer, this.slots);
@@ -37,13 +37,13 @@ export class SmallStore {
   put(key: Buffer, value: Buffer, lease = 0n): number {
     const text = key.toString("latin1");
     const known = this.slotOf.get(text);
-    const slot = known ?? this.slots.take();
-    const before = known === undefined ? 0 : this.slots.newest(slot);
+    const before = known === undefined ? 0 : this.slots.newest(known);
     const exists = before !== 0 && !this.records.isTombstone(before);
     const revision = ++this.revision;
     const createRevision = exists ? this.records.createRevision(before) : revision;
     const version = exists ? this.records.version(before) + 1 : 1;
     const ref = this.writer.write(key, createRevision, revision, revision % 7, version, value, lease);
+    const slot = known ?? this.slots.take();
     this.#append(ref, slot, key);
     this.slotOf.set(text, slot);
     return ref;
