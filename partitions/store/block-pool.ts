@@ -8,8 +8,8 @@
  * size out of its heap: 2 to 20 ms for zeros to be written to each, and of 256 MiB let go of, none came back.
  *
  * A block that is let go of is the system's after a collection of garbage, which would not come, as nothing was counted. So
- * V8 is given something to count, and collects little by little. With a heap of 10 MiB that paused for 1 ms at a time when
- * one that was asked for took 12.
+ * V8 is given something to count, and collects little by little: with a heap of 11 MiB in pauses of 1 ms at best, where one
+ * collection that was asked for took 12. What is let go of while it collects waits for the next time.
  */
 import assert from "node:assert/strict";
 
