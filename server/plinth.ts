@@ -112,7 +112,7 @@ async function open(
   const log = new LimitedLog(logger, clock);
   const memory = new MemoryGuard({
     clock,
-    read: readMemoryUse,
+    read: () => readMemoryUse(config.memoryLimitBytes),
     onChange: (isShort, use) => {
       if (isShort) log.warn({ ...use }, "memory runs short; what adds bytes is refused");
       else log.info({ ...use }, "memory is enough again");
@@ -281,8 +281,8 @@ function transportLimits({ maxRequestBytes, maxConcurrentStreams, keepAlive }: C
 }
 
 /** Memory ends the growth as well, and some operator counts on the quota. */
-function warnOfQuota({ quotaBackendBytes }: Config, logger: Logger): void {
-  const use = readMemoryUse();
+function warnOfQuota({ quotaBackendBytes, memoryLimitBytes }: Config, logger: Logger): void {
+  const use = readMemoryUse(memoryLimitBytes);
   if (quotaBackendBytes === null || !isBeyondMemory(quotaBackendBytes, use)) return;
   const { heapLimitBytes, totalLimitBytes } = use;
   const fields = {

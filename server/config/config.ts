@@ -70,6 +70,8 @@ export interface Config extends LogSettings {
   readonly listenMetricsAddresses: readonly ListenAddress[];
   /** Null when there is no quota. */
   readonly quotaBackendBytes: number | null;
+  /** Of all that the process uses; null for what machine or container have. */
+  readonly memoryLimitBytes: number | null;
   /** A file, or null for the partitions that there are without one. */
   readonly partitionMap: string | null;
   readonly maxTxnOps: number;
@@ -119,6 +121,9 @@ const REQUEST_BYTES_RECOMMENDED = 10 * 1024 * 1024;
 
 /** etcd's default quota and what 0 means. */
 const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
+
+/** An empty server takes about half of it. */
+const MEMORY_LIMIT_BYTES_MIN = 256 * 1024 * 1024;
 
 /** etcd raises shorter intervals to this, and takes 0 as the default. */
 const PROGRESS_INTERVAL_MS_MIN = 100;
@@ -185,6 +190,7 @@ function buildConfig({ byName }: Settings): Config {
     advertisePeerUrls: readAdvertisedUrls(setting("initial-advertise-peer-urls")),
     listenMetricsAddresses: readListenAddresses(setting("listen-metrics-urls")),
     quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
+    memoryLimitBytes: readMemoryLimit(setting("memory-limit-bytes")),
     partitionMap: setting("partition-map").text || null,
     maxTxnOps: readInteger(setting("max-txn-ops"), 0),
     maxRequestBytes: readInteger(setting("max-request-bytes"), 0, REQUEST_BYTES_MAX),
@@ -292,6 +298,14 @@ function readQuota(setting: Setting): number | null {
     return null;
   }
   return bytes === 0 ? QUOTA_BYTES_DEFAULT : bytes;
+}
+
+function readMemoryLimit(setting: Setting): number | null {
+  const bytes = readInteger(setting, 0);
+  if (bytes > 0 && bytes < MEMORY_LIMIT_BYTES_MIN) {
+    throw ConfigError.invalid(setting, `must be at least ${MEMORY_LIMIT_BYTES_MIN}`);
+  }
+  return bytes === 0 ? null : bytes;
 }
 
 function readProgressInterval(setting: Setting): number {

@@ -149,6 +149,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Size of the data beyond which writes are refused with a NOSPACE alarm. 0 means 2 GiB (2147483648), a negative number means no quota.",
   },
   {
+    name: "memory-limit-bytes",
+    group: "Limits",
+    value: "bytes",
+    fallback: "0",
+    help: "Memory that the process may use in all; near it writes that grow the data are refused with a NOSPACE alarm. At least 268435456. 0 means nine tenths of what the container may use, or the machine has.",
+  },
+  {
     name: "partition-map",
     group: "Limits",
     value: "path",

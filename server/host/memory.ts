@@ -32,6 +32,8 @@ function oldLimitBytes(): number {
 }
 
 const HEAP_LIMIT_BYTES = oldLimitBytes() - RESERVED_BYTES;
+
+/** What the process may use when the operator has not said it. */
 const TOTAL_LIMIT_BYTES = memoryBytes() * USABLE_SHARE;
 
 /** Full collections are observed once this share of the heap is used: before, each collection would cost for nothing. */
@@ -47,15 +49,22 @@ let collect: (() => void) | null = null;
 /** What the last full collection that was seen has left. */
 let collectedBytes = 0;
 
-/** The heap as far as it holds old objects that live, which is what fills, and all that is used. */
-export function readMemoryUse() {
-  const { external_memory: externalBytes } = v8.getHeapStatistics();
+/**
+ * The heap as far as it holds old objects that live, which is what fills, and all that is used: that, and what the process has
+ * resident besides the heap, whatever it is for: blocks, values, buffers of sockets, code.
+ *
+ * @param limitBytes what the operator has given, or null
+ */
+export function readMemoryUse(limitBytes: number | null) {
+  const { total_physical_size: heapResidentBytes, external_memory: externalBytes } = v8.getHeapStatistics();
   const heapBytes = livingBytes();
+  // Pages that nobody has touched yet are not resident, and are promised all the same.
+  const besidesBytes = Math.max(process.memoryUsage.rss() - heapResidentBytes, externalBytes);
   return {
     heapBytes,
     heapLimitBytes: HEAP_LIMIT_BYTES,
-    totalBytes: heapBytes + externalBytes,
-    totalLimitBytes: TOTAL_LIMIT_BYTES,
+    totalBytes: heapBytes + besidesBytes,
+    totalLimitBytes: limitBytes ?? TOTAL_LIMIT_BYTES,
   };
 }
 

@@ -20,6 +20,15 @@ function errorOf(argv: readonly string[], env: Record<string, string | undefined
   return parsed.kind === "error" ? parsed.message : `no error but ${parsed.kind}`;
 }
 
+test("the memory limit is a number of bytes that a server can live with, or none", () => {
+  expect(configOf(["--memory-limit-bytes=268435456"]).memoryLimitBytes).toBe(268_435_456);
+  expect(configOf([], { ETCD_MEMORY_LIMIT_BYTES: "1000000000" }).memoryLimitBytes).toBe(1_000_000_000);
+  expect(configOf(["--memory-limit-bytes=0"]).memoryLimitBytes).toBeNull();
+  expect(errorOf(["--memory-limit-bytes=268435455"])).toContain("must be at least 268435456");
+  expect(errorOf(["--memory-limit-bytes=-1"])).toContain("value out of range");
+  expect(errorOf(["--memory-limit-bytes=1GiB"])).toContain("parse error");
+});
+
 describe("defaults", () => {
   test("without flags the server is named default and serves the loopback address", () => {
     expect(parse([])).toEqual({
@@ -34,6 +43,7 @@ describe("defaults", () => {
         advertisePeerUrls: ["http://localhost:2380"],
         listenMetricsAddresses: [],
         quotaBackendBytes: 2_147_483_648,
+        memoryLimitBytes: null,
         partitionMap: null,
         maxTxnOps: 128,
         maxRequestBytes: 1_572_864,
