@@ -4,8 +4,8 @@
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
  *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `isolation`, `journal` and `kubernetes`; without any named, all of them. With `--out` each
- * report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
+ * Suites are `transport`, `kv`, `isolation`, `partitions`, `journal` and `kubernetes`; without any named, all of them. With
+ * `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
  *
  * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
  * of fewer nodes, for some N seconds, until it is known how many saturate the machine.
@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { benchIsolation } from "./isolation/isolation.ts";
+import { benchPartitions } from "./isolation/partitions.ts";
 import { benchJournal } from "./journal/journal.ts";
 import { benchKubernetes } from "./kubernetes/kubernetes.ts";
 import { benchKv } from "./kv/kv.ts";
@@ -27,6 +28,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["transport", benchTransport],
   ["kv", benchKv],
   ["isolation", benchIsolation],
+  ["partitions", benchPartitions],
   ["journal", benchJournal],
   ["kubernetes", benchKubernetes],
 ]);

@@ -17,6 +17,12 @@ export interface Resource {
 export const WRITTEN_PREFIX = "/registry/leases/";
 export const IDLE_PREFIX = "/registry/nodes/";
 
+/** What is flooded. */
+export const EVENTS_PREFIX = "/registry/events/";
+export const FLOOD_CONNECTIONS = 10;
+export const FLOOD_KEYS = 20_000;
+export const FLOOD_VALUE = Buffer.alloc(600, 0x65);
+
 /** What etcd takes in one txn, and together less than its largest request. */
 const OBJECTS_PER_TXN = 128;
 

@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -30,12 +30,33 @@ export interface Target {
 
 /** One replica, which syncs one directory as one member of etcd does. `flags` are etcd's and Plinth's. */
 export function startPlinthTarget(flags: readonly string[] = []): Promise<Target> {
-  return startPlinth("Plinth", async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null), flags);
+  return startPlinth(
+    "Plinth",
+    async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null),
+    () => Promise.resolve(flags),
+  );
+}
+
+/** The same with a partition map. */
+export function startPlinthWithMap(map: string): Promise<Target> {
+  return startPlinth(
+    "Plinth",
+    async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null),
+    async (folder) => {
+      const path = join(folder, "map.json");
+      await writeFile(path, map);
+      return ["--quota-backend-bytes=-1", "--partition-map", path];
+    },
+  );
 }
 
 /** Three replicas in directories of the server's. */
 export function startPlinthOnDirectories(flags: readonly string[] = []): Promise<Target> {
-  return startPlinth("Plinth, 3 directories", async (zone, folder) => join(folder, zone), flags);
+  return startPlinth(
+    "Plinth, 3 directories",
+    async (zone, folder) => join(folder, zone),
+    () => Promise.resolve(flags),
+  );
 }
 
 /** Three replicas in processes of their own. */
@@ -51,7 +72,7 @@ export function startPlinthOnProcesses(): Promise<Target> {
 async function startPlinth(
   name: string,
   place: (zone: string, folder: string, processes: ServerProcess[]) => Promise<string | null>,
-  moreFlags: readonly string[] = [],
+  more: (folder: string) => Promise<readonly string[]> = () => Promise.resolve([]),
 ): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), "plinth-bench-"));
   const processes: ServerProcess[] = [];
@@ -63,12 +84,13 @@ async function startPlinth(
   try {
     const url = `http://127.0.0.1:${await freePort()}`;
     const flags = ["--data-dir", join(folder, "data"), "--listen-client-urls", url, "--advertise-client-urls", url];
+    flags.push(...(await more(folder)));
     const places: string[] = [];
     for (const zone of ZONES) {
       const where = await place(zone, folder, processes);
       if (where !== null) places.push(`${zone}=${where}`);
     }
-    flags.push("--journal-replicas", places.join(","), ...moreFlags);
+    flags.push("--journal-replicas", places.join(","));
     const { server } = await ServerProcess.start([MAIN, ...flags], (line) => line.includes(SERVES));
     processes.push(server);
     return { name, url, pids: processes.map(({ pid }) => pid), stop };

@@ -83,6 +83,12 @@ it.skipIf(missing !== null)(
   },
 );
 
+it("the partitions suite compares leases alone with leases beside a flood", { timeout: MILLISECONDS_MAX }, async () => {
+  const text = await report("partitions");
+  expect(rowsWith(text, "p99 ms")).toBe(3);
+  expect(text).toContain("goal: no lease refused: 0, met");
+});
+
 it("the journal suite compares its forms with the control", { timeout: MILLISECONDS_MAX }, async () => {
   const text = await report("journal");
   expect(rowsWith(text, "records/s")).toBe(4);
