@@ -1,6 +1,7 @@
 /**
  * What replicas lack is given to them by several servers, and late: it comes when something else lacks there, or nothing at all.
  */
+import { FAIR } from "../../sim/world/network.ts";
 import type { Scenario } from "../stage.ts";
 import { again, untilWhole } from "./lost-disks.ts";
 
@@ -22,6 +23,8 @@ export const lateRepairs: Scenario = {
       if (stage.rot(replica) && replica.node !== null) again(stage, replica);
       await world.until(world.nowMs + world.exponential(DELAY_MS_MAX));
     }
+    // Who has to be fed from the beginning would need longer than the world lasts.
+    for (const { name } of servers) network.setWeather({ ...FAIR, duplication: 0, reorder: 0 }, name, replica.name);
     await untilWhole(stage, 1_000);
   },
 };
