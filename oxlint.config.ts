@@ -19,6 +19,10 @@ const TRANSPORT_BASE = [
   "../../../proto/grpc-codes.ts",
 ];
 
+/** What is outside asks Versions about references and slots, and sees no object of the store. */
+const OF_STATE =
+  "../state/{quotas,change-walk,counting,history-walk,hold,keyspace-state,lease-table,partition,versions}.ts";
+
 const ROOMS: readonly Room[] = [
   ["proto/**", [], "proto imports nothing of ours."],
 
@@ -43,16 +47,12 @@ const ROOMS: readonly Room[] = [
     ["../../proto/**", "../refusals.ts", "../alarms.ts", "../interval/**", "../auth/**", "../store/**"],
     PARTITIONS,
   ],
-  ["partitions/range/**", ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**"], PARTITIONS],
-  [
-    "partitions/txn/**",
-    ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**", "../range/**"],
-    PARTITIONS,
-  ],
-  ["partitions/watch/**", ["../../proto/**", "../refusals.ts", "../interval/**", "../state/**"], PARTITIONS],
+  ["partitions/range/**", ["../../proto/**", "../refusals.ts", "../interval/**", OF_STATE], PARTITIONS],
+  ["partitions/txn/**", ["../../proto/**", "../refusals.ts", "../interval/**", OF_STATE, "../range/**"], PARTITIONS],
+  ["partitions/watch/**", ["../../proto/**", "../refusals.ts", "../interval/**", OF_STATE], PARTITIONS],
   [
     "partitions/walk/**",
-    ["../../proto/**", "../refusals.ts", "../interval/**", "../auth/**", "../state/**", "../range/**"],
+    ["../../proto/**", "../refusals.ts", "../interval/**", "../auth/**", OF_STATE, "../range/**"],
     PARTITIONS,
   ],
 
@@ -134,7 +134,12 @@ const ROOMS: readonly Room[] = [
   ],
   [
     "server/{process,plinth,open-journal,lifetime,replica,replica-process,replica-tls}.ts",
-    ["../journal/*.ts", "../journal/quorum/{replica-address,tcp-link}.ts", "../proto/schema.ts"],
+    [
+      "../journal/*.ts",
+      "../journal/quorum/{replica-address,tcp-link}.ts",
+      "../partitions/store/block-pool.ts",
+      "../proto/schema.ts",
+    ],
     "process and plinth put the server's parts together.",
   ],
 
@@ -178,20 +183,9 @@ const NO_TIME_NO_IO = {
   message: "partitions has no clock and no I/O.",
 };
 
-/** What a partition is made of is moved and used again: who is outside asks `Versions` about references and slots. */
-const NO_OBJECTS = {
-  group: ["**/state/{key-history,key-index,key-table,revision-log}.ts"],
-  message: "No object of the store leaves partitions/state: ask Versions.",
-};
-
 function direction([files, may, message]: Room): OxlintOverride {
   const room = { group: ["../**", ...may.map((path) => `!${path}`)], message };
-  const isOfPartitions = files.startsWith("partitions/");
-  const patterns = [
-    room,
-    ...(isOfPartitions ? [NO_TIME_NO_IO] : []),
-    ...(files.startsWith("partitions/state/") ? [] : [NO_OBJECTS]),
-  ];
+  const patterns = files.startsWith("partitions/") ? [room, NO_TIME_NO_IO] : [room];
   return { files: [files], rules: { "no-restricted-imports": ["error", { patterns }] } };
 }
 

@@ -17,7 +17,6 @@ import { Buffer } from "node:buffer";
 import { DecodeError } from "./decode-error.ts";
 import type { EncodedKv, KeyValue } from "./messages.ts";
 import { EMPTY_BYTES, Reader } from "./reader.ts";
-import { allocateKv } from "./kv-memory.ts";
 import { idSize, int64Size, putId, putInt64, putUint32, uint32Size } from "./varint.ts";
 
 /** The first byte of every EncodedKv: field 2, an embedded message. */
@@ -79,43 +78,6 @@ export function putKv(
 ): number {
   const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
   return putKeyValue(target, at, size, key, createRevision, modRevision, version, value, lease);
-}
-
-/**
- * Makes the encoded kv of a put. The arguments are copied.
- *
- * @param lease 0n where the key has none
- */
-export function encodeKv(
-  key: Buffer,
-  createRevision: number,
-  modRevision: number,
-  version: number,
-  value: Buffer,
-  lease: bigint,
-): EncodedKv {
-  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
-  const encoded = allocateKv(1 + uint32Size(size) + size);
-  putKeyValue(encoded, 0, size, key, createRevision, modRevision, version, value, lease);
-  return encoded;
-}
-
-/**
- * Makes the encoded kv of a delete: key and mod revision, nothing else. Very many keys may be deleted at once.
- *
- * @param key one latin1 character a byte, not empty
- */
-export function encodeTombstone(key: string, modRevision: number): EncodedKv {
-  const size = 1 + uint32Size(key.length) + key.length + 1 + int64Size(modRevision);
-  const encoded = allocateKv(1 + uint32Size(size) + size);
-  encoded[0] = ENCODED_KV_TAG;
-  let next = putUint32(encoded, 1, size);
-  encoded[next] = KEY_TAG;
-  next = putUint32(encoded, next + 1, key.length);
-  next += encoded.write(key, next, "latin1");
-  encoded[next] = MOD_REVISION_TAG;
-  putInt64(encoded, next + 1, modRevision);
-  return encoded;
 }
 
 function putKeyValue(

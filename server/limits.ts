@@ -86,6 +86,10 @@ export const KEEP_ALIVES_WAITING_MAX = 10_000;
 export const SLICE_EVENTS = 2_000;
 export const SLICE_COMPACTION_ENTRIES = 2_000;
 
+/** A slice of compaction, or of the moving of what is kept, ends when it has taken so long, which is looked at after so many entries. */
+export const SLICE_COMPACTION_MS = 2;
+export const STEP_COMPACTION_ENTRIES = 100;
+
 /** How many watches of a stream periodic progress goes over, before other work gets its turn. */
 export const SLICE_PROGRESS_WATCHES = 1_000;
 

@@ -3,6 +3,7 @@
  * stops from the top down, so that nothing is used before it is there or after it is gone. Only the journal, which takes
  * long to replay, is opened last, under sockets that tell so.
  */
+import { BLOCK_BYTES, BlockPool, systemBlocks } from "../partitions/store/block-pool.ts";
 import { JournalError } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
@@ -15,6 +16,7 @@ import { openDataDir } from "./host/data-dir.ts";
 import { HostResources } from "./host/host-resources.ts";
 import { measureTurns, StallWatch, STALL_WARNING_MS } from "./host/stall-watch.ts";
 import { durationText } from "./engine/event-log.ts";
+import { PreparedBlocks } from "./host/prepared-blocks.ts";
 import { readMemoryUse } from "./host/memory.ts";
 import { isBeyondMemory, MemoryGuard } from "./engine/memory-guard.ts";
 import { Engine } from "./engine/engine.ts";
@@ -128,10 +130,13 @@ async function open(
   const isAlone = config.journalReplicas === null || replicas.length === 1;
   const reads = isAlone ? "reads are served" : "linearizable reads wait as well when nobody confirms them";
   let server: GrpcServer | null = null;
+  const blocks = new PreparedBlocks(clock, systemBlocks);
+  opened.add(() => blocks.stop());
   const engine = new Engine({
     ...systemTime,
     memberId,
     partitions,
+    pool: new BlockPool(BLOCK_BYTES, (bytes) => blocks.allocate(bytes)),
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
     memory,
     warningApplyMs: config.warningApplyMs,

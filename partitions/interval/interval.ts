@@ -23,6 +23,11 @@ export function keyBytes(key: string): Buffer {
   return Buffer.from(key, "latin1");
 }
 
+/** The bound of an interval as bytes, or null for the end of all keys. */
+export function boundBytes(bound: string): Buffer | null {
+  return bound === END_OF_KEYS ? null : keyBytes(bound);
+}
+
 /** Whether `rangeEnd` asks for a single key. */
 export function isSingleKey(rangeEnd: Buffer): boolean {
   return rangeEnd.length === 0;

@@ -2,10 +2,10 @@
  * The changes of some partitions in the order in which they were made, by revision and within one by sub-revision: a merge
  * of their logs. Goes as far as they went when it was made, and is valid in that turn.
  */
-import type { Change } from "./key-history.ts";
+import type { ChangeLog } from "../store/change-log.ts";
+import type { Records } from "../store/records.ts";
 import type { Partition } from "./partition.ts";
-import type { RevisionLog } from "./revision-log.ts";
-import { NO_VERSION, versionOf } from "./versions.ts";
+import { NO_VERSION } from "./versions.ts";
 import type { VersionRef } from "./versions.ts";
 
 /** A place in the log of a partition. */
@@ -18,12 +18,12 @@ export class ChangeWalk {
   /** A heap: the log with the next change comes first, and those at 2i + 1 and 2i + 2 are not before that at i. */
   readonly #heap: LogReader[] = [];
 
-  constructor(places: readonly LogPlace[]) {
+  constructor(records: Records, places: readonly LogPlace[]) {
     for (const { partition, index } of places) {
       const { log } = partition;
       // Compaction may have forgotten what was at the place.
       const start = Math.max(index, log.start);
-      if (start < log.end) this.#heap.push(new LogReader(log, start));
+      if (start < log.end) this.#heap.push(new LogReader(records, log, start));
     }
     for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#sink(i);
   }
@@ -32,14 +32,14 @@ export class ChangeWalk {
   next(): VersionRef {
     const heap = this.#heap;
     if (heap.length === 0) return NO_VERSION;
-    const { change } = heap[0];
+    const { ref } = heap[0];
     if (!heap[0].advance()) {
       const last = heap.pop();
-      if (heap.length === 0 || last === undefined) return versionOf(change);
+      if (heap.length === 0 || last === undefined) return ref as VersionRef;
       heap[0] = last;
     }
     if (heap.length > 1) this.#sink(0);
-    return versionOf(change);
+    return ref as VersionRef;
   }
 
   /** Brings the reader at a place, which may be behind those below it, to where it belongs. */
@@ -60,29 +60,37 @@ export class ChangeWalk {
 }
 
 class LogReader {
-  readonly #log: RevisionLog;
+  readonly #records: Records;
+  readonly #log: ChangeLog;
   readonly #end: number;
   #index: number;
-  change: Change;
+  ref = 0;
+  #revision = 0;
+  #subRevision = 0;
 
-  constructor(log: RevisionLog, index: number) {
+  constructor(records: Records, log: ChangeLog, index: number) {
+    this.#records = records;
     this.#log = log;
     this.#end = log.end;
     this.#index = index;
-    this.change = log.at(index);
+    this.#read();
   }
 
   /** False when there is no further change. */
   advance(): boolean {
     if (++this.#index === this.#end) return false;
-    this.change = this.#log.at(this.#index);
+    this.#read();
     return true;
   }
 
   isBefore(other: LogReader): boolean {
-    const [one, two] = [this.change, other.change];
-    return (
-      one.modRevision < two.modRevision || (one.modRevision === two.modRevision && one.subRevision < two.subRevision)
-    );
+    if (this.#revision !== other.#revision) return this.#revision < other.#revision;
+    return this.#subRevision < other.#subRevision;
+  }
+
+  #read(): void {
+    this.ref = this.#log.at(this.#index);
+    this.#revision = this.#records.modRevision(this.ref);
+    this.#subRevision = this.#records.subRevision(this.ref);
   }
 }

@@ -6,9 +6,12 @@
  * Between the steps the revision can still be read, or has been held (hold.ts): then nothing that is looked at goes.
  */
 import assert from "node:assert/strict";
-import type { Change } from "./key-history.ts";
-import type { KeyIndex } from "./key-index.ts";
-import type { RevisionLog } from "./revision-log.ts";
+import { boundBytes } from "../interval/interval.ts";
+import type { ChangeLog } from "../store/change-log.ts";
+import type { OrderedIndex } from "../store/ordered-index.ts";
+import type { Records } from "../store/records.ts";
+import { NO_VERSION } from "./versions.ts";
+import type { Slot, Versions } from "./versions.ts";
 
 /** Counts the keys of one partition. */
 export interface PartCounting {
@@ -87,7 +90,8 @@ export class Counting {
 
 /** Takes the creations and deletions of a log back from the present count. */
 export class CountingBack implements PartCounting {
-  readonly #log: RevisionLog;
+  readonly #records: Records;
+  readonly #log: ChangeLog;
   readonly #start: string;
   readonly #end: string;
   readonly #logEnd: number;
@@ -95,7 +99,8 @@ export class CountingBack implements PartCounting {
   #count: number;
 
   /** @param index of the first change that is taken back */
-  constructor(log: RevisionLog, index: number, start: string, end: string, presentCount: number) {
+  constructor(records: Records, log: ChangeLog, index: number, start: string, end: string, presentCount: number) {
+    this.#records = records;
     this.#log = log;
     this.#start = start;
     this.#end = end;
@@ -109,41 +114,47 @@ export class CountingBack implements PartCounting {
   }
 
   get left(): number {
-    return this.#log.existenceLooks(this.#index, this.#logEnd);
+    return this.#log.alterationLooks(this.#index, this.#logEnd);
   }
 
   step(max: number): void {
     const log = this.#log;
     for (let left = max; left > 0 && this.#index < this.#logEnd;) {
-      const stretchEnd = Math.min(this.#logEnd, log.stretchEnd(this.#index));
-      if (log.hasExistence(this.#index)) {
-        const end = Math.min(stretchEnd, this.#index + left);
+      const pieceEnd = Math.min(this.#logEnd, log.pieceEnd(this.#index));
+      if (log.hasAlterations(this.#index)) {
+        const end = Math.min(pieceEnd, this.#index + left);
         left -= end - this.#index;
         for (; this.#index < end; this.#index++) this.#takeBack(log.at(this.#index));
       } else {
         left--;
-        this.#index = stretchEnd;
+        this.#index = pieceEnd;
       }
     }
   }
 
-  #takeBack({ countDelta, history: { key } }: Change): void {
-    if (countDelta !== 0 && key >= this.#start && key < this.#end) this.#count -= countDelta;
+  #takeBack(ref: number): void {
+    const records = this.#records;
+    if (!records.altersCount(ref)) return;
+    const key = records.keyText(ref);
+    if (key >= this.#start && key < this.#end) this.#count += records.isTombstone(ref) ? 1 : -1;
   }
 }
 
 /** Looks at the keys one by one. */
 export class CountingUp implements PartCounting {
-  readonly #index: KeyIndex;
-  readonly #end: string;
+  readonly #versions: Versions;
+  readonly #index: OrderedIndex;
+  readonly #end: Buffer | null;
   readonly #revision: number;
-  #start: string;
+  /** Null when nothing is left. */
+  #start: Buffer | null;
   #count = 0;
 
-  constructor(index: KeyIndex, start: string, end: string, revision: number) {
+  constructor(versions: Versions, index: OrderedIndex, start: string, end: string, revision: number) {
+    this.#versions = versions;
     this.#index = index;
-    this.#start = start;
-    this.#end = end;
+    this.#start = boundBytes(start);
+    this.#end = boundBytes(end);
     this.#revision = revision;
   }
 
@@ -152,15 +163,16 @@ export class CountingUp implements PartCounting {
   }
 
   get left(): number {
-    return this.#index.sizeOf(this.#start, this.#end);
+    return this.#start === null ? 0 : this.#index.sizeOf(this.#start, this.#end);
   }
 
   step(max: number): void {
-    const cursor = this.#index.seek(this.#start);
-    let history = cursor.next();
-    for (let i = 0; i < max && history !== null && history.key < this.#end; i++, history = cursor.next()) {
-      if (history.liveAt(this.#revision) !== null) this.#count++;
+    if (this.#start === null) return;
+    const cursor = this.#index.seek(this.#start, this.#end);
+    let slot = cursor.next() as Slot;
+    for (let i = 0; i < max && slot !== 0; i++, slot = cursor.next() as Slot) {
+      if (this.#versions.liveAt(slot, this.#revision) !== NO_VERSION) this.#count++;
     }
-    this.#start = history === null ? this.#end : history.key;
+    this.#start = slot === 0 ? null : this.#versions.slotKey(slot);
   }
 }

@@ -1,10 +1,25 @@
 /** All that is held (hold.ts): revisions, and bytes. */
 import assert from "node:assert/strict";
+import type { EncodedKv } from "../../proto/messages.ts";
+import type { Records } from "../store/records.ts";
+import type { VersionRef } from "./versions.ts";
+
+/** What one hold has pinned. */
+export class Pins {
+  bytes = 0;
+  /** Each block once. */
+  readonly blocks = new Set<number>();
+}
 
 export class Held {
+  readonly #records: Records;
   /** As many as are read at a time, which is few. */
   readonly #revisions: number[] = [];
   #pinnedBytes = 0;
+
+  constructor(records: Records) {
+    this.#records = records;
+  }
 
   /** Nothing that reading here needs may be removed; infinite when nothing is held. */
   get lowest(): number {
@@ -27,13 +42,30 @@ export class Held {
     this.#revisions.splice(at, 1);
   }
 
-  pin(bytes: number): void {
-    this.#pinnedBytes += bytes;
+  pin(pins: Pins, ref: VersionRef): void {
+    this.#pin(pins, this.#records.block(ref), this.#records.kvBytes(ref));
   }
 
-  /** Takes back what was pinned. */
-  unpin(bytes: number): void {
-    assert(bytes <= this.#pinnedBytes, "what is let go of was pinned");
-    this.#pinnedBytes -= bytes;
+  /** The same for a kv that was got in this turn, of which nothing is done if it has memory of its own. */
+  pinKv(pins: Pins, kv: EncodedKv): void {
+    const block = this.#records.blocks.numberOf(kv.buffer);
+    if (block !== 0) this.#pin(pins, block, kv.length);
+  }
+
+  #pin(pins: Pins, block: number, bytes: number): void {
+    pins.bytes += bytes;
+    this.#pinnedBytes += bytes;
+    if (pins.blocks.has(block)) return;
+    pins.blocks.add(block);
+    this.#records.blocks.pin(block);
+  }
+
+  /** Takes back all that was pinned with these. */
+  unpin(pins: Pins): void {
+    assert(pins.bytes <= this.#pinnedBytes, "what is let go of was pinned");
+    this.#pinnedBytes -= pins.bytes;
+    pins.bytes = 0;
+    for (const block of pins.blocks) this.#records.blocks.unpin(block);
+    pins.blocks.clear();
   }
 }

@@ -3,46 +3,41 @@
  * this way: ranges, deletes, compares and hashes.
  */
 import type { Interval } from "../interval/interval.ts";
-import type { KeyHistory } from "./key-history.ts";
-import type { KeyCursor } from "./key-index.ts";
+import type { IndexCursor } from "../store/index-cursor.ts";
 import type { PartitionMap, Span } from "./partition-map.ts";
-import { NO_VERSION, slotOf, versionOf } from "./versions.ts";
-import type { Slot, VersionRef } from "./versions.ts";
+import { NO_SLOT, NO_VERSION } from "./versions.ts";
+import type { Slot, VersionRef, Versions } from "./versions.ts";
 
 export class HistoryWalk {
+  readonly #versions: Versions;
   readonly #spans: Iterator<Span>;
-  /** Null before the first span and behind the last one. */
-  #cursor: KeyCursor | null = null;
-  /** Where the present span ends. */
-  #end = "";
+  /** Null behind the last span. */
+  #cursor: IndexCursor | null = null;
 
   /** Is valid until a change is made. */
-  constructor(partitionMap: PartitionMap, interval: Interval) {
+  constructor(versions: Versions, partitionMap: PartitionMap, interval: Interval) {
+    this.#versions = versions;
     this.#spans = partitionMap.spans(interval);
     this.#nextSpan();
   }
 
   /** The next key, deleted ones included; NO_SLOT behind the last one. */
   next(): Slot {
-    return slotOf(this.#next());
+    while (this.#cursor !== null) {
+      const slot = this.#cursor.next();
+      if (slot !== NO_SLOT) return slot as Slot;
+      this.#nextSpan();
+    }
+    return NO_SLOT;
   }
 
   /** What the next key was that existed at a revision; NO_VERSION behind the last one. */
   nextLive(revision: number): VersionRef {
-    for (let history = this.#next(); history !== null; history = this.#next()) {
-      const change = history.liveAt(revision);
-      if (change !== null) return versionOf(change);
+    for (let slot = this.next(); slot !== NO_SLOT; slot = this.next()) {
+      const ref = this.#versions.liveAt(slot, revision);
+      if (ref !== NO_VERSION) return ref;
     }
     return NO_VERSION;
-  }
-
-  #next(): KeyHistory | null {
-    while (this.#cursor !== null) {
-      const history = this.#cursor.next();
-      if (history !== null && history.key < this.#end) return history;
-      this.#nextSpan();
-    }
-    return null;
   }
 
   #nextSpan(): void {
@@ -51,8 +46,7 @@ export class HistoryWalk {
       this.#cursor = null;
     } else {
       const { start, end, partition } = span.value;
-      this.#cursor = partition.seek(start);
-      this.#end = end;
+      this.#cursor = partition.seek(start, end);
     }
   }
 }

@@ -9,8 +9,8 @@
  */
 import assert from "node:assert/strict";
 import type { EncodedKv } from "../../proto/messages.ts";
+import { Pins } from "./held.ts";
 import type { Held } from "./held.ts";
-import { changeOf } from "./versions.ts";
 import type { VersionRef } from "./versions.ts";
 
 export class Hold {
@@ -18,7 +18,8 @@ export class Hold {
   readonly #held: Held;
   #isTaken = false;
   #keepsBytes = false;
-  #pinnedBytes = 0;
+  /** Null when nothing is pinned. */
+  #pins: Pins | null = null;
 
   /** Holds nothing until it is told to. */
   constructor(held: Held, revision: number) {
@@ -51,21 +52,20 @@ export class Hold {
 
   /** Keeps the bytes of a version's kv, which was got in this turn, where they are. */
   pin(ref: VersionRef): void {
-    this.pinKv(changeOf(ref).kv);
+    this.#held.pin((this.#pins ??= new Pins()), ref);
   }
 
   /** The same for a kv as it was given in this turn. Does nothing for one that has memory of its own. */
   pinKv(kv: EncodedKv): void {
-    this.#held.pin(kv.length);
-    this.#pinnedBytes += kv.length;
+    this.#held.pinKv((this.#pins ??= new Pins()), kv);
   }
 
   /** Lets go of everything. */
   release(): void {
     if (this.#isTaken) this.#held.remove(this.revision);
-    this.#held.unpin(this.#pinnedBytes);
+    if (this.#pins !== null) this.#held.unpin(this.#pins);
+    this.#pins = null;
     this.#isTaken = false;
     this.#keepsBytes = false;
-    this.#pinnedBytes = 0;
   }
 }

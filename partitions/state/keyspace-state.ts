@@ -7,7 +7,6 @@
  * sure before that the whole request can be done.
  */
 import assert from "node:assert/strict";
-import { encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
 import { Alarms } from "../alarms.ts";
 import { Auth } from "../auth/auth.ts";
 import { ChangeWalk } from "./change-walk.ts";
@@ -20,20 +19,21 @@ import type { Hold } from "./hold.ts";
 import { HistoryWalk } from "./history-walk.ts";
 import { END_OF_KEYS, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
-import { Change, KeyHistory } from "./key-history.ts";
 import { LeaseTable } from "./lease-table.ts";
 import type { Partition } from "./partition.ts";
 import type { PartitionMap } from "./partition-map.ts";
-import { changeOf, historyOf, NO_VERSION, slotOf, versionOf, Versions } from "./versions.ts";
-import type { Slot, VersionRef } from "./versions.ts";
 import { Quotas } from "./quotas.ts";
+import type { VersionStore } from "../store/version-store.ts";
+import { NO_SLOT, NO_VERSION } from "./versions.ts";
+import type { Slot, VersionRef, Versions } from "./versions.ts";
 
 const EVERYTHING: Interval = { start: "", end: END_OF_KEYS };
 
 export class KeyspaceState {
   readonly partitionMap: PartitionMap;
-  readonly versions = new Versions();
-  readonly leases = new LeaseTable(this.versions);
+  readonly store: VersionStore;
+  readonly versions: Versions;
+  readonly leases: LeaseTable;
   readonly alarms = new Alarms();
   readonly quotas = new Quotas();
   readonly auth = new Auth();
@@ -42,7 +42,7 @@ export class KeyspaceState {
   /** Counts at revisions that were current once. */
   readonly counts = new CountMemo();
   /** What is being read in several turns. */
-  readonly held = new Held();
+  readonly held: Held;
   /** The revision of the last commit. A fresh keyspace is at 1 (MV-01). */
   #revision = 1;
   /** Reads below it are refused; -1 before the first compaction (CO-02). */
@@ -54,6 +54,10 @@ export class KeyspaceState {
 
   constructor(partitionMap: PartitionMap) {
     this.partitionMap = partitionMap;
+    this.store = partitionMap.store;
+    this.versions = partitionMap.versions;
+    this.leases = new LeaseTable(this.store);
+    this.held = new Held(this.store.records);
   }
 
   get revision(): number {
@@ -84,15 +88,16 @@ export class KeyspaceState {
 
   /** NO_SLOT for a key that is not kept. */
   find(key: Buffer): Slot {
-    return slotOf(this.#history(keyString(key)));
+    return this.store.find(key) as Slot;
   }
 
   /** The same for who reads it, which is counted. */
   findToRead(key: Buffer): Slot {
-    const text = keyString(key);
-    const partition = this.partitionMap.find(text);
+    const slot = this.find(key);
+    const isKept = slot !== NO_SLOT;
+    const partition = isKept ? this.#owner(this.versions.newest(slot)) : this.partitionMap.find(keyString(key));
     partition.reads++;
-    return slotOf(partition.find(text));
+    return slot;
   }
 
   /** Somebody reads an interval. */
@@ -102,12 +107,13 @@ export class KeyspaceState {
 
   /** The newest state of a key, or NO_VERSION when it does not exist. */
   findLive(key: Buffer): VersionRef {
-    return versionOf(this.#history(keyString(key))?.live ?? null);
+    const slot = this.find(key);
+    return slot === NO_SLOT ? NO_VERSION : this.versions.liveNewest(slot);
   }
 
   /** Begins to walk over an interval. */
   walk(interval: Interval): HistoryWalk {
-    return new HistoryWalk(this.partitionMap, interval);
+    return new HistoryWalk(this.versions, this.partitionMap, interval);
   }
 
   /** How many looks a walk over an interval takes: at all keys that are kept, deleted ones included, and into each next span. */
@@ -138,9 +144,14 @@ export class KeyspaceState {
 
   /** The changes of some partitions from a revision and, in it, a sub-revision on, in the order in which they were made. */
   changesFrom(partitions: readonly Partition[], revision: number, subRevision: number = 0): ChangeWalk {
-    return new ChangeWalk(
+    return this.changesAt(
       partitions.map((partition) => ({ partition, index: partition.log.search(revision, subRevision) })),
     );
+  }
+
+  /** The changes from some places on, in the order in which they were made. */
+  changesAt(places: readonly LogPlace[]): ChangeWalk {
+    return new ChangeWalk(this.store.records, places);
   }
 
   /** Which partitions were written since the last time this was asked, and where in their logs that begins. */
@@ -195,34 +206,33 @@ export class KeyspaceState {
    *
    * @returns the new version; the one before it is what the key was before
    */
-  put(keyView: Buffer, value: Buffer, lease: bigint): VersionRef {
-    const key = keyString(keyView);
-    const owner = this.partitionMap.find(key);
-    const existing = owner.find(key);
-    const history = existing ?? new KeyHistory(key);
-    const partition = existing === null ? this.partitionMap.findForNewKey(key) : owner;
-    const before = history.live;
+  put(key: Buffer, value: Buffer, lease: bigint): VersionRef {
+    const slot = this.find(key);
+    if (slot === NO_SLOT) return this.#create(slot, this.partitionMap.findForNewKey(keyString(key)), key, value, lease);
+    const { versions } = this;
+    const before = versions.newest(slot);
+    const partition = this.#owner(before);
+    if (versions.isTombstone(before)) return this.#create(slot, partition, key, value, lease);
+    const { records } = this.store;
+    const { createRevision, version } = records.parts(before);
+    const leaseBefore = versions.lease(before);
     const revision = this.#revision + 1;
-    const createRevision = before === null ? revision : before.createRevision;
-    const version = before === null ? 1 : before.version + 1;
-    const encoded = encodeKv(keyView, createRevision, revision, version, value, lease);
-    const sub = this.#uncommitted++;
-    const change = new Change(history, revision, sub, createRevision, version, lease, encoded, history.newest);
-    this.#append(partition, change);
-    this.leases.move(slotOf(history), before === null ? 0n : before.lease, lease);
-    return versionOf(change);
+    const sub = this.#begin(partition);
+    const ref = partition.append(slot, key, createRevision, revision, sub, version + 1, value, lease);
+    this.leases.move(slot, leaseBefore, lease);
+    return ref;
   }
 
   /** Deletes a key that exists, at the revision being written. */
   delete(slot: Slot): void {
-    const history = historyOf(slot);
-    const before = history.live;
-    assert(before !== null, "a key that is deleted exists");
-    const revision = this.#revision + 1;
-    const encoded = encodeTombstone(history.key, revision);
-    const change = new Change(history, revision, this.#uncommitted++, 0, 0, 0n, encoded, before);
-    this.#append(this.partitionMap.find(history.key), change);
-    this.leases.move(slot, before.lease, 0n);
+    const { versions } = this;
+    const before = versions.liveNewest(slot);
+    assert(before !== NO_VERSION, "a key that is deleted exists");
+    const partition = this.#owner(before);
+    const lease = versions.lease(before);
+    const sub = this.#begin(partition);
+    partition.append(slot, this.store.records.key(before), 0, this.#revision + 1, sub, 0);
+    this.leases.move(slot, lease, 0n);
   }
 
   /** Ends the execution of a request: what it changed is now at the current revision. */
@@ -243,20 +253,24 @@ export class KeyspaceState {
     const { partitionMap, leases } = this;
     assert(!this.hasUncommitted, "nothing is uncommitted between requests");
     assert(this.#compactRevision <= this.#revision, "the compact revision is not in the future");
+    this.store.verify();
     partitionMap.verify();
     for (const partition of partitionMap.partitions) partition.verify();
     this.#verifyOrder();
     let attached = 0;
     for (const lease of leases.values()) {
       attached += lease.keyCount;
-      for (const slot of lease.slots) {
-        assert(historyOf(slot).live?.lease === lease.id, "a key is attached to the lease of its newest state");
+      lease.verify();
+      for (const slot of lease.slots()) {
+        const ref = this.versions.liveNewest(slot);
+        const isOurs = ref !== NO_VERSION && this.versions.lease(ref) === lease.id;
+        assert(isOurs, "a key is attached to the lease of its newest state");
       }
     }
     let leased = 0;
     const walk = this.walk(EVERYTHING);
     for (let ref = walk.nextLive(this.#revision); ref !== NO_VERSION; ref = walk.nextLive(this.#revision)) {
-      if (changeOf(ref).lease !== 0n) leased++;
+      if (this.versions.lease(ref) !== 0n) leased++;
     }
     assert(attached === leased, "every key with a lease is attached to it");
   }
@@ -268,26 +282,35 @@ export class KeyspaceState {
     let revision = this.#compactRevision;
     let sub = 0;
     for (let ref = walk.next(); ref !== NO_VERSION; ref = walk.next()) {
-      const change = changeOf(ref);
-      assert(change.modRevision >= revision && change.modRevision <= this.#revision, "no change is in the future");
-      sub = change.modRevision === revision ? sub + 1 : 0;
-      assert(change.subRevision === sub, "the changes of a revision are numbered in their order");
-      revision = change.modRevision;
+      const own = this.versions.modRevision(ref);
+      assert(own >= revision && own <= this.#revision, "no change is in the future");
+      sub = own === revision ? sub + 1 : 0;
+      assert(this.versions.subRevision(ref) === sub, "the changes of a revision are numbered in their order");
+      revision = own;
     }
     const written = partitions.filter(({ isWritten }) => isWritten);
     assert(written.length === this.#written.length, "a partition knows whether it was written");
   }
 
-  #append(partition: Partition, change: Change): void {
+  /** Puts a key that does not exist. */
+  #create(slot: Slot, partition: Partition, key: Buffer, value: Buffer, lease: bigint): VersionRef {
+    const revision = this.#revision + 1;
+    const ref = partition.append(slot, key, revision, revision, this.#begin(partition), 1, value, lease);
+    if (lease !== 0n) this.leases.move(this.versions.slot(ref), 0n, lease);
+    return ref;
+  }
+
+  /** A change of a partition begins. Returns its sub-revision. */
+  #begin(partition: Partition): number {
     if (!partition.isWritten) {
       partition.isWritten = true;
       this.#written.push({ partition, index: partition.log.end });
     }
-    partition.append(change);
+    return this.#uncommitted++;
   }
 
-  #history(key: string): KeyHistory | null {
-    return this.partitionMap.find(key).find(key);
+  #owner(ref: VersionRef): Partition {
+    return this.partitionMap.partitions[this.store.records.partition(ref)];
   }
 }
 

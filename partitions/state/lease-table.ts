@@ -3,7 +3,10 @@
  * move with puts and end with deletions. When a lease runs out is not known here: expiry arrives as a revocation.
  */
 import assert from "node:assert/strict";
-import type { Slot, Versions } from "./versions.ts";
+import { SlotList } from "../store/slot-lists.ts";
+import type { VersionStore } from "../store/version-store.ts";
+import { NO_SLOT } from "./versions.ts";
+import type { Slot } from "./versions.ts";
 
 /** What a lease without keys costs, rounded up. */
 export const LEASE_BYTES = 256;
@@ -15,14 +18,14 @@ export class Lease {
   readonly id: bigint;
   /** The granted TTL in seconds. */
   readonly ttl: number;
-  readonly #versions: Versions;
-  readonly #slots = new Set<Slot>();
+  readonly #store: VersionStore;
+  readonly #list = new SlotList();
   #version = 0;
 
-  constructor(id: bigint, ttl: number, versions: Versions) {
+  constructor(id: bigint, ttl: number, store: VersionStore) {
     this.id = id;
     this.ttl = ttl;
-    this.#versions = versions;
+    this.#store = store;
   }
 
   /** Another one whenever a key has come or gone. */
@@ -31,49 +34,54 @@ export class Lease {
   }
 
   get keyCount(): number {
-    return this.#slots.size;
+    return this.#list.size;
   }
 
-  /** The attached keys, in no particular order, like what follows. */
-  get slots(): Iterable<Slot> {
-    return this.#slots;
+  /** The attached keys, in no particular order. They are listed in one go. */
+  *slots(): Generator<Slot> {
+    const { lists } = this.#store;
+    for (let slot = this.#list.first; slot !== NO_SLOT; slot = lists.next(slot)) yield slot as Slot;
   }
 
   *keys(): Generator<Buffer> {
-    for (const slot of this.#slots) yield this.#versions.slotKey(slot);
+    const { records, slots } = this.#store;
+    for (const slot of this.slots()) yield Buffer.from(records.key(slots.newest(slot)));
   }
 
   /** Each as the lossless latin1 string of its bytes. */
   *keyTexts(): Generator<string> {
-    for (const slot of this.#slots) yield this.#versions.slotKeyText(slot);
+    const { records, slots } = this.#store;
+    for (const slot of this.slots()) yield records.keyText(slots.newest(slot));
   }
 
-  /** Detaches all keys at once, and gives them in key order. */
-  detachAll(): Slot[] {
-    const versions = this.#versions;
-    const slots = [...this.#slots].toSorted((a, b) => (versions.slotKeyText(a) < versions.slotKeyText(b) ? -1 : 1));
-    this.#slots.clear();
-    this.#version++;
-    return slots;
+  /** The attached keys in their order. */
+  slotsInOrder(): Slot[] {
+    const { records, slots } = this.#store;
+    const keyed = [...this.slots()].map((slot) => ({ slot, key: records.keyText(slots.newest(slot)) }));
+    return keyed.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ slot }) => slot);
   }
 
   attach(slot: Slot): void {
-    this.#slots.add(slot);
+    this.#store.lists.add(this.#list, slot);
     this.#version++;
   }
 
   detach(slot: Slot): void {
-    this.#slots.delete(slot);
+    this.#store.lists.remove(this.#list, slot);
     this.#version++;
+  }
+
+  verify(): void {
+    this.#store.lists.verify(this.#list);
   }
 }
 
 export class LeaseTable {
-  readonly #versions: Versions;
+  readonly #store: VersionStore;
   readonly #leases = new Map<bigint, Lease>();
 
-  constructor(versions: Versions) {
-    this.#versions = versions;
+  constructor(store: VersionStore) {
+    this.#store = store;
   }
 
   get size(): number {
@@ -97,7 +105,7 @@ export class LeaseTable {
   add(id: bigint, ttl: number): void {
     assert(id !== 0n, "lease id 0 means none");
     assert(!this.#leases.has(id), "a lease is granted once");
-    this.#leases.set(id, new Lease(id, ttl, this.#versions));
+    this.#leases.set(id, new Lease(id, ttl, this.#store));
   }
 
   /** Removes a lease that has no keys left. */

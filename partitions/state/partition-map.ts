@@ -10,7 +10,11 @@
 import assert from "node:assert/strict";
 import { END_OF_KEYS, prefixEnd } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
+import type { BlockPool } from "../store/block-pool.ts";
+import { VersionStore } from "../store/version-store.ts";
 import { Partition } from "./partition.ts";
+import { NO_SLOT, Versions } from "./versions.ts";
+import type { Slot } from "./versions.ts";
 
 /** Resources beyond this many are kept in the rest. */
 export const PARTITIONS_MAX = 1_024;
@@ -23,6 +27,8 @@ export interface PartitionMapOptions {
   readonly prefixes?: readonly string[];
   /** Every resource below this prefix gets its own partition when its first key appears. Null for none. */
   readonly resourceRoot?: string | null;
+  /** Where the memory comes from. */
+  readonly pool?: BlockPool | undefined;
 }
 
 /** A piece of the keyspace, `start <= key < end`, and who owns it. */
@@ -36,13 +42,21 @@ export interface Touched {
 }
 
 export class PartitionMap {
+  /** Of all partitions. */
+  readonly store: VersionStore;
+  readonly versions: Versions;
   /** Owns what no other partition does. */
-  readonly rest = new Partition("");
+  readonly rest: Partition;
   readonly #resourceRoot: string | null;
-  readonly #partitions: Partition[] = [this.rest];
-  readonly #spans: Span[] = [{ start: "", end: END_OF_KEYS, partition: this.rest }];
+  readonly #partitions: Partition[];
+  readonly #spans: Span[];
 
   constructor(options: PartitionMapOptions = {}) {
+    this.store = new VersionStore(options.pool);
+    this.versions = new Versions(this.store);
+    this.rest = new Partition("", this.store, this.versions);
+    this.#partitions = [this.rest];
+    this.#spans = [{ start: "", end: END_OF_KEYS, partition: this.rest }];
     this.#resourceRoot = options.resourceRoot === undefined ? "/registry/" : options.resourceRoot;
     for (const prefix of options.prefixes ?? []) {
       assert(prefix !== "", "the prefix of a partition is not empty");
@@ -122,9 +136,9 @@ export class PartitionMap {
     }
     assert(start === END_OF_KEYS, "spans cover all keys");
     for (const partition of this.#partitions) {
-      const cursor = partition.seek("");
-      for (let history = cursor.next(); history !== null; history = cursor.next()) {
-        assert(this.find(history.key) === partition, "a key is in the partition that owns it");
+      const cursor = partition.seek("", END_OF_KEYS);
+      for (let slot = cursor.next() as Slot; slot !== NO_SLOT; slot = cursor.next() as Slot) {
+        assert(this.find(this.versions.slotKeyText(slot)) === partition, "a key is in the partition that owns it");
       }
     }
   }
@@ -148,7 +162,7 @@ export class PartitionMap {
     const span = this.#spans[at];
     const end = prefixEnd(prefix);
     if (span.partition !== this.rest || span.end < end) return false;
-    const partition = new Partition(prefix);
+    const partition = new Partition(prefix, this.store, this.versions);
     const pieces: Span[] = [
       { start: span.start, end: prefix, partition: this.rest },
       { start: prefix, end, partition },

@@ -1,36 +1,25 @@
 /**
- * A partition owns the keys of its part of the keyspace: a table for point access, an ordered index for ranges, and the
- * accounts of the versions and bytes they take. It knows nothing of its neighbours.
+ * A partition owns the keys of its part of the keyspace: an ordered index of them, the log of their changes, and the accounts
+ * of the versions and bytes they take. It knows nothing of its neighbours, with which it shares the store.
  */
 import assert from "node:assert/strict";
-import { prefixEnd } from "../interval/interval.ts";
+import { boundBytes, prefixEnd } from "../interval/interval.ts";
+import type { ChangeLog } from "../store/change-log.ts";
+import type { IndexCursor } from "../store/index-cursor.ts";
+import type { Part, VersionStore } from "../store/version-store.ts";
 import { CountingBack, CountingUp } from "./counting.ts";
 import type { PartCounting } from "./counting.ts";
-import type { Change, KeyHistory } from "./key-history.ts";
-import { KeyIndex } from "./key-index.ts";
-import type { KeyCursor } from "./key-index.ts";
-import { KeyTable } from "./key-table.ts";
-import { RevisionLog } from "./revision-log.ts";
+import { NO_VERSION } from "./versions.ts";
+import type { Slot, VersionRef, Versions } from "./versions.ts";
 
-/** What a change and a key cost beyond their bytes: objects, table and index entries, rounded up. */
-const CHANGE_OVERHEAD_BYTES = 240;
-const KEY_OVERHEAD_BYTES = 160;
+/** What a version costs beyond its record, and a key: entries in log, slots, hash and index, rounded up. */
+const VERSION_OVERHEAD_BYTES = 8;
+const KEY_OVERHEAD_BYTES = 64;
 
-/** What a partition takes before it has a key: table, index and log. Measured as heap. */
-const EMPTY_PARTITION_BYTES = 12_800;
+/** What a partition takes before it has a key. */
+const EMPTY_PARTITION_BYTES = 2_048;
 
-function bytesOfChange(change: Change): number {
-  return change.kv.length + CHANGE_OVERHEAD_BYTES;
-}
-
-function bytesOfKey(history: KeyHistory): number {
-  return history.key.length + KEY_OVERHEAD_BYTES;
-}
-
-/** What a change takes, with its key, as long as it is the newest of it. */
-function liveBytesOf(change: Change): number {
-  return change.isTombstone ? 0 : bytesOfChange(change) + bytesOfKey(change.history);
-}
+const NO_BYTES = Buffer.alloc(0);
 
 export class Partition {
   /** The prefix of all its keys, or "" for the partition of the keys that no other one owns. */
@@ -39,10 +28,9 @@ export class Partition {
   reads = 0;
   /** Lies behind all its keys. */
   readonly #end: string;
-  readonly #table = new KeyTable();
-  readonly #index = new KeyIndex();
-  /** All changes since the compact revision, and those that a compaction has not removed yet. */
-  readonly log = new RevisionLog();
+  readonly #store: VersionStore;
+  readonly #versions: Versions;
+  readonly #part: Part;
   /** Whether it is among those that were written (keyspace-state.ts). */
   isWritten = false;
   /** Index in the log below which no change has a predecessor of an earlier revision any more. */
@@ -52,19 +40,32 @@ export class Partition {
   #versionCount = 0;
   #writes = 0;
 
-  constructor(prefix: string) {
+  constructor(prefix: string, store: VersionStore, versions: Versions) {
     this.prefix = prefix;
     this.#end = prefixEnd(prefix);
+    this.#store = store;
+    this.#versions = versions;
+    this.#part = store.addPart();
+  }
+
+  /** Its place among all partitions. */
+  get number(): number {
+    return this.#part.number;
+  }
+
+  /** All changes since the compact revision, and those that a compaction has not removed yet. */
+  get log(): ChangeLog {
+    return this.#part.log;
   }
 
   /** How many keys exist now. */
   get keyCount(): number {
-    return this.#index.liveCount;
+    return this.#part.index.liveCount;
   }
 
   /** How many keys are kept, those included that are deleted and not forgotten yet. */
   get historyCount(): number {
-    return this.#table.size;
+    return this.#part.index.size;
   }
 
   /** Bytes of all that is kept, history included, and of the partition itself: never 0. */
@@ -87,69 +88,91 @@ export class Partition {
     return this.#versionCount;
   }
 
-  find(key: string): KeyHistory | null {
-    return this.#table.get(key);
-  }
-
-  /** A cursor on the first history from `start` on, deleted keys included. Valid until a change is made. */
-  seek(start: string): KeyCursor {
-    return this.#index.seek(start);
+  /** A cursor on the keys of an interval, deleted ones included. Valid until a change is made. */
+  seek(start: string, end: string): IndexCursor {
+    return this.#part.index.seek(boundBytes(start) ?? NO_BYTES, boundBytes(end));
   }
 
   /** How many keys exist now in an interval. */
   count(start: string, end: string): number {
-    return this.#isWithin(start, end) ? this.keyCount : Math.max(0, this.#index.rank(end) - this.#index.rank(start));
+    return this.#isWithin(start, end) ? this.keyCount : Math.max(0, this.#rank(end) - this.#rank(start));
   }
 
   /** The `n`-th last of the keys below `end` that exist now. There are as many. */
   startOfLast(end: string, n: number): string {
-    return this.#index.keyOfRank(this.#index.rank(end) - n);
+    return this.#versions.slotKeyText(this.#part.index.slotOfRank(this.#rank(end) - n) as Slot);
   }
 
   /** How many keys of an interval are kept, those included that are deleted and not forgotten yet. */
   historyCountIn(start: string, end: string): number {
-    return this.#isWithin(start, end) ? this.historyCount : this.#index.sizeOf(start, end);
+    if (this.#isWithin(start, end)) return this.historyCount;
+    const from = boundBytes(start);
+    return from === null ? 0 : this.#part.index.sizeOf(from, boundBytes(end));
   }
 
   /** Begins to count the keys of an interval that existed at a revision that is not compacted. */
   openCount(start: string, end: string, revision: number): PartCounting {
-    const { log } = this;
+    const { index, log } = this.#part;
     const first = log.search(revision + 1);
-    if (log.existenceLooks(first, log.end) > this.historyCountIn(start, end))
-      return new CountingUp(this.#index, start, end, revision);
-    return new CountingBack(log, first, start, end, this.count(start, end));
+    if (log.alterationLooks(first, log.end) > this.historyCountIn(start, end))
+      return new CountingUp(this.#versions, index, start, end, revision);
+    return new CountingBack(this.#store.records, log, first, start, end, this.count(start, end));
   }
 
-  /** Makes a change the newest of its key. */
-  append(change: Change): void {
-    const { history, previous } = change;
-    assert(history.newest === previous, "a change follows the newest one of its key");
-    history.newest = change;
-    this.#add(change);
-    if (previous === null) {
-      this.#table.add(history);
-      this.#index.insert(history);
-      this.#bytes += bytesOfKey(history);
-    } else if (change.countDelta !== 0) {
-      this.#index.adjust(history.key, change.countDelta);
-    }
-    this.log.push(change);
+  /**
+   * Adds the newest version of a key, whose bytes are copied.
+   *
+   * @param slot NO_SLOT for a key that is not kept
+   * @param version 0 for a tombstone, which has neither create revision nor value nor lease
+   */
+  append(
+    slot: Slot,
+    key: Buffer,
+    createRevision: number,
+    modRevision: number,
+    subRevision: number,
+    version: number,
+    value: Buffer = NO_BYTES,
+    lease: bigint = 0n,
+  ): VersionRef {
+    const part = this.#part;
+    const ref = this.#store.append(
+      slot,
+      key,
+      part,
+      createRevision,
+      modRevision,
+      subRevision,
+      version,
+      value,
+      lease,
+    ) as VersionRef;
+    const previous = this.#versions.previous(ref);
+    const bytes = this.#bytesOf(ref);
+    this.#bytes += previous === NO_VERSION ? bytes + key.length + KEY_OVERHEAD_BYTES : bytes;
+    this.#liveBytes += this.#liveBytesOf(ref) - (previous === NO_VERSION ? 0 : this.#liveBytesOf(previous));
+    this.#versionCount++;
     this.#writes++;
-    this.#liveBytes += liveBytesOf(change) - (previous === null ? 0 : liveBytesOf(previous));
+    return ref;
   }
 
   /** Forgets, on behalf of at most `max` changes, what nobody needs who reads at `point` or later. Tells how many it was. */
   compactStep(point: number, max: number): number {
     const { log } = this;
+    const { records } = this.#store;
     let left = max;
     let index = log.start;
-    for (; left > 0 && index < log.end && log.at(index).modRevision < point; index++, left--) {
-      this.#compact(log.at(index));
+    for (; left > 0 && index < log.end; index++, left--) {
+      const ref = log.at(index);
+      if (records.modRevision(ref) >= point) break;
+      this.#compact(ref as VersionRef);
     }
     log.dropBefore(index);
     index = Math.max(index, this.#supersededUntil);
-    for (; left > 0 && index < log.end && log.at(index).modRevision <= point; index++, left--) {
-      this.#forgetSuperseded(log.at(index));
+    for (; left > 0 && index < log.end; index++, left--) {
+      const ref = log.at(index);
+      if (records.modRevision(ref) > point) break;
+      this.#forgetSuperseded(ref as VersionRef);
       this.#supersededUntil = index + 1;
     }
     return max - left;
@@ -158,39 +181,59 @@ export class Partition {
   /** Whether nothing is left to forget of what nobody needs who reads at `point` or later. */
   isCompacted(point: number): boolean {
     const { log } = this;
-    if (log.start < log.end && log.at(log.start).modRevision < point) return false;
+    const { records } = this.#store;
+    if (log.start < log.end && records.modRevision(log.at(log.start)) < point) return false;
     const index = Math.max(log.start, this.#supersededUntil);
-    return index === log.end || log.at(index).modRevision > point;
+    return index === log.end || records.modRevision(log.at(index)) > point;
   }
 
   /**
    * Forgets what a change at the compact revision has superseded, which nobody can read any more. What was changed twice
    * in one revision stays whole: a watch may start there.
    */
-  #forgetSuperseded(change: Change): void {
-    const { previous } = change;
-    if (previous === null || previous.modRevision === change.modRevision) return;
-    change.previous = null;
-    // A tombstone was taken off the accounts when it was compacted itself.
-    if (!previous.isTombstone) this.#forget(previous);
+  #forgetSuperseded(ref: VersionRef): void {
+    const previous = this.#versions.previous(ref);
+    if (previous === NO_VERSION || this.#versions.modRevision(previous) === this.#versions.modRevision(ref)) return;
+    this.#account(previous);
+    this.#store.forgetPrevious(ref);
   }
 
   /**
    * Forgets what a change below the compact revision has superseded. A tombstone goes itself, and with it its key when
    * it has not been created again. To be called once for each change, in revision order.
    */
-  #compact(change: Change): void {
-    const { history, previous } = change;
-    if (previous !== null) {
-      change.previous = null;
-      if (!previous.isTombstone) this.#forget(previous);
+  #compact(ref: VersionRef): void {
+    const versions = this.#versions;
+    const previous = versions.previous(ref);
+    if (previous !== NO_VERSION) {
+      this.#account(previous);
+      this.#store.forgetPrevious(ref);
     }
-    if (!change.isTombstone) return;
-    this.#forget(change);
-    if (history.newest !== change) return;
-    this.#bytes -= bytesOfKey(history);
-    this.#index.remove(history.key);
-    this.#table.remove(history.key);
+    if (!versions.isTombstone(ref)) return;
+    this.#account(ref);
+    const keyBytes = this.#store.records.keyBytes(ref);
+    if (this.#store.forgetTombstone(ref)) this.#bytes -= keyBytes + KEY_OVERHEAD_BYTES;
+  }
+
+  /** A version goes. */
+  #account(ref: VersionRef): void {
+    this.#bytes -= this.#bytesOf(ref);
+    this.#versionCount--;
+  }
+
+  #bytesOf(ref: VersionRef): number {
+    return this.#store.records.bytes(ref) + VERSION_OVERHEAD_BYTES;
+  }
+
+  /** What a version takes, with its key, as long as it is the newest of it. */
+  #liveBytesOf(ref: VersionRef): number {
+    if (this.#versions.isTombstone(ref)) return 0;
+    return this.#bytesOf(ref) + this.#store.records.keyBytes(ref) + KEY_OVERHEAD_BYTES;
+  }
+
+  #rank(bound: string): number {
+    const key = boundBytes(bound);
+    return key === null ? this.keyCount : this.#part.index.rank(key);
   }
 
   /** Whether all its keys lie in an interval. */
@@ -198,69 +241,50 @@ export class Partition {
     return start <= this.prefix && end >= this.#end;
   }
 
-  #add(change: Change): void {
-    this.#bytes += bytesOfChange(change);
-    this.#versionCount++;
-  }
-
-  #forget(change: Change): void {
-    this.#bytes -= bytesOfChange(change);
-    this.#versionCount--;
-  }
-
-  /** Asserts the invariants of table, index, log and accounts. */
+  /** Asserts the accounts, and the histories of its keys. */
   verify(): void {
-    this.#index.verify();
-    this.log.verify();
-    const pending = new Set<Change>();
-    for (let index = this.log.start; index < this.log.end; index++) pending.add(this.log.at(index));
-    for (const { history } of pending) {
-      assert(this.#table.get(history.key) === history, "a change in the log belongs to a key that is kept");
-    }
-    const isPending = (change: Change): boolean => pending.has(change);
-    let histories = 0;
+    const { log } = this;
+    const versions = this.#versions;
+    const pending = new Set<number>();
+    for (let index = log.start; index < log.end; index++) pending.add(log.at(index));
     let bytes = EMPTY_PARTITION_BYTES;
     let liveBytes = EMPTY_PARTITION_BYTES;
-    let versions = 0;
-    const cursor = this.#index.seek("");
-    for (let history = cursor.next(); history !== null; history = cursor.next()) {
-      histories++;
-      assert(this.#table.get(history.key) === history, "the table has every key of the index");
-      assert(history.key.startsWith(this.prefix), "a partition has keys of its prefix only");
-      bytes += bytesOfKey(history);
-      if (history.live !== null) liveBytes += liveBytesOf(history.live);
-      const kept = verifyChanges(history, isPending);
-      for (const change of kept) bytes += bytesOfChange(change);
-      versions += kept.length;
+    let count = 0;
+    const cursor = this.#part.index.seek(NO_BYTES);
+    for (let slot = cursor.next() as Slot; slot !== 0; slot = cursor.next() as Slot) {
+      const key = versions.slotKeyText(slot);
+      assert(key.startsWith(this.prefix), "a partition has keys of its prefix only");
+      bytes += key.length + KEY_OVERHEAD_BYTES;
+      liveBytes += this.#liveBytesOf(versions.newest(slot));
+      for (let ref = versions.newest(slot); ref !== NO_VERSION; ref = versions.previous(ref)) {
+        this.#verifyVersion(ref, pending.has(ref));
+        bytes += this.#bytesOf(ref);
+        count++;
+      }
     }
-    assert(histories === this.#table.size, "the index has every key of the table");
     assert(bytes === this.#bytes, "the account of bytes is right");
     assert(liveBytes === this.#liveBytes, "the account of live bytes is right");
-    assert(versions === this.#versionCount, "the account of versions is right");
+    assert(count === this.#versionCount, "the account of versions is right");
   }
-}
 
-/** Asserts the chain of one key and returns those of its changes that are on the accounts. */
-function verifyChanges(history: KeyHistory, isPending: (change: Change) => boolean): Change[] {
-  const kept: Change[] = [];
-  assert(history.newest !== null, "a key has a change");
-  assert(!history.newest.isTombstone || isPending(history.newest), "a compacted tombstone takes its key along");
-  for (let change: Change | null = history.newest; change !== null; change = change.previous) {
-    const { previous } = change;
-    assert(change.history === history, "a change belongs to its key");
-    assert(isPending(change) || previous === null, "a compacted change has no predecessor");
-    if (isPending(change) || !change.isTombstone) kept.push(change);
-    assert(previous === null || previous.modRevision <= change.modRevision, "revisions ascend");
-    if (change.isTombstone) {
-      assert(change.createRevision === 0 && change.lease === 0n, "a tombstone has no state");
-      assert(previous === null || !previous.isTombstone, "a tombstone ends a key that existed");
-    } else if (change.isCreation) {
-      assert(change.createRevision === change.modRevision, "a creation creates");
-      assert(previous === null || previous.isTombstone, "a creation follows a tombstone or nothing");
-    } else if (previous !== null) {
-      assert(change.version === previous.version + 1, "versions count");
-      assert(change.createRevision === previous.createRevision, "the create revision stays");
+  /** @param isPending whether it is still to be compacted */
+  #verifyVersion(ref: VersionRef, isPending: boolean): void {
+    const versions = this.#versions;
+    const previous = versions.previous(ref);
+    assert(this.#store.records.partition(ref) === this.number, "a version is in the partition of its key");
+    assert(isPending || !versions.isTombstone(ref), "a compacted tombstone is gone");
+    assert(isPending || previous === NO_VERSION, "a compacted change has no predecessor");
+    const isLive = previous !== NO_VERSION && !versions.isTombstone(previous);
+    const version = versions.version(ref);
+    if (version === 0) {
+      assert(versions.createRevision(ref) === 0 && versions.lease(ref) === 0n, "a tombstone has no state");
+      assert(previous === NO_VERSION || isLive, "a tombstone ends a key that existed");
+    } else if (version === 1) {
+      assert(versions.createRevision(ref) === versions.modRevision(ref), "a creation creates");
+      assert(!isLive, "a creation follows a tombstone or nothing");
+    } else if (previous !== NO_VERSION) {
+      assert(isLive && version === versions.version(previous) + 1, "versions count");
+      assert(versions.createRevision(ref) === versions.createRevision(previous), "the create revision stays");
     }
   }
-  return kept;
 }

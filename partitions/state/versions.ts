@@ -1,6 +1,6 @@
 /**
- * How everything outside this room looks at what is kept: a version of a key is a reference, a key is a slot, and this
- * tells what they are. Nobody else looks into them, so that what is behind them may be laid out in any way.
+ * How everything outside this room looks at what is kept: a version of a key is a reference, a key is a slot, both of them
+ * numbers, and this tells what they are. What is behind them moves, and its memory is used again.
  *
  *     slot of "a" ── newest ──► version 9 ── previous ──► version 6 (tombstone) ── previous ──► version 4 ──► NO_VERSION
  *
@@ -8,102 +8,88 @@
  * it pinned (hold.ts), but neither its slot nor what was before it may be asked for then. A slot is valid over turns while
  * a revision is held at which its key exists.
  */
-import { decodeKeyValue } from "../../proto/encoded-kv.ts";
+import { Buffer } from "node:buffer";
 import type { EncodedKv } from "../../proto/messages.ts";
-import { keyBytes } from "../interval/interval.ts";
-import { stateBefore } from "./key-history.ts";
-import type { Change, KeyHistory } from "./key-history.ts";
+import type { Records } from "../store/records.ts";
+import type { Slots } from "../store/slots.ts";
+import type { VersionStore } from "../store/version-store.ts";
 
 declare const VERSION: unique symbol;
 declare const SLOT: unique symbol;
 
-/** One put or one deletion (a tombstone) of a key. To be compared with `===` alone. */
-export interface VersionRef {
-  readonly [VERSION]: true;
-}
+/** One put or one deletion (a tombstone) of a key. */
+export type VersionRef = number & { readonly [VERSION]: true };
 
-/** A key that is kept, whether it exists or not. To be compared with `===` alone. */
-export interface Slot {
-  readonly [SLOT]: true;
-}
+/** A key that is kept, whether it exists or not. */
+export type Slot = number & { readonly [SLOT]: true };
 
-// Casts: in this room a reference is a Change or null, and a slot a KeyHistory or null.
-export const NO_VERSION = null as unknown as VersionRef;
-export const NO_SLOT = null as unknown as Slot;
-
-export function versionOf(change: Change | null): VersionRef {
-  return change as unknown as VersionRef;
-}
-
-export function slotOf(history: KeyHistory | null): Slot {
-  return history as unknown as Slot;
-}
-
-/** The change behind a reference that is not NO_VERSION. */
-export function changeOf(ref: VersionRef): Change {
-  return ref as unknown as Change;
-}
-
-/** The history behind a slot that is not NO_SLOT. */
-export function historyOf(slot: Slot): KeyHistory {
-  return slot as unknown as KeyHistory;
-}
+// Casts: in this room both are plain numbers, and 0 is none.
+export const NO_VERSION = 0 as VersionRef;
+export const NO_SLOT = 0 as Slot;
 
 /** Is asked about references other than NO_VERSION and slots other than NO_SLOT. */
 export class Versions {
+  readonly #records: Records;
+  readonly #slots: Slots;
+
+  constructor({ records, slots }: VersionStore) {
+    this.#records = records;
+    this.#slots = slots;
+  }
+
   modRevision(ref: VersionRef): number {
-    return changeOf(ref).modRevision;
+    return this.#records.modRevision(ref);
   }
 
   /** How many changes its revision has before it, in all partitions. */
   subRevision(ref: VersionRef): number {
-    return changeOf(ref).subRevision;
+    return this.#records.subRevision(ref);
   }
 
   /** 0 for a tombstone. */
   createRevision(ref: VersionRef): number {
-    return changeOf(ref).createRevision;
+    return this.#records.createRevision(ref);
   }
 
   /** Puts since the key was created, this one included; 0 for a tombstone. */
   version(ref: VersionRef): number {
-    return changeOf(ref).version;
+    return this.#records.version(ref);
   }
 
   isTombstone(ref: VersionRef): boolean {
-    return changeOf(ref).isTombstone;
+    return this.#records.isTombstone(ref);
   }
 
   /** 0n for none. */
   lease(ref: VersionRef): bigint {
-    return changeOf(ref).lease;
+    return this.#records.lease(ref);
   }
 
   /** The encoded KeyValue, valid in this turn or while it is pinned: of a tombstone, its key and modRevision alone. */
   kv(ref: VersionRef): EncodedKv {
-    return changeOf(ref).kv;
+    return this.#records.kv(ref);
   }
 
   kvBytes(ref: VersionRef): number {
-    return changeOf(ref).kv.length;
+    return this.#records.kvBytes(ref);
   }
 
   /** Valid as long as the kv. */
   value(ref: VersionRef): Buffer {
-    return decodeKeyValue(changeOf(ref).kv).value;
+    return this.#records.value(ref);
   }
 
   keyText(ref: VersionRef): string {
-    return changeOf(ref).history.key;
+    return this.#records.keyText(ref);
   }
 
   slot(ref: VersionRef): Slot {
-    return slotOf(changeOf(ref).history);
+    return this.#records.slot(ref) as Slot;
   }
 
   /** The version before this one; NO_VERSION when there is none or compaction has dropped it. */
   previous(ref: VersionRef): VersionRef {
-    return versionOf(changeOf(ref).previous);
+    return this.#records.previous(ref) as VersionRef;
   }
 
   /**
@@ -111,28 +97,39 @@ export class Versions {
    * creation, and when the key did not exist. Of two versions in one revision both have the state before that revision.
    */
   stateBefore(ref: VersionRef): VersionRef {
-    return versionOf(stateBefore(changeOf(ref)));
+    const records = this.#records;
+    const revision = records.modRevision(ref);
+    // A put that follows the creation in the same revision is told as a creation, too: etcd looks at the revisions alone.
+    if (records.createRevision(ref) === revision) return NO_VERSION;
+    let before = records.previous(ref);
+    while (before !== NO_VERSION && records.modRevision(before) === revision) before = records.previous(before);
+    return (before === NO_VERSION || records.isTombstone(before) ? NO_VERSION : before) as VersionRef;
   }
 
   newest(slot: Slot): VersionRef {
-    return versionOf(historyOf(slot).newest);
+    return this.#slots.newest(slot) as VersionRef;
   }
 
   /** The current state, or NO_VERSION when the key does not exist. */
   liveNewest(slot: Slot): VersionRef {
-    return versionOf(historyOf(slot).live);
+    const newest = this.#slots.newest(slot);
+    return (this.#records.isTombstone(newest) ? NO_VERSION : newest) as VersionRef;
   }
 
   /** The state at a revision that is not compacted, or NO_VERSION when the key did not exist then. */
   liveAt(slot: Slot, revision: number): VersionRef {
-    return versionOf(historyOf(slot).liveAt(revision));
+    const records = this.#records;
+    let ref = this.#slots.newest(slot);
+    while (ref !== NO_VERSION && records.modRevision(ref) > revision) ref = records.previous(ref);
+    return (ref === NO_VERSION || records.isTombstone(ref) ? NO_VERSION : ref) as VersionRef;
   }
 
   slotKeyText(slot: Slot): string {
-    return historyOf(slot).key;
+    return this.#records.keyText(this.#slots.newest(slot));
   }
 
+  /** A copy. */
   slotKey(slot: Slot): Buffer {
-    return keyBytes(historyOf(slot).key);
+    return Buffer.from(this.#records.key(this.#slots.newest(slot)));
   }
 }

@@ -9,7 +9,8 @@
  *
  * A block that is let go of is the system's after a collection of garbage, which would not come, as nothing was counted. So
  * V8 is given something to count, and collects little by little: with a heap of 11 MiB in pauses of 1 ms at best, where one
- * collection that was asked for took 12. What is let go of while it collects waits for the next time.
+ * collection that was asked for took 12. What is let go of while it collects is collected the next time, so that what
+ * was collected counts again as long as there is more.
  */
 import assert from "node:assert/strict";
 
@@ -38,6 +39,11 @@ export class BlockPool {
   #ownBytes = 0;
   /** What was let go of and V8 was not told. */
   #untoldBytes = 0;
+  #leavingBytes = 0;
+  readonly #gone = new FinalizationRegistry((bytes: number) => {
+    this.#leavingBytes -= bytes;
+    if (this.#leavingBytes > 0) this.#count(bytes);
+  });
 
   constructor(blockBytes = BLOCK_BYTES, source = systemBlocks) {
     this.blockBytes = blockBytes;
@@ -52,6 +58,11 @@ export class BlockPool {
   /** Bytes of the blocks that wait for use. */
   get freeBytes(): number {
     return this.#free.length * this.blockBytes;
+  }
+
+  /** Bytes that were let go of and that the system has not got yet. */
+  get leavingBytes(): number {
+    return this.#leavingBytes;
   }
 
   /**
@@ -78,19 +89,22 @@ export class BlockPool {
     assert(this.#usedBlocks >= 0, "what comes back was taken");
     this.#free.push(block);
     const reserve = RESERVE_BLOCKS + Math.floor(this.#usedBlocks / USED_PER_RESERVED);
-    while (this.#free.length > reserve) {
-      this.#free.pop();
-      this.#letGo(this.blockBytes);
-    }
+    while (this.#free.length > reserve) this.#letGo(this.#free.pop()!);
   }
 
-  giveOwn(bytes: number): void {
-    this.#ownBytes -= bytes;
+  giveOwn(block: SharedArrayBuffer): void {
+    this.#ownBytes -= block.byteLength;
     assert(this.#ownBytes >= 0, "what comes back was taken");
-    this.#letGo(bytes);
+    this.#letGo(block);
   }
 
-  #letGo(bytes: number): void {
+  #letGo(block: SharedArrayBuffer): void {
+    this.#leavingBytes += block.byteLength;
+    this.#gone.register(block, block.byteLength);
+    this.#count(block.byteLength);
+  }
+
+  #count(bytes: number): void {
     this.#untoldBytes += bytes;
     if (this.#untoldBytes < TOLD_BYTES) return;
     this.#untoldBytes = 0;

@@ -30,6 +30,7 @@ export class Blocks {
   readonly #live: number[] = [0];
   readonly #pins: number[] = [0];
   readonly #isOwn: boolean[] = [false];
+  readonly #numbers = new Map<ArrayBufferLike, number>();
   readonly #freeNumbers: number[] = [];
   #liveBytes = 0;
   #deadBytes = 0;
@@ -85,10 +86,16 @@ export class Blocks {
     const number = this.#freeNumbers.pop() ?? this.#states.length;
     this.views[number] = new DataView(memory, 0, memory.byteLength);
     this.buffers[number] = Buffer.from(memory, 0, memory.byteLength);
+    this.#numbers.set(memory, number);
     this.#states[number] = OPEN;
     this.#isOwn[number] = ownBytes > 0;
     this.#used[number] = this.#live[number] = this.#pins[number] = 0;
     return number;
+  }
+
+  /** The number of the block that some memory is; 0 for other memory. */
+  numberOf(memory: ArrayBufferLike): number {
+    return this.#numbers.get(memory) ?? 0;
   }
 
   /** How far a block is written. */
@@ -171,9 +178,10 @@ export class Blocks {
     assert(memory instanceof SharedArrayBuffer, "blocks are shared memory");
     this.views[number] = NO_VIEW;
     this.buffers[number] = NO_BUFFER;
+    this.#numbers.delete(memory);
     this.#states[number] = FREE;
     this.#freeNumbers.push(number);
-    if (this.#isOwn[number]) this.#pool.giveOwn(memory.byteLength);
+    if (this.#isOwn[number]) this.#pool.giveOwn(memory);
     else this.#pool.give(memory);
   }
 

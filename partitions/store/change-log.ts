@@ -19,6 +19,7 @@ const PIECE_MIN = 16;
 /** What a log needs to know of a record. */
 interface Revisions {
   modRevision(ref: number): number;
+  subRevision(ref: number): number;
 }
 
 export class ChangeLog {
@@ -87,8 +88,8 @@ export class ChangeLog {
     return this.#start + ((seq - this.#start) >>> 0);
   }
 
-  /** Index of the first change kept whose revision is not below `revision`; `end` when there is none. */
-  search(revision: number): number {
+  /** Index of the first change kept that is not before a revision and, in it, a sub-revision; `end` when there is none. */
+  search(revision: number, subRevision: number = 0): number {
     // In the last piece that begins below the revision, or behind it.
     let low = 0;
     let high = this.#pieces.length;
@@ -97,28 +98,49 @@ export class ChangeLog {
       if (this.#firstRevisions[middle] < revision) low = middle + 1;
       else high = middle;
     }
-    let first = Math.max(this.#start, this.#piecesStart + (low - 1) * PIECE);
-    let last = Math.min(this.#end, Math.max(first, this.#piecesStart + low * PIECE));
-    while (first < last) {
-      const middle = Math.floor((first + last) / 2);
-      if (this.#records.modRevision(this.at(middle)) < revision) first = middle + 1;
-      else last = middle;
+    const first = Math.max(this.#start, this.#piecesStart + (low - 1) * PIECE);
+    // One revision may go on for many pieces.
+    const last = subRevision === 0 ? Math.min(this.#end, Math.max(first, this.#piecesStart + low * PIECE)) : this.#end;
+    return this.#searchBetween(first, last, revision, subRevision);
+  }
+
+  #searchBetween(first: number, last: number, revision: number, subRevision: number): number {
+    let low = first;
+    let high = last;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const ref = this.at(middle);
+      const own = this.#records.modRevision(ref);
+      const isBefore = own < revision || (own === revision && this.#records.subRevision(ref) < subRevision);
+      if (isBefore) low = middle + 1;
+      else high = middle;
     }
-    return first;
+    return low;
   }
 
-  /** So many creations and deletions are among the changes from an index on, or fewer: a piece counts as a whole. */
-  alterationsFrom(index: number): number {
-    if (index >= this.#end) return 0;
-    return this.#alterations - this.#alterationsBefore[(index - this.#piecesStart) >>> PIECE_BITS];
+  /** Where the piece of an index ends, at most at `end`: creations and deletions are known by the piece. */
+  pieceEnd(index: number): number {
+    return Math.min(this.#end, this.#piecesStart + (this.#pieceOf(index) + 1) * PIECE);
   }
 
-  /** The first index from `index` on that may be a creation or a deletion; `end` when there is none. */
-  nextAlteration(index: number): number {
-    let piece = (index - this.#piecesStart) >>> PIECE_BITS;
-    let found = index;
-    while (found < this.#end && !this.#hasAlterations(piece)) found = this.#piecesStart + ++piece * PIECE;
-    return Math.min(found, this.#end);
+  /** Whether there are creations or deletions in the piece of an index below `end`. */
+  hasAlterations(index: number): boolean {
+    return this.#hasAlterations(this.#pieceOf(index));
+  }
+
+  /** How many looks it takes to see all creations and deletions from an index to below another: one for a piece without any. */
+  alterationLooks(from: number, end: number): number {
+    let looks = 0;
+    for (let index = from; index < end;) {
+      const next = Math.min(end, this.pieceEnd(index));
+      looks += this.hasAlterations(index) ? next - index : 1;
+      index = next;
+    }
+    return looks;
+  }
+
+  #pieceOf(index: number): number {
+    return Math.floor((index - this.#piecesStart) / PIECE);
   }
 
   #hasAlterations(piece: number): boolean {
@@ -142,12 +164,16 @@ export class ChangeLog {
   /** Asserts the order of revisions, and what pieces know. `altersCount` tells whether a change is a creation or a deletion. */
   verify(altersCount: (ref: number) => boolean): void {
     let revision = 0;
+    let subRevision = 0;
     for (let index = this.#start; index < this.#end; index++) {
       const ref = this.at(index);
       const next = this.#records.modRevision(ref);
-      assert(next >= revision, "the log is in revision order");
+      const nextSub = this.#records.subRevision(ref);
+      const isInOrder = next > revision || (next === revision && nextSub > subRevision);
+      assert(isInOrder, "the log is in the order in which changes were made");
       revision = next;
-      if (altersCount(ref)) assert(this.nextAlteration(index) === index, "creations and deletions are found");
+      subRevision = nextSub;
+      if (altersCount(ref)) assert(this.hasAlterations(index), "a piece knows of its creations and deletions");
       const offset = index - this.#piecesStart;
       if ((offset & PIECE_MASK) === 0) {
         assert(this.#firstRevisions[offset >>> PIECE_BITS] === next, "a piece knows its first revision");

@@ -1,10 +1,14 @@
-/** Walks the slots of an ordered index in key order. Valid until the index is altered. */
+/** Walks the slots of an ordered index in key order, up to a key. Valid until the index is altered. */
+import type { KeyWords } from "./key-words.ts";
 import type { LeafNodes } from "./leaf-nodes.ts";
 
 const NO_ENTRIES: Int32Array = new Int32Array(new SharedArrayBuffer(0));
 
 export class IndexCursor {
   readonly #leaves: LeafNodes;
+  readonly #probe: KeyWords;
+  /** Where it ends, or null: with the last key. It is looked for once in a leaf, not compared with every key. */
+  readonly #endKey: Uint8Array | null;
   #leaf = 0;
   #piece = NO_ENTRIES;
   /** Where in the piece the next entry is, and where those of the leaf end. */
@@ -12,8 +16,10 @@ export class IndexCursor {
   #end = 0;
 
   /** On the entry at a place of a leaf, or on none in leaf 0. */
-  constructor(leaves: LeafNodes, leaf: number, place: number) {
+  constructor(leaves: LeafNodes, probe: KeyWords, leaf: number, place: number, end: Uint8Array | null) {
     this.#leaves = leaves;
+    this.#probe = probe;
+    this.#endKey = end;
     if (leaf !== 0) this.#enter(leaf, place);
   }
 
@@ -31,7 +37,7 @@ export class IndexCursor {
   }
 
   #next(): number {
-    if (this.#at === this.#end && !this.#enterNext()) return 0;
+    if (this.#at >= this.#end && !this.#enterNext()) return 0;
     return this.#piece[this.#at++];
   }
 
@@ -39,14 +45,22 @@ export class IndexCursor {
     const next = this.#leaf === 0 ? 0 : this.#leaves.next(this.#leaf);
     if (next === 0) return false;
     this.#enter(next, 0);
-    return true;
+    return this.#at < this.#end;
   }
 
   #enter(leaf: number, place: number): void {
-    this.#leaf = leaf;
+    const count = this.#leaves.count(leaf);
+    const end = this.#endKey === null ? count : this.#endIn(leaf, this.#endKey);
+    this.#leaf = end < count ? 0 : leaf;
     this.#piece = this.#leaves.pool.pieceOf(leaf);
     const first = this.#leaves.entriesOf(leaf);
     this.#at = first + place;
-    this.#end = first + this.#leaves.count(leaf);
+    this.#end = first + end;
+  }
+
+  #endIn(leaf: number, end: Uint8Array): number {
+    this.#probe.set(end);
+    const found = this.#leaves.search(leaf, this.#probe);
+    return found < 0 ? ~found : found;
   }
 }

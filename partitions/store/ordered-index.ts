@@ -143,12 +143,12 @@ export class OrderedIndex {
     assert.fail("a count is the number of existing keys below it");
   }
 
-  /** A cursor on the first slot whose key is not below `start`. */
-  seek(start: Uint8Array): IndexCursor {
-    if (this.#root === 0) return new IndexCursor(this.#leaves, 0, 0);
+  /** A cursor on the first slot whose key is not below `start`, up to the first one that is not below `end`, if there is an end. */
+  seek(start: Uint8Array, end: Uint8Array | null = null): IndexCursor {
+    if (this.#root === 0) return new IndexCursor(this.#leaves, this.#probe, 0, 0, end);
     this.#probe.set(start);
     const leaf = this.#descend(0, 0);
-    return new IndexCursor(this.#leaves, leaf, this.#lowerBound(leaf));
+    return new IndexCursor(this.#leaves, this.#probe, leaf, this.#lowerBound(leaf), end);
   }
 
   /** Walks all of it and asserts order, bounds, counts, depth and chain. */

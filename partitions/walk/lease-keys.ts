@@ -14,10 +14,10 @@ export class LeaseKeyReader {
   readonly #slots: readonly Slot[];
   #given = 0;
 
-  constructor(state: KeyspaceState, { slots }: Lease) {
+  constructor(state: KeyspaceState, lease: Lease) {
     this.hold = new Hold(state.held, state.revision);
     this.#state = state;
-    this.#slots = [...slots];
+    this.#slots = [...lease.slots()];
   }
 
   get finished(): boolean {

@@ -8,7 +8,7 @@ import type { EncodedEvent } from "../../proto/messages.ts";
 import { SMALLEST_KEY } from "../interval/interval.ts";
 import { CatchUp } from "./catch-up.ts";
 import { EventForms } from "./events.ts";
-import { ChangeWalk } from "../state/change-walk.ts";
+import type { ChangeWalk } from "../state/change-walk.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { Partition } from "../state/partition.ts";
 import { NO_VERSION } from "../state/versions.ts";
@@ -126,7 +126,7 @@ export class Watchers implements FlushedRevision {
     const { revision } = this.#state;
     assert(!this.#state.hasUncommitted, "only what is committed is delivered");
     const written = this.#state.takeWritten();
-    if (this.#syncedCount > 0) this.#flushChanges(new ChangeWalk(written));
+    if (this.#syncedCount > 0) this.#flushChanges(this.#state.changesAt(written));
     this.#flushedRevision = revision;
   }
 

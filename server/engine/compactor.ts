@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Clock, Turns } from "../clock.ts";
-import { SLICE_COMPACTION_ENTRIES } from "../limits.ts";
+import { SLICE_COMPACTION_ENTRIES, SLICE_COMPACTION_MS, STEP_COMPACTION_ENTRIES } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { durationText } from "./event-log.ts";
 import type { EventLog } from "./event-log.ts";
@@ -75,18 +75,29 @@ export class Compactor {
     for (const tell of waiting) tell();
   }
 
-  /** Removes a slice of it; true when there is no more that may be removed. */
+  /** Removes a slice of it; true when there is no more that may be removed, and memory follows what is kept. */
   step(): boolean {
     const keyspace = this.#keyspace;
+    const before = this.#isCounting ? keyspace.versionCount : 0;
+    const finished = this.#work();
     // A replay takes a step for every run, and counting goes through all partitions.
-    if (!this.#isCounting) return keyspace.compactStep(SLICE_COMPACTION_ENTRIES);
-    const before = keyspace.versionCount;
-    const finished = keyspace.compactStep(SLICE_COMPACTION_ENTRIES);
+    if (!this.#isCounting) return finished;
     const removed = before - keyspace.versionCount;
     assert(removed >= 0, "compaction only removes");
     this.#counters.compactedVersions += removed;
     this.#removed += removed;
     return finished;
+  }
+
+  #work(): boolean {
+    const keyspace = this.#keyspace;
+    const untilMs = this.#clock.nowMs() + SLICE_COMPACTION_MS;
+    for (let entries = 0; entries < SLICE_COMPACTION_ENTRIES; entries += STEP_COMPACTION_ENTRIES) {
+      const finished = keyspace.compactStep(STEP_COMPACTION_ENTRIES) && keyspace.reclaimStep(STEP_COMPACTION_ENTRIES);
+      if (finished) return true;
+      if (this.#clock.nowMs() >= untilMs) break;
+    }
+    return false;
   }
 
   /** Once for each compaction, or for several that one removal served. */

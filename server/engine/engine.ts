@@ -9,6 +9,7 @@ import { Keyspace } from "../../partitions/keyspace.ts";
 import type { Partition } from "../../partitions/state/partition.ts";
 import type { PrefixQuota } from "../../partitions/state/quotas.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
+import type { BlockPool } from "../../partitions/store/block-pool.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
 import type { Clock, Turns } from "../clock.ts";
 import { WEIGHT_DEFAULT } from "../config/partition-settings.ts";
@@ -46,6 +47,8 @@ export interface EngineOptions {
   readonly turns: Turns;
   readonly memberId: bigint;
   readonly partitions: PartitionSettings;
+  /** Where the keyspace has its memory from; of its own unless given. */
+  readonly pool?: BlockPool;
   /** Infinity when there is no quota. */
   readonly quotaBytes: number;
   readonly memory: Memory;
@@ -87,7 +90,8 @@ export class Engine {
     const { clock, turns, quotaBytes, memory, warningApplyMs, warningRequestMs, log, flush } = options;
     const { entries, otherResources } = options.partitions;
     const prefixes = entries.map(({ prefix }) => prefix);
-    const partitionMap = new PartitionMap(otherResources ? { prefixes } : { prefixes, resourceRoot: null });
+    const { pool } = options;
+    const partitionMap = new PartitionMap(otherResources ? { prefixes, pool } : { prefixes, resourceRoot: null, pool });
     const keyspace = new Keyspace({ partitionMap });
     const { counters } = this;
     this.keyspace = keyspace;

@@ -104,15 +104,9 @@ export class MemoryGuard implements Memory {
   }
 }
 
-/** What a version of a key takes of the heap, and how large one is of those that the quota counts: an object of Kubernetes. */
-const VERSION_HEAP_BYTES = 370;
-const VERSION_BYTES = 1_024;
-
-/** Whether memory ends before so many bytes of keys and values are kept. Small ones need more for each byte. */
-export function isBeyondMemory(quotaBytes: number, { heapLimitBytes, totalLimitBytes }: MemoryUse): boolean {
-  if (!Number.isFinite(quotaBytes)) return false;
-  const heapBytes = (quotaBytes / VERSION_BYTES) * VERSION_HEAP_BYTES;
-  return heapBytes > heapLimitBytes * SHORT_FROM_SHARE || quotaBytes + heapBytes > totalLimitBytes * SHORT_FROM_SHARE;
+/** Whether memory ends before so many bytes of keys and values are kept, for which the quota counts nearly all that they take. */
+export function isBeyondMemory(quotaBytes: number, { totalLimitBytes }: MemoryUse): boolean {
+  return Number.isFinite(quotaBytes) && quotaBytes > totalLimitBytes * SHORT_FROM_SHARE;
 }
 
 /** Of the scarcer of the two. */

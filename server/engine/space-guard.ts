@@ -46,7 +46,8 @@ export class SpaceGuard {
    */
   refuseOverQuota(call: RefusableCall, costBytes: number): boolean {
     if (costBytes === 0) return false;
-    if (this.#keyspace.bytes + costBytes <= this.quotaBytes && !this.#memory.isShort) return false;
+    const { bytes, hasRoom } = this.#keyspace;
+    if (bytes + costBytes <= this.quotaBytes && hasRoom && !this.#memory.isShort) return false;
     this.#alarm.refuse(call);
     return true;
   }

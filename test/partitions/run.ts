@@ -7,6 +7,7 @@ import type { EncodedEvent, RequestOp, TxnRequest } from "../../proto/messages.t
 import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
+import { BlockPool } from "../../partitions/store/block-pool.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
@@ -70,10 +71,15 @@ class Probe implements WatcherSink {
 }
 
 export class Run {
-  readonly keyspace = new Keyspace();
+  /** Of blocks so small that what is kept moves all the time. */
+  readonly keyspace = new Keyspace({ partitionMap: new PartitionMap({ pool: new BlockPool(1_024) }) });
   readonly model = new Model();
   readonly #twin = new Keyspace({
-    partitionMap: new PartitionMap({ prefixes: ["/registry/pods/a", "a"], resourceRoot: "/reg" }),
+    partitionMap: new PartitionMap({
+      prefixes: ["/registry/pods/a", "a"],
+      resourceRoot: "/reg",
+      pool: new BlockPool(65_536),
+    }),
   });
   readonly #probes: Probe[] = [];
   readonly #heldReads: (HeldRead | HeldHash | HeldTxn)[] = [];
@@ -132,6 +138,7 @@ export class Run {
       }
       case "compactStep":
         keyspace.compactStep(step.entries);
+        keyspace.reclaimStep(step.entries);
         break;
       case "grant": {
         const refusal = keyspace.leaseGrant(step.id, 60);
@@ -191,6 +198,7 @@ export class Run {
     const hash = keyspace.hash(0);
     const hashAll = keyspace.hashAll();
     expect(keyspace.compactStep(1_000_000), "all can be removed after a flush").toBe(true);
+    expect(keyspace.reclaimStep(1_000_000), "and what is kept comes together").toBe(true);
     keyspace.verify();
     this.#twin.verify();
     expect(keyspace.hash(0), "removal does not alter the hash").toEqual(hash);

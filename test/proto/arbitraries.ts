@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { encodeEvent } from "../../proto/encoded-event.ts";
-import { encodeKv } from "../../proto/encoded-kv.ts";
+import { encodeKv } from "./encode-kv.ts";
 import type {
   CompactionRequest,
   CompactionResponse,

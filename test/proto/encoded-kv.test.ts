@@ -5,8 +5,6 @@ import { DecodeError } from "../../proto/decode-error.ts";
 import { decodeEvent, encodeEvent } from "../../proto/encoded-event.ts";
 import {
   decodeKeyValue,
-  encodeKv,
-  encodeTombstone,
   KvParts,
   encodedKvSize,
   kvWithoutValue,
@@ -14,6 +12,7 @@ import {
   putKv,
   readKvParts,
 } from "../../proto/encoded-kv.ts";
+import { encodeKv, encodeTombstone } from "./encode-kv.ts";
 import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
 import { event, keyValue, encodedOf } from "./arbitraries.ts";
 import { oracleDecode, oracleEncode, plainEvent, plainKeyValue } from "./oracle.ts";
@@ -88,7 +87,7 @@ describe("an encoded kv", () => {
   });
 
   test("of a delete has key and mod revision", () => {
-    expect(decodeKeyValue(encodeTombstone(KEY.toString("latin1"), 9))).toEqual({
+    expect(decodeKeyValue(encodeTombstone(KEY, 9))).toEqual({
       key: KEY,
       createRevision: 0,
       modRevision: 9,
@@ -157,7 +156,7 @@ describe("an encoded event", () => {
   });
 
   test("leaves the encoded kvs as they were", () => {
-    const kv = encodeTombstone(KEY.toString("latin1"), 9);
+    const kv = encodeTombstone(KEY, 9);
     const prevKv = encodeKv(KEY, 2, 3, 4, VALUE, 0n);
     const copies = [Buffer.from(kv), Buffer.from(prevKv)];
     encodeEvent(EVENT_DELETE, kv, prevKv);

@@ -3,7 +3,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DecodeError } from "../../proto/decode-error.ts";
 import { encodeEvent } from "../../proto/encoded-event.ts";
-import { decodeKeyValue, encodeKv, encodeTombstone } from "../../proto/encoded-kv.ts";
+import { decodeKeyValue } from "../../proto/encoded-kv.ts";
+import { encodeKv, encodeTombstone } from "./encode-kv.ts";
 import { FIELDS_MAX } from "../../proto/limits.ts";
 import type { EncodedKv, ResponseHeader, ResponseOp, TxnResponse, WatchResponse } from "../../proto/messages.ts";
 import { EVENT_DELETE } from "../../proto/messages.ts";
@@ -208,7 +209,7 @@ describe("encoded kvs in a response", () => {
     const content = ENCODED.subarray(2);
     const bytes = Buffer.concat([Buffer.from("9200", "hex"), lengthField(2, content).subarray(1)]);
     expect(decodeRangeResponse(bytes).kvs).toEqual([ENCODED]);
-    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY.toString("latin1"), 9), ENCODED);
+    const event = encodeEvent(EVENT_DELETE, encodeTombstone(KEY, 9), ENCODED);
     expect(decodeWatchResponse(Buffer.concat([Buffer.from("da00", "hex"), event.subarray(1)])).events).toEqual([event]);
   });
 

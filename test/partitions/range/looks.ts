@@ -1,11 +1,11 @@
 /** Counts the looks at keys and at changes of the log, which is what reading costs, whatever machine it runs on. */
 import { vi } from "vitest";
-import { KeyHistory } from "../../../partitions/state/key-history.ts";
-import { RevisionLog } from "../../../partitions/state/revision-log.ts";
+import { Versions } from "../../../partitions/state/versions.ts";
+import { ChangeLog } from "../../../partitions/store/change-log.ts";
 
 export class Looks {
-  readonly #keys = vi.spyOn(KeyHistory.prototype, "liveAt");
-  readonly #changes = vi.spyOn(RevisionLog.prototype, "at");
+  readonly #keys = vi.spyOn(Versions.prototype, "liveAt");
+  readonly #changes = vi.spyOn(ChangeLog.prototype, "at");
 
   /** How many looks something takes. */
   of(act: () => void): number {

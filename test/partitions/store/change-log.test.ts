@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ChangeLog } from "../../../partitions/store/change-log.ts";
 
 /** A record that is its own ref: two of each revision, every hundredth thousand alters the count. */
-const RECORDS = { modRevision: (ref: number) => Math.floor(ref / 2) };
+const RECORDS = { modRevision: (ref: number) => Math.floor(ref / 2) + 1, subRevision: (ref: number) => ref % 2 };
 const alters = (ref: number): boolean => Math.floor(ref / 5_000) % 4 === 1 && ref % 100 === 0;
 
 function filled(start: number, count: number): ChangeLog {
@@ -30,24 +30,26 @@ describe("ChangeLog", () => {
     for (const dropped of [0, 1, 4_095, 4_096, 4_097, 12_000, 20_000]) {
       log.dropBefore(dropped);
       for (let revision = 0; revision <= 10_001; revision += 131) {
-        expect(log.search(revision)).toBe(Math.min(20_000, Math.max(dropped, 2 * revision)));
+        for (const sub of [0, 1, 2]) {
+          const expected = Math.max(0, 2 * (revision - 1) + (revision === 0 ? 0 : sub));
+          expect(log.search(revision, sub)).toBe(Math.min(20_000, Math.max(dropped, expected)));
+        }
       }
     }
   });
 
   test("stretches without creations and deletions are passed over", () => {
     const log = filled(0, 60_000);
-    let looked = 0;
     let found = 0;
-    for (let index = log.nextAlteration(0); index < log.end; index = log.nextAlteration(index + 1)) {
-      looked++;
-      if (alters(log.at(index))) found++;
+    for (let index = 0; index < log.end; index = log.pieceEnd(index)) {
+      if (!log.hasAlterations(index)) continue;
+      for (let at = index; at < log.pieceEnd(index); at++) if (alters(log.at(at))) found++;
     }
     expect(found).toBe(150);
-    expect(looked).toBeLessThan(30_000);
-    expect(log.alterationsFrom(0)).toBe(150);
-    expect(log.alterationsFrom(55_000)).toBe(0);
-    expect(log.alterationsFrom(60_000)).toBe(0);
+    const looks = log.alterationLooks(0, log.end);
+    expect(looks).toBeGreaterThan(150);
+    expect(looks).toBeLessThan(30_000);
+    expect(log.alterationLooks(0, 4_000)).toBe(1);
   });
 
   test("a log of few changes is small, and one that has forgotten all takes nothing", () => {

@@ -42,7 +42,7 @@ export class SmallStore {
     const revision = ++this.revision;
     const createRevision = exists ? this.records.createRevision(before) : revision;
     const version = exists ? this.records.version(before) + 1 : 1;
-    const ref = this.writer.write(key, createRevision, revision, revision % 7, version, value, lease);
+    const ref = this.writer.write(key, createRevision, revision, 0, version, value, lease);
     const slot = known ?? this.slots.take();
     this.#append(ref, slot, key);
     this.slotOf.set(text, slot);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { encodeKv, encodeTombstone } from "../../../proto/encoded-kv.ts";
+import { encodeKv, encodeTombstone } from "../../proto/encode-kv.ts";
 import { SmallStore } from "./small-store.ts";
 
 const KIB = 1_024;
@@ -94,7 +94,7 @@ class Model {
         if (before === undefined || before.at(-1)!.version === 0) return;
         store.delete(KEYS[next.key]);
         const modRevision = store.revision;
-        const kv = encodeTombstone(KEYS[next.key].toString("latin1"), modRevision);
+        const kv = encodeTombstone(KEYS[next.key], modRevision);
         versions.set(next.key, [...before, { modRevision, createRevision: 0, version: 0, kv }]);
         return;
       }

@@ -2,7 +2,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
-import { RevisionLog } from "../../../partitions/state/revision-log.ts";
+import { ChangeLog } from "../../../partitions/store/change-log.ts";
 import { Harness, hex } from "../harness.ts";
 import type { Recorder } from "../harness.ts";
 import { FROM_KEY, putOp, putRequest } from "../requests.ts";
@@ -15,7 +15,7 @@ afterEach(() => void vi.restoreAllMocks());
 
 /** How many looks at changes something takes. */
 function looksOf(act: () => void): number {
-  const at = vi.spyOn(RevisionLog.prototype, "at");
+  const at = vi.spyOn(ChangeLog.prototype, "at");
   act();
   const looks = at.mock.calls.length;
   at.mockRestore();

@@ -107,9 +107,9 @@ test("a start that does not fit into memory ends in the middle of the replay", a
   await expect(takeOver(engine, store)).rejects.toThrow(OutOfMemoryError);
 });
 
-test("a quota is beyond memory when objects of a kilobyte fill that before", () => {
-  expect(isBeyondMemory(500 * MEBIBYTE, { ...EMPTY, heapLimitBytes: 750 * MEBIBYTE })).toBe(false);
-  expect(isBeyondMemory(700 * MEBIBYTE, { ...EMPTY, heapLimitBytes: 750 * MEBIBYTE })).toBe(true);
-  expect(isBeyondMemory(500 * MEBIBYTE, EMPTY)).toBe(true);
+test("a quota is beyond memory when what it counts fills that before, whatever the heap is", () => {
+  expect(isBeyondMemory(500 * MEBIBYTE, { ...EMPTY, totalLimitBytes: 600 * MEBIBYTE })).toBe(false);
+  expect(isBeyondMemory(600 * MEBIBYTE, { ...EMPTY, totalLimitBytes: 600 * MEBIBYTE })).toBe(true);
+  expect(isBeyondMemory(500 * MEBIBYTE, { ...EMPTY, heapLimitBytes: 1, totalLimitBytes: 600 * MEBIBYTE })).toBe(false);
   expect(isBeyondMemory(Number.POSITIVE_INFINITY, EMPTY)).toBe(false);
 });

@@ -1,0 +1,169 @@
+/**
+ * All versions of the keys of a keyspace, and what finds them: records in blocks, a slot for each key, one hash from key to
+ * slot, and for each partition an ordered index of its slots and a log of its changes.
+ *
+ *     key ──hash──► slot ──► newest record ──previous──► older one …
+ *                    ▲                 ▲
+ *     ordered index ─┘   change log ───┘
+ *
+ * What keys and changes mean is not known here, only that these five agree.
+ */
+import assert from "node:assert/strict";
+import { BlockPool } from "./block-pool.ts";
+import { Chains } from "./chains.ts";
+import { ChangeLog } from "./change-log.ts";
+import { IndexNodes } from "./index-nodes.ts";
+import { KeyHash } from "./key-hash.ts";
+import { OrderedIndex } from "./ordered-index.ts";
+import { Reclaimer } from "./reclaim.ts";
+import { RecordKeys } from "./record-keys.ts";
+import { PARTITIONS_MAX } from "./record-layout.ts";
+import { RecordWriter } from "./record-writer.ts";
+import { Records } from "./records.ts";
+import { SlotLists } from "./slot-lists.ts";
+import { NO_SLOT, Slots } from "./slots.ts";
+import { verifyStore } from "./verify.ts";
+
+const NO_VALUE = Buffer.alloc(0);
+
+/** What is added is refused when blocks have fewer numbers left: what was promised already, and tombstones, need some. */
+const BLOCK_NUMBERS_RESERVED = 64;
+
+/** What one partition has of its own. */
+export interface Part {
+  readonly number: number;
+  readonly index: OrderedIndex;
+  readonly log: ChangeLog;
+}
+
+export class VersionStore {
+  readonly pool: BlockPool;
+  readonly records: Records;
+  readonly slots = new Slots();
+  readonly keys: RecordKeys;
+  /** Of slots that belong together. */
+  readonly lists = new SlotLists();
+  readonly #writer: RecordWriter;
+  readonly #chains: Chains;
+  readonly #hash: KeyHash;
+  readonly #nodes: IndexNodes;
+  readonly #parts: Part[] = [];
+  readonly #reclaimer: Reclaimer;
+
+  constructor(pool: BlockPool = new BlockPool()) {
+    this.pool = pool;
+    this.records = new Records(pool);
+    this.keys = new RecordKeys(this.records, this.slots);
+    this.#writer = new RecordWriter(this.records);
+    this.#chains = new Chains(this.records, this.#writer, this.slots);
+    this.#hash = new KeyHash(this.keys);
+    this.#nodes = new IndexNodes(this.keys);
+    this.#reclaimer = new Reclaimer(this.records, this.#chains, (partition) => this.#parts[partition].log);
+  }
+
+  /** Whether references reach far enough for more. */
+  get hasRoom(): boolean {
+    return this.records.blocks.numbersLeft > BLOCK_NUMBERS_RESERVED;
+  }
+
+  /** Bytes of memory that all of it takes, with free blocks and those that are the system's soon. */
+  get memoryBytes(): number {
+    let bytes =
+      this.pool.usedBytes + this.pool.freeBytes + this.pool.leavingBytes + this.slots.bytes + this.lists.bytes;
+    bytes += this.#hash.bytes + this.#nodes.bytes;
+    for (const { log } of this.#parts) bytes += log.bytes;
+    return bytes;
+  }
+
+  /** Begins another partition. */
+  addPart(): Part {
+    const number = this.#parts.length;
+    assert(number < PARTITIONS_MAX, "records can name each partition");
+    const part: Part = { number, index: new OrderedIndex(this.#nodes), log: new ChangeLog(this.records) };
+    this.#parts.push(part);
+    return part;
+  }
+
+  /** The slot of a key that is kept, or NO_SLOT. */
+  find(key: Uint8Array): number {
+    return this.#hash.get(key);
+  }
+
+  /**
+   * Adds the newest version of a key, whose bytes are copied; version 0 is a tombstone, with neither create revision nor value
+   * nor lease.
+   *
+   * @param slot that of the key, or NO_SLOT for one that is not kept
+   * @param part that of the key
+   */
+  append(
+    slot: number,
+    key: Buffer,
+    part: Part,
+    createRevision: number,
+    modRevision: number,
+    subRevision: number,
+    version: number,
+    value: Buffer = NO_VALUE,
+    lease: bigint = 0n,
+  ): number {
+    const ref = this.#writer.write(key, createRevision, modRevision, subRevision, version, value, lease);
+    if (slot === NO_SLOT) {
+      const added = this.slots.take();
+      this.#chains.append(ref, added, part.number, part.log);
+      this.#hash.add(added, key);
+      part.index.insert(added, key);
+    } else {
+      this.#chains.append(ref, slot, part.number, part.log);
+      if (version <= 1) part.index.adjust(slot, key, version === 1 ? 1 : -1);
+    }
+    return ref;
+  }
+
+  /** Forgets the version before one, which is the oldest of its key. */
+  forgetPrevious(ref: number): void {
+    this.#chains.cutPrevious(ref);
+  }
+
+  /**
+   * Forgets a tombstone that is the oldest version of its key, and with it the key if it is the only one.
+   *
+   * @returns whether the key went
+   */
+  forgetTombstone(ref: number): boolean {
+    const { records } = this;
+    assert(records.isTombstone(ref), "what ends a key is a tombstone");
+    const isOnly = records.next(ref) === 0;
+    if (isOnly) {
+      const key = records.key(ref);
+      const slot = records.slot(ref);
+      this.#parts[records.partition(ref)].index.remove(slot, key);
+      this.#hash.remove(slot, key);
+    }
+    this.#chains.dropOldest(ref);
+    return isOnly;
+  }
+
+  /**
+   * Moves records out of blocks that hold little, for about so many looks at records. Refs from before are not valid any more.
+   *
+   * @returns true when there is nothing that is worth it
+   */
+  reclaimStep(looks: number): boolean {
+    return this.#reclaimer.step(looks);
+  }
+
+  /** Walks everything and asserts that it agrees. */
+  verify(): void {
+    const logs = this.#parts.map(({ log }) => log);
+    verifyStore(this.records, this.slots, logs);
+    this.#hash.verify();
+    assert(this.#hash.size === this.slots.size, "the hash has every slot");
+    let indexed = 0;
+    for (const { index } of this.#parts) {
+      index.verify();
+      indexed += index.size;
+    }
+    assert(indexed === this.slots.size, "the indexes have every slot");
+  }
+}
