@@ -3,7 +3,8 @@
  * clock, does no I/O, promises nothing and rolls no dice, so that every replay of the journal gives the same.
  *
  * Each method executes one request as a whole: afterwards it has either happened at one new revision, or was refused
- * without a trace. Reading methods alter nothing.
+ * without a trace. What deletes very many keys can be begun instead (`beginDeleteRange` and others), and done in steps: until
+ * the last one nothing of it is seen, and nothing else may be changed. Reading methods alter nothing.
  */
 import assert from "node:assert/strict";
 import type {
@@ -22,7 +23,11 @@ import type { Auth } from "./auth/auth.ts";
 import { Authorization } from "./auth/authorization.ts";
 import { keyString } from "./interval/interval.ts";
 import { compact, compactStep } from "./state/compaction.ts";
-import { deleteRange } from "./txn/delete-range.ts";
+import { deleteRange, deleteRangeSteps, looksToDelete } from "./txn/delete-range.ts";
+import { leaseRevoke, leaseRevokeSteps } from "./txn/lease-revoke.ts";
+import type { Revoked } from "./txn/lease-revoke.ts";
+import { LongChange, SHORT_CHANGE_KEYS } from "./txn/long-change.ts";
+import type { Allowance, Steps } from "./txn/long-change.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
 import type { HistoryHasher } from "./walk/hash.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
@@ -38,7 +43,7 @@ import { KvList } from "./range/kv-list.ts";
 import type { RangeCursor } from "./range/range-cursor.ts";
 import { openRange, range } from "./range/range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
-import { hasPut, isReadOnly, puts, txn } from "./txn/txn.ts";
+import { hasPut, isReadOnly, looksOfDeletes, prepare, puts, txn, txnSteps } from "./txn/txn.ts";
 import { looksOf } from "./txn/txn-looks.ts";
 import { TxnReader } from "./txn/txn-reader.ts";
 import { Watchers } from "./watch/watchers.ts";
@@ -46,6 +51,8 @@ import { Watchers } from "./watch/watchers.ts";
 export interface KeyspaceOptions {
   /** Belongs to the keyspace from then on. By default every resource below `/registry/` has a partition. */
   readonly partitionMap?: PartitionMap;
+  /** What is begun and looks at more keys than this is a long change. */
+  readonly shortChangeKeys?: number;
 }
 
 export interface HistoryHash {
@@ -68,9 +75,11 @@ export class Keyspace {
   /** Of prefixes of keys. */
   readonly quotas: Quotas;
   readonly #state: KeyspaceState;
+  readonly #shortChangeKeys: number;
 
   constructor(options: KeyspaceOptions = {}) {
     this.#state = new KeyspaceState(options.partitionMap ?? new PartitionMap());
+    this.#shortChangeKeys = options.shortChangeKeys ?? SHORT_CHANGE_KEYS;
     this.watchers = new Watchers(this.#state);
     this.auth = this.#state.auth;
     this.quotas = this.#state.quotas;
@@ -80,6 +89,11 @@ export class Keyspace {
   /** The current revision; 1 when nothing was ever changed (MV-01). */
   get revision(): number {
     return this.#state.revision;
+  }
+
+  /** Whether a long change has begun and is not done. */
+  get isChanging(): boolean {
+    return this.#state.isHidden;
   }
 
   /** The lowest revision that can be read; -1 before the first compaction. */
@@ -158,8 +172,23 @@ export class Keyspace {
 
   /** Contract §4.7. */
   deleteRange(request: DeleteRangeRequest): DeleteRangeResponse | Refusal {
+    return inOneGo(this.beginDeleteRange(request, Number.POSITIVE_INFINITY));
+  }
+
+  /**
+   * Does the same at once, or begins to when it takes long.
+   *
+   * @param answerBytesMax as in LongChange
+   */
+  beginDeleteRange(
+    request: DeleteRangeRequest,
+    answerBytesMax: number,
+  ): DeleteRangeResponse | LongChange<DeleteRangeResponse> | Refusal {
     const refusal = this.refuseChange();
     if (refusal !== null) return refusal;
+    if (looksToDelete(this.#state, request) > this.#shortChangeKeys) {
+      return this.#begin(answerBytesMax, (allowance) => deleteRangeSteps(this.#state, request, allowance));
+    }
     const response = deleteRange(this.#state, request);
     this.#state.commit();
     return response;
@@ -172,14 +201,33 @@ export class Keyspace {
    * @param isAnswered false when nobody wants the response, as in a replay: then no range is read for it
    */
   txn(request: TxnRequest, isAnswered: boolean = true): TxnResponse | Refusal {
+    return inOneGo(this.beginTxn(request, isAnswered, Number.POSITIVE_INFINITY));
+  }
+
+  /**
+   * Does the same at once, or begins to when its deletes take long.
+   *
+   * @param answerBytesMax as in LongChange
+   */
+  beginTxn(
+    request: TxnRequest,
+    isAnswered: boolean,
+    answerBytesMax: number,
+  ): TxnResponse | LongChange<TxnResponse> | Refusal {
     const refusal = hasPut(request)
       ? (this.refuseGrowth() ?? this.#refuseTxnReached(request))
       : isReadOnly(request)
         ? null
         : this.refuseChange();
     if (refusal !== null) return refusal;
-    const response = txn(this.#state, request, isAnswered);
-    this.#state.commit();
+    const state = this.#state;
+    const branch = prepare(state, request);
+    if (branch instanceof Refusal) return branch;
+    if (looksOfDeletes(state, branch) > this.#shortChangeKeys) {
+      return this.#begin(answerBytesMax, (allowance) => txnSteps(state, branch, isAnswered, allowance));
+    }
+    const response = txn(state, branch, isAnswered);
+    state.commit();
     return response;
   }
 
@@ -250,16 +298,32 @@ export class Keyspace {
   }
 
   /** Removes a lease and deletes its keys, in key order at one revision (LS-08). */
-  leaseRevoke(id: bigint): { deleted: number } | Refusal {
+  leaseRevoke(id: bigint): Revoked | Refusal {
+    return inOneGo(this.beginLeaseRevoke(id));
+  }
+
+  /** Does the same at once, or begins to when it takes long. */
+  beginLeaseRevoke(id: bigint): Revoked | LongChange<Revoked> | Refusal {
     const refusal = this.refuseChange();
     if (refusal !== null) return refusal;
     const lease = this.#state.leases.get(id);
     if (lease === null) return LEASE_NOT_FOUND;
-    const slots = lease.slotsInOrder();
-    for (const slot of slots) this.#state.delete(slot);
+    if (lease.keyCount > this.#shortChangeKeys) {
+      return this.#begin(0, (allowance) => leaseRevokeSteps(this.#state, lease, allowance));
+    }
+    const revoked = leaseRevoke(this.#state, lease);
     this.#state.commit();
-    this.#state.leases.remove(id);
-    return { deleted: slots.length };
+    return revoked;
+  }
+
+  /** A long change, before the end of which its events are gathered: to make them takes long, too. */
+  #begin<Response>(answerBytesMax: number, work: (allowance: Allowance) => Steps<Response>): LongChange<Response> {
+    const { watchers } = this;
+    return new LongChange(this.#state, answerBytesMax, function* (allowance) {
+      const response = yield* work(allowance);
+      yield* watchers.gather(allowance);
+      return response;
+    });
   }
 
   lease(id: bigint): Lease | null {
@@ -342,9 +406,16 @@ export class Keyspace {
     return new WholeHasher(this.#state);
   }
 
-  /** Walks everything and asserts its invariants. Costly: for tests and simulation. */
+  /** Walks everything and asserts its invariants, between two steps of a long change as well. Costly: for tests and simulation. */
   verify(): void {
     this.#state.verify();
     this.watchers.verify();
   }
+}
+
+function inOneGo<Response>(begun: Response | LongChange<Response>): Response {
+  if (!(begun instanceof LongChange)) return begun;
+  const response = begun.finish();
+  begun.end();
+  return response;
 }

@@ -61,8 +61,8 @@ export class InOrderCursor implements RangeCursor {
 
   isLongerThan(keys: number): boolean {
     if (this.#next !== null && this.#limit > keys) return this.#state.walkLooks(this.#interval) > keys;
-    const isNewest = this.hold.revision === this.#state.newestRevision;
-    if (isNewest || this.finished) return false;
+    const isIndexed = this.hold.revision === this.#state.indexedRevision;
+    if (isIndexed || this.finished) return false;
     this.#beginCount();
     return this.#counting !== null && this.#counting.left > keys;
   }
@@ -130,7 +130,7 @@ export class InOrderCursor implements RangeCursor {
   #beginCount(): void {
     if (this.#count !== null || this.#counting !== null) return;
     const { revision } = this.hold;
-    if (revision === this.#state.newestRevision) this.#count = this.#state.countNewest(this.#interval);
+    if (revision === this.#state.indexedRevision) this.#count = this.#state.countNewest(this.#interval);
     else this.#counting = this.#state.openCount(this.#interval, revision);
   }
 

@@ -62,7 +62,7 @@ export class SortedCursor implements RangeCursor {
     this.#found = sortedVersions(request, state.versions, this.#limit);
     this.#interval = interval;
     this.#wanted = searchLimit(request);
-    const isOfLast = revision === state.newestRevision && isOfLastKeys(request);
+    const isOfLast = revision === state.indexedRevision && isOfLastKeys(request);
     this.#next = isOfLast ? state.startOfLast(interval, request.limit) : interval.start;
     const isCountedApart = isOfLast || Number.isFinite(this.#wanted);
     this.#counting = isCountedApart ? state.openCount(interval, revision) : null;

@@ -3,8 +3,8 @@
  * and their refusals are the business of range.ts, put.ts, delete-range.ts and txn.ts.
  *
  * Changes are written at the revision after the current one and can be read back at once; `commit` then makes that
- * revision the current one. Between two requests nothing is uncommitted. There is no way back: whoever changes has made
- * sure before that the whole request can be done.
+ * revision the current one. Between two requests nothing is uncommitted, but what a long change hides between two of its
+ * steps: that is seen by nobody. There is no way back: whoever changes has made sure before that the whole request can be done.
  */
 import assert from "node:assert/strict";
 import { Alarms } from "../alarms.ts";
@@ -49,6 +49,8 @@ export class KeyspaceState {
   #compactRevision = -1;
   /** How many changes the revision being written has. */
   #uncommitted = 0;
+  /** Whether that is hidden: a long change rests between two of its steps. */
+  #isHidden = false;
   /** The partitions that were written since they were last taken, and where in their logs that begins. */
   #written: LogPlace[] = [];
 
@@ -78,7 +80,23 @@ export class KeyspaceState {
    * response inside a txn tells (contract §4.2).
    */
   get newestRevision(): number {
+    return this.#isHidden ? this.#revision : this.indexedRevision;
+  }
+
+  /** The revision of what the indexes count, uncommitted changes included, hidden or not. */
+  get indexedRevision(): number {
     return this.hasUncommitted ? this.#revision + 1 : this.#revision;
+  }
+
+  /** Whether a long change rests: what was changed cannot be seen, and nothing else can be changed. */
+  get isHidden(): boolean {
+    return this.#isHidden;
+  }
+
+  /** What is uncommitted is hidden from now on, or shown again to the change that has made it. */
+  hide(isHidden: boolean): void {
+    assert(this.#isHidden !== isHidden, "a change rests and goes on by turns");
+    this.#isHidden = isHidden;
   }
 
   /** Whether all that is needed at the revision of a hold is still there. */
@@ -108,7 +126,8 @@ export class KeyspaceState {
   /** The newest state of a key, or NO_VERSION when it does not exist. */
   findLive(key: Buffer): VersionRef {
     const slot = this.find(key);
-    return slot === NO_SLOT ? NO_VERSION : this.versions.liveNewest(slot);
+    if (slot === NO_SLOT) return NO_VERSION;
+    return this.#isHidden ? this.versions.liveAt(slot, this.#revision) : this.versions.liveNewest(slot);
   }
 
   /** Begins to walk over an interval. */
@@ -154,7 +173,12 @@ export class KeyspaceState {
     return new ChangeWalk(this.store.records, places);
   }
 
-  /** Which partitions were written since the last time this was asked, and where in their logs that begins. */
+  /** Which partitions were written since they were last taken, and where in their logs that begins. */
+  get written(): readonly LogPlace[] {
+    return this.#written;
+  }
+
+  /** Takes the same: which partitions were written since the last time this was asked, and where in their logs that begins. */
   takeWritten(): readonly LogPlace[] {
     const written = this.#written;
     if (written.length === 0) return written;
@@ -163,7 +187,7 @@ export class KeyspaceState {
     return written;
   }
 
-  /** How many keys of an interval exist, as uncommitted changes left it. */
+  /** How many keys of an interval exist at the indexed revision. */
   countNewest(interval: Interval): number {
     let count = 0;
     for (const { start, end, partition } of this.partitionMap.owners(interval)) count += partition.count(start, end);
@@ -172,15 +196,15 @@ export class KeyspaceState {
 
   /** How many keys of an interval existed at a revision that is not compacted. */
   count(interval: Interval, revision: number): number {
-    if (revision === this.newestRevision) return this.countNewest(interval);
+    if (revision === this.indexedRevision) return this.countNewest(interval);
     const counting = this.openCount(interval, revision);
     if (!counting.finished) counting.step(Number.POSITIVE_INFINITY);
     return counting.count;
   }
 
-  /** Begins to count the same in steps. At the newest revision, and where it is remembered, it is known at once. */
+  /** Begins to count the same in steps. At the indexed revision, and where it is remembered, it is known at once. */
   openCount(interval: Interval, revision: number): Counting {
-    if (revision === this.newestRevision) return known(this.countNewest(interval));
+    if (revision === this.indexedRevision) return known(this.countNewest(interval));
     const remembered = this.counts.get(interval, revision);
     if (remembered !== null) return known(remembered);
     const parts: PartCounting[] = [];
@@ -190,7 +214,7 @@ export class KeyspaceState {
     return new Counting(parts, (count, looks) => this.counts.remember(interval, revision, count, looks));
   }
 
-  /** Where the last `n` keys of an interval begin that exist now; the start of the interval when it has fewer. */
+  /** Where the last `n` keys of an interval begin that exist at the indexed revision; its start when it has fewer. */
   startOfLast(interval: Interval, n: number): string {
     let left = n;
     for (const { start, end, partition } of [...this.partitionMap.spans(interval)].toReversed()) {
@@ -237,7 +261,8 @@ export class KeyspaceState {
 
   /** Ends the execution of a request: what it changed is now at the current revision. */
   commit(): void {
-    if (this.#uncommitted === 0) return;
+    // A txn that only reads comes here, too.
+    if (this.#uncommitted === 0 || this.#isHidden) return;
     this.#revision++;
     this.#uncommitted = 0;
     assert(Number.isSafeInteger(this.#revision), "revisions are safe integers");
@@ -251,7 +276,7 @@ export class KeyspaceState {
   /** Walks everything and asserts its invariants. */
   verify(): void {
     const { partitionMap, leases } = this;
-    assert(!this.hasUncommitted, "nothing is uncommitted between requests");
+    assert(!this.hasUncommitted || this.#isHidden, "what is uncommitted between requests is hidden");
     assert(this.#compactRevision <= this.#revision, "the compact revision is not in the future");
     this.store.verify();
     partitionMap.verify();
@@ -268,8 +293,9 @@ export class KeyspaceState {
       }
     }
     let leased = 0;
+    const indexed = this.indexedRevision;
     const walk = this.walk(EVERYTHING);
-    for (let ref = walk.nextLive(this.#revision); ref !== NO_VERSION; ref = walk.nextLive(this.#revision)) {
+    for (let ref = walk.nextLive(indexed); ref !== NO_VERSION; ref = walk.nextLive(indexed)) {
       if (this.versions.lease(ref) !== 0n) leased++;
     }
     assert(attached === leased, "every key with a lease is attached to it");
@@ -283,7 +309,7 @@ export class KeyspaceState {
     let sub = 0;
     for (let ref = walk.next(); ref !== NO_VERSION; ref = walk.next()) {
       const own = this.versions.modRevision(ref);
-      assert(own >= revision && own <= this.#revision, "no change is in the future");
+      assert(own >= revision && own <= this.indexedRevision, "no change is in the future");
       sub = own === revision ? sub + 1 : 0;
       assert(this.versions.subRevision(ref) === sub, "the changes of a revision are numbered in their order");
       revision = own;
@@ -302,6 +328,7 @@ export class KeyspaceState {
 
   /** A change of a partition begins. Returns its sub-revision. */
   #begin(partition: Partition): number {
+    assert(!this.#isHidden, "nothing is changed while a long change rests");
     if (!partition.isWritten) {
       partition.isWritten = true;
       this.#written.push({ partition, index: partition.log.end });

@@ -37,7 +37,7 @@ export class Lease {
     return this.#list.size;
   }
 
-  /** The attached keys, in no particular order. They are listed in one go. */
+  /** The attached keys, in no particular order. None is attached or detached before all are listed. */
   *slots(): Generator<Slot> {
     const { lists } = this.#store;
     for (let slot = this.#list.first; slot !== NO_SLOT; slot = lists.next(slot)) yield slot as Slot;
@@ -52,13 +52,6 @@ export class Lease {
   *keyTexts(): Generator<string> {
     const { records, slots } = this.#store;
     for (const slot of this.slots()) yield records.keyText(slots.newest(slot));
-  }
-
-  /** The attached keys in their order. */
-  slotsInOrder(): Slot[] {
-    const { records, slots } = this.#store;
-    const keyed = [...this.slots()].map((slot) => ({ slot, key: records.keyText(slots.newest(slot)) }));
-    return keyed.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ slot }) => slot);
   }
 
   attach(slot: Slot): void {

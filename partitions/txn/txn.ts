@@ -18,7 +18,8 @@ import type {
   TxnResponse,
 } from "../../proto/messages.ts";
 import { holds } from "./compare.ts";
-import { deleteRange } from "./delete-range.ts";
+import { deleteRange, deleteRangeSteps, looksToDelete } from "./delete-range.ts";
+import type { Allowance, Steps } from "./long-change.ts";
 import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
@@ -39,15 +40,39 @@ export const TXN_RANGE_KEYS_MAX = 1_000_000;
 
 export const NO_BRANCHES: readonly Branch[] = [];
 
+/** Which branch a txn takes, when everything on its path can be done. Changes nothing. */
+export function prepare(state: KeyspaceState, request: TxnRequest): Branch | Refusal {
+  const branch = choose(state, request);
+  return new PathCheck(state).check(branch) ?? branch;
+}
+
 /**
- * Executes a whole txn as uncommitted changes, or refuses it without any. The top header is left null.
+ * Executes what was prepared as uncommitted changes. The top header is left null.
  *
  * @param isAnswered false when nobody wants the response: then ranges are not read, and stand in it as "none"
  */
-export function txn(state: KeyspaceState, request: TxnRequest, isAnswered: boolean): TxnResponse | Refusal {
-  const branch = choose(state, request);
-  const refusal = new PathCheck(state).check(branch);
-  return refusal ?? execute(state, branch, null, isAnswered);
+export function txn(state: KeyspaceState, branch: Branch, isAnswered: boolean): TxnResponse {
+  return execute(state, branch, null, isAnswered);
+}
+
+/** The same in steps, of which a long delete takes several. */
+export function txnSteps(
+  state: KeyspaceState,
+  branch: Branch,
+  isAnswered: boolean,
+  allowance: Allowance,
+): Steps<TxnResponse> {
+  return executeSteps(state, branch, null, isAnswered, allowance);
+}
+
+/** How many keys the deletes of a path look at. */
+export function looksOfDeletes(state: KeyspaceState, { operations, inner }: Branch): number {
+  let looks = 0;
+  for (const operation of operations) {
+    if (operation.case === "deleteRange") looks += looksToDelete(state, operation.request);
+  }
+  for (const branch of inner) looks += looksOfDeletes(state, branch);
+  return looks;
 }
 
 /** Whether a txn has a put anywhere in its tree, taken or not: such a txn needs space. */
@@ -196,6 +221,37 @@ function execute(
     if (inner !== null) responses.push({ case: "txn", response: executeInner(state, inner, isAnswered) });
     else if (operation.case === "range" && !isAnswered) responses.push({ case: "none" });
     else responses.push(executeOperation(state, operation));
+  }
+  return { header, succeeded: branch.succeeded, responses };
+}
+
+/** As `execute`. What an operation has given is kept for the answer. */
+function* executeSteps(
+  state: KeyspaceState,
+  branch: Branch,
+  header: ResponseHeader | null,
+  isAnswered: boolean,
+  allowance: Allowance,
+): Steps<TxnResponse> {
+  const responses: ResponseOp[] = [];
+  let txns = 0;
+  for (const operation of branch.operations) {
+    const inner = operation.case === "txn" ? branch.inner[txns++] : null;
+    if (inner !== null) {
+      const response = yield* executeSteps(state, inner, headerAt(0), isAnswered, allowance);
+      responses.push({ case: "txn", response });
+    } else if (operation.case === "deleteRange") {
+      const response = yield* deleteRangeSteps(state, operation.request, allowance);
+      response.header = headerAt(state.newestRevision);
+      responses.push({ case: "deleteRange", response });
+    } else if (operation.case === "range" && !isAnswered) {
+      responses.push({ case: "none" });
+    } else {
+      const response = executeOperation(state, operation);
+      if (response.case === "range") for (const kv of response.response.kvs) allowance.keep(kv);
+      if (response.case === "put" && response.response.prevKv !== null) allowance.keep(response.response.prevKv);
+      responses.push(response);
+    }
   }
   return { header, succeeded: branch.succeeded, responses };
 }

@@ -1,14 +1,17 @@
 /**
  * Tells watchers of changes. Nothing is delivered while commands are executed: the applier executes a run and then calls
- * `flush`, which gives every synced watcher its events, one delivery for each revision. A watcher that is behind
- * catches up from history, in slices that the server runs when it likes.
+ * `flush`, which gives every synced watcher its events, one delivery for each revision. Those of a long change are gathered
+ * in steps before it is committed (gathering.ts). A watcher that is behind catches up from history, in slices that the server
+ * runs when it likes.
  */
 import assert from "node:assert/strict";
 import type { EncodedEvent } from "../../proto/messages.ts";
 import { SMALLEST_KEY } from "../interval/interval.ts";
 import { CatchUp } from "./catch-up.ts";
 import { EventForms } from "./events.ts";
-import type { ChangeWalk } from "../state/change-walk.ts";
+import { Gathering } from "./gathering.ts";
+import type { StepAllowance } from "./gathering.ts";
+import type { ChangeWalk, LogPlace } from "../state/change-walk.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { Partition } from "../state/partition.ts";
 import { NO_VERSION } from "../state/versions.ts";
@@ -39,6 +42,8 @@ export class Watchers implements FlushedRevision {
   #count = 0;
   #syncedCount = 0;
   #flushedRevision: number;
+  /** Null when nothing is gathered. */
+  #gathering: Gathering | null = null;
 
   constructor(state: KeyspaceState) {
     this.#state = state;
@@ -101,6 +106,7 @@ export class Watchers implements FlushedRevision {
     assert(startRevision >= 0, "the server refuses negative start revisions");
     const key = options.key.length === 0 ? SMALLEST_KEY : options.key;
     const group = this.#groups.findOrAdd(new WatcherGroup(key, rangeEnd, prevKv, filters));
+    if (group.size === 0) this.#gathering?.missed.add(group);
     const fromRevision = startRevision === 0 ? this.#state.revision + 1 : startRevision;
     const watcher = new Watcher(group, sink, context, startRevision, fromRevision, BEHIND, this);
     group.size++;
@@ -125,9 +131,22 @@ export class Watchers implements FlushedRevision {
   flush(): void {
     const { revision } = this.#state;
     assert(!this.#state.hasUncommitted, "only what is committed is delivered");
+    const gathering = this.#gathering;
+    if (gathering !== null) this.#deliverGathered(gathering);
     const written = this.#state.takeWritten();
-    if (this.#syncedCount > 0) this.#flushChanges(this.#state.changesAt(written));
+    if (this.#syncedCount > 0) this.#flushChanges(this.#notGathered(gathering, written));
     this.#flushedRevision = revision;
+  }
+
+  /**
+   * Makes the events of what is uncommitted in steps, so that the flush that follows its commit has them. Whoever watches
+   * something new meanwhile is told from history.
+   */
+  *gather(allowance: StepAllowance): Generator<undefined, void, undefined> {
+    // Where more is to be flushed, or nobody listens, the flush does it all.
+    if (this.#flushedRevision < this.#state.revision || this.#count === 0) return;
+    this.#gathering = new Gathering(this.#state, this.#groups);
+    yield* this.#gathering.steps(allowance);
   }
 
   /**
@@ -147,7 +166,7 @@ export class Watchers implements FlushedRevision {
   }
 
   verify(): void {
-    this.#groups.verify();
+    this.#groups.verify(this.#gathering !== null);
     assert(this.#flushedRevision <= this.#state.revision, "only what is committed was flushed");
     assert(this.#syncedCount + this.#behind.size <= this.#count, "a watcher is counted once");
     this.#behind.verify();
@@ -164,6 +183,25 @@ export class Watchers implements FlushedRevision {
       this.#flushedRevision = revision;
       for (const group of touched) this.#deliverLive(group, revision);
     }
+  }
+
+  #deliverGathered({ revision, touched, missed }: Gathering): void {
+    this.#gathering = null;
+    this.#flushedRevision = revision;
+    for (const group of missed) {
+      for (const watcher of Array.from(group.synced)) {
+        if (watcher.fromRevision > revision) continue;
+        this.#leaveSynced(watcher);
+        this.#settle(watcher);
+      }
+    }
+    for (const group of touched) this.#deliverLive(group, revision);
+  }
+
+  #notGathered(gathering: Gathering | null, written: readonly LogPlace[]): ChangeWalk {
+    if (gathering === null) return this.#state.changesAt(written);
+    const partitions = written.map(({ partition }) => partition);
+    return this.#state.changesFrom(partitions, gathering.revision + 1);
   }
 
   #addEvent(ref: VersionRef, touched: WatcherGroup[]): void {
