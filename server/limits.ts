@@ -64,6 +64,12 @@ export const REQUEST_ENVELOPE_BYTES = 18;
 /** What the transport accepts beyond --max-request-bytes before it refuses the message unread (GR-03). */
 export const RECEIVE_OVERHEAD_BYTES = 512 * 1024;
 
+/**
+ * A change that looks at very many keys to delete them is done in slices of so many, with other work between them. Nobody sees
+ * anything of it before its end, and what is committed after it waits.
+ */
+export const CHANGE_SLICE_KEYS = 2_000;
+
 /** The answer of a txn or delete is built in one piece; one with more bytes of encoded kvs is not built. */
 export const BUILT_RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
 

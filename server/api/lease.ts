@@ -115,16 +115,19 @@ export class LeaseService {
   /** LS-14. */
   #timeToLive(call: UnaryCall, { ID, keys }: LeaseTimeToLiveRequest): void {
     const { keyspace } = this.#context;
-    const refused = this.#refuseTimeToLive(call, ID, keys);
+    // While a long change is under way, which keys a lease has is known when that is done.
+    const isWhole = !keys || !keyspace.isChanging;
+    const refused = isWhole ? this.#refuseTimeToLive(call, ID, keys) : null;
     if (refused !== null) return call.fail(refused);
     const lease = keyspace.lease(ID);
-    if (!keys || lease === null || lease.keyCount <= LEASE_LIST_SLICE) {
+    if (isWhole && (!keys || lease === null || lease.keyCount <= LEASE_LIST_SLICE)) {
       const response = this.#timeLeft(ID);
       return call.reply(
         leaseTimeToLiveResponse.encode(keys && lease !== null ? { ...response, keys: [...lease.keys()] } : response),
       );
     }
     this.#answerLong(call, () => {
+      if (keyspace.isChanging) return null;
       const refusedNow = this.#refuseTimeToLive(call, ID, keys);
       if (refusedNow !== null) return refusedNow;
       const present = keyspace.lease(ID);

@@ -2,7 +2,6 @@
  * Answers about leases that list very many keys or ids. They list what there was at one moment, and are made in slices with
  * a turn of the event loop between them, few at a time; the others wait in the order they came.
  */
-import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
 import { leaseKeysPart, leaseStatusesPart } from "../../proto/lease-lists.ts";
 import { Refusal } from "../../partitions/refusals.ts";
@@ -24,8 +23,8 @@ export interface LeaseList {
   end(): void;
 }
 
-/** Begins an answer: all of it but the list, and the list; or says why there is none. */
-export type OpenList = () => { readonly start: Buffer; readonly list: LeaseList } | Refusal;
+/** Begins an answer: all of it but the list, and the list; or says why there is none, or with null that it is not known yet. */
+export type OpenList = () => { readonly start: Buffer; readonly list: LeaseList } | Refusal | null;
 
 export class LongLeaseLists {
   readonly #jobs: SlicedJobs;
@@ -106,19 +105,12 @@ class ListJob implements SlicedJob {
   }
 
   begin(): boolean {
-    const opened = this.#open();
-    if (opened instanceof Refusal) {
-      this.call.fail(opened);
-      return false;
-    }
-    this.#list = opened.list;
-    this.#add(opened.start);
-    return true;
+    return !this.#isRefused();
   }
 
   step(): boolean {
     const list = this.#list;
-    assert(list !== null, "a job begins before its first slice");
+    if (list === null) return this.#isRefused();
     const part = list.next(LEASE_LIST_SLICE);
     if (part !== null) this.#add(part);
     if (!list.finished) return false;
@@ -128,6 +120,19 @@ class ListJob implements SlicedJob {
 
   end(): void {
     this.#list?.end();
+  }
+
+  /** Opens the list, if that can be done now. True when the call was refused. */
+  #isRefused(): boolean {
+    const opened = this.#open();
+    if (opened instanceof Refusal) {
+      this.call.fail(opened);
+      return true;
+    }
+    if (opened === null) return false;
+    this.#list = opened.list;
+    this.#add(opened.start);
+    return false;
   }
 
   #add(part: Buffer): void {

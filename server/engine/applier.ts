@@ -5,6 +5,9 @@
  *     run of records ──► for each: the proposal expected there, else decoded ──► execute ──► effects ──► waiter
  *                    └─► after the last: watchers are told, once
  *
+ * What takes long, such as a delete of a million keys, is executed in slices with other work between them, and the run stops
+ * with it: readers go on with the revision before, and what is committed after it waits in its order.
+ *
  * Nothing is executed before it is committed, so memory is never rolled back and no reader or watcher sees what a crash
  * could take away (C1).
  */
@@ -13,7 +16,9 @@ import type { RecordRun } from "../../journal/journal.ts";
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import { LongChange } from "../../partitions/txn/long-change.ts";
 import type { Clock } from "../clock.ts";
+import { CHANGE_SLICE_KEYS } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { EventLog } from "./event-log.ts";
 import { refuseUser } from "./command.ts";
@@ -36,6 +41,18 @@ export interface ApplierOptions {
   readonly onRunEnd: () => void;
 }
 
+/** What is executed in slices. */
+interface Executing {
+  readonly change: LongChange<unknown>;
+  readonly position: number;
+  readonly kind: AnyCommandKind;
+  readonly request: unknown;
+  readonly identity: Identity | null;
+  /** Null when it is not this member's. */
+  readonly proposal: Proposal | null;
+  readonly startedMs: number;
+}
+
 export class Applier {
   readonly #keyspace: Keyspace;
   readonly #effects: EffectTargets;
@@ -49,6 +66,7 @@ export class Applier {
   #expected: Proposal[] = [];
   #head = 0;
   #isCounting = false;
+  #executing: Executing | null = null;
 
   constructor(options: ApplierOptions) {
     this.#keyspace = options.keyspace;
@@ -65,15 +83,22 @@ export class Applier {
     return this.#applied;
   }
 
-  /** Proposals of this member whose record has not committed yet. */
+  /** Whether something has begun that takes long: `goOn` is to be called until it is done. */
+  get isExecuting(): boolean {
+    return this.#executing !== null;
+  }
+
+  /** Proposals of this member that have not been executed yet. */
   get pending(): number {
     return this.#expected.length - this.#head;
   }
 
-  /** When the first of those was proposed. There is one. */
-  get oldestProposedAtMs(): number {
+  /** When one of those was proposed, which have positions that follow one another. */
+  proposedAtMs(position: number): number {
     assert(this.pending > 0, "a proposal is pending");
-    return this.#expected[this.#head].proposedAtMs;
+    const proposal = this.#expected[this.#head + position - this.#expected[this.#head].position];
+    assert(proposal.position === position, "what is pending follows one another");
+    return proposal.proposedAtMs;
   }
 
   /** From now on what is executed counts as load. What was committed before the start does not. */
@@ -89,30 +114,72 @@ export class Applier {
     this.#expected.push(proposal);
   }
 
-  /** Executes committed records, which follow the last executed one. */
+  /**
+   * Executes committed records, which follow the last executed one, up to the first that takes long: that has begun then, and
+   * `goOn` ends it. What is behind it is to be given again.
+   */
   apply(run: RecordRun): void {
     assert(run.first === this.#applied + 1, "runs follow one another");
+    assert(this.#executing === null, "nothing is executed beside what takes long");
     const startedMs = this.#clock.nowMs();
-    for (let i = 0; i < run.count; i++) {
+    for (let i = 0; i < run.count && this.#executing === null; i++) {
       const position = run.first + i;
       const proposal = this.#head < this.#expected.length ? this.#expected[this.#head] : null;
       // A record counts as applied when it has been: one that cannot be decoded is not passed over by the next attempt.
       if (proposal !== null && proposal.position === position) {
         const { kind, request, identity, waiter } = proposal;
         const outcome = this.#execute(kind, request, identity, waiter !== null);
-        this.#applied = position;
-        this.#head++;
-        waiter?.onApplied(outcome);
+        if (outcome instanceof LongChange) this.#begin(outcome, position, kind, request, identity, proposal);
+        else this.#executed(position, proposal, outcome);
       } else {
         // Keyspace and decoders keep no views of the record, which is gone after its run.
         const { kind, request, identity } = decodeRecord(run.bytes(i));
-        this.#execute(kind, request, identity, false);
-        this.#applied = position;
+        const outcome = this.#execute(kind, request, identity, false);
+        if (outcome instanceof LongChange) this.#begin(outcome, position, kind, request, identity, null);
+        else this.#applied = position;
       }
     }
-    this.#endRun();
-    if (this.#isCounting) this.#noticeSlow(run.count, startedMs, this.#clock.nowMs());
-    this.#dropExecuted();
+    const records = this.#applied + 1 - run.first;
+    // What was executed before that which takes long can be seen at once.
+    if (records > 0) this.#endRun(records, startedMs);
+  }
+
+  /**
+   * Executes a slice of what takes long.
+   *
+   * @returns true when nothing is left of it
+   */
+  goOn(): boolean {
+    if (this.#executing === null) return true;
+    const { change, position, kind, request, identity, proposal, startedMs } = this.#executing;
+    if (!change.step(CHANGE_SLICE_KEYS)) return false;
+    this.#executing = null;
+    const { response } = change;
+    this.#follow(kind, request, identity, response);
+    if (proposal === null) this.#applied = position;
+    else this.#executed(position, proposal, response);
+    change.end();
+    this.#endRun(1, startedMs);
+    return true;
+  }
+
+  #begin(
+    change: LongChange<unknown>,
+    position: number,
+    kind: AnyCommandKind,
+    request: unknown,
+    identity: Identity | null,
+    proposal: Proposal | null,
+  ): void {
+    this.#executing = { change, position, kind, request, identity, proposal, startedMs: this.#clock.nowMs() };
+  }
+
+  /** A proposal's record has been executed. */
+  #executed(position: number, proposal: Proposal, outcome: unknown): void {
+    this.#applied = position;
+    // Of one that was given up meanwhile nothing is expected any more.
+    if (this.#expected[this.#head] === proposal) this.#head++;
+    proposal.waiter?.onApplied(outcome);
   }
 
   /** Tells all who still wait that the outcome is unknown. What they proposed is executed if it stands in the journal. */
@@ -121,7 +188,7 @@ export class Applier {
     this.#expected = [];
     this.#head = 0;
     for (const proposal of abandoned) this.#abandon(proposal, reason);
-    this.#endRun();
+    this.#onRunEnd();
   }
 
   /** The same for those that were proposed before a moment. Their records may still commit at their positions. */
@@ -138,13 +205,18 @@ export class Applier {
     const refused = refuseUser(keyspace, kind, request, identity);
     if (refused !== null) return refused;
     const outcome = kind.execute(keyspace, request, isAnswered);
-    if (outcome instanceof Refusal) return outcome;
+    if (outcome instanceof Refusal || outcome instanceof LongChange) return outcome;
+    this.#follow(kind, request, identity, outcome);
+    return outcome;
+  }
+
+  /** What follows from a command that was executed. */
+  #follow(kind: AnyCommandKind, request: unknown, identity: Identity | null, outcome: unknown): void {
     kind.effects(this.#effects, request, outcome);
     if (this.#isCounting) {
       kind.count(this.#counters, request, outcome);
       kind.tell(this.#log, request, outcome, identity);
     }
-    return outcome;
   }
 
   #abandon(proposal: Proposal, reason: Refusal): void {
@@ -165,9 +237,11 @@ export class Applier {
   }
 
   /** Events are queued in the turn that executes, so no progress can be sent before them (WP-01). */
-  #endRun(): void {
+  #endRun(records: number, startedMs: number): void {
     this.#keyspace.watchers.flush();
     this.#onRunEnd();
+    if (this.#isCounting) this.#noticeSlow(records, startedMs, this.#clock.nowMs());
+    this.#dropExecuted();
   }
 
   /** Each entry is moved at most once. */

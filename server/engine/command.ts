@@ -8,6 +8,7 @@
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
+import type { LongChange } from "../../partitions/txn/long-change.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -44,8 +45,12 @@ export interface CommandKind<Request, Response> {
    * @param identity null for nobody
    */
   refuse(keyspace: Keyspace, request: Request, identity: Identity | null): Refusal | null;
-  /** @param isAnswered false when nobody waits for the response, which then leaves out what only reads */
-  execute(keyspace: Keyspace, request: Request, isAnswered: boolean): Response | Refusal;
+  /**
+   * Does it, or begins to when it takes long: then nothing else is executed before that is done.
+   *
+   * @param isAnswered false when nobody waits for the response, which then leaves out what only reads
+   */
+  execute(keyspace: Keyspace, request: Request, isAnswered: boolean): Response | LongChange<Response> | Refusal;
   /** Called after every execution that was not refused, in order. */
   effects(targets: EffectTargets, request: Request, response: Response): void;
   /** The same for metrics: not called for what was committed before this member started. */

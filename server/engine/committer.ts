@@ -10,7 +10,7 @@ import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Partition } from "../../partitions/state/partition.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer, Turns } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
 import {
   JOURNAL_BYTES_MAX,
@@ -56,6 +56,7 @@ export interface CommitterOptions {
   /** Of partitions, and with null of what has no key. */
   readonly queue: WriteQueue<Partition | null>;
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly counters: Counters;
   /** The journal failed and took the reign with it. */
   readonly onFailed: (error: Error) => void;
@@ -68,11 +69,14 @@ export class Committer implements JournalListener {
   readonly #applier: Applier;
   readonly #queue: WriteQueue<Partition | null>;
   readonly #clock: Clock;
+  readonly #turns: Turns;
   readonly #counters: Counters;
   readonly #onFailed: (error: Error) => void;
   readonly #onStalled: (reason: Error | null) => void;
   readonly #run = new OwnRun();
   #journal: Journal | null = null;
+  /** Position up to which the journal has told this reign what is committed. */
+  #told = 0;
   #failure: Refusal | null = null;
   #trouble: Trouble | null = null;
   #timer: Timer | null = null;
@@ -82,6 +86,7 @@ export class Committer implements JournalListener {
     this.#applier = options.applier;
     this.#queue = options.queue;
     this.#clock = options.clock;
+    this.#turns = options.turns;
     this.#counters = options.counters;
     this.#onFailed = options.onFailed;
     this.#onStalled = options.onStalled;
@@ -95,6 +100,7 @@ export class Committer implements JournalListener {
     assert(this.#applier.pending === 0, "nothing of an earlier reign is expected any more");
     assert(this.#queue.length === 0, "nothing of an earlier reign waits");
     this.#journal = journal;
+    this.#told = journal.committed;
   }
 
   /** The number of this reign, 0 before it has begun. */
@@ -217,13 +223,31 @@ export class Committer implements JournalListener {
 
   onCommitted(committed: number): void {
     const applier = this.#applier;
-    assert(committed > applier.applied, "commits grow");
+    assert(committed > this.#told, "commits grow");
     assert(committed <= applier.applied + applier.pending, "commits follow appends");
-    this.#counters.journalCommitSeconds.observe((this.#clock.nowMs() - applier.oldestProposedAtMs) / 1_000);
-    this.#run.first = applier.applied + 1;
-    this.#run.count = committed - applier.applied;
-    applier.apply(this.#run);
+    const proposedAtMs = applier.proposedAtMs(this.#told + 1);
+    this.#counters.journalCommitSeconds.observe((this.#clock.nowMs() - proposedAtMs) / 1_000);
+    this.#told = committed;
+    // What takes long is ended first, and then goes on with this.
+    if (!applier.isExecuting) this.#executeCommitted();
+  }
+
+  /** Executes what is committed, and in later turns what takes long of it. */
+  #executeCommitted(): void {
+    const applier = this.#applier;
+    if (applier.applied < this.#told) {
+      this.#run.first = applier.applied + 1;
+      this.#run.count = this.#told - applier.applied;
+      applier.apply(this.#run);
+    }
+    if (applier.isExecuting) this.#turns.later(() => this.#goOn());
     this.#appendWaiting();
+  }
+
+  /** What has begun is ended, whatever becomes of the reign. Behind it, a journal that failed has nobody who expects anything. */
+  #goOn(): void {
+    if (!this.#applier.goOn()) this.#turns.later(() => this.#goOn());
+    else if (this.#trouble === null || this.#trouble.state === "stalled") this.#executeCommitted();
   }
 
   onFailed(error: Error): void {

@@ -138,7 +138,7 @@ export class Engine {
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
     const { keyspace, applier, queue, compactor, counters, lessor, proposer, reads, leadership, partitionGuard } = this;
-    const { clock, onJournalFailed, onJournalStalled } = this.#options;
+    const { clock, turns, onJournalFailed, onJournalStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
       lessor.demote();
@@ -153,8 +153,9 @@ export class Engine {
       leadership.trouble(reason !== null);
       onJournalStalled(reason);
     };
-    const committer = new Committer({ keyspace, applier, queue, clock, counters, onFailed, onStalled });
+    const committer = new Committer({ keyspace, applier, queue, clock, turns, counters, onFailed, onStalled });
     const journal = await open(committer);
+    await this.#endExecuting();
     const before = applier.applied;
     await this.#replay(journal);
     committer.start(journal);
@@ -182,7 +183,14 @@ export class Engine {
    */
   async follow(store: Pick<JournalStore, "follow">, signal: AbortSignal): Promise<void> {
     assert(this.proposer.failure !== null, "who writes follows nobody");
+    await this.#endExecuting();
     await this.#executeAll(store.follow(this.applier.applied + 1, signal), () => signal.aborted);
+  }
+
+  /** What the reign before has begun is ended before anything else is executed. */
+  async #endExecuting(): Promise<void> {
+    const { turns } = this.#options;
+    while (!this.applier.goOn()) await new Promise<void>((resolve) => turns.later(resolve));
   }
 
   /** Executes what is committed, so that whoever asks meanwhile is told how far it is. */
@@ -205,8 +213,9 @@ export class Engine {
       endMs = clock.nowMs() + REPLAY_TURN_MS;
     };
     for await (const run of runs) {
-      for (let i = 0; i < run.count && !isOver(); i += REPLAY_PART_RECORDS) {
+      for (let i = 0; i < run.count && !isOver(); i = applier.applied + 1 - run.first) {
         applier.apply(new RunPart(run, i, REPLAY_PART_RECORDS));
+        while (!applier.goOn()) if (clock.nowMs() >= endMs) await endTurn();
         // What a compaction left behind goes at once: so a replay needs no more memory than serving did (CO-07).
         while (!compactor.step()) if (clock.nowMs() >= endMs) await endTurn();
         if (clock.nowMs() >= endMs) await endTurn();

@@ -21,6 +21,7 @@ import {
   decodeTxnRequest,
 } from "../../proto/requests.ts";
 import { Writer } from "../../proto/writer.ts";
+import { BUILT_RESPONSE_BYTES_MAX } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { commandKind } from "./command.ts";
 
@@ -43,7 +44,7 @@ export const DELETE_RANGE = commandKind<DeleteRangeRequest, DeleteRangeResponse>
   decode: decodeDeleteRangeRequest,
   encode: encoder(writeDeleteRangeRequest),
   refuse: ({ authorization }, request, identity) => authorization.refuseDeleteRange(identity, request),
-  execute: (keyspace, request) => keyspace.deleteRange(request),
+  execute: (keyspace, request, isAnswered) => keyspace.beginDeleteRange(request, answerBytesMax(isAnswered)),
   count(counters) {
     counters.deletes++;
   },
@@ -57,7 +58,7 @@ export const TXN = commandKind<TxnRequest, TxnResponse>({
   decode: decodeTxnRequest,
   encode: encoder(writeTxnRequest),
   refuse: ({ authorization }, request, identity) => authorization.refuseTxn(identity, request),
-  execute: (keyspace, request, isAnswered) => keyspace.txn(request, isAnswered),
+  execute: (keyspace, request, isAnswered) => keyspace.beginTxn(request, isAnswered, answerBytesMax(isAnswered)),
   count(counters, request, response) {
     if (countOperations(counters, request, response) > 1) counters.txns++;
   },
@@ -82,6 +83,11 @@ export const AUTO_COMPACTION = commandKind<CompactionRequest, null>({
   name: "auto compaction",
   method: null,
 });
+
+/** Of what takes long: what is not asked for, or would not be given, is not kept. */
+function answerBytesMax(isAnswered: boolean): number {
+  return isAnswered ? BUILT_RESPONSE_BYTES_MAX : 0;
+}
 
 function encoder<Request>(write: (writer: Writer, request: Request) => void): (request: Request) => Buffer {
   return (request) => {

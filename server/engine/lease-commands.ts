@@ -1,11 +1,9 @@
 /** The commands that begin and end leases. Keeping one alive is no command: it changes nothing but a clock. */
 import { leaseGrantRequest, leaseRevokeRequest } from "../../proto/rare.ts";
 import type { LeaseGrantRequest, LeaseRevokeRequest } from "../../proto/rare.ts";
+import type { Revoked } from "../../partitions/txn/lease-revoke.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { commandKind } from "./command.ts";
-
-/** What is revoked deletes its keys: so many. */
-type Revoked = { readonly deleted: number };
 
 /** Id and TTL are the granted ones. */
 export const LEASE_GRANT = commandKind<LeaseGrantRequest, null>({
@@ -30,7 +28,7 @@ export const LEASE_REVOKE = commandKind<LeaseRevokeRequest, Revoked>({
   decode: leaseRevokeRequest.decode,
   encode: leaseRevokeRequest.encode,
   refuse: ({ authorization }, { ID }, identity) => authorization.refuseLeaseWrite(identity, ID),
-  execute: (keyspace, { ID }) => keyspace.leaseRevoke(ID),
+  execute: (keyspace, { ID }) => keyspace.beginLeaseRevoke(ID),
   effects: ({ leases }, { ID }) => leases.remove(ID),
   count: countRevoked,
 });
