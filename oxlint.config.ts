@@ -176,6 +176,22 @@ const ROOMS: readonly Room[] = [
     ["../*.ts", "../client/**", "../kv/**", "../peers/**", "../../proto/**", "../../server/**", "../../journal/**"],
     "The tests stand on the benches, never the other way round.",
   ],
+  [
+    "bench/keyspace/**",
+    [
+      "../*.ts",
+      "../../proto/**",
+      "../../partitions/{keyspace,refusals}.ts",
+      "../../partitions/state/partition-map.ts",
+      "../../partitions/store/block-pool.ts",
+      "../../server/clock.ts",
+      "../../server/api/kv/pinned-answer.ts",
+      "../../server/engine/compactor.ts",
+      "../../server/host/prepared-blocks.ts",
+      "../../server/metrics/counters.ts",
+    ],
+    "The bench of the keyspace takes the server's place, with as little of the server as that needs.",
+  ],
 ];
 
 const NO_TIME_NO_IO = {

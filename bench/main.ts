@@ -2,10 +2,11 @@
  * Runs benches and prints their reports.
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
+ *     node bench/main.ts keyspace [--keys N]
  *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `isolation`, `partitions`, `journal` and `kubernetes`; without any named, all of them. With
- * `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
+ * Suites are `transport`, `kv`, `isolation`, `partitions`, `journal`, `keyspace` and `kubernetes`; without any named, all of them.
+ * With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
  *
  * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
  * of fewer nodes, for some N seconds, until it is known how many saturate the machine.
@@ -18,6 +19,7 @@ import { parseArgs } from "node:util";
 import { benchIsolation } from "./isolation/isolation.ts";
 import { benchPartitions } from "./isolation/partitions.ts";
 import { benchJournal } from "./journal/journal.ts";
+import { benchKeyspace } from "./keyspace/keyspace.ts";
 import { benchKubernetes } from "./kubernetes/kubernetes.ts";
 import { benchKv } from "./kv/kv.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
@@ -30,6 +32,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["isolation", benchIsolation],
   ["partitions", benchPartitions],
   ["journal", benchJournal],
+  ["keyspace", benchKeyspace],
   ["kubernetes", benchKubernetes],
 ]);
 
@@ -42,6 +45,7 @@ const { values, positionals } = parseArgs({
     nodes: { type: "string" },
     preload: { type: "string" },
     "search-seconds": { type: "string" },
+    keys: { type: "string" },
     out: { type: "string" },
   },
 });
@@ -53,6 +57,7 @@ const options: BenchOptions = {
   nodes: Math.ceil(positive("nodes", values.nodes) ?? base.nodes),
   preload: positive("preload", values.preload) ?? base.preload,
   searchSeconds: positive("search-seconds", values["search-seconds"]) ?? base.searchSeconds,
+  keys: Math.ceil(positive("keys", values.keys) ?? base.keys),
 };
 const names = positionals.length > 0 ? positionals : [...SUITES.keys()];
 const unknown = names.filter((name) => !SUITES.has(name));

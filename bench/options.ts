@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly preload: number | null;
   /** How long to look for the number of nodes that saturates the machine. */
   readonly searchSeconds: number;
+  /** For the suites `keyspace` and `lists`: how many keys there are. */
+  readonly keys: number;
 }
 
 export const FULL: BenchOptions = {
@@ -22,6 +24,7 @@ export const FULL: BenchOptions = {
   nodes: 1_000,
   preload: null,
   searchSeconds: 300,
+  keys: 1_000_000,
 };
 export const SMALL: BenchOptions = {
   seconds: 0.15,
@@ -31,4 +34,5 @@ export const SMALL: BenchOptions = {
   nodes: 1_000,
   preload: 0.02,
   searchSeconds: 0.1,
+  keys: 20_000,
 };

@@ -99,6 +99,15 @@ it("the journal suite compares its forms with the control", { timeout: MILLISECO
   expect(rowsWith(text, "scan MB/s")).toBe(2);
 });
 
+it("the keyspace suite measures rates, memory, pauses and what comes back", { timeout: MILLISECONDS_MAX }, async () => {
+  const text = await report("keyspace");
+  expect(rowsWith(text, "per second")).toBe(6);
+  expect(rowsWith(text, "CPU µs each")).toBe(6);
+  expect(text).toMatch(/resident bytes a key beyond key and value .* ≤ 150: (met|missed)/);
+  expect(text).toMatch(/removal: longest pause, ms .* ≤ 20: (met|missed)/);
+  expect(text).toMatch(/back to the pool, % .* ≥ 70: (met|missed)/);
+});
+
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
   await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });
