@@ -57,6 +57,17 @@ it.skipIf(missing !== null)(
 );
 
 it.skipIf(missing !== null)(
+  `the lists suite compares reads of Plinth and etcd${missing === null ? "" : ` (skipped: ${missing})`}`,
+  { timeout: MILLISECONDS_MAX },
+  async () => {
+    const text = await report("lists", "--keys", "6000");
+    expect(rowsWith(text, "calls/s")).toBe(6);
+    expect(rowsWith(text, "CPU, etcd ×")).toBeGreaterThanOrEqual(3);
+    expect(text.match(/ ×: (met|missed)/g)).toHaveLength(3);
+  },
+);
+
+it.skipIf(missing !== null)(
   `the isolation suite compares Plinth and etcd${missing === null ? "" : ` (skipped: ${missing})`}`,
   { timeout: MILLISECONDS_MAX },
   async () => {
