@@ -267,6 +267,14 @@ export class Keyspace {
     return this.#state.store.reclaimStep(looks);
   }
 
+  /** From now on `run` is called when `reclaimStep` can go on with what it has left alone, because that was being read. */
+  onReclaimable(run: () => void): void {
+    const { held, store } = this.#state;
+    held.onUnpinned = () => {
+      if (store.isReclaimHeldUp) run();
+    };
+  }
+
   /** Whether something that is being read keeps back a part of what compaction allows to remove. */
   get removalHeld(): boolean {
     return this.#state.held.lowest < this.#state.compactRevision;

@@ -12,6 +12,8 @@ export class Pins {
 }
 
 export class Held {
+  /** Called when bytes that were pinned have been let go of. */
+  onUnpinned: () => void = () => {};
   readonly #records: Records;
   /** As many as are read at a time, which is few. */
   readonly #revisions: number[] = [];
@@ -67,5 +69,6 @@ export class Held {
     pins.bytes = 0;
     for (const block of pins.blocks) this.#records.blocks.unpin(block);
     pins.blocks.clear();
+    this.onUnpinned();
   }
 }

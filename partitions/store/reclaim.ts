@@ -31,6 +31,7 @@ export class Reclaimer {
   /** Where its next record is. */
   #offset = 0;
   #movedBytes = 0;
+  #isHeldUp = false;
 
   constructor(records: Records, chains: Chains, logOf: (partition: number) => ChangeLog) {
     this.#records = records;
@@ -41,6 +42,11 @@ export class Reclaimer {
   /** Whether no block is being emptied. */
   get isIdle(): boolean {
     return this.#block === NO_BLOCK;
+  }
+
+  /** Whether what is left is worth it, but is being read. */
+  get isHeldUp(): boolean {
+    return this.#isHeldUp;
   }
 
   /** Bytes of all records that were ever moved. */
@@ -65,15 +71,24 @@ export class Reclaimer {
   /** Looks for the sparsest block. */
   #begin(): boolean {
     const { blocks } = this.#records;
+    this.#isHeldUp = false;
     if (blocks.deadBytes <= DEAD_SHARE_MAX * blocks.bytes) return false;
     let sparsest = NO_BLOCK;
     let mostDead = BLOCK_DEAD_SHARE_MIN * blocks.blockBytes;
+    let anyPinned = false;
     for (let block = 1; block < blocks.end; block++) {
-      if (!blocks.isSealed(block) || blocks.isPinned(block) || blocks.dead(block) < mostDead) continue;
+      if (!blocks.isSealed(block) || blocks.dead(block) < mostDead) continue;
+      if (blocks.isPinned(block)) {
+        anyPinned = true;
+        continue;
+      }
       sparsest = block;
       mostDead = blocks.dead(block);
     }
-    if (sparsest === NO_BLOCK) return false;
+    if (sparsest === NO_BLOCK) {
+      this.#isHeldUp = anyPinned;
+      return false;
+    }
     this.evacuate(sparsest);
     return true;
   }

@@ -153,6 +153,11 @@ export class VersionStore {
     return this.#reclaimer.step(looks);
   }
 
+  /** Whether the last step has left alone what is worth it, because that is being read. */
+  get isReclaimHeldUp(): boolean {
+    return this.#reclaimer.isHeldUp;
+  }
+
   /** Walks everything and asserts that it agrees. */
   verify(): void {
     const logs = this.#parts.map(({ log }) => log);

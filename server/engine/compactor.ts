@@ -39,6 +39,7 @@ export class Compactor {
     this.#turns = turns;
     this.#counters = counters;
     this.#log = log;
+    keyspace.onReclaimable(() => this.run());
   }
 
   /** From now on what is removed counts. What an earlier process removed, and a replay removes again, does not. */

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
-import { deleteRequest, putRequest } from "../../../bench/client/requests.ts";
+import { deleteRequest, putRequest, rangeRequest } from "../../../bench/client/requests.ts";
+import { Refusal } from "../../../partitions/refusals.ts";
+import { BlockPool } from "../../../partitions/store/block-pool.ts";
 import { COMPACTION, DELETE_RANGE, PUT } from "../../../server/engine/kv-commands.ts";
 import { MemoryStore } from "../../sim/memory-journal.ts";
+import { SeededTurns } from "../../sim/seeded-turns.ts";
 import { execute, newEngine, takeOver } from "../../support/engines.ts";
 
 test("what compaction removes is counted, and not once more by a replay", async () => {
@@ -23,4 +26,33 @@ test("what compaction removes is counted, and not once more by a replay", async 
   await takeOver(replayed, store);
   expect(replayed.keyspace.versionCount).toBe(2);
   expect(replayed.counters.compactedVersions).toBe(0);
+});
+
+test("memory that was being read while compaction went on follows what is kept once it has been let go of", async () => {
+  const pool = new BlockPool(16_384);
+  const turns = new SeededTurns(() => 0);
+  const { keyspace, compactor } = newEngine({ pool, turns });
+  for (let i = 0; i < 1_000; i++) keyspace.put(putRequest(`k${i}`, Buffer.alloc(200)));
+  const all = { rangeEnd: Buffer.from("l") };
+  const holds = ["k", "k5"].map((start) => {
+    const hold = keyspace.openHold();
+    const answer = keyspace.range(rangeRequest(start, all));
+    if (answer instanceof Refusal) throw new Error(answer.message);
+    for (const kv of answer.kvs) hold.pinKv(kv);
+    return hold;
+  });
+  const full = pool.usedBytes;
+  for (let i = 0; i < 1_000; i++) if (i % 10 > 0) keyspace.deleteRange(deleteRequest(`k${i}`));
+  keyspace.put(putRequest("last"));
+  keyspace.compact(keyspace.revision);
+  compactor.run();
+  await turns.settle();
+  expect(pool.usedBytes, "nothing moves while it is read").toBeGreaterThanOrEqual(full);
+  holds[0].release();
+  await turns.settle();
+  expect(pool.usedBytes).toBeLessThan((full * 5) / 6);
+  holds[1].release();
+  await turns.settle();
+  expect(pool.usedBytes).toBeLessThan(full / 4);
+  keyspace.verify();
 });
