@@ -89,13 +89,14 @@ export class InOrderCursor implements RangeCursor {
     // Lengths lie elsewhere in memory than what a walk looks at: measuring made 100 keys a quarter slower.
     const isMeasured = Number.isFinite(maxBytes);
     let bytes = 0;
-    let looks = 0;
+    let keys = 0;
     let last = NO_SLOT;
     const { versions } = this.#state;
+    const looksEnd = versions.passedOver + maxKeys;
     const walk = this.#state.walk({ start: from, end: this.#interval.end });
     let slot = walk.next();
-    while (slot !== NO_SLOT && refs.length < most && looks < maxKeys && bytes < maxBytes) {
-      looks++;
+    while (slot !== NO_SLOT && refs.length < most && keys + versions.passedOver < looksEnd && bytes < maxBytes) {
+      keys++;
       const ref = versions.liveAt(slot, revision);
       if (ref !== NO_VERSION) {
         refs.push(ref);
@@ -146,10 +147,12 @@ export class InOrderCursor implements RangeCursor {
   }
 }
 
-/** The first key from one on that existed, or the one behind `maxKeys` that did not. */
-function firstLive(walk: HistoryWalk, from: Slot, versions: Versions, revision: number, maxKeys: number): Slot {
+/** The first key from one on that existed, or the one behind so many looks at those that did not. */
+function firstLive(walk: HistoryWalk, from: Slot, versions: Versions, revision: number, maxLooks: number): Slot {
+  const looksEnd = versions.passedOver + maxLooks;
   let slot = from;
-  for (let i = 0; i < maxKeys && slot !== NO_SLOT && versions.liveAt(slot, revision) === NO_VERSION; i++) {
+  for (let keys = 0; slot !== NO_SLOT && keys + versions.passedOver < looksEnd; keys++) {
+    if (versions.liveAt(slot, revision) !== NO_VERSION) break;
     slot = walk.next();
   }
   return slot;

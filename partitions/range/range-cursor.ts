@@ -31,7 +31,7 @@ export interface RangeCursor {
    * Does one step and gives what that brings of the answer: at most `maxKeys` versions in the order asked for, and no
    * further one once their encoded kvs have `maxBytes` or more. There may be none before the cursor has finished: keys that did not
    * exist are looked at as well, a range that sorts or filters takes steps, of the same size, before it knows its first
-   * keys, and one may still have to be counted behind its last.
+   * keys, and one may still have to be counted behind its last. Newer versions that are passed over count as keys.
    */
   next(maxKeys: number, maxBytes: number): VersionRef[] | Refusal;
   /** The encoded kv of a version in the form asked for: without its value, perhaps. */

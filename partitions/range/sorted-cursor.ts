@@ -111,10 +111,11 @@ export class SortedCursor implements RangeCursor {
     const walk = this.#state.walk({ start: from, end: this.#interval.end });
     // As in a range in key order.
     const isMeasured = Number.isFinite(maxBytes);
+    const looksEnd = versions.passedOver + maxKeys;
     let keys = 0;
     let bytes = 0;
     let slot = walk.next();
-    while (slot !== NO_SLOT && keys < maxKeys && bytes < maxBytes && passing.length < wanted) {
+    while (slot !== NO_SLOT && keys + versions.passedOver < looksEnd && bytes < maxBytes && passing.length < wanted) {
       keys++;
       const ref = versions.liveAt(slot, this.hold.revision);
       if (ref !== NO_VERSION) this.#live++;

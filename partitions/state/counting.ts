@@ -169,9 +169,11 @@ export class CountingUp implements PartCounting {
   step(max: number): void {
     if (this.#start === null) return;
     const cursor = this.#index.seek(this.#start, this.#end);
+    const looksEnd = this.#versions.passedOver + max;
     let slot = cursor.next() as Slot;
-    for (let i = 0; i < max && slot !== 0; i++, slot = cursor.next() as Slot) {
+    for (let keys = 0; slot !== 0 && keys + this.#versions.passedOver < looksEnd; keys++) {
       if (this.#versions.liveAt(slot, this.#revision) !== NO_VERSION) this.#count++;
+      slot = cursor.next() as Slot;
     }
     this.#start = slot === 0 ? null : this.#versions.slotKey(slot);
   }

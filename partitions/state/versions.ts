@@ -31,6 +31,7 @@ export const NO_SLOT = 0 as Slot;
 export class Versions {
   readonly #records: Records;
   readonly #slots: Slots;
+  #passedOver = 0;
 
   constructor({ records, slots }: VersionStore) {
     this.#records = records;
@@ -116,11 +117,19 @@ export class Versions {
     return (this.#records.isTombstone(newest) ? NO_VERSION : newest) as VersionRef;
   }
 
+  /** How many newer versions `liveAt` has passed over, ever. Each counts as a look: it costs what one at a key does. */
+  get passedOver(): number {
+    return this.#passedOver;
+  }
+
   /** The state at a revision that is not compacted, or NO_VERSION when the key did not exist then. */
   liveAt(slot: Slot, revision: number): VersionRef {
     const records = this.#records;
     let ref = this.#slots.newest(slot);
-    while (ref !== NO_VERSION && records.modRevision(ref) > revision) ref = records.previous(ref);
+    while (ref !== NO_VERSION && records.modRevision(ref) > revision) {
+      ref = records.previous(ref);
+      this.#passedOver++;
+    }
     return (ref === NO_VERSION || records.isTombstone(ref) ? NO_VERSION : ref) as VersionRef;
   }
 

@@ -149,8 +149,9 @@ export class TxnReader {
       // One at least: a step makes progress.
       for (let isFirst = true; slot !== NO_SLOT && (isFirst || this.#looksLeft > 0); slot = walk.next()) {
         isFirst = false;
-        this.#looksLeft -= looks;
+        const passedBefore = versions.passedOver;
         const stored = versions.liveAt(slot, this.headerRevision);
+        this.#looksLeft -= looks + versions.passedOver - passedBefore;
         if (stored === NO_VERSION) continue;
         if (!holdsFor(compare, versions, stored)) return false;
         isEmpty = false;

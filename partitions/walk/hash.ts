@@ -76,8 +76,9 @@ export class HistoryHasher {
         this.#nextKey = versions.slotKeyText(slot);
         return false;
       }
-      this.#looksLeft--;
+      const passedBefore = versions.passedOver;
       const ref = versions.liveAt(slot, this.compactRevision);
+      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
       if (ref !== NO_VERSION) this.#add(versions.kv(ref));
     }
     this.#nextKey = null;

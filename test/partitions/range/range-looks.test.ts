@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Keyspace } from "../../../partitions/keyspace.ts";
+import { Records } from "../../../partitions/store/records.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { SORT_BY_MOD, SORT_BY_VERSION, SORT_DESCEND } from "../../../proto/messages.ts";
 import type { RangeRequest } from "../../../proto/messages.ts";
@@ -126,6 +127,29 @@ describe("no step of a range looks at more than it may", () => {
     }
   });
 
+  test("also where newer versions of each key are passed over, which are looked at one by one", () => {
+    harness = new Harness();
+    for (let i = 0; i < 100; i++) harness.put(keyOf(i));
+    const { revision } = harness.keyspace;
+    // Also so many others that counting back takes longer than counting up.
+    for (let round = 0; round < 50; round++) for (let i = 0; i < 100; i++) harness.put(keyOf(i));
+    for (let i = 0; i < 2_000; i++) harness.put(`/registry/pods/x${i % 100}-${i}`);
+    harness.delete("/registry/pods/x", "/registry/pods/y");
+    const looked = vi.spyOn(Records.prototype, "previous");
+    for (const fields of [{}, { limit: 1 }, { limit: 90 }, { countOnly: true }, { sortTarget: SORT_BY_MOD }]) {
+      const cursor = open(harness, everything({ ...fields, revision }));
+      const expected = harness.all({ ...fields, revision });
+      let keys = 0;
+      while (!cursor.finished) {
+        looked.mockClear();
+        const refs = cursor.next(STEP, Number.POSITIVE_INFINITY);
+        expect(looked.mock.calls.length).toBeLessThan(STEP_LOOKS_MAX);
+        keys += refs instanceof Refusal ? 0 : refs.length;
+      }
+      expect([keys, cursor.count]).toEqual([expected.kvs.length, 100]);
+    }
+  });
+
   test("also where only counting is left, at a revision since which much has come and gone", () => {
     for (const fields of [{ countOnly: true }, { limit: 1 }, { limit: 1, maxCreateRevision: 10 }]) {
       harness = new Harness();
@@ -140,6 +164,22 @@ describe("no step of a range looks at more than it may", () => {
       expect(cursor.count).toBe(KEYS);
     }
   });
+});
+
+test("a step of a hash, too, looks at no more keys and newer versions than it may", () => {
+  harness = new Harness();
+  for (let i = 0; i < 100; i++) harness.put(keyOf(i));
+  harness.compact(harness.keyspace.revision);
+  for (let i = 0; i < 5_000; i++) harness.put(keyOf(i % 100));
+  const expected = harness.keyspace.hash(0);
+  const looked = vi.spyOn(Records.prototype, "previous");
+  const hasher = harness.keyspace.openHash(0);
+  if (hasher instanceof Refusal) throw new Error(hasher.message);
+  for (let isDone = false; !isDone; looked.mockClear()) {
+    isDone = hasher.step(STEP, Number.POSITIVE_INFINITY);
+    expect(looked.mock.calls.length).toBeLessThan(STEP_LOOKS_MAX);
+  }
+  expect(hasher).toMatchObject(expected);
 });
 
 function open({ keyspace }: Harness, request: RangeRequest): RangeCursor {
