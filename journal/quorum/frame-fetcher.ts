@@ -44,8 +44,10 @@ export class FrameFetcher {
     for (;;) {
       const { isAtEnd } = this.#patience;
       const feeds = this.whoHas(to);
-      for (const { peer } of feeds) {
-        const answer = await this.#patience.ask(peer, this.#epoch, from, to);
+      for (const feed of feeds) {
+        // While others were asked another replica may have come in its place, without what it had.
+        if (feed.matched < to) continue;
+        const answer = await this.#patience.ask(feed.peer, this.#epoch, from, to);
         if (answer !== null) return answer;
       }
       if (feeds.length === 0 || isAtEnd || this.#isOver()) return null;

@@ -48,3 +48,12 @@ test("replicas whose disks do not give a frame are asked for it again now and th
   await expect.poll(later).toBe(6);
   expect(await fetched).toBeNull();
 });
+
+test("a replica that was replaced while others were asked is not asked for what the one before had", async () => {
+  const { feeds, count } = asked((seq) => {
+    feeds[1].matched = 0;
+    return { kind: "failed", seq, reason: "corrupt" };
+  });
+  expect(await new FrameFetcher(feeds, new ManualClock(), 4, () => true).fetch(3, 10)).toBeNull();
+  expect(count()).toBe(1);
+});
