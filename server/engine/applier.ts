@@ -191,11 +191,15 @@ export class Applier {
     this.#onRunEnd();
   }
 
-  /** The same for those that were proposed before a moment. Their records may still commit at their positions. */
-  abandonOlder(proposedBeforeMs: number, reason: Refusal): void {
+  /**
+   * The same for those that were proposed before a moment and are not committed. Their records may still commit at their
+   * positions. What is committed waits for something that takes long, and its outcome will be certain.
+   */
+  abandonOlder(proposedBeforeMs: number, committed: number, reason: Refusal): void {
     for (let i = this.#head; i < this.#expected.length; i++) {
       // Some have waited longer for their record than those before them.
       const proposal = this.#expected[i];
+      if (proposal.position <= committed) continue;
       if (proposal.proposedAtMs < proposedBeforeMs) this.#abandon(proposal, reason);
     }
   }

@@ -293,7 +293,7 @@ export class Committer implements JournalListener {
   /** What has a record may still take effect; what waits for one has been too much. */
   #giveUpOlder(proposedBeforeMs: number): void {
     this.#refuseWaiting(this.#queue.takeOlder(proposedBeforeMs), TOO_MANY_REQUESTS);
-    this.#applier.abandonOlder(proposedBeforeMs, REQUEST_TIMED_OUT);
+    this.#applier.abandonOlder(proposedBeforeMs, this.#told, REQUEST_TIMED_OUT);
   }
 }
 

@@ -11,7 +11,8 @@ import type { Engine } from "../../../server/engine/engine.ts";
 import { DELETE_RANGE, PUT, TXN } from "../../../server/engine/kv-commands.ts";
 import { LEASE_EXPIRY, LEASE_GRANT, LEASE_REVOKE } from "../../../server/engine/lease-commands.ts";
 import { recordOf } from "../../../server/engine/record.ts";
-import { CHANGE_SLICE_KEYS } from "../../../server/limits.ts";
+import { CHANGE_SLICE_KEYS, PROPOSAL_TIMEOUT_MS } from "../../../server/limits.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
 import { MemoryStore } from "../../sim/memory-journal.ts";
 import type { MemoryJournal } from "../../sim/memory-journal.ts";
 import { SeededTurns } from "../../sim/seeded-turns.ts";
@@ -45,9 +46,11 @@ class World {
   readonly told: string[] = [];
   #journal: MemoryJournal | null = null;
 
+  readonly clock = new ManualClock();
+
   constructor(seed: number) {
     this.turns = new SeededTurns(seededRandom(seed));
-    this.engine = newEngine({ turns: this.turns });
+    this.engine = newEngine({ turns: this.turns, clock: this.clock });
   }
 
   get journal(): MemoryJournal {
@@ -192,6 +195,22 @@ describe.each(LONG)("a $kind.name of very many keys", ({ kind, request, left }) 
     expect(keyspace.revision).toBe(revision + 2);
     expect(world.count()).toBe(left);
     keyspace.verify();
+  });
+
+  test("is waited for by what is committed behind it, however long it takes", async () => {
+    const world = new World(5);
+    await world.fill();
+    const { engine, turns, clock, journal } = world;
+    world.propose(kind, request, "long");
+    world.propose(PUT, putRequest("other"), "later");
+    while (!engine.keyspace.isChanging || journal.committed < journal.appended) await turns.turn();
+    journal.hold();
+    world.propose(PUT, putRequest("another"), "not committed");
+    await clock.advance(PROPOSAL_TIMEOUT_MS + 2_000);
+    expect(engine.keyspace.isChanging).toBe(true);
+    expect(world.told).toEqual(["not committed lost"]);
+    await turns.settle();
+    expect(world.told.slice(1)).toEqual(["long", "later"]);
   });
 
   test("is the same in a replay, which takes as many turns", async () => {
