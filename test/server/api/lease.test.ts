@@ -9,6 +9,7 @@ import {
   leaseTimeToLiveResponse,
 } from "../../../proto/rare.ts";
 import type { LeaseLeasesResponse, LeaseTimeToLiveResponse } from "../../../proto/rare.ts";
+import { LongChange } from "../../../partitions/txn/long-change.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { LeaseService } from "../../../server/api/lease.ts";
 import { REPLIES_UNREAD } from "../../../server/api/statuses.ts";
@@ -214,6 +215,27 @@ describe("a list that is long", () => {
     await turns.settle();
     for (const answer of running) expect(answer()?.keys).toHaveLength(ENTRIES);
     expect(waiting()).toMatchObject({ TTL: -1, grantedTTL: 0, keys: [] });
+  });
+
+  test("of a lease's keys waits while a part of them is being deleted, and has none of the deleted ones then", async () => {
+    const { keyspace } = engine;
+    for (let i = 0; i < ENTRIES; i++) keyspace.put(putRequest(keyOf(i), "", { lease: ID }));
+    keyspace.put(putRequest("other", "", { lease: ID }));
+    const { revision } = keyspace;
+    const change = keyspace.beginDeleteRange(deleteRequest("k", "l"), 0);
+    if (!(change instanceof LongChange)) throw new Error("so many keys are a long change");
+    const answers = [timeToLive()];
+    while (!change.step(LEASE_LIST_SLICE)) {
+      answers.push(timeToLive());
+      for (let i = 0; i < 3; i++) await turns.turn();
+    }
+    change.end();
+    await turns.settle();
+    expect(answers.length).toBeGreaterThan(3);
+    for (const answer of answers) {
+      expect(answer()?.keys.map((key) => key.toString())).toEqual(["other"]);
+      expect(answer()?.header?.revision).toBe(revision + 1);
+    }
   });
 
   test("is answered at once when it is short", () => {
