@@ -16,12 +16,13 @@ export class KvList {
   readonly #keysOnly: boolean;
   readonly #slices: (readonly VersionRef[])[] = [];
   #length = 0;
-  /** The next one to be made: which of which slice. */
+  /** The one that is being read: which of which slice, how much of it was read, and how long it is, 0 before it is known. */
   #slice = 0;
   #at = 0;
-  /** The one that is being read, and how much of it was. */
-  #kv = NOTHING;
   #read = 0;
+  #bytes = 0;
+  /** It without its value, if only keys are asked for. */
+  #key = NOTHING;
 
   /** @param hold is this list's own */
   constructor(versions: Versions, hold: Hold, keysOnly: boolean) {
@@ -54,27 +55,33 @@ export class KvList {
   read(target: Uint8Array, offset: number, count: number): void {
     let at = offset;
     for (const end = offset + count; at < end;) {
-      if (this.#read === this.#kv.length) this.#next();
-      const piece = Math.min(end - at, this.#kv.length - this.#read);
-      this.#kv.copy(target, at, this.#read, this.#read + piece);
+      assert(this.#slice < this.#slices.length, "no more is read than there is");
+      const ref = this.#slices[this.#slice][this.#at];
+      if (this.#bytes === 0) this.#begin(ref);
+      const piece = Math.min(end - at, this.#bytes - this.#read);
+      if (this.#keysOnly) this.#key.copy(target, at, this.#read, this.#read + piece);
+      else this.#versions.copyKv(ref, this.#read, piece, target, at);
       this.#read += piece;
       at += piece;
+      if (this.#read === this.#bytes) this.#goOn();
     }
   }
 
   /** Nothing is read any more. */
   release(): void {
-    this.#kv = NOTHING;
-    this.#read = 0;
+    this.#key = NOTHING;
     this.#hold.release();
   }
 
-  #next(): void {
-    assert(this.#slice < this.#slices.length, "no more is read than there is");
-    const slice = this.#slices[this.#slice];
-    this.#kv = this.#kvOf(slice[this.#at]);
+  #begin(ref: VersionRef): void {
+    if (this.#keysOnly) this.#key = this.#kvOf(ref);
+    this.#bytes = this.#keysOnly ? this.#key.length : this.#versions.kvBytes(ref);
+  }
+
+  #goOn(): void {
     this.#read = 0;
-    if (++this.#at < slice.length) return;
+    this.#bytes = 0;
+    if (++this.#at < this.#slices[this.#slice].length) return;
     this.#slices[this.#slice++] = [];
     this.#at = 0;
   }

@@ -71,6 +71,11 @@ export class Versions {
     return this.#records.kv(ref);
   }
 
+  /** Copies `count` bytes of the encoded kv, from its byte `from` on, to `target[at ..)`. */
+  copyKv(ref: VersionRef, from: number, count: number, target: Uint8Array, at: number): void {
+    this.#records.copyKv(ref, from, count, target, at);
+  }
+
   kvBytes(ref: VersionRef): number {
     return this.#records.kvBytes(ref);
   }
