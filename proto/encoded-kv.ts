@@ -226,6 +226,13 @@ export function kvWithoutValue(encoded: EncodedKv): EncodedKv {
   return shorter;
 }
 
+/** How many bytes `kvWithoutValue` gives of an encoded kv with so many. */
+export function bytesWithoutValue({ keyValueStart, valueTagStart, valueEnd, end }: KvParts, bytes: number): number {
+  if (valueTagStart === 0) return bytes;
+  const size = valueTagStart - keyValueStart + (end - valueEnd);
+  return 1 + uint32Size(size) + size;
+}
+
 /**
  * Decodes one encoded kv. Key and value are views into it. Any tag of an embedded message will do, so that it reads prev_kvs
  * (field 3) as well.

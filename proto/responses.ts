@@ -23,13 +23,7 @@ import type {
   WatchResponse,
 } from "./messages.ts";
 import { Writer } from "./writer.ts";
-
-/** Bytes that are made while they are sent: they are asked for once, from the first to the last. */
-export interface MadePart {
-  readonly length: number;
-  /** Writes the next `count` bytes to `target` at `offset`. */
-  read(target: Uint8Array, offset: number, count: number): void;
-}
+import type { MadePart } from "./writer.ts";
 
 /**
  * The message is the concatenation of `parts` and of the lists among them; `length` is the sum of their lengths, in bytes.
@@ -49,6 +43,13 @@ export function writeRangeResponse(writer: Writer, response: RangeResponse): voi
   writeRangeEnd(writer, response);
   const { kvs } = response;
   for (let i = kvs.length - 1; i >= 0; i--) writer.raw(kvs[i]);
+  writeHeader(writer, response.header);
+}
+
+/** The same for a response whose kvs are still to be made. */
+export function writeMadeRangeResponse(writer: Writer, response: MadeRangeResponse): void {
+  writeRangeEnd(writer, response);
+  writer.made(response.kvs);
   writeHeader(writer, response.header);
 }
 
@@ -80,9 +81,9 @@ export function writeCompactionResponse(writer: Writer, response: CompactionResp
 }
 
 /** `RangeStreamResponse`: a RangeResponse as field 1. */
-export function writeRangeStreamResponse(writer: Writer, response: RangeResponse): void {
+export function writeRangeStreamResponse(writer: Writer, response: MadeRangeResponse): void {
   const mark = writer.length;
-  writeRangeResponse(writer, response);
+  writeMadeRangeResponse(writer, response);
   writer.nested(0x0a, mark);
 }
 

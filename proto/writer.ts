@@ -14,6 +14,13 @@ import { Buffer } from "node:buffer";
 import { WRITER_BYTES, WRITER_KEPT_BYTES_MAX } from "./limits.ts";
 import { idSize, int64Size, putId, putInt64, putUint32, putUint64, uint32Size, uint64Size } from "./varint.ts";
 
+/** Bytes that are made while they are sent: they are asked for once, from the first to the last. */
+export interface MadePart {
+  readonly length: number;
+  /** Writes the next `count` bytes to `target` at `offset`. */
+  read(target: Uint8Array, offset: number, count: number): void;
+}
+
 export class Writer {
   #memory: Buffer;
   #start: number;
@@ -50,6 +57,12 @@ export class Writer {
   raw(bytes: Uint8Array): void {
     const start = this.#claim(bytes.length);
     this.#memory.set(bytes, start);
+  }
+
+  /** Bytes that are made now, in one piece. */
+  made(part: MadePart): void {
+    const start = this.#claim(part.length);
+    part.read(this.#memory, start, part.length);
   }
 
   /** A message that has tag and length already, under another tag of one byte. */

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 
+import { readShort } from "../../partitions/range/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { emptyRangeRequest } from "../../proto/requests.ts";
 import { writeRangeResponse } from "../../proto/responses.ts";
 import type { RangeRequest, RangeResponse } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
-import { pinKvs } from "../../server/api/kv/pinned-answer.ts";
 import { median } from "../statistics.ts";
 import type { Rate } from "./figures.ts";
 import { KEY_BYTES, type Stock, VALUE_BYTES } from "./stock.ts";
@@ -36,13 +36,16 @@ export function measureLists(stock: Stock, lists: number): Promise<Rate> {
     lists,
     (step) => {
       const key = stock.key(stock.at(step) % (stock.keys - limit + 1));
-      const { kvs } = read(stock, { ...emptyRangeRequest(), key, rangeEnd, limit });
-      const hold = stock.keyspace.openHold();
-      pinKvs(hold, kvs);
-      let at = 0;
-      for (const kv of kvs) at += kv.copy(target, at);
-      hold.release();
-      assert(kvs.length === limit && at > limit * VALUE_BYTES, "a page is full");
+      const cursor = stock.keyspace.openRange({ ...emptyRangeRequest(), key, rangeEnd, limit });
+      assert(!(cursor instanceof Refusal), "a read is not refused");
+      const kvs = stock.keyspace.openKvList(false);
+      assert(
+        readShort(cursor, limit, (refs) => kvs.add(refs)),
+        "a page is short",
+      );
+      kvs.read(target, 0, kvs.length);
+      kvs.release();
+      assert(kvs.length > limit * VALUE_BYTES, "a page is full");
     },
     limit,
   );

@@ -36,18 +36,13 @@ export class KvList {
     return this.#length;
   }
 
-  /** All of them, to be looked at in this turn. */
-  all(): EncodedKv[] {
-    return this.#slices.flatMap((slice) => slice.map((ref) => this.#kvOf(ref)));
-  }
-
   /** Takes the next ones, got in this turn or pinned; the list of them belongs to this object from now on. */
   add(refs: readonly VersionRef[]): void {
     if (refs.length === 0) return;
     this.#slices.push(refs);
     for (const ref of refs) {
       this.#hold.pin(ref);
-      this.#length += this.#keysOnly ? this.#kvOf(ref).length : this.#versions.kvBytes(ref);
+      this.#length += this.#keysOnly ? this.#versions.keyKvBytes(ref) : this.#versions.kvBytes(ref);
     }
   }
 
@@ -74,7 +69,7 @@ export class KvList {
   }
 
   #begin(ref: VersionRef): void {
-    if (this.#keysOnly) this.#key = this.#kvOf(ref);
+    if (this.#keysOnly) this.#key = kvWithoutValue(this.#versions.kv(ref));
     this.#bytes = this.#keysOnly ? this.#key.length : this.#versions.kvBytes(ref);
   }
 
@@ -84,10 +79,5 @@ export class KvList {
     if (++this.#at < this.#slices[this.#slice].length) return;
     this.#slices[this.#slice++] = [];
     this.#at = 0;
-  }
-
-  #kvOf(ref: VersionRef): EncodedKv {
-    const kv = this.#versions.kv(ref);
-    return this.#keysOnly ? kvWithoutValue(kv) : kv;
   }
 }

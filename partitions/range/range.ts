@@ -8,6 +8,7 @@ import { kvWithoutValue } from "../../proto/encoded-kv.ts";
 import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
+import type { VersionRef } from "../state/versions.ts";
 import { InOrderCursor } from "./in-order-cursor.ts";
 import type { RangeCursor } from "./range-cursor.ts";
 import { hasFilter } from "./range-filter.ts";
@@ -44,28 +45,36 @@ export function range(state: KeyspaceState, request: RangeRequest): RangeRespons
   }
   const cursor = openRange(state, request);
   if (cursor instanceof Refusal) return cursor;
-  const response = drain(cursor, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
-  assert(response !== null, "a range that is read to its end has an answer");
-  return response;
+  const kvs: EncodedKv[] = [];
+  drain(cursor, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, (refs) => {
+    for (const ref of refs) kvs.push(cursor.kv(ref));
+  });
+  return { header: null, kvs, more: cursor.more, count: cursor.count };
 }
 
 /**
- * All that a cursor has to give, in the turn in which it was opened, when that takes no more than so many keys and a few
- * times as many that are only looked at or counted; null when it takes more. The header is left null.
+ * Gives all that a cursor has, in the turn in which it was opened, when that takes no more than so many keys and a few times
+ * as many that are only looked at or counted.
+ *
+ * @returns whether it was all; when it takes more some may have been given
  */
-export function readShort(cursor: RangeCursor, maxKeys: number): RangeResponse | null {
-  return cursor.isLongerThan(maxKeys) ? null : drain(cursor, maxKeys, SHORT_STEPS_MAX);
+export function readShort(cursor: RangeCursor, maxKeys: number, give: (refs: readonly VersionRef[]) => void): boolean {
+  return !cursor.isLongerThan(maxKeys) && drain(cursor, maxKeys, SHORT_STEPS_MAX, give);
 }
 
-function drain(cursor: RangeCursor, maxKeys: number, maxSteps: number): RangeResponse | null {
-  const kvs: EncodedKv[] = [];
+function drain(
+  cursor: RangeCursor,
+  maxKeys: number,
+  maxSteps: number,
+  give: (refs: readonly VersionRef[]) => void,
+): boolean {
   for (let steps = 0; !cursor.finished; steps++) {
-    if (steps === maxSteps) return null;
+    if (steps === maxSteps) return false;
     const piece = cursor.next(maxKeys, Number.POSITIVE_INFINITY);
     assert(!(piece instanceof Refusal), "nothing is compacted within a turn");
-    for (const ref of piece) kvs.push(cursor.kv(ref));
+    give(piece);
   }
-  return { header: null, kvs, more: cursor.more, count: cursor.count };
+  return true;
 }
 
 /**

@@ -9,6 +9,7 @@
  * a revision is held at which its key exists.
  */
 import { Buffer } from "node:buffer";
+import { bytesWithoutValue } from "../../proto/encoded-kv.ts";
 import type { EncodedKv } from "../../proto/messages.ts";
 import type { Records } from "../store/records.ts";
 import type { Slots } from "../store/slots.ts";
@@ -78,6 +79,11 @@ export class Versions {
 
   kvBytes(ref: VersionRef): number {
     return this.#records.kvBytes(ref);
+  }
+
+  /** How many bytes the encoded kv has without its value. */
+  keyKvBytes(ref: VersionRef): number {
+    return bytesWithoutValue(this.#records.parts(ref), this.#records.kvBytes(ref));
   }
 
   /** Valid as long as the kv. */

@@ -7,6 +7,7 @@ import {
   decodeKeyValue,
   KvParts,
   encodedKvSize,
+  bytesWithoutValue,
   kvWithoutValue,
   leaseOf,
   putKv,
@@ -76,7 +77,12 @@ describe("an encoded kv", () => {
   test("without its value has all the rest", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
-        expect(kvWithoutValue(encodedOf(kv))).toEqual(encodedOf({ ...kv, value: NOTHING }));
+        const encoded = encodedOf(kv);
+        const without = kvWithoutValue(encoded);
+        expect(without).toEqual(encodedOf({ ...kv, value: NOTHING }));
+        const parts = new KvParts();
+        readKvParts(encoded, 0, parts);
+        expect(bytesWithoutValue(parts, encoded.length)).toBe(without.length);
       }),
     );
   });

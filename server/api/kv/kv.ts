@@ -7,6 +7,7 @@ import {
   madeRangeResponseParts,
   rangeResponseParts,
   txnResponseParts,
+  writeMadeRangeResponse,
   writeCompactionResponse,
   writeDeleteRangeResponse,
   writePutResponse,
@@ -61,7 +62,7 @@ import { LongTxns } from "./long-txn.ts";
 import { commandMethod, readMethod } from "../method.ts";
 import { pinKvs, pinTxn } from "./pinned-answer.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
-import { SlicedRange } from "./sliced-range.ts";
+import type { SlicedRange } from "./sliced-range.ts";
 import type { SlowCalls } from "../slow-calls.ts";
 import { ANSWER_TOO_LARGE, TOO_MANY_LOOKS } from "../statuses.ts";
 
@@ -130,27 +131,38 @@ export class KvService {
     const refused = callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
     // The most frequent call: a key alone is not long, and is asked for without ceremony.
-    if (isSingleKey(request.rangeEnd)) return this.#replyRange(call, keyspace.range(request), keyspace.revision);
+    if (isSingleKey(request.rangeEnd)) return this.#replyKey(call, keyspace.range(request), keyspace.revision);
     const refuseNow = callers.beginRead();
     let onAnswered: (() => void) | null = null;
     const isLong = this.#longRanges.read(call, request, (response, revision) => {
       const refusedNow = refuseNow();
-      if (refusedNow !== null && response instanceof SlicedRange) response.kvs.release();
+      if (refusedNow !== null && !(response instanceof Refusal)) response.kvs.release();
       this.#replyRange(call, refusedNow ?? response, revision);
       onAnswered?.();
     });
     if (isLong) onAnswered = slowCalls.begin(RANGE_PATH, keyPrefix(request.key));
   }
 
-  #replyRange(call: UnaryCall, response: RangeResponse | SlicedRange | Refusal, revision: number): void {
+  #replyRange(call: UnaryCall, response: SlicedRange | Refusal, revision: number): void {
     if (response instanceof Refusal) return call.fail(response);
     const { counters, headers } = this.#context;
     counters.ranges++;
-    if (response instanceof SlicedRange) {
-      const { kvs, more, count } = response;
-      const { parts, length } = madeRangeResponseParts({ header: headers.at(revision), kvs, more, count });
-      return call.replyParts(parts, length, () => kvs.release());
+    const { kvs, more, count } = response;
+    const made = { header: headers.at(revision), kvs, more, count };
+    if (kvs.length > COPIED_RESPONSE_BYTES) {
+      const { parts, length } = madeRangeResponseParts(made);
+      call.replyParts(parts, length, () => kvs.release());
+    } else {
+      writeMadeRangeResponse(this.#cleared(), made);
+      kvs.release();
+      call.reply(this.#writer.bytes());
     }
+  }
+
+  #replyKey(call: UnaryCall, response: RangeResponse | Refusal, revision: number): void {
+    if (response instanceof Refusal) return call.fail(response);
+    const { counters, headers } = this.#context;
+    counters.ranges++;
     response.header = headers.at(revision);
     if (kvBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
       const hold = this.#context.keyspace.openHold();

@@ -8,7 +8,7 @@
  * mere requests, in the order they came.
  */
 import assert from "node:assert/strict";
-import type { RangeRequest, RangeResponse } from "../../../proto/messages.ts";
+import type { RangeRequest } from "../../../proto/messages.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
 import type { RangeCursor } from "../../../partitions/range/range-cursor.ts";
 import { isInOrder, readShort } from "../../../partitions/range/range.ts";
@@ -27,11 +27,8 @@ import { SlicedJobs } from "../sliced-jobs.ts";
 import type { JobCall, SlicedJob } from "../sliced-jobs.ts";
 import { SlicedRange } from "./sliced-range.ts";
 
-/**
- * What was read in one go is given as a response whose header is left null, and the rest as what the taker lets go of;
- * `revision` is what it has to tell.
- */
-export type RangeAnswer = (response: RangeResponse | SlicedRange | Refusal, revision: number) => void;
+/** Who takes the answer lets go of it; `revision` is what it has to tell. */
+export type RangeAnswer = (response: SlicedRange | Refusal, revision: number) => void;
 
 /** How long ranges of one kind are read: how many at a time, and how much in a slice. */
 interface Lane {
@@ -72,11 +69,14 @@ export class LongRanges {
       answer(cursor, this.#keyspace.revision);
       return false;
     }
-    const response = readShort(cursor, RANGE_SLICE_KEYS);
-    if (response !== null) {
-      answer(response, cursor.headerRevision);
+    const short = new SlicedRange(this.#keyspace.openKvList(request.keysOnly));
+    if (readShort(cursor, RANGE_SLICE_KEYS, (refs) => short.kvs.add(refs))) {
+      short.more = cursor.more;
+      short.count = cursor.count;
+      answer(short, cursor.headerRevision);
       return false;
     }
+    short.kvs.release();
     const lane = isInOrder(request) ? this.#inOrder : this.#sorted;
     lane.jobs.add(new RangeJob(this.#keyspace, call, request, answer, lane));
     return true;

@@ -178,7 +178,7 @@ class RangeStream implements StreamListener {
       this.#call.sendParts(parts, length, () => kvs.release());
     } else {
       this.#writer.reset();
-      writeRangeStreamResponse(this.#writer, { ...told, kvs: kvs.all() });
+      writeRangeStreamResponse(this.#writer, { ...told, kvs });
       this.#call.send(this.#writer.bytes());
       kvs.release();
     }

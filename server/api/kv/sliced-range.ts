@@ -1,4 +1,4 @@
-/** What a range that is read slice by slice has found: the answer, when all has been read. */
+/** What a range has found whose kvs are made while they are sent: the answer, when all has been read. */
 import type { KvList } from "../../../partitions/range/kv-list.ts";
 
 export class SlicedRange {
