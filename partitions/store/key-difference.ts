@@ -2,6 +2,7 @@
 import { KeyWords, LENGTH_DEPTH, readWord } from "./key-words.ts";
 import type { SlotKeys } from "./slot-keys.ts";
 import { copyOfKey } from "./slot-keys.ts";
+import { firstNonZero } from "./zero-bytes.ts";
 
 export class KeyDifference {
   /** Which word it is. */
@@ -21,9 +22,8 @@ export class KeyDifference {
   /** Looks for it, and returns whether there is one. */
   find(slot: number, probe: KeyWords): boolean {
     const shared = this.#keys.sharedBytes(slot, probe.key);
-    const depth = shared >>> 2;
-    if (shared < probe.key.length && this.#isAt(slot, probe, depth)) return true;
-    return this.#findBehind(slot, probe, depth);
+    if (shared < probe.key.length && this.#isAt(slot, probe, shared >>> 2)) return true;
+    return this.#findBehind(slot, probe, shared);
   }
 
   /** Looks for that between the keys of two slots; `slotWord` is that of the first. */
@@ -32,12 +32,12 @@ export class KeyDifference {
     return this.find(slot, this.#probe);
   }
 
-  /** Where the key may end: words are the same if only zero bytes go on, and then the lengths differ, or nothing. */
-  #findBehind(slot: number, probe: KeyWords, from: number): boolean {
+  /** Where one of the keys ends: words are the same as long as zero bytes go on, and then the lengths differ, or nothing. */
+  #findBehind(slot: number, probe: KeyWords, shared: number): boolean {
     const slotLength = this.#keys.keyLength(slot);
     const { length } = probe.key;
-    const end = (Math.max(length, slotLength) + 3) >>> 2;
-    for (let depth = from; depth < end; depth++) if (this.#isAt(slot, probe, depth)) return true;
+    const at = length > slotLength ? firstNonZero(probe.key, shared, length) : this.#keys.firstNonZero(slot, shared);
+    if (at < Math.max(length, slotLength)) return this.#isAt(slot, probe, at >>> 2);
     if (length === slotLength) return false;
     this.#set(LENGTH_DEPTH, slotLength, length > slotLength);
     return true;

@@ -5,6 +5,7 @@
 import type { Records } from "./records.ts";
 import type { SlotKeys } from "./slot-keys.ts";
 import type { Slots } from "./slots.ts";
+import { firstNonZero } from "./zero-bytes.ts";
 
 /** So many bytes and more are compared by a call. */
 const CALL_BYTES_MIN = 112;
@@ -44,6 +45,13 @@ export class RecordKeys implements SlotKeys {
     const count = Math.max(0, Math.min(target.length, this.#records.keyBytes(ref) - from));
     for (let i = 0; i < count; i++) target[i] = bytes[start + i];
     return count;
+  }
+
+  firstNonZero(slot: number, from: number): number {
+    const ref = this.#slots.newest(slot);
+    const start = this.#records.keyStart(ref);
+    const end = start + this.#records.keyBytes(ref);
+    return firstNonZero(this.#records.buffer(ref), start + from, end) - start;
   }
 
   isLive(slot: number): boolean {

@@ -9,6 +9,8 @@ export interface SlotKeys {
   keyLength(slot: number): number;
   /** Copies the key's bytes from `from` on, which may be behind its end, as many as there are and fit. Returns how many. */
   copyKey(slot: number, from: number, target: Uint8Array): number;
+  /** Where the first byte of the key that is not zero is, from a place on; the key's length when there is none. */
+  firstNonZero(slot: number, from: number): number;
   /** Whether the key exists now: its newest version is no tombstone. */
   isLive(slot: number): boolean;
 }

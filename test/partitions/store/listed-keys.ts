@@ -58,6 +58,12 @@ export class ListedKeys implements SlotKeys {
     return key.copy(target, 0, Math.min(from, key.length));
   }
 
+  firstNonZero(slot: number, from: number): number {
+    const key = this.key(slot);
+    const at = key.findIndex((byte, i) => i >= from && byte !== 0);
+    return at === -1 ? key.length : at;
+  }
+
   isLive(slot: number): boolean {
     return this.#live[slot];
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { IndexSizes } from "../../../partitions/store/index-nodes.ts";
 import { IndexNodes } from "../../../partitions/store/index-nodes.ts";
 import { OrderedIndex } from "../../../partitions/store/ordered-index.ts";
@@ -166,6 +166,21 @@ describe("OrderedIndex", () => {
     // Only where leaves are joined.
     assert(checked.keys.compared < 100);
     checked.index.verify();
+  });
+
+  test("passes over a million zero bytes at the end of a key that begins like the one looked for", () => {
+    const checked = new Checked();
+    const copied = vi.spyOn(checked.keys, "copyKey");
+    for (const end of ["", "x"]) {
+      const long = Buffer.concat([Buffer.from(`a${end}`), Buffer.alloc(1_000_000), Buffer.from(end)]);
+      checked.step(long, false);
+      copied.mockClear();
+      expect(checked.index.rank(Buffer.from(`a${end}`))).toBe(checked.placeOf(Buffer.from(`a${end}`)));
+      expect(checked.index.rank(Buffer.concat([long, Buffer.alloc(9)]))).toBe(checked.sorted.length);
+      checked.step(Buffer.from(`a${end}`), false);
+      expect(copied.mock.calls.length).toBeLessThan(20);
+      checked.verify();
+    }
   });
 
   test("a key is in the index once, and only a key of it is deleted or removed", () => {

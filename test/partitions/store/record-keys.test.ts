@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { firstNonZero } from "../../../partitions/store/zero-bytes.ts";
 import { SmallStore } from "./small-store.ts";
 
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((array) => Buffer.from(array));
@@ -33,6 +34,23 @@ test("keys are read as bytes where they lie", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test("zero bytes are passed over, however many there are", () => {
+  const store = new SmallStore(64 * 1_024);
+  for (const zeros of [0, 1, 3, 1_023, 1_024, 1_025, 2_048, 70_000]) {
+    for (const end of [Buffer.alloc(0), Buffer.from([7, 0, 7])]) {
+      const zeroed = Buffer.concat([Buffer.from("k"), Buffer.alloc(zeros), end]);
+      store.put(zeroed, Buffer.from("v"));
+      const slot = store.slotOf.get(zeroed.toString("latin1"))!;
+      for (const from of [1, 1 + (zeros >> 1), 1 + zeros]) {
+        expect(store.keys.firstNonZero(slot, from)).toBe(1 + zeros);
+        expect(firstNonZero(zeroed, from, zeroed.length)).toBe(1 + zeros);
+      }
+      expect(store.keys.firstNonZero(slot, 0)).toBe(0);
+      expect(store.keys.firstNonZero(slot, zeroed.length)).toBe(zeroed.length);
+    }
+  }
 });
 
 test("a key is live until it is deleted, and again when it is put again", () => {
