@@ -147,7 +147,7 @@ export class OrderedIndex {
   seek(start: Uint8Array, end: Uint8Array | null = null): IndexCursor {
     if (this.#root === 0) return new IndexCursor(this.#leaves, this.#probe, 0, 0, end);
     this.#probe.set(start);
-    const leaf = this.#descend(0, 0);
+    const leaf = this.#leafOfProbe();
     return new IndexCursor(this.#leaves, this.#probe, leaf, this.#lowerBound(leaf), end);
   }
 
@@ -176,6 +176,14 @@ export class OrderedIndex {
   #lowerBound(leaf: number): number {
     const found = this.#leaves.search(leaf, this.#probe);
     return found < 0 ? ~found : found;
+  }
+
+  #leafOfProbe(): number {
+    let node = this.#root;
+    for (let level = this.#height; level > 0; level--) {
+      node = this.#inners.child(node, this.#inners.search(node, this.#probe));
+    }
+    return node;
   }
 
   /** Goes down to the leaf of the probe, adds to the counts on the way, and remembers it. */
