@@ -209,12 +209,13 @@ export class Auth {
     const granted = role.get(keyString(permission.key)) ?? [];
     if (granted.length > 0 && isSameInterval(granted[0], permission)) {
       granted[0] = permission;
-    } else {
-      if (!this.#hasRoomFor(permissionBytes(permission))) return TOO_MUCH_AUTH_DATA;
-      granted.push(permission);
-      role.set(keyString(permission.key), granted);
+      this.#permissionsChanged();
+      return null;
     }
-    this.#permissionsChanged();
+    if (!this.#hasRoomFor(permissionBytes(permission))) return TOO_MUCH_AUTH_DATA;
+    granted.push(permission);
+    role.set(keyString(permission.key), granted);
+    this.#permissionAdded(name, permission);
     return null;
   }
 
@@ -256,6 +257,14 @@ export class Auth {
     if (growth > 0 && this.#bytes + growth > AUTH_BYTES_MAX) return false;
     this.#bytes += growth;
     return true;
+  }
+
+  /** What is known of who has the role grows by it: to melt together 200,000 permissions takes 0.4 s. */
+  #permissionAdded(role: string, permission: Permission): void {
+    for (const [name, permissions] of this.#permissions) {
+      if (this.#users.get(name)?.roles.includes(role) === true) permissions.add(permission);
+    }
+    this.#revision++;
   }
 
   #permissionsChanged(): void {

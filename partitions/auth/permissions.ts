@@ -15,16 +15,25 @@ interface Found {
 export class Permissions {
   readonly #read = new IntervalSet();
   readonly #write = new IntervalSet();
-  readonly #readLeases = new WeakMap<LeasedKeys, Found>();
-  readonly #writtenLeases = new WeakMap<LeasedKeys, Found>();
+  #readLeases = new WeakMap<LeasedKeys, Found>();
+  #writtenLeases = new WeakMap<LeasedKeys, Found>();
 
   constructor(permissions: readonly Permission[]) {
     const intervals = permissions.map(({ permType, key, rangeEnd }) => ({ permType, ...intervalOf(key, rangeEnd) }));
     // In order each one is added at the end of its set. Elsewhere those behind it would have to move, for every one again.
-    for (const { permType, start, end } of intervals.toSorted(byStart)) {
-      if (permType === PERMISSION_READ || permType === PERMISSION_READWRITE) this.#read.add(start, end);
-      if (permType === PERMISSION_WRITE || permType === PERMISSION_READWRITE) this.#write.add(start, end);
-    }
+    for (const each of intervals.toSorted(byStart)) this.#add(each.permType, each);
+  }
+
+  /** One more is granted. */
+  add({ permType, key, rangeEnd }: Permission): void {
+    this.#add(permType, intervalOf(key, rangeEnd));
+    this.#readLeases = new WeakMap();
+    this.#writtenLeases = new WeakMap();
+  }
+
+  #add(permType: number, { start, end }: Interval): void {
+    if (permType === PERMISSION_READ || permType === PERMISSION_READWRITE) this.#read.add(start, end);
+    if (permType === PERMISSION_WRITE || permType === PERMISSION_READWRITE) this.#write.add(start, end);
   }
 
   /** Whether every key of the range may be read. */

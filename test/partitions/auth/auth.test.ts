@@ -1,6 +1,8 @@
 /** Users and roles by themselves. That they are what etcd's are is tested side by side with etcd. */
 import { beforeEach, expect, test } from "vitest";
+import { PERMISSION_WRITE } from "../../../proto/auth.ts";
 import { Auth, AUTH_BYTES_MAX } from "../../../partitions/auth/auth.ts";
+import type { Permissions } from "../../../partitions/auth/permissions.ts";
 import { ROLE_NOT_GRANTED, TOO_MUCH_AUTH_DATA, USER_EXISTS } from "../../../partitions/refusals.ts";
 
 let auth: Auth;
@@ -71,6 +73,30 @@ test("what a user may do follows every change of its roles", () => {
   expect(mayRead("a")).toBe(true);
   auth.deleteRole("reader");
   expect(mayRead("a")).toBe(false);
+});
+
+test("what is known of a user grows by what its role is granted, and is found anew when something was taken away", () => {
+  for (const name of ["amy", "bob"]) auth.addUser(name, null);
+  for (const name of ["one", "two"]) auth.addRole(name);
+  auth.grantRole("amy", "one");
+  auth.grantRole("bob", "two");
+  const of = (name: string): Permissions => {
+    const user = auth.user(name);
+    if (user === null) throw new Error("the user was added");
+    return auth.permissionsOf(user);
+  };
+  const mayWrite = (name: string, key: string): boolean => of(name).mayWrite(Buffer.from(key), Buffer.alloc(0));
+  const [amy, bob] = [of("amy"), of("bob")];
+  const lease = { keyCount: 1, version: 1, keyTexts: () => ["b"] };
+  expect(amy.mayWriteKeysOf(lease)).toBe(false);
+  for (const key of ["c", "a", "b"]) auth.grantPermission("one", permission(key, PERMISSION_WRITE));
+  expect(of("amy"), "it is not melted together anew").toBe(amy);
+  expect(of("bob")).toBe(bob);
+  expect(["a", "b", "c", "d"].map((key) => mayWrite("amy", key))).toEqual([true, true, true, false]);
+  expect(mayWrite("bob", "a")).toBe(false);
+  expect(amy.mayWriteKeysOf(lease), "what was found of a lease is not kept").toBe(true);
+  auth.revokePermission("one", { key: Buffer.from("b"), rangeEnd: Buffer.alloc(0) });
+  expect(["a", "b", "c"].map((key) => mayWrite("amy", key))).toEqual([true, false, true]);
 });
 
 test("users and roles have a largest size, and what is deleted makes room", () => {
