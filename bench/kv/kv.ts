@@ -4,8 +4,9 @@
  * the same run? With 10 connections of 50 calls in flight each, and with one call in flight.
  */
 
-import { runClosedLoop } from "../client/closed-loop.ts";
 import { compact } from "./compact.ts";
+import { runInTurns, runRound } from "./rounds.ts";
+import type { Round } from "./rounds.ts";
 import {
   etcdVersion,
   startEtcdClusterTarget,
@@ -16,11 +17,9 @@ import {
   type Target,
 } from "./targets.ts";
 import { makeKeys, puts, ranges, UpdateTxns, type Workload } from "./workloads.ts";
-import { LatencyHistogram } from "../client/latency-histogram.ts";
 import { LeanClient } from "../client/lean-client.ts";
 import type { BenchOptions } from "../options.ts";
 import { formatCount, formatNumber, formatSpread, type SuiteReport } from "../report.ts";
-import { cpuSeconds } from "../server-process.ts";
 import { median, spread } from "../statistics.ts";
 
 const STARTS = [
@@ -35,13 +34,6 @@ const ETCD_CLUSTER = STARTS.indexOf(startEtcdClusterTarget);
 
 const CALLS_MAX = 5_000_000;
 const PRELOADS_IN_FLIGHT = 500;
-
-interface Round {
-  readonly callsPerSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly cpuMicroseconds: number;
-}
 
 /** One server with its connections and its workloads. */
 interface Contender {
@@ -69,7 +61,12 @@ export async function benchKv(options: BenchOptions): Promise<SuiteReport> {
     const workloadCount = contenders[0].workloads.length;
     for (let workload = 0; workload < workloadCount; workload++) {
       for (const shape of shapes) {
-        const results = await runRounds(contenders, workload, shape, options);
+        const results = await runInTurns(contenders, options, async ({ target, clients, workloads }) => {
+          const used = clients.slice(0, shape.connections);
+          const round = await runRound(target, used, workloads[workload], shape.inFlight, CALLS_MAX, options);
+          await compact(clients[0]);
+          return round;
+        });
         rows.push(...rowsOf(contenders, workload, shape, results));
       }
     }
@@ -126,61 +123,6 @@ async function prepare(target: Target, connections: number, keys: readonly Buffe
     await target.stop();
     throw error;
   }
-}
-
-/** The rounds of every contender, in the order of the contenders. */
-async function runRounds(
-  contenders: readonly Contender[],
-  workload: number,
-  shape: Shape,
-  options: BenchOptions,
-): Promise<Round[][]> {
-  const results: Round[][] = contenders.map(() => []);
-  for (let round = 0; round < options.rounds; round++) {
-    const order = contenders.map((_, i) => i);
-    // Every other round the other way about: what the machine does over time falls on both.
-    for (const i of round % 2 === 0 ? order : order.toReversed()) {
-      results[i].push(await runRound(contenders[i], contenders[i].workloads[workload], shape, options));
-      await compact(contenders[i].clients[0]);
-    }
-  }
-  return results;
-}
-
-async function runRound(
-  { target, clients }: Contender,
-  workload: Workload,
-  shape: Shape,
-  options: BenchOptions,
-): Promise<Round> {
-  const histogram = new LatencyHistogram();
-  const slots = shape.connections * shape.inFlight;
-  let cpu = 0;
-  const { calls, seconds } = await runClosedLoop(
-    {
-      clients: clients.slice(0, shape.connections),
-      inFlight: shape.inFlight,
-      path: workload.path,
-      request: (slot) => workload.request(slot, slots),
-      onReply: (slot, reply) => workload.onReply(slot, reply),
-    },
-    {
-      warmUpSeconds: options.warmUpSeconds,
-      seconds: options.seconds,
-      callsMax: CALLS_MAX,
-      histogram,
-      onMeasuring: (begins) => {
-        const total = target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-        cpu = begins ? total : total - cpu;
-      },
-    },
-  );
-  return {
-    callsPerSecond: calls / seconds,
-    p50: histogram.quantile(0.5),
-    p99: histogram.quantile(0.99),
-    cpuMicroseconds: (cpu / calls) * 1e6,
-  };
 }
 
 /** The lines of one comparison, one of each contender. */

@@ -3,20 +3,19 @@
  * a real etcd on the same machine in the same run?
  */
 
-import { runClosedLoop } from "../client/closed-loop.ts";
-import { LatencyHistogram } from "../client/latency-histogram.ts";
 import { LeanClient } from "../client/lean-client.ts";
 import type { BenchOptions } from "../options.ts";
 import { formatCount, formatNumber, formatSpread, type SuiteReport } from "../report.ts";
-import { cpuSeconds, residentBytes } from "../server-process.ts";
+import { residentBytes } from "../server-process.ts";
 import { median, spread } from "../statistics.ts";
 import { counts, MANY_KEYS_FLAGS, manyKeysText, pages, pointRanges, storeKeys } from "./many-keys.ts";
+import { runInTurns, runRound } from "./rounds.ts";
+import type { Round } from "./rounds.ts";
 import { etcdVersion, startEtcdTarget, startPlinthTarget, type Target } from "./targets.ts";
 import type { Workload } from "./workloads.ts";
 
 const STARTS = [startPlinthTarget, startEtcdTarget] as const;
 const ETCD = STARTS.indexOf(startEtcdTarget);
-const CALLS_MAX = 50_000_000;
 
 interface Scenario {
   readonly workload: (keys: number) => Workload;
@@ -26,6 +25,7 @@ interface Scenario {
   readonly goal: number;
 }
 
+const CALLS_MAX = 50_000_000;
 const CONNECTIONS = 10;
 
 /** Of etcd's counts of a million keys ten take seconds, so no more are in flight, nor many pages of 150 kB. */
@@ -41,13 +41,6 @@ interface Contender {
   readonly loadSeconds: number;
 }
 
-interface Round {
-  readonly callsPerSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly cpuMicroseconds: number;
-}
-
 export async function benchLists(options: BenchOptions): Promise<SuiteReport> {
   const versions = [await etcdVersion()];
   const contenders: Contender[] = [];
@@ -57,7 +50,9 @@ export async function benchLists(options: BenchOptions): Promise<SuiteReport> {
     for (const start of STARTS) contenders.push(await prepare(await start(MANY_KEYS_FLAGS), options.keys));
     for (const scenario of SCENARIOS) {
       const workload = scenario.workload(options.keys);
-      const rounds = await runRounds(contenders, workload, scenario.inFlight, options);
+      const rounds = await runInTurns(contenders, options, ({ target, clients }) =>
+        runRound(target, clients, workload, scenario.inFlight, CALLS_MAX, options),
+      );
       rows.push(...contenders.map(({ target }, i) => row(workload, scenario, target, rounds[i], rounds[ETCD])));
     }
     for (const { target, loadSeconds } of contenders) {
@@ -112,59 +107,6 @@ async function prepare(target: Target, keys: number): Promise<Contender> {
     await target.stop();
     throw error;
   }
-}
-
-/** The rounds of every contender, in the order of the contenders. */
-async function runRounds(
-  contenders: readonly Contender[],
-  workload: Workload,
-  inFlight: number,
-  options: BenchOptions,
-): Promise<Round[][]> {
-  const rounds: Round[][] = contenders.map(() => []);
-  for (let round = 0; round < options.rounds; round++) {
-    const order = contenders.map((_, i) => i);
-    // Every other round the other way about: what the machine does over time falls on both.
-    for (const i of round % 2 === 0 ? order : order.toReversed()) {
-      rounds[i].push(await runRound(contenders[i], workload, inFlight, options));
-    }
-  }
-  return rounds;
-}
-
-async function runRound(
-  { target, clients }: Contender,
-  workload: Workload,
-  inFlight: number,
-  { warmUpSeconds, seconds }: BenchOptions,
-): Promise<Round> {
-  const histogram = new LatencyHistogram();
-  let cpu = 0;
-  const run = await runClosedLoop(
-    {
-      clients,
-      inFlight,
-      path: workload.path,
-      request: (slot) => workload.request(slot, clients.length * inFlight),
-      onReply: (slot, reply) => workload.onReply(slot, reply),
-    },
-    {
-      warmUpSeconds,
-      seconds,
-      callsMax: CALLS_MAX,
-      histogram,
-      onMeasuring: (begins) => {
-        const total = target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-        cpu = begins ? total : total - cpu;
-      },
-    },
-  );
-  return {
-    callsPerSecond: run.calls / run.seconds,
-    p50: histogram.quantile(0.5),
-    p99: histogram.quantile(0.99),
-    cpuMicroseconds: (cpu / run.calls) * 1e6,
-  };
 }
 
 function row(
