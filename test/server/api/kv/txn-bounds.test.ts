@@ -4,18 +4,14 @@ import type { Compare, TxnRequest, TxnResponse } from "../../../../proto/message
 import { writeTxnRequest } from "../../../../proto/request-writers.ts";
 import { decodeTxnResponse } from "../../../../proto/response-readers.ts";
 import { Writer } from "../../../../proto/writer.ts";
-import { Headers } from "../../../../server/api/header.ts";
-import { KvService } from "../../../../server/api/kv/kv.ts";
 import { TOO_MANY_LOOKS } from "../../../../server/api/statuses.ts";
 import type { Engine } from "../../../../server/engine/engine.ts";
 import { TOO_MANY_REQUESTS } from "../../../../server/engine/refusals.ts";
 import { LONG_TXNS_RUNNING_MAX, LONG_TXNS_WAITING_MAX, TXN_LOOKS_MAX } from "../../../../server/limits.ts";
 import type { Status, UnaryMethod } from "../../../../server/transport/service.ts";
 import { compare, del, nested, put, putRequest, range, txnRequest } from "../../../../bench/client/requests.ts";
-import { SlowCalls } from "../../../../server/api/slow-calls.ts";
-import { systemClock } from "../../../../server/clock.ts";
-import { callersOf } from "../../../support/callers.ts";
-import { newEngine, NO_LOG, takeOver } from "../../../support/engines.ts";
+import { newEngine, takeOver } from "../../../support/engines.ts";
+import { newKvService } from "../../../support/kv-service.ts";
 import { HeldUnaryCall } from "../../../sim/held-unary-call.ts";
 import { SeededTurns } from "../../../sim/seeded-turns.ts";
 
@@ -40,22 +36,7 @@ beforeEach(async () => {
   engine = newEngine();
   await takeOver(engine);
   for (let i = 0; i < KEYS; i++) engine.keyspace.put(putRequest(`k${String(i).padStart(4, "0")}`, "v"));
-  const { keyspace, proposer, compactor, guard, partitionGuard, counters, reads } = engine;
-  const service = new KvService({
-    keyspace,
-    proposer,
-    compactor,
-    guard,
-    partitionGuard,
-    counters,
-    reads,
-    turns,
-    slowCalls: new SlowCalls(systemClock, NO_LOG, Number.POSITIVE_INFINITY),
-    callers: callersOf(keyspace),
-    headers: new Headers(1n, 7n, proposer),
-    txnOpsMax: 128,
-    requestBytesMax: 1_572_864,
-  });
+  const service = newKvService(engine, turns);
   method = service.methods.find(({ path }) => path === "/etcdserverpb.KV/Txn") as UnaryMethod;
 });
 

@@ -5,16 +5,13 @@ import { SORT_BY_VALUE } from "../../../../proto/messages.ts";
 import { writeRangeRequest, writeTxnRequest } from "../../../../proto/request-writers.ts";
 import { decodeRangeResponse, decodeTxnResponse } from "../../../../proto/response-readers.ts";
 import { Writer } from "../../../../proto/writer.ts";
-import { Headers } from "../../../../server/api/header.ts";
-import { KvService } from "../../../../server/api/kv/kv.ts";
-import { SlowCalls } from "../../../../server/api/slow-calls.ts";
-import { systemClock } from "../../../../server/clock.ts";
+import type { KvService } from "../../../../server/api/kv/kv.ts";
 import type { Engine } from "../../../../server/engine/engine.ts";
 import { COPIED_RESPONSE_BYTES, RANGE_SLICE_KEYS } from "../../../../server/limits.ts";
 import type { MessageParts, ServerStreamMethod, UnaryMethod } from "../../../../server/transport/service.ts";
 import { compare, putRequest, range, rangeRequest, txnRequest } from "../../../../bench/client/requests.ts";
-import { callersOf } from "../../../support/callers.ts";
-import { newEngine, NO_LOG, takeOver } from "../../../support/engines.ts";
+import { newEngine, takeOver } from "../../../support/engines.ts";
+import { newKvService } from "../../../support/kv-service.ts";
 import { HeldStream } from "../../../sim/held-stream.ts";
 import { HeldUnaryCall } from "../../../sim/held-unary-call.ts";
 import { SeededTurns } from "../../../sim/seeded-turns.ts";
@@ -43,22 +40,7 @@ beforeEach(async () => {
   await takeOver(engine);
   for (let i = 0; i < KEYS; i++) engine.keyspace.put(putRequest(keyOf(i), Buffer.alloc(i < 100 ? 1_000 : 100, i)));
   engine.keyspace.put(putRequest("large", Buffer.alloc(2 * COPIED_RESPONSE_BYTES)));
-  const { keyspace, proposer, compactor, guard, partitionGuard, counters, reads } = engine;
-  service = new KvService({
-    keyspace,
-    proposer,
-    compactor,
-    guard,
-    partitionGuard,
-    counters,
-    reads,
-    turns,
-    slowCalls: new SlowCalls(systemClock, NO_LOG, Number.POSITIVE_INFINITY),
-    callers: callersOf(keyspace),
-    headers: new Headers(1n, 7n, proposer),
-    txnOpsMax: 128,
-    requestBytesMax: 1_572_864,
-  });
+  service = newKvService(engine, turns);
 });
 
 const keyOf = (i: number): string => `k${String(i).padStart(5, "0")}`;
