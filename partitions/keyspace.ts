@@ -124,11 +124,6 @@ export class Keyspace {
     return sum;
   }
 
-  /** Bytes of memory that all of it has taken, what is free in it included. */
-  get memoryBytes(): number {
-    return this.#state.store.memoryBytes;
-  }
-
   /** Whether there is still memory to be had for what is added, as far as references reach. */
   get hasRoom(): boolean {
     return this.#state.store.hasRoom;

@@ -3,7 +3,7 @@
  * of the versions and bytes they take. It knows nothing of its neighbours, with which it shares the store.
  */
 import assert from "node:assert/strict";
-import { boundBytes, prefixEnd } from "../interval/interval.ts";
+import { boundBytes, keyBytes, prefixEnd } from "../interval/interval.ts";
 import type { ChangeLog } from "../store/change-log.ts";
 import type { IndexCursor } from "../store/index-cursor.ts";
 import type { Part, VersionStore } from "../store/version-store.ts";
@@ -38,7 +38,6 @@ export class Partition {
   #bytes = EMPTY_PARTITION_BYTES;
   #liveBytes = EMPTY_PARTITION_BYTES;
   #versionCount = 0;
-  #writes = 0;
 
   constructor(prefix: string, store: VersionStore, versions: Versions) {
     this.prefix = prefix;
@@ -80,7 +79,7 @@ export class Partition {
 
   /** How many versions of keys it was ever given, tombstones included. */
   get writes(): number {
-    return this.#writes;
+    return this.log.end;
   }
 
   /** How many versions of keys are kept, tombstones included. */
@@ -90,7 +89,7 @@ export class Partition {
 
   /** A cursor on the keys of an interval, deleted ones included. Valid until a change is made. */
   seek(start: string, end: string): IndexCursor {
-    return this.#part.index.seek(boundBytes(start) ?? NO_BYTES, boundBytes(end));
+    return this.#part.index.seek(keyBytes(start), boundBytes(end));
   }
 
   /** How many keys exist now in an interval. */
@@ -106,8 +105,7 @@ export class Partition {
   /** How many keys of an interval are kept, those included that are deleted and not forgotten yet. */
   historyCountIn(start: string, end: string): number {
     if (this.#isWithin(start, end)) return this.historyCount;
-    const from = boundBytes(start);
-    return from === null ? 0 : this.#part.index.sizeOf(from, boundBytes(end));
+    return this.#part.index.sizeOf(keyBytes(start), boundBytes(end));
   }
 
   /** Begins to count the keys of an interval that existed at a revision that is not compacted. */
@@ -152,7 +150,6 @@ export class Partition {
     this.#bytes += previous === NO_VERSION ? bytes + key.length + KEY_OVERHEAD_BYTES : bytes;
     this.#liveBytes += this.#liveBytesOf(ref) - (previous === NO_VERSION ? 0 : this.#liveBytesOf(previous));
     this.#versionCount++;
-    this.#writes++;
     return ref;
   }
 
@@ -211,8 +208,8 @@ export class Partition {
     }
     if (!versions.isTombstone(ref)) return;
     this.#account(ref);
-    const keyBytes = this.#store.records.keyBytes(ref);
-    if (this.#store.forgetTombstone(ref)) this.#bytes -= keyBytes + KEY_OVERHEAD_BYTES;
+    const length = this.#store.records.keyBytes(ref);
+    if (this.#store.forgetTombstone(ref)) this.#bytes -= length + KEY_OVERHEAD_BYTES;
   }
 
   /** A version goes. */

@@ -3,7 +3,7 @@
  * index that stays the same for ever; the log forgets from its front.
  *
  *     pieces      [· · c d] [e f g h] [i j k]        start ─► c, end ─► behind k
- *                  each knows its first revision, and how many creations and deletions came before it
+ *                  each knows its first revision, and whether there are creations or deletions in it
  *
  * Records know their index mod 2^32 (`seq`), by which a ref is altered when its record has moved. The first piece of a log
  * begins small and doubles, so that a partition with few changes has a small log.
@@ -26,8 +26,7 @@ export class ChangeLog {
   readonly #records: Revisions;
   #pieces: Int32Array[] = [];
   #firstRevisions: number[] = [];
-  #alterationsBefore: number[] = [];
-  #alterations = 0;
+  readonly #altering: boolean[] = [];
   /** Index of the first entry of the first piece. */
   #piecesStart: number;
   #start: number;
@@ -60,13 +59,13 @@ export class ChangeLog {
     if (at === 0) {
       this.#pieces.push(new Int32Array(offset === 0 ? PIECE_MIN : PIECE));
       this.#firstRevisions.push(revision);
-      this.#alterationsBefore.push(this.#alterations);
+      this.#altering.push(false);
     }
     const last = this.#pieces.length - 1;
     if (at === this.#pieces[last].length) this.#pieces[last] = doubled(this.#pieces[last]);
     this.#pieces[last][at] = ref;
     this.#end++;
-    if (altersCount) this.#alterations++;
+    if (altersCount) this.#altering[last] = true;
   }
 
   /** The change at an index from `start` to below `end`. */
@@ -125,7 +124,7 @@ export class ChangeLog {
 
   /** Whether there are creations or deletions in the piece of an index below `end`. */
   hasAlterations(index: number): boolean {
-    return this.#hasAlterations(this.#pieceOf(index));
+    return this.#altering[this.#pieceOf(index)];
   }
 
   /** How many looks it takes to see all creations and deletions from an index to below another: one for a piece without any. */
@@ -143,11 +142,6 @@ export class ChangeLog {
     return Math.floor((index - this.#piecesStart) / PIECE);
   }
 
-  #hasAlterations(piece: number): boolean {
-    const isLast = piece === this.#pieces.length - 1;
-    return (isLast ? this.#alterations : this.#alterationsBefore[piece + 1]) > this.#alterationsBefore[piece];
-  }
-
   /** Forgets the changes below an index. */
   dropBefore(index: number): void {
     assert(index >= this.#start && index <= this.#end, "the log forgets from its front");
@@ -157,7 +151,7 @@ export class ChangeLog {
     if (whole === 0) return;
     this.#pieces.splice(0, whole);
     this.#firstRevisions.splice(0, whole);
-    this.#alterationsBefore.splice(0, whole);
+    this.#altering.splice(0, whole);
     this.#piecesStart = isEmpty ? index : this.#piecesStart + whole * PIECE;
   }
 

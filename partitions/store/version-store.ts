@@ -37,10 +37,8 @@ export interface Part {
 }
 
 export class VersionStore {
-  readonly pool: BlockPool;
   readonly records: Records;
   readonly slots = new Slots();
-  readonly keys: RecordKeys;
   /** Of slots that belong together. */
   readonly lists = new SlotLists();
   readonly #writer: RecordWriter;
@@ -51,28 +49,18 @@ export class VersionStore {
   readonly #reclaimer: Reclaimer;
 
   constructor(pool: BlockPool = new BlockPool()) {
-    this.pool = pool;
     this.records = new Records(pool);
-    this.keys = new RecordKeys(this.records, this.slots);
+    const keys = new RecordKeys(this.records, this.slots);
     this.#writer = new RecordWriter(this.records);
     this.#chains = new Chains(this.records, this.#writer, this.slots);
-    this.#hash = new KeyHash(this.keys);
-    this.#nodes = new IndexNodes(this.keys);
+    this.#hash = new KeyHash(keys);
+    this.#nodes = new IndexNodes(keys);
     this.#reclaimer = new Reclaimer(this.records, this.#chains, (partition) => this.#parts[partition].log);
   }
 
   /** Whether references reach far enough for more. */
   get hasRoom(): boolean {
     return this.records.blocks.numbersLeft > BLOCK_NUMBERS_RESERVED;
-  }
-
-  /** Bytes of memory that all of it takes, with free blocks and those that are the system's soon. */
-  get memoryBytes(): number {
-    let bytes =
-      this.pool.usedBytes + this.pool.freeBytes + this.pool.leavingBytes + this.slots.bytes + this.lists.bytes;
-    bytes += this.#hash.bytes + this.#nodes.bytes;
-    for (const { log } of this.#parts) bytes += log.bytes;
-    return bytes;
   }
 
   /** Begins another partition. */
