@@ -32,10 +32,16 @@ export function journalFailed(error: Error): Refusal {
  *     ENOSPC: no space left on device, open '/var/lib/plinth/journal/…'   →   ENOSPC: no space left on device
  */
 export function reasonOf(error: Error): string {
-  const innermost = causesOf(error).at(-1) ?? error;
+  const chain = [error, ...causesOf(error)];
+  // Why one replica elsewhere cannot be spoken to is for the log: it names a machine, and is another reason at each attempt.
+  const innermost = chain.find(isReplicaDown) ?? (chain.at(-1) as Error);
   return innermost instanceof JournalError
     ? (OF_JOURNAL[innermost.code] ?? innermost.code)
     : innermost.message.split(",", 1)[0];
+}
+
+function isReplicaDown(error: Error): boolean {
+  return error instanceof JournalError && error.code === "ERR_REPLICA_DOWN";
 }
 
 /** What a code means, where a client can do something with it. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { failed, ioError } from "../../../journal/journal-errors.ts";
+import { failed, ioError, replicaDown } from "../../../journal/journal-errors.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { nodeDisk, writeFailure } from "../../../journal/replica/disk.ts";
 import { journalFailed } from "../../../server/engine/refusals.ts";
@@ -34,6 +34,12 @@ describe("what clients are told of a journal that failed", () => {
     const error = writeFailure(file, 10, 0, null, 3);
     if (error === null) throw new Error("a short write is a failure");
     expect(journalFailed(error).message).toBe(`${PREFIX}short write: 3 of 10 bytes; the disk may be full`);
+  });
+
+  test("is the same of a replica elsewhere whatever its connection says, which names a machine", () => {
+    const reasons = [undefined, new Error("connect ECONNREFUSED 10.0.0.7:2390"), new Error("read ECONNRESET")];
+    const texts = reasons.map((reason) => journalFailed(replicaDown("10.0.0.7:2390", "has gone", reason)).message);
+    expect(texts).toEqual(reasons.map(() => `${PREFIX}no majority of its replicas answers`));
   });
 
   test("names no path of a call that fails on this machine", async () => {
