@@ -106,8 +106,8 @@ export class Keyspace {
   }
 
   /** The partition that has a key; the rest, when that of its resource is still to be made. */
-  partitionOf(key: Uint8Array): Partition {
-    return this.#state.partitionMap.find(keyString(Buffer.from(key)));
+  partitionOf(key: Buffer): Partition {
+    return this.#state.partitionMap.find(keyString(key));
   }
 
   /** How many keys exist. */

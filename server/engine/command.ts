@@ -58,7 +58,7 @@ export interface CommandKind<Request, Response> {
   /** Called where `count` is: tells an operator of what does not happen all the time. */
   tell(log: EventLog, request: Request, response: Response, identity: Identity | null): void;
   /** The first key that the request names, or null: for the log, which shows the prefix. */
-  firstKey(request: Request): Uint8Array | null;
+  firstKey(request: Request): Buffer | null;
 }
 
 /** Of any kind: only the kind's own methods look into requests and responses. */

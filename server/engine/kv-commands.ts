@@ -97,7 +97,7 @@ function encoder<Request>(write: (writer: Writer, request: Request) => void): (r
   };
 }
 
-function firstKeyOfTxn({ compare, success, failure }: TxnRequest): Uint8Array | null {
+function firstKeyOfTxn({ compare, success, failure }: TxnRequest): Buffer | null {
   if (compare.length > 0) return compare[0].key;
   const operation = success.at(0) ?? failure.at(0);
   if (operation === undefined || operation.case === "none") return null;

@@ -30,6 +30,7 @@ const TABLE_BYTES_DEFAULT = 4_096;
 /** Status texts longer than this, percent coded, are cut: a header block must fit a frame. */
 const MESSAGE_LENGTH_MAX = 4_096;
 
+const NOTHING = Buffer.alloc(0);
 const STATUS_200 = 0x88;
 const SIZE_UPDATE_0 = Buffer.of(0x20);
 const CONTENT_TYPE_ENTERED = Buffer.concat([Buffer.of(0x5f, 0x10), Buffer.from("application/grpc")]);
@@ -120,7 +121,22 @@ export class ResponseBlocks {
   }
 }
 
+/**
+ * The last status that was asked for, with its block: when a client floods, it is one refusal again and again. It is a third of
+ * what such a server does if each makes its own.
+ */
+let lastStatus: Status | null = null;
+let lastBlock: Buffer = NOTHING;
+
 function statusBlock(status: Status): Buffer {
+  if (status !== lastStatus) {
+    lastBlock = makeStatusBlock(status);
+    lastStatus = status;
+  }
+  return lastBlock;
+}
+
+function makeStatusBlock(status: Status): Buffer {
   const code: readonly [string, string] = ["grpc-status", String(status.code)];
   if (status.code === OK && status.message === "") return literalBlock([code]);
   const message = percentEncode(status.message).slice(0, MESSAGE_LENGTH_MAX);
