@@ -22,6 +22,17 @@ export class Refusal {
     this.message = message;
     Object.freeze(this);
   }
+
+  /** Whether the same might be done if there were more room, or fewer who ask. */
+  get isForWantOfRoom(): boolean {
+    return false;
+  }
+}
+
+export class RefusalForWantOfRoom extends Refusal {
+  override get isForWantOfRoom(): boolean {
+    return true;
+  }
 }
 
 /** A revision below the compact revision (RG-03, CO-01). */
@@ -46,7 +57,7 @@ export const TOO_MANY_KEYS = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: too ma
 export const TOO_MANY_LEASES = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: too many leases");
 
 /** What would add bytes while the NOSPACE alarm is active (LS-20). */
-export const NO_SPACE = new Refusal(RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded");
+export const NO_SPACE = new RefusalForWantOfRoom(RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded");
 
 /** Any change while the CORRUPT alarm is active. */
 export const CORRUPT = new Refusal(DATA_LOSS, "etcdserver: corrupt cluster");

@@ -1,5 +1,7 @@
 /** A client that puts events at a fixed rate, whatever is answered, until it is ended. Arguments: the URL and the rate. */
 
+import { constants, setPriority } from "node:os";
+
 import { writePutRequest } from "../../proto/request-writers.ts";
 import { Writer } from "../../proto/writer.ts";
 import { LatencyHistogram } from "../client/latency-histogram.ts";
@@ -13,6 +15,8 @@ import { EVENTS_PREFIX, FLOOD_CONNECTIONS, FLOOD_KEYS, FLOOD_VALUE } from "./obj
 const OPEN_MAX = 30_000;
 const SECONDS_MAX = 1_000_000;
 
+// It stands for clients elsewhere, which take no core from the server.
+setPriority(constants.priority.PRIORITY_LOW);
 const [url, perSecond] = process.argv.slice(2);
 const clients: LeanClient[] = [];
 while (clients.length < FLOOD_CONNECTIONS) clients.push(await LeanClient.connect(url));

@@ -187,7 +187,7 @@ function report(rounds: readonly (readonly Round[])[], capacity: number): SuiteR
       `three times what the server takes: ${formatCount(capacity * FLOOD_FACTOR)} puts of 600 B a second; the client leaves out ` +
         "what comes due while 30,000 are not answered",
       "a lease's time counts from the moment at which it was meant to be written; all weights are 1",
-      "flood, leases and server share the machine's cores, and waiting for a core is in all figures",
+      "flood, leases and server share the machine's cores, the flood at the lowest priority; waiting for a core is in all figures",
     ],
   };
 }

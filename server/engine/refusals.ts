@@ -3,14 +3,14 @@
  * execution. Those of execution are in partitions/refusals.ts, those of single services in server/api/statuses.ts.
  */
 import { JournalError } from "../../journal/journal.ts";
-import { Refusal } from "../../partitions/refusals.ts";
+import { Refusal, RefusalForWantOfRoom } from "../../partitions/refusals.ts";
 import { INVALID_ARGUMENT, UNAVAILABLE, UNKNOWN } from "../../proto/grpc-codes.ts";
 import { causesOf } from "../host/logger.ts";
 
 export const REQUEST_TOO_LARGE = new Refusal(INVALID_ARGUMENT, "etcdserver: request is too large");
 
 /** etcd puts a plain error on the wire here, so clients see Unknown and map it by its text. */
-export const TOO_MANY_REQUESTS = new Refusal(UNKNOWN, "etcdserver: too many requests");
+export const TOO_MANY_REQUESTS = new RefusalForWantOfRoom(UNKNOWN, "etcdserver: too many requests");
 
 export const NO_LEADER = new Refusal(UNAVAILABLE, "etcdserver: no leader");
 export const LEADER_CHANGED = new Refusal(UNAVAILABLE, "etcdserver: leader changed");

@@ -54,6 +54,13 @@ export interface TransportLimits {
    */
   readonly turnMs: number;
   /**
+   * Calls that a connection has refused for want of room before nothing is read of it for a while: refusing would else take
+   * all the time that those have who are not refused. Longer while there are many such connections, up to a bound.
+   */
+  readonly refusalsPerReadMax: number;
+  readonly refusedPauseMsMin: number;
+  readonly refusedPauseMsMax: number;
+  /**
    * Streams that a client resets within a second, or that are reset because it breaks a rule, less the calls it lets
    * their handlers answer. More end the connection.
    */
@@ -126,7 +133,10 @@ export const DEFAULT_LIMITS: TransportLimits = {
   // For as many connections as there may be, that is another GiB.
   guaranteedBytesPerConnection: 16 * KIB,
   pendingOutputBytesMax: 256 * KIB,
-  turnMs: 10,
+  turnMs: 2,
+  refusalsPerReadMax: 32,
+  refusedPauseMsMin: 10,
+  refusedPauseMsMax: 100,
   // A client that loses patience with a slow disk cancels everything it has in flight; an attack sends far more.
   resetsPerSecondMax: 10_000,
   controlFramesPerSecondMax: 200_000,

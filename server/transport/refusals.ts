@@ -6,7 +6,11 @@ import type { Status } from "./service.ts";
 export const SERVER_STOPPED: Status = { code: UNAVAILABLE, message: "etcdserver: server stopped" };
 
 /** A call that finds no room for its answer, and has done nothing. */
-export const TOO_MANY_REQUESTS: Status = { code: RESOURCE_EXHAUSTED, message: "etcdserver: too many requests" };
+export const TOO_MANY_REQUESTS: Status = {
+  code: RESOURCE_EXHAUSTED,
+  message: "etcdserver: too many requests",
+  isForWantOfRoom: true,
+};
 
 /** For an answer that is there and finds no room: Unavailable, because what the call did is done. */
 export const ANSWER_DROPPED: Status = {

@@ -10,6 +10,8 @@
 export interface Status {
   readonly code: number;
   readonly message: string;
+  /** Refused because there is no room now: who is told so many times asks faster than is good, and is read more slowly. */
+  readonly isForWantOfRoom?: boolean;
 }
 
 /** The request headers that services read. Other names are checked by the transport and dropped. */

@@ -48,6 +48,8 @@ export interface StreamsListener {
   interrupt(stream: Stream): void;
   /** The stream can go on. */
   ready(stream: Stream): void;
+  /** A call was refused for want of room. */
+  onRefused(): void;
 }
 
 export class ConnectionStreams implements StreamHost {
@@ -197,6 +199,10 @@ export class ConnectionStreams implements StreamHost {
 
   turnOver(): boolean {
     return this.#listener.turnOver();
+  }
+
+  refused(): void {
+    this.#listener.onRefused();
   }
 
   interrupt(stream: Stream): void {

@@ -90,6 +90,10 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #inTurn = false;
   /** The turn is over: nothing is read until the next one. */
   #awaitsTurn = false;
+  /** Calls that were refused for want of room since the last pause. */
+  #refusals = 0;
+  /** The pause that they bring, or null: nothing is read meanwhile. */
+  #refusedPause: NodeJS.Timeout | null = null;
   /** A copy of the input that the turn left, from `#restAt` on; null when there is none. */
   #rest: Buffer | null = null;
   #restAt = 0;
@@ -138,7 +142,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   /** Takes [start, end) of what the socket delivered. The bytes are not kept. */
   read(chunk: Buffer, start: number, end: number): void {
     if (this.stopped) return;
-    if (this.#rest === null && this.#interrupted === null) {
+    if (this.#rest === null && this.#interrupted === null && this.#refusedPause === null) {
       this.#read(chunk, start, end, false);
     } else {
       // Some sockets still deliver what they had read when they were paused.
@@ -170,7 +174,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     this.flush();
     if (this.stopped) return;
     const tookMs = performance.now() - this.#turnBegan;
-    if (this.#rest !== null || this.#interrupted !== null || tookMs >= this.#turnMs) {
+    if (this.#isRefusedOften) {
+      this.#pauseRefused();
+    } else if (this.#rest !== null || this.#interrupted !== null || tookMs >= this.#turnMs) {
       this.#awaitTurn(true);
       this.#expectTurn();
     } else if (tookMs > LONG_READ_MS) {
@@ -189,14 +195,15 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
 
   #expectTurn(): void {
     // A stream that waits says when it is ready.
-    if (this.#inTurn || this.#interrupted?.isWaiting === true) return;
+    if (this.#inTurn || this.#refusedPause !== null || this.#interrupted?.isWaiting === true) return;
     this.#inTurn = true;
     setImmediate(() => this.#nextTurn());
   }
 
   #nextTurn(): void {
     this.#inTurn = false;
-    if (this.stopped || this.#interrupted?.isWaiting === true) return;
+    // Who goes on behind a pause expects a turn of its own.
+    if (this.stopped || this.#refusedPause !== null || this.#interrupted?.isWaiting === true) return;
     this.#awaitTurn(false);
     const rest = this.#rest;
     if (rest === null && this.#interrupted === null) {
@@ -208,8 +215,32 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     }
   }
 
+  get #isRefusedOften(): boolean {
+    return this.#refusals >= this.limits.refusalsPerReadMax;
+  }
+
+  #pauseRefused(): void {
+    const { turnShares } = this.#host;
+    const { refusedPauseMsMin, refusedPauseMsMax } = this.limits;
+    this.#refusals = 0;
+    this.#awaitTurn(false);
+    // With more of them each has a smaller share.
+    const pauseMs = Math.min(Math.max(++turnShares.refused, refusedPauseMsMin), refusedPauseMsMax);
+    this.#refusedPause = setTimeout(() => {
+      this.#endRefusedPause();
+      this.#expectTurn();
+    }, pauseMs);
+  }
+
+  #endRefusedPause(): void {
+    if (this.#refusedPause === null) return;
+    clearTimeout(this.#refusedPause);
+    this.#refusedPause = null;
+    this.#host.turnShares.refused--;
+  }
+
   #pauseOrResume(): void {
-    const pause = this.#awaitsDrain || this.#awaitsTurn;
+    const pause = this.#awaitsDrain || this.#awaitsTurn || this.#refusedPause !== null;
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#socket.pause();
@@ -235,12 +266,16 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   // Frames.
 
   turnOver(): boolean {
-    return performance.now() - this.#turnBegan >= this.#turnMs;
+    return this.#isRefusedOften || performance.now() - this.#turnBegan >= this.#turnMs;
   }
 
   interrupt(stream: Stream): void {
     assert(this.#interrupted === null, "one stream is read at a time");
     this.#interrupted = stream;
+  }
+
+  onRefused(): void {
+    this.#refusals++;
   }
 
   ready(stream: Stream): void {
@@ -593,6 +628,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #onClose(): void {
     this.stopped = true;
     this.#awaitTurn(false);
+    this.#endRefusedPause();
     this.#rest = null;
     this.#interrupted = null;
     this.streams.abandon(CANCELED);

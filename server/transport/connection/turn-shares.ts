@@ -4,11 +4,13 @@
  */
 
 /** Shorter parts would be spent on the going from one to the next. */
-const SHARE_MS_MIN = 0.5;
+const SHARE_MS_MIN = 0.2;
 
 export class TurnShares {
   /** Connections whose input waits for the next turn. They keep this up to date. */
   waiting = 0;
+  /** Connections that are not read for a while, as calls of theirs are refused for want of room. They keep this as well. */
+  refused = 0;
   readonly #turnMs: number;
 
   constructor(turnMs: number) {

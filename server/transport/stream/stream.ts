@@ -36,6 +36,8 @@ export interface StreamHost {
   interrupt(stream: Stream): void;
   /** A stream that had to wait before it can go on need not wait any more. */
   ready(stream: Stream): void;
+  /** A call was refused for want of room. */
+  refused(): void;
   /** The request does not follow HTTP/2: resets the stream with PROTOCOL_ERROR. */
   malformed(stream: Stream): void;
 }
@@ -145,6 +147,7 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
 
   fail(status: Status): void {
     this.#answer();
+    if (status.isForWantOfRoom === true) this.host.refused();
     if (!this.closed) this.host.writer.end(this, status);
   }
 

@@ -187,7 +187,7 @@ describe("connections whose input waits for the next turn", () => {
       shares.waiting = waiting;
       return shares.shareMs;
     };
-    expect([0, 1, 4, 19, 1_000].map(shareOf)).toEqual([10, 5, 2, 0.5, 0.5]);
+    expect([0, 1, 4, 19, 1_000].map(shareOf)).toEqual([10, 5, 2, 0.5, 0.2]);
     const least = new TurnShares(0);
     least.waiting = 3;
     expect(least.shareMs).toBe(0);
