@@ -29,7 +29,7 @@ import type { Revoked } from "./txn/lease-revoke.ts";
 import { LongChange, SHORT_CHANGE_KEYS } from "./txn/long-change.ts";
 import type { Allowance, Steps } from "./txn/long-change.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
-import type { HistoryHasher } from "./walk/hash.ts";
+import type { HistoryHasher } from "./walk/history-hasher.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
 import { Hold } from "./state/hold.ts";
 import { KeyspaceState } from "./state/keyspace-state.ts";

@@ -202,6 +202,20 @@ export function readKvParts(bytes: Buffer, at: number, parts: KvParts): void {
   }
 }
 
+/** Where the KeyValue begins in an encoded kv. */
+export function startOfKeyValue(encoded: EncodedKv): number {
+  reader.open(encoded, 0, encoded.length);
+  enterEncoded(reader);
+  return reader.offset;
+}
+
+/** Where the first field of a KeyValue that begins at `start` ends: that of its key, as it was made here. */
+export function endOfKeyField(encoded: EncodedKv, start: number): number {
+  reader.open(encoded, start + 1, encoded.length);
+  reader.enter();
+  return reader.limit;
+}
+
 /** The lease of an encoded kv that was read into `parts` from the same bytes. */
 export function leaseOf(bytes: Buffer, parts: KvParts): bigint {
   if (parts.leaseStart === 0) return 0n;

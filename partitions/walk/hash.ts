@@ -1,122 +1,13 @@
-/**
- * Hashes of the keyspace: a function of what is retained, so that two keyspaces which executed the same requests agree.
- * Whether the removal that a compaction allows has already been done makes no difference (HK-02).
- *
- * They are made step by step, at the revision and the compact revision of their start. Later changes are not looked at;
- * later compactions are kept from removing anything while the hash is held.
- */
+/** Hashes of the keyspace: functions of what is retained, so that two keyspaces which executed the same requests agree. */
 import { crc32 } from "node:zlib";
-import type { EncodedKv } from "../../proto/messages.ts";
 import type { Auth } from "../auth/auth.ts";
-import { END_OF_KEYS } from "../interval/interval.ts";
-import { Hold } from "../state/hold.ts";
+import type { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
-import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
-import type { VersionRef } from "../state/versions.ts";
 import type { Quotas } from "../state/quotas.ts";
+import { HistoryHasher } from "./history-hasher.ts";
 import { LeaseHasher } from "./lease-hasher.ts";
 import { checkRevision } from "../range/read-revision.ts";
 import type { Refusal } from "../refusals.ts";
-
-/**
- * CRC-32 over the encoded kvs of all that is retained and not above a revision: what the keys were at the compact revision, in
- * key order, and then the changes since, in the order in which they were made. So a place to go on from is a key or a
- * revision, however often one key was changed.
- */
-export class HistoryHasher {
-  /** The current revision at the start. */
-  readonly headerRevision: number;
-  /** That of the start; -1 before the first compaction. */
-  readonly compactRevision: number;
-  /** The revision up to which is hashed. */
-  readonly hashRevision: number;
-  /** Keeps later compactions from removing what is to be hashed. */
-  readonly hold: Hold;
-  readonly #state: KeyspaceState;
-  #hash = 0;
-  /** Where the next key is looked for; null when all that was at the compact revision has been hashed. */
-  #nextKey: string | null = "";
-  /** From where on changes are still to be hashed. */
-  #nextRevision: number;
-  #nextSubRevision = 0;
-  #looksLeft = 0;
-  #bytesLeft = 0;
-
-  constructor(state: KeyspaceState, hashRevision: number) {
-    this.headerRevision = state.revision;
-    this.compactRevision = state.compactRevision;
-    this.hashRevision = hashRevision;
-    this.hold = new Hold(state.held, state.compactRevision);
-    this.#state = state;
-    this.#nextRevision = state.compactRevision;
-  }
-
-  /** The hash, when `step` has said true. */
-  get hash(): number {
-    return this.#hash;
-  }
-
-  /**
-   * Looks at no more than `maxLooks` keys and changes, and at no further one when those hashed have `maxBytes`.
-   *
-   * @returns true when all has been hashed
-   */
-  step(maxLooks: number, maxBytes: number): boolean {
-    this.#looksLeft = maxLooks;
-    this.#bytesLeft = maxBytes;
-    return this.#hashKeys() && this.#hashChanges();
-  }
-
-  #hashKeys(): boolean {
-    if (this.#nextKey === null) return true;
-    const { versions } = this.#state;
-    const walk = this.#state.walk({ start: this.#nextKey, end: END_OF_KEYS });
-    for (let slot = walk.next(); slot !== NO_SLOT; slot = walk.next()) {
-      if (this.#isSpent()) {
-        this.#nextKey = versions.slotKeyText(slot);
-        return false;
-      }
-      const passedBefore = versions.passedOver;
-      const ref = versions.liveAt(slot, this.compactRevision);
-      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
-      if (ref !== NO_VERSION) this.#add(versions.kv(ref));
-    }
-    this.#nextKey = null;
-    return true;
-  }
-
-  #hashChanges(): boolean {
-    const { versions, partitionMap } = this.#state;
-    const walk = this.#state.changesFrom(partitionMap.partitions, this.#nextRevision, this.#nextSubRevision);
-    for (let ref = walk.next(); ref !== NO_VERSION; ref = walk.next()) {
-      const revision = versions.modRevision(ref);
-      if (revision > this.hashRevision) return true;
-      if (this.#isSpent()) {
-        this.#nextRevision = revision;
-        this.#nextSubRevision = versions.subRevision(ref);
-        return false;
-      }
-      this.#looksLeft--;
-      if (revision > this.compactRevision || this.#isLastTombstone(ref)) this.#add(versions.kv(ref));
-    }
-    return true;
-  }
-
-  /** CO-04: what a key was at the compact revision is retained, also when that is a tombstone of this revision. */
-  #isLastTombstone(ref: VersionRef): boolean {
-    const { versions } = this.#state;
-    return versions.isTombstone(ref) && versions.liveAt(versions.slot(ref), versions.modRevision(ref)) === NO_VERSION;
-  }
-
-  #isSpent(): boolean {
-    return this.#looksLeft <= 0 || this.#bytesLeft <= 0;
-  }
-
-  #add(kv: EncodedKv): void {
-    this.#hash = crc32(kv, this.#hash);
-    this.#bytesLeft -= kv.length;
-  }
-}
 
 /** The hash of the history up to now, of the compact revision, the leases, the alarms, the quotas, the users and the roles. */
 export class WholeHasher {

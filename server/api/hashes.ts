@@ -1,6 +1,7 @@
 /** HashKV and Hash go over all that is kept, in slices with other work between them, few at a time. */
 import assert from "node:assert/strict";
-import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
+import type { WholeHasher } from "../../partitions/walk/hash.ts";
+import type { HistoryHasher } from "../../partitions/walk/history-hasher.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Turns } from "../clock.ts";
 import { HASH_SLICE_BYTES, HASH_SLICE_CHANGES, HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from "../limits.ts";

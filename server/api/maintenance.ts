@@ -22,7 +22,8 @@ import {
 } from "../../proto/rare.ts";
 import type { AlarmRequest, DowngradeRequest, HashKVRequest, MoveLeaderRequest } from "../../proto/rare.ts";
 import type { Alarm } from "../../partitions/alarms.ts";
-import type { HistoryHasher, WholeHasher } from "../../partitions/walk/hash.ts";
+import type { WholeHasher } from "../../partitions/walk/hash.ts";
+import type { HistoryHasher } from "../../partitions/walk/history-hasher.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Turns } from "../clock.ts";

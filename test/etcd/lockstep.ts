@@ -65,6 +65,9 @@ export class Lockstep {
   /** Revisions in which a key may have been deleted and put again. */
   readonly #recreations = new Set<number>();
   #hasRestarted = false;
+  /** Whether the servers chose ids of leases in this sequence, and the revision up to which keys may have had such leases before. */
+  #choosesLeases = false;
+  #chosenLeasesTo = 0;
   #turn = 0;
 
   /** Starts both servers. */
@@ -181,7 +184,12 @@ export class Lockstep {
     );
     this.#count(command.name, etcd);
     this.#transcript.add(commandText(sent), plinth, etcd);
-    const question = { command: sent, compactions: this.#compactions, hasRestarted: this.#hasRestarted };
+    const question = {
+      command: sent,
+      compactions: this.#compactions,
+      hasRestarted: this.#hasRestarted,
+      hasChosenLeases: this.#choosesLeases || this.#compactRevision < this.#chosenLeasesTo,
+    };
     if (!this.comparison.answers(question, plinth, etcd)) throw this.#difference();
     this.#learn(sent, etcd);
   }
@@ -192,6 +200,7 @@ export class Lockstep {
     // Some replies have no revision in their header (contract §4.2).
     if (header !== null && header !== undefined && header.revision > 0) this.#revision = header.revision;
     if (command.name === "txn" && mayRecreate(command.request)) this.#recreations.add(this.#revision);
+    if (command.name === "grant" && command.request.ID === 0n) this.#choosesLeases = true;
     if (command.name !== "compact") return;
     this.#compactRevision = command.request.revision;
     this.#compactions.add(this.#compactRevision);
@@ -248,6 +257,8 @@ export class Lockstep {
     await this.#call({ name: "deleteRange", request: { key: ZERO_BYTE, rangeEnd: ZERO_BYTE, prevKv: false } });
     const ids = await this.#sides[1].leaseIds();
     for (const ID of ids) await this.#call({ name: "revoke", request: { ID } });
+    if (this.#choosesLeases) this.#chosenLeasesTo = this.#revision;
+    this.#choosesLeases = false;
   }
 
   #meaning(side: Side): Meaning {

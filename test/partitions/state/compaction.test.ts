@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Keyspace } from "../../../partitions/keyspace.ts";
+import type { HistoryHash } from "../../../partitions/keyspace.ts";
 import { PartitionMap } from "../../../partitions/state/partition-map.ts";
-import { COMPACTED, FUTURE_REVISION } from "../../../partitions/refusals.ts";
+import { COMPACTED, FUTURE_REVISION, Refusal } from "../../../partitions/refusals.ts";
 import { Harness, keysOf, kv, tombstone } from "../harness.ts";
 import { deleteOp, everything, putOp } from "../requests.ts";
 
@@ -244,19 +245,20 @@ describe("hash", () => {
     expect(other.keyspace.hash(11)).not.toEqual(one.keyspace.hash(11));
   });
 
-  test("CO-04: a tombstone at the compact revision is still hashed, an older one is not", () => {
+  test("HK-01: a tombstone is hashed as long as it is above the compact revision", () => {
     const hashes = ["a", "b"].map((key) => {
       const harness = new Harness();
       harness.put(key);
+      const there = harness.keyspace.hash(0);
       harness.delete(key);
+      const gone = harness.keyspace.hash(0);
       harness.compact(3);
-      const at = harness.keyspace.hash(0);
-      harness.put("c");
-      harness.compact(4);
-      return { at, after: harness.keyspace.hash(0) };
+      return { there, gone, compacted: harness.keyspace.hash(0) };
     });
-    expect(hashes[0].at).not.toEqual(hashes[1].at);
-    expect(hashes[0].after).toEqual(hashes[1].after);
+    expect(hashes[0].gone).not.toMatchObject({ hash: hashOf(hashes[0].there) });
+    expect(hashes[0].gone).not.toMatchObject({ hash: hashOf(hashes[1].gone) });
+    expect(hashes[0].compacted).toEqual(hashes[1].compacted);
+    expect(hashes[0].compacted).toMatchObject({ hash: hashOf(new Harness().keyspace.hash(0)) });
   });
 
   test("HK-03: the hash of everything knows leases and alarms", () => {
@@ -270,3 +272,8 @@ describe("hash", () => {
     expect(one.hashAll()).not.toBe(other.hashAll());
   });
 });
+
+function hashOf(answer: HistoryHash | Refusal): number {
+  if (answer instanceof Refusal) throw new Error(answer.message);
+  return answer.hash;
+}

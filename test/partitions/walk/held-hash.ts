@@ -1,6 +1,7 @@
 /** A hash that is made a few changes at a time while other things happen, and must be what it was at its start. */
 import { expect } from "vitest";
-import type { HistoryHasher, WholeHasher } from "../../../partitions/walk/hash.ts";
+import type { WholeHasher } from "../../../partitions/walk/hash.ts";
+import type { HistoryHasher } from "../../../partitions/walk/history-hasher.ts";
 
 export class HeldHash {
   readonly #hasher: HistoryHasher | WholeHasher;

@@ -1,0 +1,179 @@
+/**
+ * The hash of what is retained up to a revision, the number that etcd gives for the same history (HK-01): CRC-32C of the word
+ * `key` and of each retained change in the order of revisions, as etcd's database has it:
+ *
+ *     17 bytes    revision, 8 bytes big endian | "_" | sub-revision, 8 bytes big endian | "t" behind it for a deletion
+ *     KeyValue    of a deletion its key alone
+ *
+ * Of what the keys were at the compact revision that counts which still was so at the revision that is hashed, unless no key
+ * existed there: then all of it does. A deletion at the compact revision itself does not count. So whether the removal that a
+ * compaction allows has already been done makes no difference (HK-02).
+ *
+ * It is made step by step, at the revision and the compact revision of its start. Later changes are not looked at; later
+ * compactions are kept from removing anything while the hash is held.
+ */
+import { Buffer } from "node:buffer";
+import { endOfKeyField, startOfKeyValue } from "../../proto/encoded-kv.ts";
+import { END_OF_KEYS } from "../interval/interval.ts";
+import { Hold } from "../state/hold.ts";
+import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
+import type { Slot, VersionRef } from "../state/versions.ts";
+import { Crc32c } from "./crc32c.ts";
+import { RevisionOrder } from "./revision-order.ts";
+
+/** The name of the bucket that they are in. */
+const BUCKET = Buffer.from("key");
+
+const UNDERSCORE = 0x5f;
+const TOMBSTONE = 0x74;
+const REVISION_BYTES = 17;
+const TOMBSTONE_BYTES = 18;
+
+export class HistoryHasher {
+  /** The current revision at the start. */
+  readonly headerRevision: number;
+  /** That of the start; -1 before the first compaction. */
+  readonly compactRevision: number;
+  /** The revision up to which is hashed. */
+  readonly hashRevision: number;
+  /** Keeps later compactions from removing what is to be hashed. */
+  readonly hold: Hold;
+  readonly #state: KeyspaceState;
+  readonly #crc = new Crc32c();
+  readonly #revision = Buffer.alloc(TOMBSTONE_BYTES);
+  /** Keys by what they were at the compact revision, as far as that counts: all of them, as long as none is known to exist later. */
+  #order = new RevisionOrder();
+  /** Whether a key is known that exists at the revision that is hashed. */
+  #isAnyAlive = false;
+  /** Where the next key is looked for; null when all have been. */
+  #nextKey: string | null = "";
+  /** How many of the keys in order have been hashed; -1 while they are put in order. */
+  #hashedKeys = -1;
+  /** From where on changes are still to be hashed. */
+  #nextRevision: number;
+  #nextSubRevision = 0;
+  #looksLeft = 0;
+  #bytesLeft = 0;
+
+  constructor(state: KeyspaceState, hashRevision: number) {
+    this.headerRevision = state.revision;
+    this.compactRevision = state.compactRevision;
+    this.hashRevision = hashRevision;
+    this.hold = new Hold(state.held, state.compactRevision);
+    this.#state = state;
+    this.#nextRevision = state.compactRevision + 1;
+    // Before the first compaction all is in the changes.
+    if (state.compactRevision <= 0) this.#nextKey = null;
+    this.#crc.update(BUCKET);
+  }
+
+  /** The hash, when `step` has said true. */
+  get hash(): number {
+    return this.#crc.value;
+  }
+
+  /**
+   * Looks at no more than `maxLooks` keys and changes, or at those that are put in order at once, and at no further one when
+   * those hashed have `maxBytes`.
+   *
+   * @returns true when all has been hashed
+   */
+  step(maxLooks: number, maxBytes: number): boolean {
+    this.#looksLeft = maxLooks;
+    this.#bytesLeft = maxBytes;
+    return this.#findKeys() && this.#putInOrder() && this.#hashKeys() && this.#hashChanges();
+  }
+
+  #findKeys(): boolean {
+    if (this.#nextKey === null) return true;
+    const { versions } = this.#state;
+    const walk = this.#state.walk({ start: this.#nextKey, end: END_OF_KEYS });
+    for (let slot = walk.next(); slot !== NO_SLOT; slot = walk.next()) {
+      if (this.#isSpent()) {
+        this.#nextKey = versions.slotKeyText(slot);
+        return false;
+      }
+      const passedBefore = versions.passedOver;
+      this.#find(slot);
+      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
+    }
+    this.#nextKey = null;
+    return true;
+  }
+
+  #find(slot: Slot): void {
+    const { versions } = this.#state;
+    let ref = versions.liveAt(slot, this.hashRevision);
+    if (ref !== NO_VERSION) {
+      if (!this.#isAnyAlive) this.#order = new RevisionOrder();
+      this.#isAnyAlive = true;
+    } else if (!this.#isAnyAlive) {
+      ref = versions.liveAt(slot, this.compactRevision);
+    }
+    if (ref === NO_VERSION) return;
+    const revision = versions.modRevision(ref);
+    if (revision <= this.compactRevision) this.#order.add(slot, revision, versions.subRevision(ref));
+  }
+
+  #putInOrder(): boolean {
+    if (this.#hashedKeys >= 0) return true;
+    if (this.#isSpent() || !this.#order.step(this.#looksLeft)) return false;
+    this.#hashedKeys = 0;
+    return true;
+  }
+
+  #hashKeys(): boolean {
+    const { versions } = this.#state;
+    const { slots } = this.#order;
+    for (; this.#hashedKeys < slots.length; this.#hashedKeys++) {
+      if (this.#isSpent()) return false;
+      const passedBefore = versions.passedOver;
+      const ref = versions.liveAt(slots[this.#hashedKeys] as Slot, this.compactRevision);
+      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
+      this.#add(ref);
+    }
+    return true;
+  }
+
+  #hashChanges(): boolean {
+    const { versions, partitionMap } = this.#state;
+    const walk = this.#state.changesFrom(partitionMap.partitions, this.#nextRevision, this.#nextSubRevision);
+    for (let ref = walk.next(); ref !== NO_VERSION; ref = walk.next()) {
+      const revision = versions.modRevision(ref);
+      if (revision > this.hashRevision) return true;
+      if (this.#isSpent()) {
+        this.#nextRevision = revision;
+        this.#nextSubRevision = versions.subRevision(ref);
+        return false;
+      }
+      this.#looksLeft--;
+      this.#add(ref);
+    }
+    return true;
+  }
+
+  #isSpent(): boolean {
+    return this.#looksLeft <= 0 || this.#bytesLeft <= 0;
+  }
+
+  #add(ref: VersionRef): void {
+    const { versions } = this.#state;
+    const kv = versions.kv(ref);
+    const isTombstone = versions.isTombstone(ref);
+    const start = startOfKeyValue(kv);
+    writeRevision(this.#revision, versions.modRevision(ref), versions.subRevision(ref));
+    this.#crc.update(this.#revision, 0, isTombstone ? TOMBSTONE_BYTES : REVISION_BYTES);
+    this.#crc.update(kv, start, isTombstone ? endOfKeyField(kv, start) : kv.length);
+    this.#bytesLeft -= kv.length;
+  }
+}
+
+function writeRevision(target: Buffer, revision: number, subRevision: number): void {
+  target.writeUInt32BE(Math.floor(revision / 2 ** 32), 0);
+  target.writeUInt32BE(revision % 2 ** 32, 4);
+  target[8] = UNDERSCORE;
+  target.writeUInt32BE(0, 9);
+  target.writeUInt32BE(subRevision, 13);
+  target[17] = TOMBSTONE;
+}
