@@ -11,6 +11,7 @@
  * watchers.
  */
 import { Buffer } from "node:buffer";
+import { copyShared } from "./copy-shared.ts";
 import { DecodeError } from "./decode-error.ts";
 import { emptyKeyValue, mergeKeyValue } from "./encoded-kv.ts";
 import type { Event, EncodedEvent, EncodedKv } from "./messages.ts";
@@ -41,10 +42,10 @@ export function encodeEvent(type: number, kv: EncodedKv, prevKv: EncodedKv | nul
     encoded[next] = TYPE_TAG;
     next = putInt64(encoded, next + 1, type);
   }
-  encoded.set(kv, next);
+  copyShared(kv, encoded, next);
   if (prevKv !== null) {
     next += kv.length;
-    encoded.set(prevKv, next);
+    copyShared(prevKv, encoded, next);
     encoded[next] = PREV_KV_TAG;
   }
   return encoded;

@@ -14,6 +14,7 @@
  * so it can lie anywhere; those who keep it in memory of their own write it there at once with `putKv`.
  */
 import { Buffer } from "node:buffer";
+import { copyShared } from "./copy-shared.ts";
 import { DecodeError } from "./decode-error.ts";
 import type { EncodedKv, KeyValue } from "./messages.ts";
 import { EMPTY_BYTES, Reader } from "./reader.ts";
@@ -114,10 +115,10 @@ function putKeyValue(
   return next;
 }
 
-function putBytesField(target: Uint8Array, at: number, tag: number, bytes: Uint8Array): number {
+function putBytesField(target: Uint8Array, at: number, tag: number, bytes: Buffer): number {
   target[at] = tag;
   const next = putUint32(target, at + 1, bytes.length);
-  target.set(bytes, next);
+  copyShared(bytes, target, next);
   return next + bytes.length;
 }
 

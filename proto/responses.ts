@@ -42,7 +42,7 @@ export interface MadeRangeResponse extends Pick<RangeResponse, "header" | "more"
 export function writeRangeResponse(writer: Writer, response: RangeResponse): void {
   writeRangeEnd(writer, response);
   const { kvs } = response;
-  for (let i = kvs.length - 1; i >= 0; i--) writer.raw(kvs[i]);
+  for (let i = kvs.length - 1; i >= 0; i--) writer.shared(kvs[i]);
   writeHeader(writer, response.header);
 }
 

@@ -11,6 +11,7 @@
  * The memory is kept from message to message.
  */
 import { Buffer } from "node:buffer";
+import { copyShared } from "./copy-shared.ts";
 import { WRITER_BYTES, WRITER_KEPT_BYTES_MAX } from "./limits.ts";
 import { idSize, int64Size, putId, putInt64, putUint32, putUint64, uint32Size, uint64Size } from "./varint.ts";
 
@@ -59,6 +60,12 @@ export class Writer {
     this.#memory.set(bytes, start);
   }
 
+  /** The same for bytes that lie in memory that threads may share. */
+  shared(bytes: Buffer): void {
+    const start = this.#claim(bytes.length);
+    copyShared(bytes, this.#memory, start);
+  }
+
   /** Bytes that are made now, in one piece. */
   made(part: MadePart): void {
     const start = this.#claim(part.length);
@@ -66,8 +73,8 @@ export class Writer {
   }
 
   /** A message that has tag and length already, under another tag of one byte. */
-  encoded(tag: number, encoded: Uint8Array): void {
-    this.raw(encoded);
+  encoded(tag: number, encoded: Buffer): void {
+    this.shared(encoded);
     this.#memory[this.#start] = tag;
   }
 
