@@ -39,9 +39,10 @@ import type { Partition } from "./state/partition.ts";
 import { PartitionMap } from "./state/partition-map.ts";
 import type { Quotas } from "./state/quotas.ts";
 import { checkPut, put } from "./txn/put.ts";
+import { FoundKv } from "./range/found-kv.ts";
 import { KvList } from "./range/kv-list.ts";
 import type { RangeCursor } from "./range/range-cursor.ts";
-import { openRange, range } from "./range/range.ts";
+import { findKey, openRange, range } from "./range/range.ts";
 import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEASES } from "./refusals.ts";
 import { hasPut, isReadOnly, looksOfDeletes, prepare, puts, txn, txnSteps } from "./txn/txn.ts";
 import { looksOf } from "./txn/txn-looks.ts";
@@ -76,10 +77,12 @@ export class Keyspace {
   readonly quotas: Quotas;
   readonly #state: KeyspaceState;
   readonly #shortChangeKeys: number;
+  readonly #found: FoundKv;
 
   constructor(options: KeyspaceOptions = {}) {
     this.#state = new KeyspaceState(options.partitionMap ?? new PartitionMap());
     this.#shortChangeKeys = options.shortChangeKeys ?? SHORT_CHANGE_KEYS;
+    this.#found = new FoundKv(this.#state.versions);
     this.watchers = new Watchers(this.#state);
     this.auth = this.#state.auth;
     this.quotas = this.#state.quotas;
@@ -149,6 +152,14 @@ export class Keyspace {
   /** Contract §4.4. The header is left null: it is for the server to say who answers. */
   range(request: RangeRequest): RangeResponse | Refusal {
     return range(this.#state, request);
+  }
+
+  /** The same for a key as it is (`isWholeKey`): what is found is good in this turn, and until this is called again. */
+  rangeOfKey(request: RangeRequest): FoundKv | Refusal {
+    const ref = findKey(this.#state, request);
+    if (ref instanceof Refusal) return ref;
+    this.#found.ref = ref;
+    return this.#found;
   }
 
   /** Begins to read the same in pieces at one revision (contract §4.5). */

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readShort } from "../../partitions/range/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { emptyRangeRequest } from "../../proto/requests.ts";
-import { writeRangeResponse } from "../../proto/responses.ts";
+import { writeMadeRangeResponse } from "../../proto/responses.ts";
 import type { RangeRequest, RangeResponse } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
 import { median } from "../statistics.ts";
@@ -22,7 +22,9 @@ export function measureGets(stock: Stock, count: number): Promise<Rate> {
   const writer = new Writer();
   return timed(count, (step) => {
     writer.reset();
-    writeRangeResponse(writer, read(stock, { ...emptyRangeRequest(), key: stock.key(stock.at(step)) }));
+    const kvs = stock.keyspace.rangeOfKey({ ...emptyRangeRequest(), key: stock.key(stock.at(step)) });
+    assert(!(kvs instanceof Refusal), "a read is not refused");
+    writeMadeRangeResponse(writer, { header: null, kvs, more: false, count: kvs.count });
     assert(writer.length > VALUE_BYTES, "a key is found");
   });
 }

@@ -25,6 +25,11 @@ export function isInOrder(request: RangeRequest): boolean {
   return request.countOnly || !(isSorted(request) || hasFilter(request));
 }
 
+/** Whether a range asks for one key as it is. */
+export function isWholeKey(request: RangeRequest): boolean {
+  return isSingleKey(request.rangeEnd) && !request.keysOnly && !request.countOnly && !hasFilter(request);
+}
+
 /** Begins to read a range in pieces. */
 export function openRange(state: KeyspaceState, request: RangeRequest): RangeCursor | Refusal {
   const refusal = checkRevision(state, request.revision);
@@ -78,16 +83,25 @@ function drain(
 }
 
 /**
- * The most frequent read, a key alone, without a walk: 0.6 µs instead of the 1.7 µs that it takes through a cursor.
+ * A key alone, without a walk: 0.6 µs instead of the 1.7 µs that it takes through a cursor.
  *
  * @param request one without a filter, for a single key
  */
 export function rangeOfKey(state: KeyspaceState, request: RangeRequest, revision: number): RangeResponse {
   const { versions } = state;
-  const slot = state.findToRead(request.key);
-  const ref = slot === NO_SLOT ? NO_VERSION : versions.liveAt(slot, revision);
+  const ref = findAt(state, request.key, revision);
   if (ref === NO_VERSION) return { header: null, kvs: [], more: false, count: 0 };
   const kv = versions.kv(ref);
   const kvs = request.countOnly ? [] : [request.keysOnly ? kvWithoutValue(kv) : kv];
   return { header: null, kvs, more: false, count: 1 };
+}
+
+/** The most frequent read: the state of the key that a range asks for, NO_VERSION when it does not exist. */
+export function findKey(state: KeyspaceState, request: RangeRequest): VersionRef | Refusal {
+  return checkRevision(state, request.revision) ?? findAt(state, request.key, readRevision(state, request.revision));
+}
+
+function findAt(state: KeyspaceState, key: Buffer, revision: number): VersionRef {
+  const slot = state.findToRead(key);
+  return slot === NO_SLOT ? NO_VERSION : state.versions.liveAt(slot, revision);
 }

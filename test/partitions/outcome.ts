@@ -15,6 +15,7 @@ import type {
   ResponseOp,
   TxnResponse,
 } from "../../proto/messages.ts";
+import type { FoundKv } from "../../partitions/range/found-kv.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 
 export interface Kv {
@@ -82,6 +83,14 @@ export function plainKv(encoded: EncodedKv): Kv {
 
 export function refusalOf({ code, message }: Refusal): RefusalOutcome {
   return { code, message };
+}
+
+/** What a read of a key alone has found, told as a range. */
+export function keyOutcome(found: FoundKv | Refusal): RangeOutcome | RefusalOutcome {
+  if (found instanceof Refusal) return refusalOf(found);
+  const kv = Buffer.alloc(found.length);
+  found.read(kv, 0, kv.length);
+  return { kvs: found.count === 0 ? [] : [plainKv(kv)], more: false, count: found.count };
 }
 
 export function rangeOutcome(response: RangeResponse | Refusal): RangeOutcome | RefusalOutcome {

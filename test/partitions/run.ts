@@ -11,6 +11,7 @@ import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import { BlockPool } from "../../partitions/store/block-pool.ts";
+import { isWholeKey } from "../../partitions/range/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { LongChange } from "../../partitions/txn/long-change.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
@@ -21,7 +22,16 @@ import { HeldTxn } from "./txn/held-txn.ts";
 import { OpenChange } from "./txn/open-change.ts";
 import { isRefused, Model } from "./model.ts";
 import type { ModelWatch } from "./model.ts";
-import { deleteOutcome, eventOutcome, plainKv, putOutcome, rangeOutcome, refusalOf, txnOutcome } from "./outcome.ts";
+import {
+  deleteOutcome,
+  eventOutcome,
+  keyOutcome,
+  plainKv,
+  putOutcome,
+  rangeOutcome,
+  refusalOf,
+  txnOutcome,
+} from "./outcome.ts";
 import type { EventOutcome } from "./outcome.ts";
 import { everything } from "./requests.ts";
 
@@ -137,7 +147,9 @@ export class Run {
       }
       case "range": {
         const request = { ...step.request, revision: this.#revision(step.back) };
-        expect(rangeOutcome(keyspace.range(request))).toEqual(model.range(request));
+        const expected = model.range(request);
+        expect(rangeOutcome(keyspace.range(request))).toEqual(expected);
+        if (isWholeKey(request)) expect(keyOutcome(keyspace.rangeOfKey(request))).toEqual(expected);
         break;
       }
       case "stream":

@@ -4,12 +4,6 @@
  */
 import type { DeleteRangeResponse, EncodedKv, TxnResponse } from "../../../proto/messages.ts";
 
-export function kvBytes(kvs: readonly EncodedKv[]): number {
-  let bytes = 0;
-  for (const encoded of kvs) bytes += encoded.length;
-  return bytes;
-}
-
 export function deleteRangeBytes(response: DeleteRangeResponse): number {
   return kvBytes(response.prevKvs);
 }
@@ -21,5 +15,11 @@ export function txnBytes(response: TxnResponse): number {
     else if (op.case === "deleteRange") bytes += deleteRangeBytes(op.response);
     else if (op.case === "txn") bytes += txnBytes(op.response);
   }
+  return bytes;
+}
+
+function kvBytes(kvs: readonly EncodedKv[]): number {
+  let bytes = 0;
+  for (const encoded of kvs) bytes += encoded.length;
   return bytes;
 }

@@ -5,15 +5,14 @@
 import { decodeRangeRequest, decodeTxnRequest } from "../../../proto/requests.ts";
 import {
   madeRangeResponseParts,
-  rangeResponseParts,
   txnResponseParts,
   writeMadeRangeResponse,
   writeCompactionResponse,
   writeDeleteRangeResponse,
   writePutResponse,
-  writeRangeResponse,
   writeTxnResponse,
 } from "../../../proto/responses.ts";
+import type { MadeRangeResponse } from "../../../proto/responses.ts";
 import type {
   CompactionRequest,
   DeleteRangeRequest,
@@ -21,13 +20,14 @@ import type {
   PutRequest,
   PutResponse,
   RangeRequest,
-  RangeResponse,
   TxnRequest,
   TxnResponse,
 } from "../../../proto/messages.ts";
 import { Writer } from "../../../proto/writer.ts";
-import { isSingleKey } from "../../../partitions/interval/interval.ts";
 import type { Keyspace } from "../../../partitions/keyspace.ts";
+import type { FoundKv } from "../../../partitions/range/found-kv.ts";
+import type { KvList } from "../../../partitions/range/kv-list.ts";
+import { isWholeKey } from "../../../partitions/range/range.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { hasWrite, isReadOnly, isSerializable } from "../../../partitions/txn/txn.ts";
 import type { Turns } from "../../clock.ts";
@@ -51,7 +51,7 @@ import {
   TXN_LOOKS_MAX,
 } from "../../limits.ts";
 import type { Method, UnaryCall } from "../../transport/service.ts";
-import { deleteRangeBytes, kvBytes, txnBytes } from "./answer-size.ts";
+import { deleteRangeBytes, txnBytes } from "./answer-size.ts";
 import type { Reply } from "../call-waiter.ts";
 import { CallWaiter } from "../call-waiter.ts";
 import type { Callers } from "../callers.ts";
@@ -60,7 +60,7 @@ import type { Headers } from "../header.ts";
 import { LongRanges } from "./long-range.ts";
 import { LongTxns } from "./long-txn.ts";
 import { commandMethod, readMethod } from "../method.ts";
-import { pinKvs, pinTxn } from "./pinned-answer.ts";
+import { pinTxn } from "./pinned-answer.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import type { SlicedRange } from "./sliced-range.ts";
 import type { SlowCalls } from "../slow-calls.ts";
@@ -130,8 +130,8 @@ export class KvService {
     const { keyspace, callers, slowCalls } = this.#context;
     const refused = callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
-    // The most frequent call: a key alone is not long, and is asked for without ceremony.
-    if (isSingleKey(request.rangeEnd)) return this.#replyKey(call, keyspace.range(request), keyspace.revision);
+    // The most frequent call: a key alone is not long, and is answered without ceremony.
+    if (isWholeKey(request)) return this.#replyKey(call, keyspace.rangeOfKey(request));
     const refuseNow = callers.beginRead();
     let onAnswered: (() => void) | null = null;
     const isLong = this.#longRanges.read(call, request, (response, revision) => {
@@ -149,30 +149,24 @@ export class KvService {
     counters.ranges++;
     const { kvs, more, count } = response;
     const made = { header: headers.at(revision), kvs, more, count };
-    if (kvs.length > COPIED_RESPONSE_BYTES) {
-      const { parts, length } = madeRangeResponseParts(made);
-      call.replyParts(parts, length, () => kvs.release());
-    } else {
-      writeMadeRangeResponse(this.#cleared(), made);
-      kvs.release();
-      call.reply(this.#writer.bytes());
-    }
+    if (kvs.length > COPIED_RESPONSE_BYTES) return replyParts(call, made);
+    writeMadeRangeResponse(this.#cleared(), made);
+    kvs.release();
+    call.reply(this.#writer.bytes());
   }
 
-  #replyKey(call: UnaryCall, response: RangeResponse | Refusal, revision: number): void {
-    if (response instanceof Refusal) return call.fail(response);
-    const { counters, headers } = this.#context;
+  #replyKey(call: UnaryCall, found: FoundKv | Refusal): void {
+    if (found instanceof Refusal) return call.fail(found);
+    const { counters, headers, keyspace } = this.#context;
     counters.ranges++;
-    response.header = headers.at(revision);
-    if (kvBytes(response.kvs) > COPIED_RESPONSE_BYTES) {
-      const hold = this.#context.keyspace.openHold();
-      pinKvs(hold, response.kvs);
-      const { parts, length } = rangeResponseParts(response);
-      call.replyParts(parts, length, () => hold.release());
-    } else {
-      writeRangeResponse(this.#cleared(), response);
-      call.reply(this.#writer.bytes());
+    const made = { header: headers.at(keyspace.revision), kvs: found, more: false, count: found.count };
+    if (found.length > COPIED_RESPONSE_BYTES) {
+      const kvs = keyspace.openKvList(false);
+      kvs.add([found.ref]);
+      return replyParts(call, { ...made, kvs });
     }
+    writeMadeRangeResponse(this.#cleared(), made);
+    call.reply(this.#writer.bytes());
   }
 
   #put(call: UnaryCall, request: PutRequest, record: Buffer): void {
@@ -303,6 +297,12 @@ export class KvService {
     this.#writer.reset();
     return this.#writer;
   }
+}
+
+/** Sends what is large from where it lies, and lets go of it then. */
+function replyParts(call: UnaryCall, response: MadeRangeResponse & { readonly kvs: KvList }): void {
+  const { parts, length } = madeRangeResponseParts(response);
+  call.replyParts(parts, length, () => response.kvs.release());
 }
 
 /** With bytes of its own: it outlives the turn of the event loop in which it came. */
