@@ -7,8 +7,9 @@
 export function halfSipHash(bytes: Uint8Array, k0: number, k1: number): number {
   const { length } = bytes;
   const whole = length & ~3;
-  let v0 = k0;
-  let v1 = k1;
+  // Without `| 0` these two are to V8 whatever the parameters might be, in each round: 126 ns for 60 bytes, and 56 with it.
+  let v0 = k0 | 0;
+  let v1 = k1 | 0;
   let v2 = 0x6c_79_67_65 ^ k0;
   let v3 = 0x74_65_64_62 ^ k1;
   for (let i = 0; i < whole; i += 4) {
