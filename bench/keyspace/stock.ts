@@ -17,7 +17,6 @@ export const KEY_BYTES = 60;
 export const VALUE_BYTES = 300;
 
 const PREFIX = "/registry/pods/namespace-0000/deployment-";
-const DIGITS = KEY_BYTES - PREFIX.length;
 const ZERO = 0x30;
 
 /** Keys that were added one after the other lie so, and are not to be read or changed so. A prime. */
@@ -33,13 +32,18 @@ export class Stock {
   readonly keyspace: Keyspace;
   readonly #key = Buffer.from(PREFIX.padEnd(KEY_BYTES, "0"));
   readonly #value = Buffer.alloc(VALUE_BYTES, 0x76);
+  /** The numbers of all keys, in the orders in which they are added and looked at. Made before, as it is not what is measured. */
   readonly #order: Uint32Array;
+  readonly #looks: Uint32Array;
+  readonly #digits: number;
   #changes = 0;
 
   constructor(keys: number) {
-    assert(keys % STRIDE !== 0, "steps of the stride come to every key");
+    assert(keys < 2 ** 31 && keys % STRIDE !== 0, "steps of the stride come to every key");
     this.keys = keys;
     this.#order = shuffled(keys);
+    this.#looks = this.#order.map((_, step) => this.#order[(step * STRIDE) % keys]);
+    this.#digits = `${keys}`.length;
     this.keyspace = new Keyspace({ partitionMap: new PartitionMap({ pool: this.pool }) });
   }
 
@@ -50,15 +54,15 @@ export class Stock {
 
   /** The number of the key that is looked at in a step: in another order, which has all of them too. */
   at(step: number): number {
-    return this.#order[(step * STRIDE) % this.keys];
+    return this.#looks[step % this.keys];
   }
 
   /** The bytes of a key; those of the one before are gone. */
   key(number: number): Buffer {
-    let rest = number;
-    for (let at = KEY_BYTES - 1; at >= KEY_BYTES - DIGITS; at--) {
+    let rest = number | 0;
+    for (let at = KEY_BYTES - 1; at >= KEY_BYTES - this.#digits; at--) {
       this.#key[at] = ZERO + (rest % 10);
-      rest = Math.floor(rest / 10);
+      rest = (rest / 10) | 0;
     }
     return this.#key;
   }
