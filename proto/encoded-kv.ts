@@ -24,14 +24,14 @@ import { idSize, int64Size, putId, putInt64, putUint32, uint32Size } from "./var
 export const ENCODED_KV_TAG = 0x12;
 
 const KEY_TAG = 0x0a;
-const CREATE_REVISION_TAG = 0x10;
-const MOD_REVISION_TAG = 0x18;
-const VERSION_TAG = 0x20;
+export const CREATE_REVISION_TAG = 0x10;
+export const MOD_REVISION_TAG = 0x18;
+export const VERSION_TAG = 0x20;
 const VALUE_TAG = 0x2a;
 const LEASE_TAG = 0x30;
 
-/** Length of the KeyValue inside the encoded kv, without tag and length. */
-function keyValueSize(
+/** How many bytes the KeyValue in an encoded kv has, without tag and length. */
+export function keyValueSize(
   key: Buffer,
   createRevision: number,
   modRevision: number,
@@ -49,39 +49,18 @@ function keyValueSize(
   return size;
 }
 
-/** How many bytes `putKv` will write for the same arguments. */
-export function encodedKvSize(
-  key: Buffer,
-  createRevision: number,
-  modRevision: number,
-  version: number,
-  value: Buffer,
-  lease: bigint,
-): number {
-  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
+/** How many bytes an encoded kv has whose KeyValue has so many. */
+export function encodedSize(size: number): number {
   return 1 + uint32Size(size) + size;
 }
 
 /**
  * Writes an encoded kv at `target[at ..)`, which has room for it.
  *
+ * @param size the `keyValueSize` of what follows
  * @returns the offset after it
  */
 export function putKv(
-  target: Uint8Array,
-  at: number,
-  key: Buffer,
-  createRevision: number,
-  modRevision: number,
-  version: number,
-  value: Buffer,
-  lease: bigint,
-): number {
-  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
-  return putKeyValue(target, at, size, key, createRevision, modRevision, version, value, lease);
-}
-
-function putKeyValue(
   target: Uint8Array,
   at: number,
   size: number,
@@ -124,7 +103,7 @@ function putBytesField(target: Uint8Array, at: number, tag: number, bytes: Buffe
 
 /** Puts tag and length before the bytes of a KeyValue. */
 export function encodedKvOf(keyValue: Buffer): EncodedKv {
-  const encoded = Buffer.allocUnsafe(1 + uint32Size(keyValue.length) + keyValue.length);
+  const encoded = Buffer.allocUnsafe(encodedSize(keyValue.length));
   encoded[0] = ENCODED_KV_TAG;
   keyValue.copy(encoded, putUint32(encoded, 1, keyValue.length));
   return encoded;
@@ -233,7 +212,7 @@ export function kvWithoutValue(encoded: EncodedKv): EncodedKv {
   const { keyValueStart, valueTagStart, valueEnd, end } = partsRead;
   if (valueTagStart === 0) return encoded;
   const size = valueTagStart - keyValueStart + (end - valueEnd);
-  const shorter = Buffer.allocUnsafe(1 + uint32Size(size) + size);
+  const shorter = Buffer.allocUnsafe(encodedSize(size));
   shorter[0] = ENCODED_KV_TAG;
   const next = putUint32(shorter, 1, size);
   encoded.copy(shorter, next, keyValueStart, valueTagStart);
@@ -244,8 +223,7 @@ export function kvWithoutValue(encoded: EncodedKv): EncodedKv {
 /** How many bytes `kvWithoutValue` gives of an encoded kv with so many. */
 export function bytesWithoutValue({ keyValueStart, valueTagStart, valueEnd, end }: KvParts, bytes: number): number {
   if (valueTagStart === 0) return bytes;
-  const size = valueTagStart - keyValueStart + (end - valueEnd);
-  return 1 + uint32Size(size) + size;
+  return encodedSize(valueTagStart - keyValueStart + (end - valueEnd));
 }
 
 /**

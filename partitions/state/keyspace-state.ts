@@ -237,12 +237,12 @@ export class KeyspaceState {
     const before = versions.newest(slot);
     const partition = this.#owner(before);
     if (versions.isTombstone(before)) return this.#create(slot, partition, key, value, lease);
-    const { records } = this.store;
-    const { createRevision, version } = records.parts(before);
+    const createRevision = versions.createRevision(before);
+    const version = versions.version(before) + 1;
     const leaseBefore = versions.lease(before);
     const revision = this.#revision + 1;
     const sub = this.#begin(partition);
-    const ref = partition.append(slot, key, createRevision, revision, sub, version + 1, value, lease);
+    const ref = partition.append(slot, key, createRevision, revision, sub, version, value, lease);
     this.leases.move(slot, leaseBefore, lease);
     return ref;
   }

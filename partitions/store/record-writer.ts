@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
-import { encodedKvSize, putKv } from "../../proto/encoded-kv.ts";
+import { encodedSize, keyValueSize, putKv } from "../../proto/encoded-kv.ts";
 import { uint32Size } from "../../proto/varint.ts";
 import {
   CREATION,
@@ -61,7 +61,8 @@ export class RecordWriter {
     lease: bigint,
   ): number {
     assert(key.length > 0, "a key is not empty");
-    const kvBytes = encodedKvSize(key, createRevision, modRevision, version, value, lease);
+    const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
+    const kvBytes = encodedSize(size);
     const ref = this.#allocate(this.#written, recordBytes(kvBytes));
     const view = this.#records.view(ref);
     const offset = this.#records.offset(ref);
@@ -69,9 +70,10 @@ export class RecordWriter {
     view.setUint32(offset + KV_BYTES, kvBytes, true);
     view.setUint32(offset + SUB_REVISION, subRevision, true);
     view.setUint32(offset + KEY_BYTES, key.length, true);
-    view.setUint8(offset + KEY_OFFSET, headBytes(kvBytes) + 1 + uint32Size(key.length));
+    view.setUint8(offset + KEY_OFFSET, kvBytes - size + 1 + uint32Size(key.length));
     view.setUint8(offset + FLAGS, flagsOf(version, lease));
-    putKv(this.#records.buffer(ref), offset + HEADER_BYTES, key, createRevision, modRevision, version, value, lease);
+    const buffer = this.#records.buffer(ref);
+    putKv(buffer, offset + HEADER_BYTES, size, key, createRevision, modRevision, version, value, lease);
     return ref;
   }
 
@@ -122,13 +124,6 @@ export class RecordWriter {
     }
     return this.#records.at(writing.block, blocks.extend(writing.block, bytes));
   }
-}
-
-/** Tag and length of an encoded kv, given how long it is with them. */
-function headBytes(kvBytes: number): number {
-  let head = 2;
-  while (1 + uint32Size(kvBytes - head) > head) head++;
-  return head;
 }
 
 function flagsOf(version: number, lease: bigint): number {

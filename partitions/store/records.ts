@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
 import { KvParts, leaseOf, readKvParts } from "../../proto/encoded-kv.ts";
+import { createRevisionOf, versionOf } from "../../proto/kv-numbers.ts";
 import type { EncodedKv } from "../../proto/messages.ts";
 import { Blocks } from "./blocks.ts";
 import type { BlockPool } from "./block-pool.ts";
@@ -189,11 +190,11 @@ export class Records {
 
   /** 0 for a tombstone, as is the version. */
   createRevision(ref: number): number {
-    return this.isTombstone(ref) ? 0 : this.parts(ref).createRevision;
+    return this.isTombstone(ref) ? 0 : createRevisionOf(this.buffer(ref), this.#keyEnd(ref));
   }
 
   version(ref: number): number {
-    return this.isTombstone(ref) ? 0 : this.parts(ref).version;
+    return this.isTombstone(ref) ? 0 : versionOf(this.buffer(ref), this.#keyEnd(ref));
   }
 
   /** 0n for none. */
@@ -205,5 +206,9 @@ export class Records {
   value(ref: number): Buffer {
     const { valueStart, valueEnd } = this.parts(ref);
     return this.buffer(ref).subarray(valueStart, valueEnd);
+  }
+
+  #keyEnd(ref: number): number {
+    return this.keyStart(ref) + this.keyBytes(ref);
   }
 }

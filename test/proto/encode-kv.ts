@@ -1,5 +1,5 @@
 /** Encoded kvs with memory of their own, as the store writes them into its blocks. */
-import { encodedKvSize, putKv } from "../../proto/encoded-kv.ts";
+import { encodedSize, keyValueSize, putKv } from "../../proto/encoded-kv.ts";
 import type { EncodedKv } from "../../proto/messages.ts";
 
 /** That of a put; a lease of 0n is none. */
@@ -11,8 +11,9 @@ export function encodeKv(
   value: Buffer,
   lease: bigint,
 ): EncodedKv {
-  const encoded = Buffer.alloc(encodedKvSize(key, createRevision, modRevision, version, value, lease));
-  putKv(encoded, 0, key, createRevision, modRevision, version, value, lease);
+  const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
+  const encoded = Buffer.alloc(encodedSize(size));
+  putKv(encoded, 0, size, key, createRevision, modRevision, version, value, lease);
   return encoded;
 }
 

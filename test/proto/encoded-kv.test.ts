@@ -6,13 +6,15 @@ import { decodeEvent, encodeEvent } from "../../proto/encoded-event.ts";
 import {
   decodeKeyValue,
   KvParts,
-  encodedKvSize,
   bytesWithoutValue,
+  encodedSize,
+  keyValueSize,
   kvWithoutValue,
   leaseOf,
   putKv,
   readKvParts,
 } from "../../proto/encoded-kv.ts";
+import { createRevisionOf, versionOf } from "../../proto/kv-numbers.ts";
 import { encodeKv, encodeTombstone } from "./encode-kv.ts";
 import { EVENT_DELETE, EVENT_PUT } from "../../proto/messages.ts";
 import { event, keyValue, encodedOf } from "./arbitraries.ts";
@@ -45,11 +47,25 @@ describe("an encoded kv", () => {
     fc.assert(
       fc.property(keyValue, (kv) => {
         const fields = [kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease] as const;
-        const size = encodedKvSize(...fields);
-        const memory = Buffer.alloc(size + 10, 0xee);
-        expect(putKv(memory, 5, ...fields)).toBe(5 + size);
+        const size = keyValueSize(...fields);
+        const memory = Buffer.alloc(encodedSize(size) + 10, 0xee);
+        expect(putKv(memory, 5, size, ...fields)).toBe(5 + encodedSize(size));
         const untouched = Buffer.alloc(5, 0xee);
         expect(memory).toEqual(Buffer.concat([untouched, encodedOf(kv), untouched]));
+      }),
+    );
+  });
+
+  test("tells its create revision and its version to who knows where its key ends", () => {
+    const number = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+    const parts = new KvParts();
+    fc.assert(
+      fc.property(keyValue, number, number, number, (fields, createRevision, modRevision, version) => {
+        const kv = encodedOf({ ...fields, createRevision, modRevision, version });
+        readKvParts(kv, 0, parts);
+        const keyEnd = fields.key.length === 0 ? parts.keyValueStart : parts.keyEnd;
+        expect(createRevisionOf(kv, keyEnd)).toBe(createRevision);
+        expect(versionOf(kv, keyEnd)).toBe(version);
       }),
     );
   });
