@@ -23,6 +23,8 @@ import type { Auth } from "./auth/auth.ts";
 import { Authorization } from "./auth/authorization.ts";
 import { keyString } from "./interval/interval.ts";
 import { compact, compactStep } from "./state/compaction.ts";
+import { copiesOfPut, copiesOfTxn } from "./txn/copies.ts";
+import type { Copies } from "./txn/copies.ts";
 import { deleteRange, deleteRangeSteps, looksToDelete } from "./txn/delete-range.ts";
 import { leaseRevoke, leaseRevokeSteps } from "./txn/lease-revoke.ts";
 import type { Revoked } from "./txn/lease-revoke.ts";
@@ -245,6 +247,16 @@ export class Keyspace {
   /** How many keys a txn looks at, at most, as things are. What it deletes does not count. */
   looksOf(request: TxnRequest): number {
     return looksOf(this.#state, request);
+  }
+
+  /** What a put would copy, as things are; null when it brings its value. */
+  copiesOfPut(request: PutRequest): Copies | null {
+    return copiesOfPut(this.#state, request);
+  }
+
+  /** The same of a txn. */
+  copiesOfTxn(request: TxnRequest): Copies | null {
+    return copiesOfTxn(this.#state, request);
   }
 
   /** Sets the compact revision (contract §6). What is no longer readable is removed by `compactStep`. */

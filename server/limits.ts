@@ -19,6 +19,13 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 export const JOURNAL_PROPOSALS_MAX = 1_024;
 export const JOURNAL_BYTES_MAX = 3 * 1024 * 1024;
 
+/**
+ * What those records may add to the keyspace when they are executed, which is more than their bytes where puts keep the values
+ * that there are. One may go beyond it: the largest by this, which is what a txn may copy as things are when it comes.
+ */
+export const JOURNAL_GROWTH_BYTES_MAX = 16 * 1024 * 1024;
+export const TXN_COPIED_BYTES_MAX = 32 * 1024 * 1024;
+
 /** What waits in the queue of a partition; from it on its writes are refused like above, and those of no other. */
 export const PARTITION_QUEUE_PROPOSALS_MAX = 10_000;
 export const PARTITION_QUEUE_BYTES_MAX = 32 * 1024 * 1024;

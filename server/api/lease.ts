@@ -21,7 +21,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
-import { LEASE_COST_BYTES } from "../engine/space-guard.ts";
+import { LEASE_COST_BYTES } from "../engine/costs.ts";
 import { LEASE_GRANT, LEASE_REVOKE } from "../engine/lease-commands.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import type { Lessor } from "../engine/lessor.ts";

@@ -33,6 +33,11 @@ export const TOO_MANY_LOOKS = status(
   RESOURCE_EXHAUSTED,
   "etcdserver: too many keys are looked at in one txn with writes",
 );
+/** A txn beyond TXN_COPIED_BYTES_MAX. etcd has no such bound. */
+export const TOO_MUCH_COPIED = status(
+  RESOURCE_EXHAUSTED,
+  "etcdserver: too many bytes of values are kept by ignore_value in one txn",
+);
 export const DUPLICATE_KEY = status(INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request");
 export const INVALID_SORT_OPTION = status(INVALID_ARGUMENT, "etcdserver: invalid sort option");
 export const INVALID_CLIENT_API_VERSION = status(INVALID_ARGUMENT, "etcdserver: invalid client api version");

@@ -28,12 +28,16 @@ export class AlarmRaise {
 
   /** The call fails with NO_SPACE: now, or when the alarm is active, or could not be raised. Then the next one tries again. */
   refuse(call: RefusableCall): void {
-    if (!this.#isRaising && !this.#isActive()) {
-      this.#isRaising = true;
-      this.#propose(() => this.#end());
-    }
+    this.raise();
     if (this.#isRaising && this.#waiting.length < PROPOSALS_MAX) this.#waiting.push(call);
     else call.fail(NO_SPACE);
+  }
+
+  /** Proposes the alarm, unless it is active or on its way. */
+  raise(): void {
+    if (this.#isRaising || this.#isActive()) return;
+    this.#isRaising = true;
+    this.#propose(() => this.#end());
   }
 
   #end(): void {

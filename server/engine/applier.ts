@@ -23,6 +23,7 @@ import type { Counters } from "../metrics/counters.ts";
 import type { EventLog } from "./event-log.ts";
 import { refuseUser } from "./command.ts";
 import type { AnyCommandKind, EffectTargets } from "./command.ts";
+import { PendingGrowth } from "./pending-growth.ts";
 import type { Proposal } from "./proposal.ts";
 import { decodeRecord } from "./record.ts";
 import type { SlowRuns } from "./slow-runs.ts";
@@ -54,6 +55,8 @@ interface Executing {
 }
 
 export class Applier {
+  /** Of the proposals of this member that have not been executed yet. */
+  readonly growth = new PendingGrowth();
   readonly #keyspace: Keyspace;
   readonly #effects: EffectTargets;
   readonly #counters: Counters;
@@ -112,6 +115,7 @@ export class Applier {
     const last = this.#expected.at(-1);
     assert(last === undefined || proposal.position > last.position, "proposals are expected in the journal's order");
     this.#expected.push(proposal);
+    this.growth.add(proposal);
   }
 
   /**
@@ -178,7 +182,10 @@ export class Applier {
   #executed(position: number, proposal: Proposal, outcome: unknown): void {
     this.#applied = position;
     // Of one that was given up meanwhile nothing is expected any more.
-    if (this.#expected[this.#head] === proposal) this.#head++;
+    if (this.#expected[this.#head] === proposal) {
+      this.#head++;
+      this.growth.remove(proposal);
+    }
     proposal.waiter?.onApplied(outcome);
   }
 
@@ -187,6 +194,7 @@ export class Applier {
     const abandoned = this.#expected.slice(this.#head);
     this.#expected = [];
     this.#head = 0;
+    this.growth.clear();
     for (const proposal of abandoned) this.#abandon(proposal, reason);
     this.#onRunEnd();
   }

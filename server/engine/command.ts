@@ -8,6 +8,7 @@
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
+import type { Copies } from "../../partitions/txn/copies.ts";
 import type { LongChange } from "../../partitions/txn/long-change.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { EventLog } from "./event-log.ts";
@@ -45,6 +46,10 @@ export interface CommandKind<Request, Response> {
    * @param identity null for nobody
    */
   refuse(keyspace: Keyspace, request: Request, identity: Identity | null): Refusal | null;
+  /** How many bytes the keyspace may grow by what the request brings along, at most; 0 is never refused for space. */
+  growth(request: Request): number;
+  /** What it would copy besides of what is there; null when it copies nothing. Is asked of what grows alone. */
+  copies(keyspace: Keyspace, request: Request): Copies | null;
   /**
    * Does it, or begins to when it takes long: then nothing else is executed before that is done.
    *
@@ -70,8 +75,9 @@ export function commandKind<Request, Response>(
     Partial<CommandKind<Request, Response>>,
 ): CommandKind<Request, Response> {
   const { code, name, method = null, decode, encode, execute } = fields;
-  const { refuse = none, effects = nothing, count = nothing, tell = nothing, firstKey = none } = fields;
-  return { code, name, method, decode, encode, execute, refuse, effects, count, tell, firstKey };
+  const { refuse = none, growth = zero, copies = none } = fields;
+  const { effects = nothing, count = nothing, tell = nothing, firstKey = none } = fields;
+  return { code, name, method, decode, encode, execute, refuse, growth, copies, effects, count, tell, firstKey };
 }
 
 /** Why the user may not give this command at this moment, or null: everybody may while authentication is disabled. */
@@ -86,6 +92,10 @@ export function refuseUser<Request, Response>(
 
 function none(): null {
   return null;
+}
+
+function zero(): number {
+  return 0;
 }
 
 function nothing(): void {}

@@ -10,10 +10,12 @@ import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Partition } from "../../partitions/state/partition.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
+import type { Copies } from "../../partitions/txn/copies.ts";
 import type { Clock, Timer, Turns } from "../clock.ts";
 import type { Counters } from "../metrics/counters.ts";
 import {
   JOURNAL_BYTES_MAX,
+  JOURNAL_GROWTH_BYTES_MAX,
   JOURNAL_PROPOSALS_MAX,
   PENDING_BYTES_MAX,
   PROPOSALS_MAX,
@@ -58,6 +60,12 @@ export interface CommitterOptions {
   readonly clock: Clock;
   readonly turns: Turns;
   readonly counters: Counters;
+  /**
+   * Why a command may not copy what it would, or null.
+   *
+   * @param growthBytes what is in the journal's hands may add, with this
+   */
+  readonly refuseCopies: (copies: Copies, growthBytes: number) => Refusal | null;
   /** The journal failed and took the reign with it. */
   readonly onFailed: (error: Error) => void;
   /** The journal cannot write for now, or with null: it writes again. */
@@ -71,6 +79,7 @@ export class Committer implements JournalListener {
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #counters: Counters;
+  readonly #refuseCopies: CommitterOptions["refuseCopies"];
   readonly #onFailed: (error: Error) => void;
   readonly #onStalled: (reason: Error | null) => void;
   readonly #run = new OwnRun();
@@ -88,6 +97,7 @@ export class Committer implements JournalListener {
     this.#clock = options.clock;
     this.#turns = options.turns;
     this.#counters = options.counters;
+    this.#refuseCopies = options.refuseCopies;
     this.#onFailed = options.onFailed;
     this.#onStalled = options.onStalled;
   }
@@ -160,7 +170,10 @@ export class Committer implements JournalListener {
     if (queue.length === 0 && this.#hasRoom(journal)) {
       return this.#append(journal, kind, request, bytes, identity, waiter, nowMs);
     }
-    const waiting = { kind, request, record: bytes, identity, waiter, proposedAtMs: nowMs };
+    const broughtBytes = kind.growth(request);
+    const copies = broughtBytes === 0 ? null : kind.copies(this.#keyspace, request);
+    const growth = { broughtBytes, copiedBytes: copies?.bytes ?? 0, copies };
+    const waiting = { kind, request, record: bytes, identity, waiter, proposedAtMs: nowMs, ...growth };
     return queue.add(this.#ownerOf(kind, request), waiting) ? null : TOO_MANY_REQUESTS;
   }
 
@@ -174,6 +187,16 @@ export class Committer implements JournalListener {
     proposedAtMs: number,
   ): Refusal | null {
     const applier = this.#applier;
+    const { growth } = applier;
+    const broughtBytes = kind.growth(request);
+    const copies = broughtBytes === 0 ? null : kind.copies(this.#keyspace, request);
+    let copiedBytes = 0;
+    if (copies !== null) {
+      // Each key is put once, so that what is before this makes what it copies larger by no more than its values.
+      copiedBytes = copies.bytes + growth.valueBytes;
+      const refused = this.#refuseCopies(copies, growth.bytes + broughtBytes + copiedBytes);
+      if (refused !== null) return refused;
+    }
     let position;
     try {
       position = journal.append(record);
@@ -182,7 +205,9 @@ export class Committer implements JournalListener {
       this.#counters.proposalsFailed++;
       return journalFailed(error);
     }
-    applier.expect(new Proposal(position, kind, request, identity, waiter, proposedAtMs));
+    applier.expect(
+      new Proposal(position, kind, request, identity, waiter, proposedAtMs, broughtBytes, copiedBytes, copies),
+    );
     assert(position === applier.applied + applier.pending, "every record of a reign is expected");
     if (this.#timer === null) this.#expireLater();
     return null;
@@ -195,7 +220,10 @@ export class Committer implements JournalListener {
   }
 
   #hasRoom({ pendingBytes }: Journal): boolean {
-    return this.#applier.pending < JOURNAL_PROPOSALS_MAX && pendingBytes < JOURNAL_BYTES_MAX;
+    const { pending, growth } = this.#applier;
+    return (
+      pending < JOURNAL_PROPOSALS_MAX && pendingBytes < JOURNAL_BYTES_MAX && growth.bytes < JOURNAL_GROWTH_BYTES_MAX
+    );
   }
 
   /** What waits is appended as far as the journal has room. */

@@ -11,6 +11,7 @@ import type { PrefixQuota } from "../../partitions/state/quotas.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import type { BlockPool } from "../../partitions/store/block-pool.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
+import type { Copies } from "../../partitions/txn/copies.ts";
 import type { Clock, Turns } from "../clock.ts";
 import { WEIGHT_DEFAULT } from "../config/partition-settings.ts";
 import type { PartitionSettings } from "../config/partition-settings.ts";
@@ -104,10 +105,12 @@ export class Engine {
     this.compactor = new Compactor({ keyspace, clock, turns, counters, log });
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
-    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, (onEnd) => this.#raiseNoSpace(onEnd));
+    const pending = new AllGrowth(this);
+    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, pending, (onEnd) => this.#raiseNoSpace(onEnd));
     this.partitionGuard = new PartitionGuard({
       keyspace,
       clock,
+      pending,
       quotas: quotasOf(options.partitions),
       proposeQuotas: (quotas, onEnd) => this.#proposeOwn(QUOTAS, { quotas }, onEnd),
       proposeReached: (prefix, isReached, onEnd) => this.#proposeOwn(QUOTA_REACHED, { prefix, isReached }, onEnd),
@@ -137,7 +140,8 @@ export class Engine {
    * @throws JournalError what `open` throws, and `ERR_TRIMMED` when the journal does not reach back far enough
    */
   async takeOver(open: (listener: JournalListener) => Promise<Journal>): Promise<number> {
-    const { keyspace, applier, queue, compactor, counters, lessor, proposer, reads, leadership, partitionGuard } = this;
+    const { keyspace, applier, queue, compactor, counters, lessor, proposer, reads, leadership } = this;
+    const { guard, partitionGuard } = this;
     const { clock, turns, onJournalFailed, onJournalStalled } = this.#options;
     assert(proposer.failure !== null, "a reign begins when the one before has ended");
     const onFailed = (error: Error): void => {
@@ -153,7 +157,19 @@ export class Engine {
       leadership.trouble(reason !== null);
       onJournalStalled(reason);
     };
-    const committer = new Committer({ keyspace, applier, queue, clock, turns, counters, onFailed, onStalled });
+    const refuseCopies = (copies: Copies, growthBytes: number): Refusal | null =>
+      guard.refuseCopies(growthBytes) ?? partitionGuard.refuseCopies(copies);
+    const committer = new Committer({
+      keyspace,
+      applier,
+      queue,
+      clock,
+      turns,
+      counters,
+      refuseCopies,
+      onFailed,
+      onStalled,
+    });
     const journal = await open(committer);
     await this.#endExecuting();
     const before = applier.applied;
@@ -289,6 +305,25 @@ export class Engine {
     waiter: Waiter<Response>,
   ): Refusal | null {
     return this.proposer.propose(kind, request, recordOf(kind, kind.encode(request)), waiter);
+  }
+}
+
+/** What the keyspace may grow by without anything new: of what waits, and of what is in the journal's hands. */
+class AllGrowth {
+  readonly #engine: Pick<Engine, "applier" | "queue">;
+
+  constructor(engine: Pick<Engine, "applier" | "queue">) {
+    this.#engine = engine;
+  }
+
+  get bytes(): number {
+    const { applier, queue } = this.#engine;
+    return applier.growth.bytes + queue.growth.bytes;
+  }
+
+  copiedTo(partition: Partition): number {
+    const { applier, queue } = this.#engine;
+    return applier.growth.copiedTo(partition) + queue.growth.copiedTo(partition);
   }
 }
 

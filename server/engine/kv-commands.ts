@@ -24,6 +24,7 @@ import { Writer } from "../../proto/writer.ts";
 import { BUILT_RESPONSE_BYTES_MAX } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { commandKind } from "./command.ts";
+import { putCost, txnCost } from "./costs.ts";
 
 export const PUT = commandKind<PutRequest, PutResponse>({
   code: 1,
@@ -32,6 +33,8 @@ export const PUT = commandKind<PutRequest, PutResponse>({
   decode: decodePutRequest,
   encode: encoder(writePutRequest),
   refuse: ({ authorization }, request, identity) => authorization.refusePut(identity, request),
+  growth: putCost,
+  copies: (keyspace, request) => keyspace.copiesOfPut(request),
   execute: (keyspace, request) => keyspace.put(request),
   count: countPut,
   firstKey: ({ key }) => key,
@@ -58,6 +61,8 @@ export const TXN = commandKind<TxnRequest, TxnResponse>({
   decode: decodeTxnRequest,
   encode: encoder(writeTxnRequest),
   refuse: ({ authorization }, request, identity) => authorization.refuseTxn(identity, request),
+  growth: txnCost,
+  copies: (keyspace, request) => keyspace.copiesOfTxn(request),
   execute: (keyspace, request, isAnswered) => keyspace.beginTxn(request, isAnswered, answerBytesMax(isAnswered)),
   count(counters, request, response) {
     if (countOperations(counters, request, response) > 1) counters.txns++;

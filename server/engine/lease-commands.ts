@@ -4,6 +4,7 @@ import type { LeaseGrantRequest, LeaseRevokeRequest } from "../../proto/rare.ts"
 import type { Revoked } from "../../partitions/txn/lease-revoke.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { commandKind } from "./command.ts";
+import { LEASE_COST_BYTES } from "./costs.ts";
 
 /** Id and TTL are the granted ones. */
 export const LEASE_GRANT = commandKind<LeaseGrantRequest, null>({
@@ -12,6 +13,7 @@ export const LEASE_GRANT = commandKind<LeaseGrantRequest, null>({
   method: "/etcdserverpb.Lease/LeaseGrant",
   decode: leaseGrantRequest.decode,
   encode: leaseGrantRequest.encode,
+  growth: () => LEASE_COST_BYTES,
   execute: (keyspace, { ID, TTL }) => keyspace.leaseGrant(ID, TTL),
   effects: ({ leases }, { ID, TTL }) => leases.add(ID, TTL),
   count(counters, { TTL }) {

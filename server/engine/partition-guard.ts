@@ -7,18 +7,23 @@
  */
 import type { PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import { NO_SPACE } from "../../partitions/refusals.ts";
+import type { Refusal } from "../../partitions/refusals.ts";
 import type { Partition } from "../../partitions/state/partition.ts";
 import type { PrefixQuota } from "../../partitions/state/quotas.ts";
+import type { Copies } from "../../partitions/txn/copies.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { QUOTA_LOOK_MS, QUOTA_ROOM_SHARE } from "../limits.ts";
 import { AlarmRaise } from "./alarm-raise.ts";
 import type { RefusableCall } from "./alarm-raise.ts";
+import { putCost } from "./costs.ts";
 import { isSame } from "./quota-commands.ts";
-import { putCost } from "./space-guard.ts";
 
 export interface PartitionGuardOptions {
   readonly keyspace: Keyspace;
   readonly clock: Clock;
+  /** What partitions may grow by without anything new, as far as that is copied. */
+  readonly pending: { copiedTo(partition: Partition): number };
   /** Those of the operator's map. */
   readonly quotas: readonly PrefixQuota[];
   /** Proposes that the keyspace has them, and calls `onEnd` when that has come to an end. */
@@ -52,25 +57,42 @@ export class PartitionGuard {
   }
 
   /** As `SpaceGuard.refuseOverQuota`. */
-  refusePut(call: RefusableCall, request: PutRequest): boolean {
+  refusePut(call: RefusableCall, request: PutRequest, copies: Copies | null = null): boolean {
     const { keyspace } = this.#options;
     if (!keyspace.quotas.isAny) return false;
-    return this.#refuse(call, keyspace.partitionOf(request.key), putCost(request));
+    return this.#refuse(call, keyspace.partitionOf(request.key), putCost(request) + (copies?.bytes ?? 0));
   }
 
-  refuseTxn(call: RefusableCall, request: TxnRequest): boolean {
+  refuseTxn(call: RefusableCall, request: TxnRequest, copies: Copies | null = null): boolean {
     if (!this.#options.keyspace.quotas.isAny) return false;
-    const costs = new Map<Partition, number>();
+    const costs = new Map<Partition, number>(copies?.toPartitions);
     this.#addCosts(request, costs);
     for (const [partition, costBytes] of costs) if (this.#refuse(call, partition, costBytes)) return true;
     return false;
   }
 
-  #refuse(call: RefusableCall, { prefix, bytes }: Partition, costBytes: number): boolean {
-    const { quotas } = this.#options.keyspace;
-    if (!quotas.isReached(prefix) && bytes + costBytes <= quotas.bytesOf(prefix)) return false;
-    this.#alarmOf(prefix).refuse(call);
+  /** As `SpaceGuard.refuseCopies`. */
+  refuseCopies({ toPartitions }: Copies): Refusal | null {
+    if (!this.#options.keyspace.quotas.isAny) return null;
+    for (const [partition, copiedBytes] of toPartitions) {
+      if (this.#hasRoomFor(partition, copiedBytes)) continue;
+      this.#alarmOf(partition.prefix).raise();
+      return NO_SPACE;
+    }
+    return null;
+  }
+
+  #refuse(call: RefusableCall, partition: Partition, costBytes: number): boolean {
+    if (this.#hasRoomFor(partition, costBytes)) return false;
+    this.#alarmOf(partition.prefix).refuse(call);
     return true;
+  }
+
+  #hasRoomFor(partition: Partition, costBytes: number): boolean {
+    const { keyspace, pending } = this.#options;
+    const { prefix, bytes } = partition;
+    const { quotas } = keyspace;
+    return !quotas.isReached(prefix) && bytes + pending.copiedTo(partition) + costBytes <= quotas.bytesOf(prefix);
   }
 
   /** What a txn may add to each partition. Which branch runs is not known yet, so it is that of both. */

@@ -1,7 +1,9 @@
 /** A command that this member has proposed, between the journal and its execution. */
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
+import type { Copies } from "../../partitions/txn/copies.ts";
 import type { AnyCommandKind } from "./command.ts";
+import type { Growth } from "./pending-growth.ts";
 
 /** Who waits for a proposal. Exactly one of the two is called, once, and never before `propose` has returned. */
 export interface Waiter<Response = unknown> {
@@ -14,13 +16,16 @@ export interface Waiter<Response = unknown> {
   onLost(reason: Refusal): void;
 }
 
-export class Proposal {
+export class Proposal implements Growth {
   /** Of its record in the journal. */
   readonly position: number;
   readonly kind: AnyCommandKind;
   readonly request: unknown;
   readonly identity: Identity | null;
   readonly proposedAtMs: number;
+  readonly broughtBytes: number;
+  readonly copiedBytes: number;
+  readonly copies: Copies | null;
   /** Null once it was told that the outcome is unknown. */
   waiter: Waiter | null;
 
@@ -31,6 +36,9 @@ export class Proposal {
     identity: Identity | null,
     waiter: Waiter,
     proposedAtMs: number,
+    broughtBytes: number,
+    copiedBytes: number,
+    copies: Copies | null,
   ) {
     this.position = position;
     this.kind = kind;
@@ -38,5 +46,8 @@ export class Proposal {
     this.identity = identity;
     this.waiter = waiter;
     this.proposedAtMs = proposedAtMs;
+    this.broughtBytes = broughtBytes;
+    this.copiedBytes = copiedBytes;
+    this.copies = copies;
   }
 }

@@ -1,39 +1,41 @@
 /**
  * Alarms and the space quota (contract §9.2).
  *
- * Requests that add bytes are refused when the keyspace would outgrow --quota-backend-bytes. The first such refusal
+ * Requests that add bytes are refused when the keyspace, with all that is on its way to it, would outgrow
+ * --quota-backend-bytes. The first such refusal
  * raises the NOSPACE alarm, which refuses them all until an operator disarms it; deletes, compaction and reads go on,
  * because they are the way out. Quotas of single partitions are in partition-guard.ts. Memory that runs short counts as a quota that is reached. CORRUPT refuses every change. Alarms are part of the keyspace: they survive a restart.
  */
 import { ALARM_NOSPACE } from "../../proto/rare.ts";
-import type { PutRequest, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import { NO_SPACE } from "../../partitions/refusals.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
 import { AlarmRaise } from "./alarm-raise.ts";
 import type { RefusableCall } from "./alarm-raise.ts";
 import type { Memory } from "./memory-guard.ts";
 
-const PUT_OVERHEAD_BYTES = 256;
-export const LEASE_COST_BYTES = 64;
-
 export class SpaceGuard {
   readonly quotaBytes: number;
   readonly #keyspace: Keyspace;
   readonly #memory: Pick<Memory, "isShort">;
+  readonly #pending: { readonly bytes: number };
   readonly #alarm: AlarmRaise;
 
   /**
    * @param quotaBytes Infinity when there is no quota
+   * @param pending what the keyspace may grow by without anything new
    * @param raiseNoSpace proposes the alarm, and calls `onEnd` when that has come to an end
    */
   constructor(
     keyspace: Keyspace,
     quotaBytes: number,
     memory: Pick<Memory, "isShort">,
+    pending: { readonly bytes: number },
     raiseNoSpace: (onEnd: () => void) => void,
   ) {
     this.#keyspace = keyspace;
     this.#memory = memory;
+    this.#pending = pending;
     this.quotaBytes = quotaBytes;
     this.#alarm = new AlarmRaise(() => keyspace.alarms().some(({ alarm }) => alarm === ALARM_NOSPACE), raiseNoSpace);
   }
@@ -47,9 +49,21 @@ export class SpaceGuard {
   refuseOverQuota(call: RefusableCall, costBytes: number): boolean {
     if (costBytes === 0) return false;
     const { bytes, hasRoom } = this.#keyspace;
-    if (bytes + costBytes <= this.quotaBytes && hasRoom && !this.#memory.isShort) return false;
+    const isWithin = bytes + this.#pending.bytes + costBytes <= this.quotaBytes;
+    if (isWithin && hasRoom && !this.#memory.isShort) return false;
     this.#alarm.refuse(call);
     return true;
+  }
+
+  /**
+   * Looks once more at what copies, before it has its record: what it copies may have grown since it came.
+   *
+   * @param growthBytes what is in the journal's hands may add, with this
+   */
+  refuseCopies(growthBytes: number): Refusal | null {
+    if (this.#keyspace.bytes + growthBytes <= this.quotaBytes) return null;
+    this.#alarm.raise();
+    return NO_SPACE;
   }
 
   /**
@@ -60,22 +74,4 @@ export class SpaceGuard {
   refuseByAlarm(costBytes: number): Refusal | null {
     return costBytes > 0 ? this.#keyspace.refuseGrowth() : this.#keyspace.refuseChange();
   }
-}
-
-export function putCost(request: PutRequest): number {
-  return PUT_OVERHEAD_BYTES + request.key.length + request.value.length;
-}
-
-/** The dearer of the two branches, since which one runs is not known yet; 0 when neither puts. */
-export function txnCost(request: TxnRequest): number {
-  return Math.max(opsCost(request.success), opsCost(request.failure));
-}
-
-function opsCost(ops: readonly RequestOp[]): number {
-  let cost = 0;
-  for (const op of ops) {
-    if (op.case === "put") cost += putCost(op.request);
-    else if (op.case === "txn") cost += txnCost(op.request);
-  }
-  return cost;
 }

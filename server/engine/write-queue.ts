@@ -15,6 +15,8 @@ import assert from "node:assert/strict";
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import { PARTITION_QUEUE_BYTES_MAX, PARTITION_QUEUE_PROPOSALS_MAX } from "../limits.ts";
 import type { AnyCommandKind } from "./command.ts";
+import { PendingGrowth } from "./pending-growth.ts";
+import type { Growth } from "./pending-growth.ts";
 import type { Waiter } from "./proposal.ts";
 
 /** What a queue of weight 1 may append in its turn. */
@@ -24,7 +26,7 @@ export const TURN_BYTES = 4 * 1024;
 export const PROPOSAL_BYTES = 512;
 
 /** A proposal that has no record in the journal yet. */
-export interface WaitingProposal {
+export interface WaitingProposal extends Growth {
   readonly kind: AnyCommandKind;
   readonly request: unknown;
   readonly record: Buffer;
@@ -47,6 +49,8 @@ export class WriteQueue<Owner> {
   readonly #lines = new Map<Owner, Line>();
   /** Those with proposals, the one whose turn it is in front. */
   readonly #turns = new Set<Line>();
+  /** Of all that wait. */
+  readonly growth = new PendingGrowth();
   #length = 0;
   #bytes = 0;
 
@@ -75,6 +79,7 @@ export class WriteQueue<Owner> {
     this.#turns.add(line);
     this.#length++;
     this.#bytes += proposal.record.length;
+    this.growth.add(proposal);
     return true;
   }
 
@@ -127,6 +132,7 @@ export class WriteQueue<Owner> {
     }
     assert(length === this.#length, "the length is that of all queues");
     assert(bytes === this.#bytes, "the bytes are those of all queues");
+    assert(length > 0 || this.growth.bytes === 0, "what does not wait adds nothing");
   }
 
   #lineOf(owner: Owner): Line {
@@ -141,6 +147,7 @@ export class WriteQueue<Owner> {
   #taken(proposal: WaitingProposal): WaitingProposal {
     this.#length--;
     this.#bytes -= proposal.record.length;
+    this.growth.remove(proposal);
     return proposal;
   }
 }

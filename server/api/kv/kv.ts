@@ -33,7 +33,7 @@ import { hasWrite, isReadOnly, isSerializable } from "../../../partitions/txn/tx
 import type { Turns } from "../../clock.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { SpaceGuard } from "../../engine/space-guard.ts";
-import { putCost, txnCost } from "../../engine/space-guard.ts";
+import { putCost, txnCost } from "../../engine/costs.ts";
 import type { CommandKind } from "../../engine/command.ts";
 import { keyPrefix } from "../../engine/event-log.ts";
 import { COMPACTION, DELETE_RANGE, PUT, TXN } from "../../engine/kv-commands.ts";
@@ -48,6 +48,7 @@ import {
   RECORD_KIND_BYTES,
   REQUEST_ENVELOPE_BYTES,
   TXN_TREE_OPS_FACTOR,
+  TXN_COPIED_BYTES_MAX,
   TXN_LOOKS_MAX,
 } from "../../limits.ts";
 import type { Method, UnaryCall } from "../../transport/service.ts";
@@ -64,7 +65,7 @@ import { pinTxn } from "./pinned-answer.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import type { SlicedRange } from "./sliced-range.ts";
 import type { SlowCalls } from "../slow-calls.ts";
-import { ANSWER_TOO_LARGE, TOO_MANY_LOOKS } from "../statuses.ts";
+import { ANSWER_TOO_LARGE, TOO_MANY_LOOKS, TOO_MUCH_COPIED } from "../statuses.ts";
 
 export interface KvContext {
   readonly keyspace: Keyspace;
@@ -170,9 +171,10 @@ export class KvService {
   }
 
   #put(call: UnaryCall, request: PutRequest, record: Buffer): void {
-    const cost = putCost(request);
-    const { guard, partitionGuard } = this.#context;
-    if (guard.refuseOverQuota(call, cost) || partitionGuard.refusePut(call, request)) return;
+    const { guard, partitionGuard, keyspace } = this.#context;
+    const copies = keyspace.copiesOfPut(request);
+    const cost = putCost(request) + (copies?.bytes ?? 0);
+    if (guard.refuseOverQuota(call, cost) || partitionGuard.refusePut(call, request, copies)) return;
     const refused = checkPut(request);
     if (refused !== null) return call.fail(refused);
     this.#propose(PUT, request, record, cost, call, this.#replyPut);
@@ -199,8 +201,11 @@ export class KvService {
 
   #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {
     const { guard, partitionGuard, txnOpsMax, keyspace } = this.#context;
-    const cost = txnCost(request);
-    if (guard.refuseOverQuota(call, cost) || partitionGuard.refuseTxn(call, request)) return;
+    const copies = keyspace.copiesOfTxn(request);
+    // What is never done is no reason for an alarm.
+    if (copies !== null && copies.bytes > TXN_COPIED_BYTES_MAX) return call.fail(TOO_MUCH_COPIED);
+    const cost = txnCost(request) + (copies?.bytes ?? 0);
+    if (guard.refuseOverQuota(call, cost) || partitionGuard.refuseTxn(call, request, copies)) return;
     const refused = checkTxn(request, txnOpsMax);
     if (refused !== null) return call.fail(refused);
     if (!hasWrite(request)) return this.#confirmTxn(call, request, record);

@@ -7,7 +7,9 @@ import { PARTITION_QUEUE_BYTES_MAX, PARTITION_QUEUE_PROPOSALS_MAX } from "../../
 
 function proposal(bytes: number, proposedAtMs = 0): WaitingProposal {
   const waiter = { onApplied: () => {}, onLost: () => {} };
-  return { kind: PUT, request: null, record: Buffer.alloc(bytes), identity: null, waiter, proposedAtMs };
+  const record = Buffer.alloc(bytes);
+  const growth = { broughtBytes: bytes, copiedBytes: 0, copies: null };
+  return { kind: PUT, request: null, record, identity: null, waiter, proposedAtMs, ...growth };
 }
 
 /** Owners are called by their weights. */
