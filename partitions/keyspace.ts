@@ -134,6 +134,11 @@ export class Keyspace {
     return this.#state.store.hasRoom;
   }
 
+  /** Sets memory aside for what is on its way and adds so many bytes in all. False when there is none. */
+  reserve(bytes: number): boolean {
+    return this.#state.store.reserve(bytes);
+  }
+
   /** How many versions of keys are retained, tombstones included: what a compaction removes is missing from it. */
   get versionCount(): number {
     let sum = 0;

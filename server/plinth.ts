@@ -3,7 +3,8 @@
  * stops from the top down, so that nothing is used before it is there or after it is gone. Only the journal, which takes
  * long to replay, is opened last, under sockets that tell so.
  */
-import { BLOCK_BYTES, BlockPool, systemBlocks } from "../partitions/store/block-pool.ts";
+import { BlockPool, systemBlocks } from "../partitions/store/block-pool.ts";
+import type { BlockSource } from "../partitions/store/block-pool.ts";
 import { JournalError } from "../journal/journal.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
@@ -17,7 +18,7 @@ import { HostResources } from "./host/host-resources.ts";
 import { measureTurns, StallWatch, STALL_WARNING_MS } from "./host/stall-watch.ts";
 import { durationText } from "./engine/event-log.ts";
 import { PreparedBlocks } from "./host/prepared-blocks.ts";
-import { readMemoryUse } from "./host/memory.ts";
+import { isAddressSpaceLimited, readMemoryUse } from "./host/memory.ts";
 import { isBeyondMemory, MemoryGuard } from "./engine/memory-guard.ts";
 import { Engine } from "./engine/engine.ts";
 import { Reigns } from "./engine/reigns.ts";
@@ -132,11 +133,13 @@ async function open(
   let server: GrpcServer | null = null;
   const blocks = new PreparedBlocks(clock, systemBlocks);
   opened.add(() => blocks.stop());
+  // A thread takes many addresses, and ends the process where there are too few.
+  const source: BlockSource = isAddressSpaceLimited() ? systemBlocks : (bytes) => blocks.allocate(bytes);
   const engine = new Engine({
     ...systemTime,
     memberId,
     partitions,
-    pool: new BlockPool(BLOCK_BYTES, (bytes) => blocks.allocate(bytes)),
+    pool: new BlockPool({ source }),
     quotaBytes: config.quotaBackendBytes ?? Number.POSITIVE_INFINITY,
     memory,
     warningApplyMs: config.warningApplyMs,

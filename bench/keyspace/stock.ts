@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
-import { BLOCK_BYTES, BlockPool, systemBlocks } from "../../partitions/store/block-pool.ts";
+import { BlockPool, systemBlocks } from "../../partitions/store/block-pool.ts";
 import type { PutRequest } from "../../proto/messages.ts";
 import { emptyPutRequest } from "../../proto/requests.ts";
 import { systemClock } from "../../server/clock.ts";
@@ -28,7 +28,7 @@ const CHANGES_PER_FLUSH = 100;
 export class Stock {
   readonly keys: number;
   readonly blocks = new PreparedBlocks(systemClock, systemBlocks);
-  readonly pool = new BlockPool(BLOCK_BYTES, (bytes) => this.blocks.allocate(bytes));
+  readonly pool = new BlockPool({ source: (bytes) => this.blocks.allocate(bytes) });
   readonly keyspace: Keyspace;
   readonly #key = Buffer.from(PREFIX.padEnd(KEY_BYTES, "0"));
   readonly #value = Buffer.alloc(VALUE_BYTES, 0x76);

@@ -11,6 +11,9 @@
  * V8 is given something to count, and collects little by little: with a heap of 11 MiB in pauses of 1 ms at best, where one
  * collection that was asked for took 12. What is let go of while it collects is collected the next time, so that what
  * was collected counts again as long as there is more.
+ *
+ * What has been promised can be had whatever the system has then: spare blocks are set aside for it. Nobody has touched them, so
+ * that they take no memory but addresses, and they are used when there is nothing else.
  */
 import assert from "node:assert/strict";
 
@@ -24,16 +27,38 @@ const USED_PER_RESERVED = 8;
 /** When so much was let go of, V8 is told: as much is its own measure. malloc maps it, and nobody touches it. */
 const TOLD_BYTES = 64 * 1024 * 1024;
 
+/** There is no memory to be had, or no number for it; then nothing has happened. */
+export class NoMemoryError extends RangeError {
+  readonly code = "ERR_NO_MEMORY";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "NoMemoryError";
+  }
+}
+
 /** Gives fresh memory that is all zero. */
 export type BlockSource = (bytes: number) => SharedArrayBuffer;
 
 /** What is made of it must be given its length, or is slow, since it could grow. */
 export const systemBlocks: BlockSource = (bytes) => new SharedArrayBuffer(bytes, { maxByteLength: bytes });
 
+export interface BlockPoolOptions {
+  readonly blockBytes?: number;
+  /** Of common blocks; all others are of the plain one. */
+  readonly source?: BlockSource;
+  readonly plainSource?: BlockSource;
+  /** So many blocks may be used at a time, if not less by their numbers. */
+  readonly blocksMax?: number;
+}
+
 export class BlockPool {
   readonly blockBytes: number;
+  readonly blocksMax: number;
   readonly #source: BlockSource;
+  readonly #plainSource: BlockSource;
   readonly #free: SharedArrayBuffer[] = [];
+  readonly #spare: SharedArrayBuffer[] = [];
   #usedBlocks = 0;
   /** Of blocks of another size, which belong to one record each. */
   #ownBytes = 0;
@@ -45,9 +70,11 @@ export class BlockPool {
     if (this.#leavingBytes > 0) this.#count(bytes);
   });
 
-  constructor(blockBytes = BLOCK_BYTES, source = systemBlocks) {
-    this.blockBytes = blockBytes;
-    this.#source = source;
+  constructor(options: BlockPoolOptions = {}) {
+    this.blockBytes = options.blockBytes ?? BLOCK_BYTES;
+    this.blocksMax = options.blocksMax ?? Number.POSITIVE_INFINITY;
+    this.#plainSource = options.plainSource ?? systemBlocks;
+    this.#source = options.source ?? this.#plainSource;
   }
 
   /** Bytes of all blocks that are used. */
@@ -65,22 +92,41 @@ export class BlockPool {
     return this.#leavingBytes;
   }
 
+  /** Sets aside what is missing of so many blocks that can be taken. False when there is no memory for that. */
+  reserve(blocks: number): boolean {
+    while (this.#free.length + this.#spare.length < blocks) {
+      const block = tryMake(this.#plainSource, this.blockBytes);
+      if (block instanceof RangeError) return false;
+      this.#spare.push(block);
+    }
+    return true;
+  }
+
   /**
    * A block with anything in it.
    *
-   * @throws RangeError when there is no memory; then nothing has happened
+   * @throws NoMemoryError
    */
   take(): SharedArrayBuffer {
-    const block = this.#free.pop() ?? this.#source(this.blockBytes);
+    const block = this.#free.pop() ?? this.#fresh();
     this.#usedBlocks++;
     return block;
   }
 
   /** A block of a size of its own; else as `take`. */
   takeOwn(bytes: number): SharedArrayBuffer {
-    const block = systemBlocks(bytes);
+    const block = tryMake(this.#plainSource, bytes);
+    if (block instanceof RangeError) throw new NoMemoryError("no memory for a large record", { cause: block });
     this.#ownBytes += bytes;
     return block;
+  }
+
+  #fresh(): SharedArrayBuffer {
+    const made = tryMake(this.#source, this.blockBytes);
+    if (!(made instanceof RangeError)) return made;
+    const spare = this.#spare.pop();
+    if (spare === undefined) throw new NoMemoryError("no memory for a block", { cause: made });
+    return spare;
   }
 
   /** Takes a block back that nobody reads any more. */
@@ -113,5 +159,15 @@ export class BlockPool {
     } catch {
       // There is no room for it, and V8 has collected all it could before it said so.
     }
+  }
+}
+
+/** The RangeError is V8's when there is no memory. */
+function tryMake(source: BlockSource, bytes: number): SharedArrayBuffer | RangeError {
+  try {
+    return source(bytes);
+  } catch (error) {
+    if (error instanceof RangeError) return error;
+    throw error;
   }
 }

@@ -8,6 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { NoMemoryError } from "./block-pool.ts";
 import type { BlockPool } from "./block-pool.ts";
 
 /** What stands in for the memory of a number that is free. */
@@ -65,6 +66,11 @@ export class Blocks {
     return this.#waitingBytes;
   }
 
+  /** Sets memory aside for so many blocks of the common size. False when there is none, or no numbers for them. */
+  reserve(blocks: number): boolean {
+    return blocks <= this.numbersLeft && this.#pool.reserve(blocks);
+  }
+
   /** So many more blocks can be used. Who writes stops before there are none. */
   get numbersLeft(): number {
     return this.#numberMax - (this.#states.length - 1) + this.#freeNumbers.length;
@@ -78,10 +84,10 @@ export class Blocks {
   /**
    * Takes a block into use, of the common size or of one of its own.
    *
-   * @throws RangeError when there is no memory; then nothing has happened
+   * @throws NoMemoryError
    */
   open(ownBytes = 0): number {
-    assert(this.numbersLeft > 0, "refs reach every block");
+    if (this.numbersLeft === 0) throw new NoMemoryError("no block more can be referred to");
     const memory = ownBytes === 0 ? this.#pool.take() : this.#pool.takeOwn(ownBytes);
     const number = this.#freeNumbers.pop() ?? this.#states.length;
     this.views[number] = new DataView(memory, 0, memory.byteLength);

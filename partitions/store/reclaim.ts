@@ -7,6 +7,7 @@
  * most: a block that is three quarters live costs three moved records for each that is freed.
  */
 import assert from "node:assert/strict";
+import { NoMemoryError } from "./block-pool.ts";
 import type { Chains } from "./chains.ts";
 import type { ChangeLog } from "./change-log.ts";
 import type { Records } from "./records.ts";
@@ -63,9 +64,23 @@ export class Reclaimer {
     let left = looks;
     while (left > 0) {
       if (this.#block === NO_BLOCK && !this.#begin()) return true;
-      left -= this.#look();
+      const cost = this.#tryLook();
+      if (cost === null) return true;
+      left -= cost;
     }
     return false;
+  }
+
+  /** Null when there is no memory to move to: then it is left for a time when there is. */
+  #tryLook(): number | null {
+    try {
+      return this.#look();
+    } catch (error) {
+      if (!(error instanceof NoMemoryError)) throw error;
+      this.#records.blocks.unpin(this.#block);
+      this.#block = NO_BLOCK;
+      return null;
+    }
   }
 
   /** Looks for the sparsest block. */
@@ -112,10 +127,11 @@ export class Reclaimer {
     }
     const ref = records.at(this.#block, this.#offset);
     const bytes = records.bytes(ref);
+    assert(this.#offset + bytes <= blocks.used(this.#block), "what is live in a block is found in it");
+    const isDead = records.isDead(ref);
+    if (!isDead) this.#chains.move(ref, this.#logOf(records.partition(ref)));
     this.#offset += bytes;
-    assert(this.#offset <= blocks.used(this.#block), "what is live in a block is found in it");
-    if (records.isDead(ref)) return 1;
-    this.#chains.move(ref, this.#logOf(records.partition(ref)));
+    if (isDead) return 1;
     this.#movedBytes += bytes;
     return 1 + bytes / LOOK_BYTES;
   }

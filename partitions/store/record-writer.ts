@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
 import { encodedSize, keyValueSize, putKv } from "../../proto/encoded-kv.ts";
 import { uint32Size } from "../../proto/varint.ts";
+import { NoMemoryError } from "./block-pool.ts";
 import {
   CREATION,
   DEAD,
@@ -49,7 +50,7 @@ export class RecordWriter {
    * Writes a record, which is to be placed then. The bytes are copied. A version of 0 is a tombstone, which has neither
    * create revision nor value nor lease.
    *
-   * @throws RangeError when there is no memory; then nothing has happened
+   * @throws NoMemoryError
    */
   write(
     key: Buffer,
@@ -63,7 +64,7 @@ export class RecordWriter {
     assert(key.length > 0, "a key is not empty");
     const size = keyValueSize(key, createRevision, modRevision, version, value, lease);
     const kvBytes = encodedSize(size);
-    const ref = this.#allocate(this.#written, recordBytes(kvBytes));
+    const ref = this.#allocateToWrite(recordBytes(kvBytes));
     const view = this.#records.view(ref);
     const offset = this.#records.offset(ref);
     view.setFloat64(offset + MOD_REVISION, modRevision, true);
@@ -92,7 +93,7 @@ export class RecordWriter {
   /** Copies a live record to another place, which is to be linked in its stead. The old one is dead. */
   move(ref: number): number {
     const bytes = this.#records.bytes(ref);
-    const moved = this.#allocate(this.#moved, bytes);
+    const moved = this.#isLarge(bytes) ? this.#allocateOwn(bytes) : this.#allocate(this.#moved, bytes);
     const from = this.#records.offset(ref);
     const to = this.#records.offset(moved);
     this.#records.buffer(ref).copy(this.#records.buffer(moved), to, from, from + bytes);
@@ -109,14 +110,31 @@ export class RecordWriter {
     this.#records.blocks.drop(this.#records.block(ref), bytes);
   }
 
+  #isLarge(bytes: number): boolean {
+    return bytes > this.#records.blocks.blockBytes / BLOCK_SHARE;
+  }
+
+  #allocateToWrite(bytes: number): number {
+    if (!this.#isLarge(bytes)) return this.#allocate(this.#written, bytes);
+    try {
+      return this.#allocateOwn(bytes);
+    } catch (error) {
+      // What was promised has common blocks set aside. This one wastes most of it, and better that than the process.
+      if (!(error instanceof NoMemoryError) || bytes > this.#records.blocks.blockBytes) throw error;
+      return this.#allocate(this.#written, bytes);
+    }
+  }
+
+  #allocateOwn(bytes: number): number {
+    const { blocks } = this.#records;
+    const own = blocks.open(bytes);
+    blocks.extend(own, bytes);
+    blocks.seal(own);
+    return this.#records.at(own, 0);
+  }
+
   #allocate(writing: Writing, bytes: number): number {
     const { blocks } = this.#records;
-    if (bytes > blocks.blockBytes / BLOCK_SHARE) {
-      const own = blocks.open(bytes);
-      blocks.extend(own, bytes);
-      blocks.seal(own);
-      return this.#records.at(own, 0);
-    }
     if (writing.block === 0 || blocks.used(writing.block) + bytes > blocks.blockBytes) {
       const next = blocks.open();
       if (writing.block !== 0) blocks.seal(writing.block);

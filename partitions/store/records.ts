@@ -48,7 +48,7 @@ export class Records {
     this.#unitBits = 31 - Math.clz32(blockBytes) - UNIT_BITS;
     assert(blockBytes === UNIT_BYTES << this.#unitBits, "the size of a block is a power of two");
     this.#unitMask = (1 << this.#unitBits) - 1;
-    this.blocks = new Blocks(pool, 2 ** (32 - this.#unitBits) - 1);
+    this.blocks = new Blocks(pool, Math.min(pool.blocksMax, 2 ** (32 - this.#unitBits) - 1));
     this.#views = this.blocks.views;
     this.#buffers = this.blocks.buffers;
   }

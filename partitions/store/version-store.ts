@@ -29,6 +29,13 @@ const NO_VALUE = Buffer.alloc(0);
 /** What is added is refused when blocks have fewer numbers left: what was promised already, and tombstones, need some. */
 const BLOCK_NUMBERS_RESERVED = 64;
 
+/** Blocks are filled to half at least, and no record takes a number for less than this share of a block. */
+const FILLED_SHARE_MIN = 1 / 2;
+const NUMBERED_SHARE_MIN = 1 / 8;
+
+/** Set aside besides: for tombstones, which nobody has to announce, and for records that are moved. */
+const SPARE_BLOCKS = 2;
+
 /** What one partition has of its own. */
 export interface Part {
   readonly number: number;
@@ -61,6 +68,14 @@ export class VersionStore {
   /** Whether references reach far enough for more. */
   get hasRoom(): boolean {
     return this.records.blocks.numbersLeft > BLOCK_NUMBERS_RESERVED;
+  }
+
+  /** Sets memory aside for records of so many bytes in all. False when there is none, or references do not reach so far. */
+  reserve(bytes: number): boolean {
+    const { blocks } = this.records;
+    const share = bytes / blocks.blockBytes;
+    const numbers = Math.ceil(share / NUMBERED_SHARE_MIN) + SPARE_BLOCKS;
+    return numbers <= blocks.numbersLeft && blocks.reserve(Math.ceil(share / FILLED_SHARE_MIN) + SPARE_BLOCKS);
   }
 
   /** Begins another partition. */

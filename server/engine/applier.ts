@@ -16,6 +16,7 @@ import type { RecordRun } from "../../journal/journal.ts";
 import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import { NoMemoryError } from "../../partitions/store/block-pool.ts";
 import { LongChange } from "../../partitions/txn/long-change.ts";
 import type { Clock } from "../clock.ts";
 import { CHANGE_SLICE_KEYS } from "../limits.ts";
@@ -30,6 +31,9 @@ import type { SlowRuns } from "./slow-runs.ts";
 
 /** The executed front of the queue is cut off when it is longer than this and outweighs the rest. */
 const EXECUTED_KEPT_MAX = 1_024;
+
+/** V8's words when there is no memory for a buffer. */
+const ALLOCATION_FAILED = "Array buffer allocation failed";
 
 export interface ApplierOptions {
   readonly keyspace: Keyspace;
@@ -70,6 +74,8 @@ export class Applier {
   #head = 0;
   #isCounting = false;
   #executing: Executing | null = null;
+  /** An execution has thrown, and left something half done. */
+  #isBroken = false;
 
   constructor(options: ApplierOptions) {
     this.#keyspace = options.keyspace;
@@ -156,7 +162,7 @@ export class Applier {
   goOn(): boolean {
     if (this.#executing === null) return true;
     const { change, position, kind, request, identity, proposal, startedMs } = this.#executing;
-    if (!change.step(CHANGE_SLICE_KEYS)) return false;
+    if (!this.#step(change)) return false;
     this.#executing = null;
     const { response } = change;
     this.#follow(kind, request, identity, response);
@@ -216,10 +222,35 @@ export class Applier {
     const keyspace = this.#keyspace;
     const refused = refuseUser(keyspace, kind, request, identity);
     if (refused !== null) return refused;
-    const outcome = kind.execute(keyspace, request, isAnswered);
+    assert(!this.#isBroken, "nobody goes on with what is half done");
+    let outcome;
+    try {
+      outcome = kind.execute(keyspace, request, isAnswered);
+    } catch (error) {
+      throw this.#broken(error);
+    }
     if (outcome instanceof Refusal || outcome instanceof LongChange) return outcome;
     this.#follow(kind, request, identity, outcome);
     return outcome;
+  }
+
+  #step(change: LongChange<unknown>): boolean {
+    assert(!this.#isBroken, "nobody goes on with what is half done");
+    try {
+      return change.step(CHANGE_SLICE_KEYS);
+    } catch (error) {
+      throw this.#broken(error);
+    }
+  }
+
+  /** What ends the process, whoever catches it: in words that say what to do when it is want of memory. */
+  #broken(error: unknown): unknown {
+    this.#isBroken = true;
+    const isWant =
+      error instanceof RangeError && (error instanceof NoMemoryError || error.message === ALLOCATION_FAILED);
+    if (!isWant) return error;
+    const text = "there is no memory to execute what is committed; it is executed at the next start, which needs more";
+    return new Error(text, { cause: error });
   }
 
   /** What follows from a command that was executed. */

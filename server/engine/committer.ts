@@ -61,11 +61,11 @@ export interface CommitterOptions {
   readonly turns: Turns;
   readonly counters: Counters;
   /**
-   * Why a command may not copy what it would, or null.
+   * Why a command that adds bytes may have no record, or null. For it and all that is in the journal's hands memory is set aside.
    *
-   * @param growthBytes what is in the journal's hands may add, with this
+   * @param growthBytes what they may add, together
    */
-  readonly refuseCopies: (copies: Copies, growthBytes: number) => Refusal | null;
+  readonly refuseGrowth: (growthBytes: number, copies: Copies | null) => Refusal | null;
   /** The journal failed and took the reign with it. */
   readonly onFailed: (error: Error) => void;
   /** The journal cannot write for now, or with null: it writes again. */
@@ -79,7 +79,7 @@ export class Committer implements JournalListener {
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #counters: Counters;
-  readonly #refuseCopies: CommitterOptions["refuseCopies"];
+  readonly #refuseGrowth: CommitterOptions["refuseGrowth"];
   readonly #onFailed: (error: Error) => void;
   readonly #onStalled: (reason: Error | null) => void;
   readonly #run = new OwnRun();
@@ -97,7 +97,7 @@ export class Committer implements JournalListener {
     this.#clock = options.clock;
     this.#turns = options.turns;
     this.#counters = options.counters;
-    this.#refuseCopies = options.refuseCopies;
+    this.#refuseGrowth = options.refuseGrowth;
     this.#onFailed = options.onFailed;
     this.#onStalled = options.onStalled;
   }
@@ -190,11 +190,10 @@ export class Committer implements JournalListener {
     const { growth } = applier;
     const broughtBytes = kind.growth(request);
     const copies = broughtBytes === 0 ? null : kind.copies(this.#keyspace, request);
-    let copiedBytes = 0;
-    if (copies !== null) {
-      // Each key is put once, so that what is before this makes what it copies larger by no more than its values.
-      copiedBytes = copies.bytes + growth.valueBytes;
-      const refused = this.#refuseCopies(copies, growth.bytes + broughtBytes + copiedBytes);
+    // Each key is put once, so that what is before this makes what it copies larger by no more than its values.
+    const copiedBytes = copies === null ? 0 : copies.bytes + growth.valueBytes;
+    if (broughtBytes > 0) {
+      const refused = this.#refuseGrowth(growth.bytes + broughtBytes + copiedBytes, copies);
       if (refused !== null) return refused;
     }
     let position;

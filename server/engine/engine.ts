@@ -106,7 +106,9 @@ export class Engine {
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
     const pending = new AllGrowth(this);
-    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, pending, (onEnd) => this.#raiseNoSpace(onEnd));
+    this.guard = new SpaceGuard(keyspace, quotaBytes, memory, pending, (reason, onEnd) =>
+      this.#raiseNoSpace(reason, onEnd),
+    );
     this.partitionGuard = new PartitionGuard({
       keyspace,
       clock,
@@ -157,8 +159,9 @@ export class Engine {
       leadership.trouble(reason !== null);
       onJournalStalled(reason);
     };
-    const refuseCopies = (copies: Copies, growthBytes: number): Refusal | null =>
-      guard.refuseCopies(growthBytes) ?? partitionGuard.refuseCopies(copies);
+    const refuseGrowth = (growthBytes: number, copies: Copies | null): Refusal | null =>
+      guard.refuseWithoutMemory(growthBytes) ??
+      (copies === null ? null : (guard.refuseCopies(growthBytes) ?? partitionGuard.refuseCopies(copies)));
     const committer = new Committer({
       keyspace,
       applier,
@@ -166,7 +169,7 @@ export class Engine {
       clock,
       turns,
       counters,
-      refuseCopies,
+      refuseGrowth,
       onFailed,
       onStalled,
     });
@@ -284,11 +287,9 @@ export class Engine {
     if (refused !== null) onLost();
   }
 
-  #raiseNoSpace(onEnd: () => void): void {
+  #raiseNoSpace(reason: string, onEnd: () => void): void {
     const fields = { "quota-size-bytes": this.guard.quotaBytes, "current-db-size-bytes": this.keyspace.bytes };
-    const { memory, log } = this.#options;
-    const why = memory.isShort ? "memory runs short" : "message exceeded backend quota";
-    log.warn(fields, `${why}; raising alarm`);
+    this.#options.log.warn(fields, `${reason}; raising alarm`);
     const request = { action: ALARM_ACTION_ACTIVATE, memberID: this.#options.memberId, alarm: ALARM_NOSPACE };
     this.#proposeOwn(ALARM_RAISE, request, onEnd);
   }

@@ -14,8 +14,13 @@ import { AlarmRaise } from "./alarm-raise.ts";
 import type { RefusableCall } from "./alarm-raise.ts";
 import type { Memory } from "./memory-guard.ts";
 
+/** Why the alarm is raised, in the log. The first are etcd's words. */
+const BEYOND_QUOTA = "message exceeded backend quota";
+const WANT_OF_MEMORY = "memory runs short";
+
 export class SpaceGuard {
   readonly quotaBytes: number;
+  #reason = BEYOND_QUOTA;
   readonly #keyspace: Keyspace;
   readonly #memory: Pick<Memory, "isShort">;
   readonly #pending: { readonly bytes: number };
@@ -31,13 +36,16 @@ export class SpaceGuard {
     quotaBytes: number,
     memory: Pick<Memory, "isShort">,
     pending: { readonly bytes: number },
-    raiseNoSpace: (onEnd: () => void) => void,
+    raiseNoSpace: (reason: string, onEnd: () => void) => void,
   ) {
     this.#keyspace = keyspace;
     this.#memory = memory;
     this.#pending = pending;
     this.quotaBytes = quotaBytes;
-    this.#alarm = new AlarmRaise(() => keyspace.alarms().some(({ alarm }) => alarm === ALARM_NOSPACE), raiseNoSpace);
+    this.#alarm = new AlarmRaise(
+      () => keyspace.alarms().some(({ alarm }) => alarm === ALARM_NOSPACE),
+      (onEnd) => raiseNoSpace(this.#reason, onEnd),
+    );
   }
 
   /**
@@ -51,8 +59,21 @@ export class SpaceGuard {
     const { bytes, hasRoom } = this.#keyspace;
     const isWithin = bytes + this.#pending.bytes + costBytes <= this.quotaBytes;
     if (isWithin && hasRoom && !this.#memory.isShort) return false;
+    this.#reason = isWithin ? WANT_OF_MEMORY : BEYOND_QUOTA;
     this.#alarm.refuse(call);
     return true;
+  }
+
+  /**
+   * Comes before each record of what adds bytes: memory for it is set aside, so that what is committed can be executed.
+   *
+   * @param growthBytes as in `refuseCopies`
+   */
+  refuseWithoutMemory(growthBytes: number): Refusal | null {
+    if (this.#keyspace.reserve(growthBytes)) return null;
+    this.#reason = WANT_OF_MEMORY;
+    this.#alarm.raise();
+    return NO_SPACE;
   }
 
   /**
@@ -62,6 +83,7 @@ export class SpaceGuard {
    */
   refuseCopies(growthBytes: number): Refusal | null {
     if (this.#keyspace.bytes + growthBytes <= this.quotaBytes) return null;
+    this.#reason = BEYOND_QUOTA;
     this.#alarm.raise();
     return NO_SPACE;
   }

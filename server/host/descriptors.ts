@@ -1,12 +1,10 @@
 /** How many files and sockets the process may have open, and how many of them clients may take. */
-import { readFileSync } from "node:fs";
 import { CLIENT_CONNECTIONS_MIN, DESCRIPTORS_RESERVED } from "../limits.ts";
+import { processLimit } from "./process-limits.ts";
 
 /** The soft limit, Infinity when there is none or it cannot be known. Node raised it to the hard limit at its start. */
 export function descriptorLimit(): number {
-  if (process.platform !== "linux") return Number.POSITIVE_INFINITY;
-  const match = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-  return match === null || match[1] === "unlimited" ? Number.POSITIVE_INFINITY : Number(match[1]);
+  return processLimit("Max open files");
 }
 
 /** How many connections clients may have, so that the server's own files find a descriptor whatever clients do. */

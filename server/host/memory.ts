@@ -1,14 +1,19 @@
 /** How much memory this process uses, and how much it may. */
+import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { constants, PerformanceObserver } from "node:perf_hooks";
 import process from "node:process";
 import v8 from "node:v8";
 import { runInNewContext } from "node:vm";
+import { processLimit } from "./process-limits.ts";
 
 /** Of the memory that there is; the rest is for code, sockets and the system. */
 const USABLE_SHARE = 0.9;
 
 const MEBIBYTE = 1024 * 1024;
+
+/** In which Linux counts addresses, but on machines of other kinds than most. */
+const PAGE_BYTES = 4_096;
 
 /** The limit that V8 tells is that of old objects and this much for new ones, unless Node is told otherwise. */
 const YOUNG_BYTES = 192 * MEBIBYTE;
@@ -44,6 +49,19 @@ const COLLECTED_FROM_SHARE = 0.95;
 /** Not if there can be no more garbage than this share. */
 const COLLECTED_FOR_SHARE = 0.05;
 
+/**
+ * Addresses that the process may use beyond those of its start, of which V8 and threads take some in large pieces, and end the
+ * process where they cannot.
+ */
+const ADDRESSES_RESERVED_BYTES = 64 * MEBIBYTE;
+const ADDRESS_LIMIT_BYTES = processLimit("Max address space");
+const STARTED_ADDRESS_BYTES = isAddressSpaceLimited() ? addressBytes() : 0;
+
+/** Whether the operator bounds the addresses of the process, with `ulimit -v` or LimitAS=. */
+export function isAddressSpaceLimited(): boolean {
+  return Number.isFinite(ADDRESS_LIMIT_BYTES);
+}
+
 let observer: PerformanceObserver | null = null;
 let collect: (() => void) | null = null;
 /** What the last full collection that was seen has left. */
@@ -60,12 +78,22 @@ export function readMemoryUse(limitBytes: number | null) {
   const heapBytes = livingBytes();
   // Pages that nobody has touched yet are not resident, and are promised all the same.
   const besidesBytes = Math.max(process.memoryUsage.rss() - heapResidentBytes, externalBytes);
-  return {
-    heapBytes,
-    heapLimitBytes: HEAP_LIMIT_BYTES,
-    totalBytes: heapBytes + besidesBytes,
-    totalLimitBytes: limitBytes ?? TOTAL_LIMIT_BYTES,
-  };
+  const totalBytes = heapBytes + besidesBytes;
+  const totalLimitBytes = limitBytes ?? TOTAL_LIMIT_BYTES;
+  return { heapBytes, heapLimitBytes: HEAP_LIMIT_BYTES, ...scarcer({ totalBytes, totalLimitBytes }) };
+}
+
+/** Of memory and addresses. */
+function scarcer(memory: { readonly totalBytes: number; readonly totalLimitBytes: number }) {
+  if (!isAddressSpaceLimited()) return memory;
+  const totalBytes = addressBytes() - STARTED_ADDRESS_BYTES;
+  const totalLimitBytes = Math.max(ADDRESS_LIMIT_BYTES - STARTED_ADDRESS_BYTES - ADDRESSES_RESERVED_BYTES, MEBIBYTE);
+  const isScarcer = totalBytes / totalLimitBytes > memory.totalBytes / memory.totalLimitBytes;
+  return isScarcer ? { totalBytes, totalLimitBytes } : memory;
+}
+
+function addressBytes(): number {
+  return Number.parseInt(readFileSync("/proc/self/statm", "utf8"), 10) * PAGE_BYTES;
 }
 
 /** What is used has garbage in it, so from a share on what collections leave counts. */

@@ -42,9 +42,11 @@ export class PreparedBlocks {
     const nowMs = this.#clock.nowMs();
     const isFast = nowMs - this.#askedMs <= FAST_MS;
     this.#askedMs = nowMs;
-    const block = this.#prepared.shift();
+    const prepared = this.#prepared.shift();
+    // Before those ahead, which could take the last memory.
+    const block = prepared?.byteLength === bytes ? prepared : this.#make(bytes);
     if (isFast) this.#prepare(bytes);
-    return block?.byteLength === bytes ? block : this.#make(bytes);
+    return block;
   }
 
   stop(): void {
@@ -56,15 +58,19 @@ export class PreparedBlocks {
   }
 
   #prepare(bytes: number): void {
-    this.#thread ??= this.#startThread();
-    while (this.#prepared.length < PREPARED_BLOCKS) {
-      const block = this.#make(bytes);
-      this.#prepared.push(block);
-      this.#thread.touch(block);
-    }
     this.#timer?.cancel();
     // The thread ends, as it holds on to all blocks that it was given.
     this.#timer = this.#clock.after(IDLE_MS, () => this.stop());
+    try {
+      this.#thread ??= this.#startThread();
+      while (this.#prepared.length < PREPARED_BLOCKS) {
+        const block = this.#make(bytes);
+        this.#prepared.push(block);
+        this.#thread.touch(block);
+      }
+    } catch {
+      // Neither a thread nor memory is there to be had: who asks for a block does without, or hears of it himself.
+    }
   }
 }
 

@@ -105,7 +105,7 @@ const ANSWER_BYTES_MAX = 1_000_000;
 export class Run {
   /** Of blocks so small that what is kept moves all the time. */
   readonly keyspace = new Keyspace({
-    partitionMap: new PartitionMap({ pool: new BlockPool(1_024) }),
+    partitionMap: new PartitionMap({ pool: new BlockPool({ blockBytes: 1_024 }) }),
     shortChangeKeys: 1,
   });
   readonly model = new Model();
@@ -113,7 +113,7 @@ export class Run {
     partitionMap: new PartitionMap({
       prefixes: ["/registry/pods/a", "a"],
       resourceRoot: "/reg",
-      pool: new BlockPool(65_536),
+      pool: new BlockPool({ blockBytes: 65_536 }),
     }),
   });
   readonly #probes: Probe[] = [];

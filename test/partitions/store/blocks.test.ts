@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { BlockPool } from "../../../partitions/store/block-pool.ts";
+import { BlockPool, NoMemoryError } from "../../../partitions/store/block-pool.ts";
+import { RecordWriter } from "../../../partitions/store/record-writer.ts";
 import { Records } from "../../../partitions/store/records.ts";
 import { SmallStore } from "./small-store.ts";
 
@@ -16,7 +17,7 @@ function keyOf(i: number): Buffer {
 
 describe("BlockPool", () => {
   test("takes no memory before there is a record", () => {
-    const pool = new BlockPool(64 * KIB);
+    const pool = new BlockPool({ blockBytes: 64 * KIB });
     const records = new Records(pool);
     expect([pool.usedBytes, pool.freeBytes, records.blocks.bytes]).toEqual([0, 0, 0]);
   });
@@ -27,7 +28,7 @@ describe("BlockPool", () => {
       allocated++;
       return new SharedArrayBuffer(bytes);
     };
-    const pool = new BlockPool(KIB, source);
+    const pool = new BlockPool({ blockBytes: KIB, source });
     const taken = Array.from({ length: 40 }, () => pool.take());
     expect(allocated).toBe(40);
     for (const block of taken.slice(0, 24)) pool.give(block);
@@ -58,13 +59,56 @@ describe("blocks of records", () => {
     let written = 0;
     expect(() => {
       for (; ; written++) write(written)();
-    }).toThrow("no memory");
+    }).toThrow(NoMemoryError);
     expect(written).toBeGreaterThan(20);
-    expect(write(0)).toThrow("no memory");
+    expect(write(0)).toThrow(NoMemoryError);
     left = 1;
     store.put(keyOf(1), Buffer.alloc(60));
     expect(store.chain(store.slotOf.get("key-1")!).length).toBe(2);
     store.verify();
+  });
+
+  test("what was set aside is there when there is nothing else, for large records as well", () => {
+    let left = 0;
+    const limited = (bytes: number): SharedArrayBuffer => {
+      if ((left -= bytes) < 0) throw new RangeError("no memory");
+      return new SharedArrayBuffer(bytes);
+    };
+    const pool = new BlockPool({ blockBytes: KIB, plainSource: limited });
+    expect(pool.reserve(1)).toBe(false);
+    left = 3 * KIB;
+    expect(pool.reserve(3)).toBe(true);
+    left = 0;
+    expect(pool.reserve(3)).toBe(true);
+    expect(pool.reserve(4)).toBe(false);
+    const writer = new RecordWriter(new Records(pool));
+    const write = (bytes: number): number => writer.write(keyOf(1), 1, 1, 0, 1, Buffer.alloc(bytes), 0n);
+    // The second one is larger than an eighth of a block.
+    for (const bytes of [60, 600, 900, 700]) expect(write(bytes)).toBeGreaterThan(0);
+    expect(() => write(700)).toThrow(NoMemoryError);
+  });
+
+  test("records that there is no memory to move to stay where they are, and move when there is", () => {
+    let left = 100;
+    const store = new SmallStore(KIB, 0, (bytes) => {
+      if (left-- <= 0) throw new RangeError("no memory");
+      return new SharedArrayBuffer(bytes);
+    });
+    for (let i = 0; i < 30; i++) store.put(keyOf(i), Buffer.alloc(40, i));
+    for (let i = 0; i < 30; i += 3) store.put(keyOf(i), Buffer.alloc(40, i));
+    store.compact(store.revision + 1);
+    left = 0;
+    const taken = Array.from({ length: store.pool.freeBytes / KIB }, () => store.pool.take());
+    store.reclaimer.evacuate(1);
+    expect(store.reclaimer.step(1_000)).toBe(true);
+    expect(store.reclaimer.isIdle).toBe(true);
+    store.verify();
+    for (const block of taken) store.pool.give(block);
+    left = 100;
+    store.reclaimer.evacuate(1);
+    while (!store.reclaimer.step(1_000));
+    store.verify();
+    expect(store.reclaimer.movedBytes).toBeGreaterThan(0);
   });
 
   test("a record larger than an eighth of a block has a block of its own, which goes with it", () => {

@@ -25,7 +25,7 @@ export class SmallStore {
   revision = 1;
 
   constructor(blockBytes: number, logStart = 0, source = systemBlocks) {
-    this.pool = new BlockPool(blockBytes, source);
+    this.pool = new BlockPool({ blockBytes, source });
     this.records = new Records(this.pool);
     this.writer = new RecordWriter(this.records);
     this.chains = new Chains(this.records, this.writer, this.slots);

@@ -12,7 +12,7 @@ const KEYS = 200;
 
 /** All keys are to be deleted, and their previous kvs told. */
 function begin(answerBytesMax: number): { harness: Harness; change: LongChange<DeleteRangeResponse> } {
-  const partitionMap = new PartitionMap({ pool: new BlockPool(1_024) });
+  const partitionMap = new PartitionMap({ pool: new BlockPool({ blockBytes: 1_024 }) });
   const harness = new Harness(new Keyspace({ partitionMap, shortChangeKeys: 10 }));
   for (let i = 0; i < KEYS; i++) harness.put(`key ${String(i).padStart(3, "0")}`, "value");
   harness.flush();

@@ -29,7 +29,7 @@ test("what compaction removes is counted, and not once more by a replay", async 
 });
 
 test("memory that was being read while compaction went on follows what is kept once it has been let go of", async () => {
-  const pool = new BlockPool(16_384);
+  const pool = new BlockPool({ blockBytes: 16_384 });
   const turns = new SeededTurns(() => 0);
   const { keyspace, compactor } = newEngine({ pool, turns });
   for (let i = 0; i < 1_000; i++) keyspace.put(putRequest(`k${i}`, Buffer.alloc(200)));

@@ -46,6 +46,25 @@ test("blocks are touched ahead while they are asked for quickly, and given up wh
   expect(threads.touched).not.toContain(blocks.allocate(BYTES));
 });
 
+test("who finds neither memory for blocks ahead nor a thread gets the block that was asked for", () => {
+  let left = 3;
+  const limited = (bytes: number): SharedArrayBuffer => {
+    if (left-- <= 0) throw new RangeError("Array buffer allocation failed");
+    return make(bytes);
+  };
+  const threads = new Threads();
+  const blocks = new PreparedBlocks(new ManualClock(), limited, threads.start);
+  for (let i = 0; i < 3; i++) expect(blocks.allocate(BYTES).byteLength).toBe(BYTES);
+  expect(() => blocks.allocate(BYTES)).toThrow("allocation failed");
+  blocks.stop();
+  const noThread = (): never => {
+    throw new Error("EAGAIN");
+  };
+  const alone = new PreparedBlocks(new ManualClock(), make, noThread);
+  for (let i = 0; i < 3; i++) expect(alone.allocate(BYTES).byteLength).toBe(BYTES);
+  alone.stop();
+});
+
 test("the thread touches blocks, and leaves the bytes in them as they are", async () => {
   const bytes = 32 * 1_024 * 1_024;
   const blocks = new PreparedBlocks(new ManualClock(), make);
