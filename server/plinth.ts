@@ -116,6 +116,7 @@ async function open(
   const memory = new MemoryGuard({
     clock,
     read: () => readMemoryUse(config.memoryLimitBytes),
+    growthBytesIfLeft: (share) => engine.lessor.growthBytesIfLeft(share),
     onChange: (isShort, use) => {
       if (isShort) log.warn({ ...use }, "memory runs short; what adds bytes is refused");
       else log.info({ ...use }, "memory is enough again");
@@ -135,7 +136,7 @@ async function open(
   opened.add(() => blocks.stop());
   // A thread takes many addresses, and ends the process where there are too few.
   const source: BlockSource = isAddressSpaceLimited() ? systemBlocks : (bytes) => blocks.allocate(bytes);
-  const engine = new Engine({
+  const engine: Engine = new Engine({
     ...systemTime,
     memberId,
     partitions,

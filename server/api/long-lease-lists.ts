@@ -87,7 +87,9 @@ export class LeaseIds implements LeaseList {
     return ids.length === 0 ? null : leaseStatusesPart(ids);
   }
 
-  end(): void {}
+  end(): void {
+    this.#order.end();
+  }
 }
 
 class ListJob implements SlicedJob {

@@ -10,18 +10,25 @@ import type { Counters } from "../metrics/counters.ts";
 import { LEASE_CHECK_MS, LEASE_REVOKE_RETRY_MS, LEASE_REVOKES_PER_CHECK } from "../limits.ts";
 import { LeaseOrder } from "./lease-order.ts";
 import { ServedTime } from "./served-time.ts";
+import { TableGrowth } from "./table-growth.ts";
+
+/** Maps that have an entry for each lease. */
+const TABLES = 2;
 
 class Expiry {
   readonly id: bigint;
   readonly ttlSeconds: number;
+  /** Its place in the order of grants. */
+  readonly number: number;
   /** In served time. */
   atMs: number;
   /** True from the proposal of its revocation on; set back when that proposal was refused or lost. */
   revoking: boolean = false;
 
-  constructor(id: bigint, ttlSeconds: number, atMs: number) {
+  constructor(id: bigint, ttlSeconds: number, number: number, atMs: number) {
     this.id = id;
     this.ttlSeconds = ttlSeconds;
+    this.number = number;
     this.atMs = atMs;
   }
 }
@@ -36,7 +43,11 @@ export class Lessor {
   readonly #counters: Counters;
   readonly #revoke: ProposeRevoke;
   readonly #expiries = new Map<bigint, Expiry>();
+  readonly #growth = new TableGrowth();
   readonly #heap = new ExpiryHeap();
+  /** Those that are being listed. */
+  readonly #orders = new Set<LeaseOrder>();
+  #grants = 0;
   readonly #waiting = new Map<bigint, Set<(isRevoked: boolean) => void>>();
   #timer: Timer | null = null;
 
@@ -85,8 +96,9 @@ export class Lessor {
 
   /** Takes up a lease that was granted: it has its whole TTL before it. */
   add(id: bigint, ttlSeconds: number): void {
-    const expiry = new Expiry(id, ttlSeconds, this.#time.nowMs() + ttlSeconds * 1_000);
+    const expiry = new Expiry(id, ttlSeconds, ++this.#grants, this.#time.nowMs() + ttlSeconds * 1_000);
     this.#expiries.set(id, expiry);
+    this.#growth.add();
     this.#heap.push(expiry, expiry.atMs);
   }
 
@@ -95,6 +107,8 @@ export class Lessor {
     const expiry = this.#expiries.get(id);
     if (expiry === undefined) return;
     this.#expiries.delete(id);
+    this.#growth.remove();
+    for (const order of this.#orders) order.keep(expiry);
     // Leases that end long before their TTL would pile up in the heap.
     if (this.#heap.size > 2 * this.#expiries.size + 1_024) this.#heap.refill(this.#expiries.values());
     const waiting = this.#waiting.get(id);
@@ -141,9 +155,21 @@ export class Lessor {
     return this.#expiries.size;
   }
 
-  /** All that there are now, the one that expires first in front (LS-15). */
+  /**
+   * How many bytes of the heap leases are about to take at once, for larger tables: their own here, and that of the keyspace,
+   * which has the same leases.
+   *
+   * @param share of a table's places: so many are left at most
+   */
+  growthBytesIfLeft(share: number): number {
+    return TABLES * this.#growth.bytesIfLeft(share);
+  }
+
+  /** All that there are now, the one that expires first in front (LS-15). Who asks for it ends it. */
   openOrder(): LeaseOrder {
-    return new LeaseOrder([...this.#expiries.values()]);
+    const order = new LeaseOrder(this.#expiries.values(), this.#grants, (ended) => this.#orders.delete(ended));
+    this.#orders.add(order);
+    return order;
   }
 
   /** The ids of the same at once. */
@@ -151,6 +177,7 @@ export class Lessor {
     const order = this.openOrder();
     let ids: bigint[] = [];
     while (!order.finished) ids = ids.concat(order.next(Number.POSITIVE_INFINITY));
+    order.end();
     return ids;
   }
 

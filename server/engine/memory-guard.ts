@@ -49,6 +49,10 @@ const SHORT_UNTIL_SHARE = 0.75;
 /** A start goes on up to here: further than serving, so that what was served can be started again. */
 const FULL_FROM_SHARE = 0.92;
 
+/** Tables of which so little is left count with the next one: for a start later, for the same reason. */
+const SHORT_IF_LEFT_SHARE = 1 / 8;
+const FULL_IF_LEFT_SHARE = 1 / 32;
+
 /** How often it is looked at, and how often where it fills. */
 const LOOK_MS = 1_000;
 const LOOK_OFTEN_MS = 100;
@@ -57,6 +61,12 @@ const LOOK_OFTEN_FROM_SHARE = 0.5;
 export interface MemoryGuardOptions {
   readonly clock: Clock;
   readonly read: () => MemoryUse;
+  /**
+   * Bytes of the heap that are about to be taken at once, in one turn.
+   *
+   * @param share of the places of a table: so many are left at most before a larger one takes its place
+   */
+  readonly growthBytesIfLeft: (share: number) => number;
   /** Memory became short, or is enough again. */
   readonly onChange: (isShort: boolean, use: MemoryUse) => void;
 }
@@ -88,12 +98,18 @@ export class MemoryGuard implements Memory {
   }
 
   fullWith(): MemoryUse | null {
-    const use = this.#options.read();
+    const use = this.#readWith(FULL_IF_LEFT_SHARE);
     return shareOf(use) >= FULL_FROM_SHARE ? use : null;
   }
 
+  #readWith(ifLeftShare: number): MemoryUse {
+    const { read, growthBytesIfLeft } = this.#options;
+    const use = read();
+    return { ...use, heapBytes: use.heapBytes + growthBytesIfLeft(ifLeftShare) };
+  }
+
   #look(): number {
-    const use = this.#options.read();
+    const use = this.#readWith(SHORT_IF_LEFT_SHARE);
     const share = shareOf(use);
     const isShort = share >= (this.#isShort ? SHORT_UNTIL_SHARE : SHORT_FROM_SHARE);
     if (isShort !== this.#isShort) {

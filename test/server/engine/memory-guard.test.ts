@@ -24,7 +24,12 @@ test("memory is short from 85 % on until it is below 75 %", async () => {
   const clock = new ManualClock();
   let use = EMPTY;
   const changes: boolean[] = [];
-  const guard = new MemoryGuard({ clock, read: () => use, onChange: (isShort) => changes.push(isShort) });
+  const guard = new MemoryGuard({
+    clock,
+    read: () => use,
+    growthBytesIfLeft: () => 0,
+    onChange: (isShort) => changes.push(isShort),
+  });
   guard.start();
   const isShortWith = async (next: MemoryUse): Promise<boolean> => {
     use = next;
@@ -43,6 +48,28 @@ test("memory is short from 85 % on until it is below 75 %", async () => {
   expect(clock.pending).toBe(0);
 });
 
+test("memory is short, and later full, when the next table would not fit, which it needs at once", async () => {
+  const clock = new ManualClock();
+  let leftShare = 1;
+  const guard = new MemoryGuard({
+    clock,
+    read: () => heap(60),
+    growthBytesIfLeft: (share) => (leftShare <= share ? 40 * MEBIBYTE : 0),
+    onChange: () => {},
+  });
+  guard.start();
+  const stateWith = async (share: number): Promise<[boolean, boolean]> => {
+    leftShare = share;
+    await clock.advance(1_000);
+    return [guard.isShort, guard.fullWith() !== null];
+  };
+  expect(await stateWith(0.5)).toEqual([false, false]);
+  expect(await stateWith(0.1)).toEqual([true, false]);
+  expect(await stateWith(0.01)).toEqual([true, true]);
+  expect(await stateWith(0.5)).toEqual([false, false]);
+  guard.stop();
+});
+
 test("it is looked at more often where it fills", async () => {
   const clock = new ManualClock();
   let looks = 0;
@@ -51,7 +78,7 @@ test("it is looked at more often where it fills", async () => {
     looks++;
     return use;
   };
-  const guard = new MemoryGuard({ clock, read, onChange: () => {} });
+  const guard = new MemoryGuard({ clock, read, growthBytesIfLeft: () => 0, onChange: () => {} });
   guard.start();
   await clock.advance(10_000);
   const seldom = looks;
@@ -62,10 +89,15 @@ test("it is looked at more often where it fills", async () => {
 
 test("a start goes on beyond what serving allows, and then says what would do", () => {
   let use = heap(91);
-  const guard = new MemoryGuard({ clock: new ManualClock(), read: () => use, onChange: () => {} });
+  const guard = new MemoryGuard({
+    clock: new ManualClock(),
+    read: () => use,
+    growthBytesIfLeft: () => 0,
+    onChange: () => {},
+  });
   expect(guard.fullWith()).toBeNull();
   use = heap(92);
-  expect(guard.fullWith()).toBe(use);
+  expect(guard.fullWith()).toEqual(use);
   expect(new OutOfMemoryError(use, 0.5).message).toBe(
     "what the journal holds does not fit into memory: 50 % of it take 92 MiB of 100 MiB of heap; " +
       "start with NODE_OPTIONS=--max-old-space-size=236, or on a machine with more memory",
