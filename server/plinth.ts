@@ -116,6 +116,7 @@ async function open(
   const memory = new MemoryGuard({
     clock,
     read: () => readMemoryUse(config.memoryLimitBytes),
+    keptBytes: () => engine.keyspace.bytes,
     growthBytesIfLeft: (share) => engine.lessor.growthBytesIfLeft(share),
     onChange: (isShort, use) => {
       if (isShort) log.warn({ ...use }, "memory runs short; what adds bytes is refused");

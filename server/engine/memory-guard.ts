@@ -16,8 +16,8 @@ export interface MemoryUse {
 
 /** How full memory is, for who asks. */
 export interface Memory {
-  /** Whether what adds bytes is to be refused. */
-  readonly isShort: boolean;
+  /** Whether what adds bytes is to be refused, which would make so many bytes of all that the keyspace keeps. */
+  isShortWith(keptBytes: number): boolean;
   /** What is used when nothing more fits, for a start that must not go on; else null. */
   fullWith(): MemoryUse | null;
 }
@@ -58,9 +58,14 @@ const LOOK_MS = 1_000;
 const LOOK_OFTEN_MS = 100;
 const LOOK_OFTEN_FROM_SHARE = 0.5;
 
+/** What the keyspace has grown by since the last look is known in between. A look that this asks for is the last one for so long. */
+const LOOK_AGAIN_MS = 10;
+
 export interface MemoryGuardOptions {
   readonly clock: Clock;
   readonly read: () => MemoryUse;
+  /** Bytes that the keyspace keeps, outside of the heap. */
+  readonly keptBytes: () => number;
   /**
    * Bytes of the heap that are about to be taken at once, in one turn.
    *
@@ -75,6 +80,9 @@ export class MemoryGuard implements Memory {
   readonly #options: MemoryGuardOptions;
   #timer: Timer | null = null;
   #isShort = false;
+  /** With more than this in the keyspace memory was short, as last looked at. */
+  #keptBytesMax = Number.POSITIVE_INFINITY;
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MemoryGuardOptions) {
     this.#options = options;
@@ -97,6 +105,13 @@ export class MemoryGuard implements Memory {
     this.#timer = null;
   }
 
+  isShortWith(keptBytes: number): boolean {
+    if (this.#isShort || keptBytes <= this.#keptBytesMax) return this.#isShort;
+    // Timers come late when much is being executed, and other memory may be free by now.
+    if (this.#options.clock.nowMs() - this.#lookedMs >= LOOK_AGAIN_MS) this.#look();
+    return this.#isShort || keptBytes > this.#keptBytesMax;
+  }
+
   fullWith(): MemoryUse | null {
     const use = this.#readWith(FULL_IF_LEFT_SHARE);
     return shareOf(use) >= FULL_FROM_SHARE ? use : null;
@@ -109,7 +124,10 @@ export class MemoryGuard implements Memory {
   }
 
   #look(): number {
+    const { clock, keptBytes } = this.#options;
     const use = this.#readWith(SHORT_IF_LEFT_SHARE);
+    this.#lookedMs = clock.nowMs();
+    this.#keptBytesMax = keptBytes() + SHORT_FROM_SHARE * use.totalLimitBytes - use.totalBytes;
     const share = shareOf(use);
     const isShort = share >= (this.#isShort ? SHORT_UNTIL_SHARE : SHORT_FROM_SHARE);
     if (isShort !== this.#isShort) {

@@ -22,7 +22,7 @@ export class SpaceGuard {
   readonly quotaBytes: number;
   #reason = BEYOND_QUOTA;
   readonly #keyspace: Keyspace;
-  readonly #memory: Pick<Memory, "isShort">;
+  readonly #memory: Pick<Memory, "isShortWith">;
   readonly #pending: { readonly bytes: number };
   readonly #alarm: AlarmRaise;
 
@@ -34,7 +34,7 @@ export class SpaceGuard {
   constructor(
     keyspace: Keyspace,
     quotaBytes: number,
-    memory: Pick<Memory, "isShort">,
+    memory: Pick<Memory, "isShortWith">,
     pending: { readonly bytes: number },
     raiseNoSpace: (reason: string, onEnd: () => void) => void,
   ) {
@@ -57,8 +57,9 @@ export class SpaceGuard {
   refuseOverQuota(call: RefusableCall, costBytes: number): boolean {
     if (costBytes === 0) return false;
     const { bytes, hasRoom } = this.#keyspace;
-    const isWithin = bytes + this.#pending.bytes + costBytes <= this.quotaBytes;
-    if (isWithin && hasRoom && !this.#memory.isShort) return false;
+    const bytesThen = bytes + this.#pending.bytes + costBytes;
+    const isWithin = bytesThen <= this.quotaBytes;
+    if (isWithin && hasRoom && !this.#memory.isShortWith(bytesThen)) return false;
     this.#reason = isWithin ? WANT_OF_MEMORY : BEYOND_QUOTA;
     this.#alarm.refuse(call);
     return true;
@@ -82,8 +83,10 @@ export class SpaceGuard {
    * @param growthBytes what is in the journal's hands may add, with this
    */
   refuseCopies(growthBytes: number): Refusal | null {
-    if (this.#keyspace.bytes + growthBytes <= this.quotaBytes) return null;
-    this.#reason = BEYOND_QUOTA;
+    const bytesThen = this.#keyspace.bytes + growthBytes;
+    const isWithin = bytesThen <= this.quotaBytes;
+    if (isWithin && !this.#memory.isShortWith(bytesThen)) return null;
+    this.#reason = isWithin ? WANT_OF_MEMORY : BEYOND_QUOTA;
     this.#alarm.raise();
     return NO_SPACE;
   }

@@ -24,7 +24,7 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     memberId: MEMBER_ID,
     partitions: DEFAULT_PARTITIONS,
     quotaBytes: Number.POSITIVE_INFINITY,
-    memory: { isShort: false, fullWith: () => null },
+    memory: { isShortWith: () => false, fullWith: () => null },
     warningApplyMs: 100,
     warningRequestMs: 300,
     log: NO_LOG,

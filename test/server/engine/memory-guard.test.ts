@@ -27,6 +27,7 @@ test("memory is short from 85 % on until it is below 75 %", async () => {
   const guard = new MemoryGuard({
     clock,
     read: () => use,
+    keptBytes: () => 0,
     growthBytesIfLeft: () => 0,
     onChange: (isShort) => changes.push(isShort),
   });
@@ -48,12 +49,42 @@ test("memory is short from 85 % on until it is below 75 %", async () => {
   expect(clock.pending).toBe(0);
 });
 
+test("what the keyspace grows by between two looks counts, and it is looked again before that is a reason", async () => {
+  const clock = new ManualClock();
+  let totalBytes = 700 * MEBIBYTE;
+  let kept = 500 * MEBIBYTE;
+  const guard = new MemoryGuard({
+    clock,
+    read: () => ({ ...EMPTY, totalBytes }),
+    keptBytes: () => kept,
+    growthBytesIfLeft: () => 0,
+    onChange: () => {},
+  });
+  guard.start();
+  // Of 1,000 MiB 850 may be used: 150 more.
+  expect(guard.isShortWith(649 * MEBIBYTE)).toBe(false);
+  expect(guard.isShortWith(651 * MEBIBYTE)).toBe(true);
+  expect(guard.isShort).toBe(false);
+  // Nothing was looked at since, and no timer is due.
+  kept = 640 * MEBIBYTE;
+  expect(guard.isShortWith(649 * MEBIBYTE)).toBe(false);
+  await clock.advance(20);
+  // It went where memory had been taken before.
+  expect(guard.isShortWith(651 * MEBIBYTE)).toBe(false);
+  totalBytes = 860 * MEBIBYTE;
+  await clock.advance(20);
+  expect(guard.isShortWith(800 * MEBIBYTE)).toBe(true);
+  expect(guard.isShort).toBe(true);
+  guard.stop();
+});
+
 test("memory is short, and later full, when the next table would not fit, which it needs at once", async () => {
   const clock = new ManualClock();
   let leftShare = 1;
   const guard = new MemoryGuard({
     clock,
     read: () => heap(60),
+    keptBytes: () => 0,
     growthBytesIfLeft: (share) => (leftShare <= share ? 40 * MEBIBYTE : 0),
     onChange: () => {},
   });
@@ -78,7 +109,7 @@ test("it is looked at more often where it fills", async () => {
     looks++;
     return use;
   };
-  const guard = new MemoryGuard({ clock, read, growthBytesIfLeft: () => 0, onChange: () => {} });
+  const guard = new MemoryGuard({ clock, read, keptBytes: () => 0, growthBytesIfLeft: () => 0, onChange: () => {} });
   guard.start();
   await clock.advance(10_000);
   const seldom = looks;
@@ -92,6 +123,7 @@ test("a start goes on beyond what serving allows, and then says what would do", 
   const guard = new MemoryGuard({
     clock: new ManualClock(),
     read: () => use,
+    keptBytes: () => 0,
     growthBytesIfLeft: () => 0,
     onChange: () => {},
   });
@@ -106,14 +138,15 @@ test("a start goes on beyond what serving allows, and then says what would do", 
 
 test("short memory raises the alarm as a quota that is reached does, and the journal keeps it", async () => {
   const log = new KeptEvents();
-  const memory = { isShort: false, fullWith: () => null };
+  let isShort = false;
+  const memory = { isShortWith: () => isShort, fullWith: () => null };
   const store = new MemoryStore();
   const engine = newEngine({ log, memory });
   const journal = await takeOver(engine, store);
   const refused: unknown[] = [];
   const call = { fail: (refusal: unknown) => refused.push(refusal) };
   expect(engine.guard.refuseOverQuota(call, 1)).toBe(false);
-  memory.isShort = true;
+  isShort = true;
   expect(engine.guard.refuseOverQuota(call, 0)).toBe(false);
   expect(engine.guard.refuseOverQuota(call, 1)).toBe(true);
   await expect.poll(() => refused).toEqual([NO_SPACE]);
@@ -135,7 +168,7 @@ test("a start that does not fit into memory ends in the middle of the replay", a
   // Every look at the clock is the end of a turn.
   let nowMs = 0;
   const clock = Object.assign(new ManualClock(), { nowMs: () => (nowMs += 1_000) });
-  const engine = newEngine({ clock, memory: { isShort: false, fullWith: () => heap(99) } });
+  const engine = newEngine({ clock, memory: { isShortWith: () => false, fullWith: () => heap(99) } });
   await expect(takeOver(engine, store)).rejects.toThrow(OutOfMemoryError);
 });
 
