@@ -49,6 +49,7 @@ import { CORRUPT, LEASE_EXISTS, LEASE_NOT_FOUND, NO_SPACE, Refusal, TOO_MANY_LEA
 import { hasPut, isReadOnly, looksOfDeletes, prepare, puts, txn, txnSteps } from "./txn/txn.ts";
 import { looksOf } from "./txn/txn-looks.ts";
 import { TxnReader } from "./txn/txn-reader.ts";
+import { WAITING_PIECES_MAX } from "./watch/event-list.ts";
 import { Watchers } from "./watch/watchers.ts";
 
 export interface KeyspaceOptions {
@@ -56,6 +57,8 @@ export interface KeyspaceOptions {
   readonly partitionMap?: PartitionMap;
   /** What is begun and looks at more keys than this is a long change. */
   readonly shortChangeKeys?: number;
+  /** How much may wait for watchers of a revision that takes more than a turn: as WAITING_PIECES_MAX. */
+  readonly waitingPiecesMax?: number;
 }
 
 export interface HistoryHash {
@@ -85,7 +88,7 @@ export class Keyspace {
     this.#state = new KeyspaceState(options.partitionMap ?? new PartitionMap());
     this.#shortChangeKeys = options.shortChangeKeys ?? SHORT_CHANGE_KEYS;
     this.#found = new FoundKv(this.#state.versions);
-    this.watchers = new Watchers(this.#state);
+    this.watchers = new Watchers(this.#state, options.waitingPiecesMax ?? WAITING_PIECES_MAX);
     this.auth = this.#state.auth;
     this.quotas = this.#state.quotas;
     this.authorization = new Authorization(this.auth, (id) => this.lease(id));

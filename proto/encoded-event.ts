@@ -34,8 +34,24 @@ const PREV_KV_TAG = 0x1a;
  * @param prevKv the key as it was, or null where there was none or nobody wants it
  */
 export function encodeEvent(type: number, kv: EncodedKv, prevKv: EncodedKv | null): EncodedEvent {
-  const size = (type === EVENT_PUT ? 0 : 1 + int64Size(type)) + kv.length + (prevKv === null ? 0 : prevKv.length);
-  const encoded = Buffer.allocUnsafe(1 + uint32Size(size) + size);
+  const encoded = Buffer.allocUnsafe(encodedEventSize(type, kv, prevKv));
+  putEvent(encoded, type, kv, prevKv);
+  return encoded;
+}
+
+/** How many bytes `encodeEvent` makes of the same. */
+export function encodedEventSize(type: number, kv: EncodedKv, prevKv: EncodedKv | null): number {
+  const size = eventSize(type, kv, prevKv);
+  return 1 + uint32Size(size) + size;
+}
+
+function eventSize(type: number, kv: EncodedKv, prevKv: EncodedKv | null): number {
+  return (type === EVENT_PUT ? 0 : 1 + int64Size(type)) + kv.length + (prevKv === null ? 0 : prevKv.length);
+}
+
+/** Writes the same to room of the right size. */
+export function putEvent(encoded: Buffer, type: number, kv: EncodedKv, prevKv: EncodedKv | null): void {
+  const size = eventSize(type, kv, prevKv);
   encoded[0] = ENCODED_EVENT_TAG;
   let next = putUint32(encoded, 1, size);
   if (type !== EVENT_PUT) {
@@ -48,7 +64,24 @@ export function encodeEvent(type: number, kv: EncodedKv, prevKv: EncodedKv | nul
     copyShared(prevKv, encoded, next);
     encoded[next] = PREV_KV_TAG;
   }
-  return encoded;
+}
+
+/** How many encoded events follow one another. */
+export function countEvents(encoded: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < encoded.length; count++) at += encodedEventBytes(encoded, at);
+  return count;
+}
+
+/** How long the encoded event is that begins at an offset, and was made here. */
+export function encodedEventBytes(encoded: Buffer, at: number): number {
+  let next = at + 1;
+  let length = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = encoded[next++];
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return next - at + length;
+  }
 }
 
 /** Puts tag and length before the bytes of an Event. */

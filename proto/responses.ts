@@ -163,19 +163,18 @@ function nestedParts(tag: number, { parts, length }: MessageParts): MessageParts
   return { parts: [start, ...parts], length: start.length + length };
 }
 
-/** The same bytes as `writeWatchResponse`, in pieces. */
-export function watchResponseParts(response: WatchResponse): MessageParts {
+/**
+ * The same bytes as `writeWatchResponse`, in pieces. All events are one of them: of a million none is touched.
+ *
+ * @param eventBytes the sum of the events' lengths
+ */
+export function watchResponseParts(response: WatchResponse, eventBytes: number): MessageParts {
   scratch.reset();
   writeWatchStart(scratch, response);
   const start = scratch.copy();
-  // Copied: the list of events is the caller's.
-  const parts: Buffer[] = start.length > 0 ? [start] : [];
-  let length = start.length;
-  for (const event of response.events) {
-    parts.push(event);
-    length += event.length;
-  }
-  return { parts, length };
+  const parts: MessageParts["parts"] = start.length > 0 ? [start] : [];
+  if (eventBytes > 0) parts.push(response.events);
+  return { parts, length: start.length + eventBytes };
 }
 
 const scratch = new Writer();

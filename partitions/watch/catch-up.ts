@@ -4,23 +4,25 @@ import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { Partition } from "../state/partition.ts";
 import { SharedRead } from "./shared-read.ts";
 import type { ReadHost } from "./shared-read.ts";
-import type { Watcher } from "./watcher.ts";
+import type { Watcher, WatcherGroup } from "./watcher.ts";
 import type { WatcherGroups } from "./watcher-groups.ts";
 
 export class CatchUp {
   readonly #state: KeyspaceState;
   readonly #index: WatcherGroups;
   readonly #host: ReadHost;
+  readonly #piecesMax: number;
   /** By the name of the partitions that are read; the one whose turn is next in front. */
   readonly #reads = new Map<Partition | string, SharedRead>();
   /** How many partitions there were when the reads were made. */
   #partitionCount = 0;
   #size = 0;
 
-  constructor(state: KeyspaceState, index: WatcherGroups, host: ReadHost) {
+  constructor(state: KeyspaceState, index: WatcherGroups, host: ReadHost, piecesMax: number) {
     this.#state = state;
     this.#index = index;
     this.#host = host;
+    this.#piecesMax = piecesMax;
   }
 
   /** How many watchers there are. */
@@ -46,15 +48,14 @@ export class CatchUp {
     watcher.isReading = false;
     this.#size--;
     if (group.behind.size > 0) return;
-    group.read?.groups.delete(group);
+    group.read?.leave(group);
     group.read = null;
-    group.batch = null;
   }
 
   /**
    * Reads on, in each read in turn a slice.
    *
-   * @param maxChanges how many changes to look at before returning; exceeded only to end a revision
+   * @param maxChanges how many changes to look at before returning: a revision with more takes several calls
    * @returns true when nobody is left
    */
   step(maxChanges: number): boolean {
@@ -77,7 +78,7 @@ export class CatchUp {
     for (const [, read] of this.#reads) {
       for (const group of read.groups) {
         assert(group.read === read && group.behind.size > 0, "a group with watchers behind is in its read");
-        assert(group.batch === null, "nothing that was read is kept between slices");
+        assert(group.batch === null || read.isMidway, "nothing is kept between slices but what is read of a revision");
         size += group.behind.size;
       }
     }
@@ -88,7 +89,7 @@ export class CatchUp {
     const { name, partitions } = this.#state.partitionMap.touched(interval);
     let read = this.#reads.get(name);
     if (read === undefined) {
-      read = new SharedRead(this.#state, partitions, this.#index, this.#host);
+      read = new SharedRead(this.#state, partitions, this.#index, this.#host, this.#piecesMax);
       this.#reads.set(name, read);
     }
     return read;
@@ -96,7 +97,11 @@ export class CatchUp {
 
   /** A new partition has keys that the rest would have had: who watches them must read there, too. */
   #regroup(): void {
-    const groups = [...this.#reads.values()].flatMap((read) => [...read.groups]);
+    const groups: WatcherGroup[] = [];
+    for (const read of this.#reads.values()) {
+      read.giveUp();
+      groups.push(...read.groups);
+    }
     this.#reads.clear();
     this.#partitionCount = this.#state.partitionMap.partitions.length;
     for (const group of groups) {

@@ -61,7 +61,7 @@ export class WatcherGroups {
     this.#byInterval.verify();
     for (const [name, group] of this.#byName) {
       assert(name === group.name && group.size > 0, "a group in the index has watchers");
-      assert(isGathering || group.events.length === 0, "no events wait between flushes");
+      assert(isGathering || group.events === null, "no events wait between flushes");
       const found: WatcherGroup[] = [];
       if (group.interval.start < group.interval.end) this.collect(group.interval.start, found);
       assert(group.interval.start >= group.interval.end || found.includes(group), "a group is found by its first key");

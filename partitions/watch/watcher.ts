@@ -6,10 +6,10 @@
  *       └── its sink is full ──► PAUSED ── resume ──► BEHIND
  */
 import { FILTER_NODELETE, FILTER_NOPUT } from "../../proto/messages.ts";
-import type { EncodedEvent } from "../../proto/messages.ts";
 import { intervalOf, isSingleKey } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { Batch } from "./batch.ts";
+import type { EventList } from "./event-list.ts";
 
 /** It is told of every revision when that is flushed. */
 export const SYNCED = 0;
@@ -24,7 +24,7 @@ export type WatcherState = typeof SYNCED | typeof BEHIND | typeof PAUSED | typeo
 /** Where a watcher's events go. It may remove watchers while it is called. */
 export interface WatcherSink {
   /**
-   * Takes events: all those of one or more whole revisions, in order. The array is shared by the watchers that want the
+   * Takes events: all those of one or more whole revisions, in order. The list is shared by the watchers that want the
    * same and is not to be altered.
    *
    * @param headerRevision the revision to tell in the response: that of the events when they are delivered live, else the
@@ -32,7 +32,7 @@ export interface WatcherSink {
    * @returns false when the sink is full. It has accepted these events all the same; the watcher gets nothing more until
    *   it is resumed
    */
-  deliver(watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean;
+  deliver(watcher: Watcher, headerRevision: number, events: EventList): boolean;
 
   /** History that the watcher still needed was compacted (CO-08, WA-08). It has been removed already. */
   compacted(watcher: Watcher, compactRevision: number): void;
@@ -101,6 +101,8 @@ export class Watcher {
 export interface ReadTogether {
   /** Those that have watchers behind. */
   readonly groups: Set<WatcherGroup>;
+  /** A group has none any more. */
+  leave(group: WatcherGroup): void;
 }
 
 /**
@@ -120,13 +122,13 @@ export class WatcherGroup {
   /** Those who read history, and where. */
   readonly behind = new Set<Watcher>();
   read: ReadTogether | null = null;
-  /** What they have read in the present slice, in which nobody of the group needs anything below a revision. */
+  /** What those have read who read along, of whom nobody needs anything below a revision. */
   batch: Batch | null = null;
   readFrom = Number.POSITIVE_INFINITY;
   /** All watchers of the group. */
   size = 0;
-  /** Events of the revision that is being flushed. */
-  events: EncodedEvent[] = [];
+  /** Events of the revision that is being flushed; null when there are none. */
+  events: EventList | null = null;
 
   constructor(key: Buffer, rangeEnd: Buffer, prevKv: boolean, filters: readonly number[]) {
     this.interval = intervalOf(key, rangeEnd);

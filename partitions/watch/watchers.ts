@@ -5,9 +5,9 @@
  * runs when it likes.
  */
 import assert from "node:assert/strict";
-import type { EncodedEvent } from "../../proto/messages.ts";
 import { SMALLEST_KEY } from "../interval/interval.ts";
 import { CatchUp } from "./catch-up.ts";
+import { EventList } from "./event-list.ts";
 import { EventForms } from "./events.ts";
 import { Gathering } from "./gathering.ts";
 import type { StepAllowance } from "./gathering.ts";
@@ -16,6 +16,7 @@ import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { Partition } from "../state/partition.ts";
 import { NO_VERSION } from "../state/versions.ts";
 import type { VersionRef } from "../state/versions.ts";
+import type { ReadHost } from "./shared-read.ts";
 import { BEHIND, PAUSED, REMOVED, SYNCED, Watcher, WatcherGroup } from "./watcher.ts";
 import type { FlushedRevision, WatcherSink } from "./watcher.ts";
 import { WatcherGroups } from "./watcher-groups.ts";
@@ -39,20 +40,24 @@ export class Watchers implements FlushedRevision {
   readonly #groups = new WatcherGroups();
   /** Those behind whose sinks have room. */
   readonly #behind: CatchUp;
+  readonly #piecesMax: number;
   #count = 0;
   #syncedCount = 0;
   #flushedRevision: number;
   /** Null when nothing is gathered. */
   #gathering: Gathering | null = null;
 
-  constructor(state: KeyspaceState) {
+  /** @param piecesMax as WAITING_PIECES_MAX */
+  constructor(state: KeyspaceState, piecesMax: number) {
     this.#state = state;
-    this.#behind = new CatchUp(state, this.#groups, {
+    this.#piecesMax = piecesMax;
+    const host: ReadHost = {
       flushedRevision: () => this.#flushedRevision,
       endCompacted: (watcher) => this.#endCompacted(watcher),
       deliver: (watcher, events) => this.#deliverPast(watcher, events),
       settle: (watcher) => this.#settle(watcher),
-    });
+    };
+    this.#behind = new CatchUp(state, this.#groups, host, piecesMax);
     this.#flushedRevision = state.revision;
   }
 
@@ -145,14 +150,14 @@ export class Watchers implements FlushedRevision {
   *gather(allowance: StepAllowance): Generator<undefined, void, undefined> {
     // Where more is to be flushed, or nobody listens, the flush does it all.
     if (this.#flushedRevision < this.#state.revision || this.#count === 0) return;
-    this.#gathering = new Gathering(this.#state, this.#groups);
+    this.#gathering = new Gathering(this.#state, this.#groups, this.#piecesMax);
     yield* this.#gathering.steps(allowance);
   }
 
   /**
    * Lets watchers that are behind catch up, each in turn a piece. What they get ends at the flushed revision.
    *
-   * @param maxChanges how many changes to look at before returning; exceeded only to end a revision
+   * @param maxChanges how many changes to look at before returning: a revision with more takes several calls
    * @returns true when no watcher is left that could go on now
    */
   catchUp(maxChanges: number): boolean {
@@ -192,6 +197,8 @@ export class Watchers implements FlushedRevision {
       for (const watcher of Array.from(group.synced)) {
         if (watcher.fromRevision > revision) continue;
         this.#leaveSynced(watcher);
+        // It has been told of everything before.
+        watcher.fromRevision = revision;
         this.#settle(watcher);
       }
     }
@@ -209,18 +216,22 @@ export class Watchers implements FlushedRevision {
     const groups: WatcherGroup[] = [];
     this.#groups.collect(versions.keyText(ref), groups);
     if (groups.length === 0) return;
-    const forms = new EventForms(versions, ref);
+    const forms = new EventForms(versions, ref, null);
     const isTombstone = versions.isTombstone(ref);
     for (const group of groups) {
       if (group.synced.size === 0 || !group.wants(isTombstone)) continue;
-      if (group.events.length === 0) touched.push(group);
-      group.events.push(forms.form(group.prevKv));
+      if (group.events === null) {
+        group.events = new EventList();
+        touched.push(group);
+      }
+      group.events.add(forms.form(group.prevKv));
     }
   }
 
   #deliverLive(group: WatcherGroup, revision: number): void {
     const { events } = group;
-    group.events = [];
+    assert(events !== null, "a group that was touched has events");
+    group.events = null;
     for (const watcher of group.synced) {
       // It may have been told to begin later.
       if (watcher.fromRevision > revision) continue;
@@ -243,7 +254,7 @@ export class Watchers implements FlushedRevision {
     }
   }
 
-  #deliverPast(watcher: Watcher, events: readonly EncodedEvent[]): void {
+  #deliverPast(watcher: Watcher, events: EventList): void {
     if (!watcher.sink.deliver(watcher, this.#flushedRevision, events)) this.#pause(watcher, watcher.fromRevision);
   }
 

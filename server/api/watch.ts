@@ -7,9 +7,11 @@
  */
 import { decodeWatchRequest } from "../../proto/requests.ts";
 import { watchResponseParts, writeWatchResponse } from "../../proto/responses.ts";
-import type { EncodedEvent, WatchCreateRequest, WatchRequest, WatchResponse } from "../../proto/messages.ts";
+import type { WatchCreateRequest, WatchRequest, WatchResponse } from "../../proto/messages.ts";
 import { Writer } from "../../proto/writer.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
+import { NO_EVENTS } from "../../partitions/watch/event-list.ts";
+import type { EventList } from "../../partitions/watch/event-list.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { CatchUp } from "../engine/catch-up.ts";
 import type { Leadership } from "../engine/leadership.ts";
@@ -22,6 +24,7 @@ import { SMALLEST_KEY } from "../../partitions/interval/interval.ts";
 import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 import type { Callers } from "./callers.ts";
 import type { Headers } from "./header.ts";
+import { EventFragments } from "./event-fragments.ts";
 import { bidiMethod, decodeOnStream, UnreadReplies } from "./method.ts";
 import { QueuedEvents } from "./queued-events.ts";
 
@@ -50,7 +53,6 @@ const TOO_MANY_WATCHES = "etcdserver: too many watches on one stream";
 const WATCH_ID_OUT_OF_RANGE = "etcdserver: watch id is out of range";
 
 const INVALID_WATCH_ID = -1;
-const NO_EVENTS: EncodedEvent[] = [];
 
 export class WatchService {
   readonly methods: readonly Method[];
@@ -58,9 +60,10 @@ export class WatchService {
 
   constructor(context: WatchContext) {
     const writer = new Writer();
+    const fragments = new EventFragments(context.fragmentBytes);
     this.methods = [
       bidiMethod("/etcdserverpb.Watch/Watch", (call) => {
-        const stream = new WatchStream(call, context, writer, () => this.#streams.delete(stream));
+        const stream = new WatchStream(call, context, writer, fragments, () => this.#streams.delete(stream));
         this.#streams.add(stream);
         return stream;
       }),
@@ -95,6 +98,7 @@ class WatchStream implements StreamListener, WatcherSink {
   readonly #call: StreamCall;
   readonly #context: WatchContext;
   readonly #writer: Writer;
+  readonly #fragments: EventFragments;
   readonly #onClosed: () => void;
   readonly #unread = new UnreadReplies();
   readonly #queued = new QueuedEvents();
@@ -115,10 +119,17 @@ class WatchStream implements StreamListener, WatcherSink {
   #nextId = 0;
   #ticker: Timer | null = null;
 
-  constructor(call: StreamCall, context: WatchContext, writer: Writer, onClosed: () => void) {
+  constructor(
+    call: StreamCall,
+    context: WatchContext,
+    writer: Writer,
+    fragments: EventFragments,
+    onClosed: () => void,
+  ) {
     this.#call = call;
     this.#context = context;
     this.#writer = writer;
+    this.#fragments = fragments;
     this.#onClosed = onClosed;
     if (call.metadata.hasLeader) context.leadership.require(call);
   }
@@ -167,11 +178,11 @@ class WatchStream implements StreamListener, WatcherSink {
     this.#onClosed();
   }
 
-  deliver(watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean {
+  deliver(watcher: Watcher, headerRevision: number, events: EventList): boolean {
     const watch = this.#byWatcher.get(watcher);
     if (watch === undefined) return true;
     watch.active = true;
-    this.#context.counters.events += events.length;
+    this.#context.counters.events += events.count;
     this.#sendEvents(watch, headerRevision, events);
     if (this.#call.writable) return true;
     this.#paused.push(watcher);
@@ -312,24 +323,14 @@ class WatchStream implements StreamListener, WatcherSink {
     this.#context.turns.later(() => this.#periodicProgress(watches));
   }
 
-  #sendEvents(watch: Watch, headerRevision: number, events: readonly EncodedEvent[]): void {
+  #sendEvents(watch: Watch, headerRevision: number, events: EventList): void {
     const response = this.#response(watch.id, headerRevision);
-    if (!watch.fragment) {
-      this.#send({ ...response, events: events as EncodedEvent[] });
-      return;
-    }
+    if (!watch.fragment) return this.#sendWith(response, events);
     // WC-06: the parts of one response follow each other without a break. An event larger than the limit goes whole.
-    let first = 0;
-    let bytes = 0;
-    for (let i = 0; i < events.length; i++) {
-      bytes += events[i].length;
-      if (i > first && bytes > this.#context.fragmentBytes) {
-        this.#send({ ...response, fragment: true, events: events.slice(first, i) });
-        first = i;
-        bytes = events[i].length;
-      }
-    }
-    this.#send({ ...response, events: events.slice(first) });
+    const fragments = this.#fragments.of(events);
+    const last = fragments.length - 1;
+    for (let i = 0; i < last; i++) this.#sendWith({ ...response, fragment: true }, fragments[i]);
+    this.#sendWith(response, fragments[last]);
   }
 
   #response(watchId: number, revision: number): WatchResponse {
@@ -341,24 +342,27 @@ class WatchStream implements StreamListener, WatcherSink {
       compactRevision: 0,
       cancelReason: "",
       fragment: false,
-      events: NO_EVENTS,
+      events: NO_EVENTS.pieces,
     };
   }
 
   #send(response: WatchResponse): void {
+    this.#sendWith(response, NO_EVENTS);
+  }
+
+  #sendWith(response: WatchResponse, { pieces, count, bytes }: EventList): void {
     this.#queued.look(this.#call.queuedBytes);
-    let bytes = 0;
-    for (const event of response.events) bytes += event.length;
+    response.events = pieces;
     // What an unread stream queues is shared with other watchers of the same, each of which would else keep a copy.
     if (bytes > COPIED_RESPONSE_BYTES || (bytes > 0 && !this.#call.writable)) {
-      const { parts, length } = watchResponseParts(response);
+      const { parts, length } = watchResponseParts(response, bytes);
       this.#call.sendParts(parts, length);
     } else {
       this.#writer.reset();
       writeWatchResponse(this.#writer, response);
       this.#call.send(this.#writer.bytes());
     }
-    this.#queued.sent(response.events.length, this.#call.queuedBytes);
+    this.#queued.sent(count, this.#call.queuedBytes);
   }
 }
 

@@ -1,9 +1,11 @@
 /** Short words for named tests: text in, comparable outcomes out. */
 import { Keyspace } from "../../partitions/keyspace.ts";
 import type { Refusal } from "../../partitions/refusals.ts";
-import type { EncodedEvent, PutRequest, RangeRequest, RequestOp } from "../../proto/messages.ts";
+import type { PutRequest, RangeRequest, RequestOp } from "../../proto/messages.ts";
+import type { EventList } from "../../partitions/watch/event-list.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import type { WatcherOptions } from "../../partitions/watch/watchers.ts";
+import { eventsOf } from "../support/events-of.ts";
 import { deleteOutcome, eventOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import type {
   DeleteOutcome,
@@ -124,12 +126,12 @@ export class Recorder implements WatcherSink {
   /** Whether the next delivery fills it. */
   isFull = false;
   readonly deliveries: Recorded[] = [];
-  /** The arrays as they were delivered. */
-  readonly raw: (readonly EncodedEvent[])[] = [];
+  /** The lists as they were delivered. */
+  readonly raw: EventList[] = [];
   compactRevision: number | null = null;
 
-  deliver(_watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean {
-    this.deliveries.push({ header: headerRevision, events: events.map(eventOutcome) });
+  deliver(_watcher: Watcher, headerRevision: number, events: EventList): boolean {
+    this.deliveries.push({ header: headerRevision, events: eventsOf(events).map(eventOutcome) });
     this.raw.push(events);
     return !this.isFull;
   }

@@ -6,7 +6,7 @@
  * they must not see anything of it.
  */
 import { expect } from "vitest";
-import type { EncodedEvent, RequestOp, TxnRequest } from "../../proto/messages.ts";
+import type { RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import { PartitionMap } from "../../partitions/state/partition-map.ts";
@@ -14,7 +14,9 @@ import { BlockPool } from "../../partitions/store/block-pool.ts";
 import { isWholeKey } from "../../partitions/range/range.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import { LongChange } from "../../partitions/txn/long-change.ts";
+import type { EventList } from "../../partitions/watch/event-list.ts";
 import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
+import { eventsOf } from "../support/events-of.ts";
 import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
 import { HeldHash } from "./walk/held-hash.ts";
 import { HeldRead } from "./range/held-read.ts";
@@ -64,12 +66,12 @@ class Probe implements WatcherSink {
     this.#room = room;
   }
 
-  deliver(watcher: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean {
+  deliver(watcher: Watcher, headerRevision: number, events: EventList): boolean {
     expect(watcher).toBe(this.watcher);
     expect(this.removed || this.compactRevision !== null || this.#full, "nothing may be delivered now").toBe(false);
     const { compactRevision } = this.#keyspace;
     const isLive = watcher.synced;
-    this.deliveries.push({ headerRevision, compactRevision, isLive, events: events.map(eventOutcome) });
+    this.deliveries.push({ headerRevision, compactRevision, isLive, events: eventsOf(events).map(eventOutcome) });
     this.#full = this.deliveries.length % this.#room === 0;
     return !this.#full;
   }
@@ -107,6 +109,7 @@ export class Run {
   readonly keyspace = new Keyspace({
     partitionMap: new PartitionMap({ pool: new BlockPool({ blockBytes: 1_024 }) }),
     shortChangeKeys: 1,
+    waitingPiecesMax: 2,
   });
   readonly model = new Model();
   readonly #twin = new Keyspace({

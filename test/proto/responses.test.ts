@@ -112,7 +112,8 @@ describe("a message in parts", () => {
   test("is the same WatchResponse as in one piece", () => {
     fc.assert(
       fc.property(watchResponse, (response) => {
-        expect(whole(watchResponseParts(response))).toEqual(written(writeWatchResponse, response));
+        const eventBytes = response.events.reduce((sum, { length }) => sum + length, 0);
+        expect(whole(watchResponseParts(response, eventBytes))).toEqual(written(writeWatchResponse, response));
       }),
     );
   });
@@ -134,6 +135,21 @@ describe("a message in parts", () => {
         expect(whole(message)).toEqual(written(writeRangeResponse, response));
       }),
     );
+  });
+
+  test("has one part for the events of a watch however many they are", () => {
+    const events = Array.from({ length: 10_000 }, () => ENCODED);
+    const response = {
+      header: HEADER,
+      watchId: 1,
+      created: false,
+      canceled: false,
+      compactRevision: 0,
+      cancelReason: "",
+    };
+    const { parts } = watchResponseParts({ ...response, fragment: false, events }, 10_000 * ENCODED.length);
+    expect(parts).toHaveLength(2);
+    expect(parts[1]).toBe(events);
   });
 
   test("has the kvs themselves, not copies", () => {

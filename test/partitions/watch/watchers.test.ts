@@ -186,7 +186,7 @@ describe("what a watch is told", () => {
     harness.put("/registry/pods/a");
     harness.flush();
     expect(one.raw[0]).toBe(other.raw[0]);
-    expect(single.raw[0][0]).toBe(one.raw[0][0]);
+    expect(single.raw[0].pieces[0]).toBe(one.raw[0].pieces[0]);
   });
 
   test("only those whose interval has the key are told, whoever else watches", () => {

@@ -17,10 +17,11 @@ import { systemTurns } from "../../../server/clock.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { recordOf } from "../../../server/engine/record.ts";
-import type { BidiMethod, StreamCall, StreamListener } from "../../../server/transport/service.ts";
+import type { BidiMethod, MessageParts, StreamCall, StreamListener } from "../../../server/transport/service.ts";
 import { callersOf } from "../../support/callers.ts";
 import { newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
+import { wholeOf } from "../../sim/whole-parts.ts";
 import { putRequest, watchCreateRequest } from "../../../bench/client/requests.ts";
 
 const STREAMS = 3;
@@ -114,8 +115,8 @@ class PlayedStream implements StreamCall {
     this.#wrote();
   }
 
-  sendParts(parts: readonly Uint8Array[]): void {
-    this.send(Buffer.concat(parts));
+  sendParts(parts: MessageParts, length: number): void {
+    this.send(wholeOf(parts, length));
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { Keyspace } from "../../../partitions/keyspace.ts";
+import type { EventList } from "../../../partitions/watch/event-list.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
 import { CATCH_UP_REVISIONS_MAX } from "../../../partitions/watch/batch.ts";
 import { systemTurns } from "../../../server/clock.ts";
@@ -21,8 +22,8 @@ test("a watcher whose stream drains while a slice is written out reads on, thoug
   });
   let delivered = 0;
   const sink = {
-    deliver: (watcher: Watcher, _: number, events: readonly unknown[]): boolean => {
-      delivered += events.length;
+    deliver: (watcher: Watcher, _: number, events: EventList): boolean => {
+      delivered += events.count;
       paused.push(watcher);
       return false;
     },

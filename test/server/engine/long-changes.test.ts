@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 import { deleteRequest, putRequest, rangeRequest } from "../../../bench/client/requests.ts";
 import { closed } from "../../../journal/journal-errors.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
+import type { EventList } from "../../../partitions/watch/event-list.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
 import { decodeEvent } from "../../../proto/encoded-event.ts";
-import type { EncodedEvent, RequestOp } from "../../../proto/messages.ts";
+import type { RequestOp } from "../../../proto/messages.ts";
 import type { AnyCommandKind, CommandKind } from "../../../server/engine/command.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { DELETE_RANGE, PUT, TXN } from "../../../server/engine/kv-commands.ts";
@@ -17,6 +18,7 @@ import { MemoryStore } from "../../sim/memory-journal.ts";
 import type { MemoryJournal } from "../../sim/memory-journal.ts";
 import { SeededTurns } from "../../sim/seeded-turns.ts";
 import { seededRandom } from "../../sim/simulated-disk.ts";
+import { eventsOf } from "../../support/events-of.ts";
 import { newEngine, takeOver } from "../../support/engines.ts";
 
 const KEYS = 2 * CHANGE_SLICE_KEYS + 500;
@@ -117,9 +119,9 @@ class World {
   /** Watches all the keys. Gives the revisions and keys that it is told of. */
   watch(): { revision: number; key: string }[] {
     const told: { revision: number; key: string }[] = [];
-    const deliver = (_: Watcher, headerRevision: number, events: readonly EncodedEvent[]): boolean => {
+    const deliver = (_: Watcher, headerRevision: number, events: EventList): boolean => {
       expect(headerRevision).toBe(this.engine.keyspace.revision);
-      for (const event of events) {
+      for (const event of eventsOf(events)) {
         const { kv } = decodeEvent(event);
         if (kv === null) throw new Error("an event has a kv");
         told.push({ revision: kv.modRevision, key: kv.key.toString("latin1") });

@@ -5,14 +5,15 @@
 import { expect, test } from "vitest";
 import { putRequest } from "../../../bench/client/requests.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
+import type { EventList } from "../../../partitions/watch/event-list.ts";
 import type { Watcher } from "../../../partitions/watch/watcher.ts";
 import { decodeEvent } from "../../../proto/encoded-event.ts";
-import type { EncodedEvent } from "../../../proto/messages.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
 import { recordOf } from "../../../server/engine/record.ts";
 import { MemoryStore } from "../../sim/memory-journal.ts";
 import { SeededTurns } from "../../sim/seeded-turns.ts";
 import { seededRandom } from "../../sim/simulated-disk.ts";
+import { eventsOf } from "../../support/events-of.ts";
 import { newEngine, takeOver } from "../../support/engines.ts";
 
 const SEEDS = 20;
@@ -51,8 +52,8 @@ async function play(seed: number): Promise<Run> {
     const told: number[] = [];
     const number = watches.push({ from, told });
     const sink = {
-      deliver(watcher: Watcher, _: number, events: readonly EncodedEvent[]): boolean {
-        for (const event of events) told.push(decodeEvent(event).kv?.modRevision ?? 0);
+      deliver(watcher: Watcher, _: number, events: EventList): boolean {
+        for (const event of eventsOf(events)) told.push(decodeEvent(event).kv?.modRevision ?? 0);
         transcript.push(`watch ${number} ${told.at(-1)}`);
         const hasRoom = random() > 0.3;
         if (!hasRoom) paused.push(watcher);
