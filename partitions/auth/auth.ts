@@ -7,8 +7,9 @@
  */
 import { PERMISSION_READWRITE } from "../../proto/auth.ts";
 import type { Permission } from "../../proto/auth.ts";
-import { keyString } from "../interval/interval.ts";
 import { Permissions } from "./permissions.ts";
+import { Role } from "./role.ts";
+import type { PermissionInterval } from "./role.ts";
 import {
   INVALID_AUTH_MANAGEMENT,
   PERMISSION_NOT_GIVEN,
@@ -43,12 +44,6 @@ export interface User {
   readonly roles: readonly string[];
 }
 
-/**
- * The permissions of a role by the key with which they begin, those with one key in the order of their grants. Put in
- * order when somebody looks: a role may have a hundred thousand, and every start grants them again one by one.
- */
-type Role = Map<string, Permission[]>;
-
 /** The role of that name has every permission, whatever it was granted. */
 const ROOT_PERMISSION: Permission = {
   permType: PERMISSION_READWRITE,
@@ -63,7 +58,7 @@ export class Auth {
   #bytes = 0;
   readonly #users = new Map<string, User>();
   readonly #roles = new Map<string, Role>();
-  /** What each user may do, made when it is first asked for, and forgotten when its roles or any permission change. */
+  /** What each user may do, made when it is first asked for, and forgotten when its roles change. */
   readonly #permissions = new Map<string, Permissions>();
 
   get enabled(): boolean {
@@ -160,7 +155,7 @@ export class Auth {
     const role = this.#roles.get(name);
     if (role === undefined) return null;
     if (name === ROOT) return [ROOT_PERMISSION];
-    return [...role.keys()].toSorted().flatMap((key) => role.get(key) ?? []);
+    return role.list();
   }
 
   /** In byte order. */
@@ -172,7 +167,7 @@ export class Auth {
     if (name === "") return ROLE_NAME_EMPTY;
     if (this.#roles.has(name)) return ROLE_EXISTS;
     if (!this.#hasRoomFor(roleNameBytes(name))) return TOO_MUCH_AUTH_DATA;
-    this.#roles.set(name, new Map());
+    this.#roles.set(name, new Role());
     this.#revision++;
     return null;
   }
@@ -189,7 +184,8 @@ export class Auth {
       this.#bytes -= roleNameBytes(name);
       this.#users.set(user.name, withoutRole(user, name));
     }
-    this.#permissionsChanged();
+    this.#permissions.clear();
+    this.#revision++;
     return null;
   }
 
@@ -206,30 +202,21 @@ export class Auth {
     if (role === undefined) return ROLE_NOT_FOUND;
     // The bytes are those of the request, which go.
     const permission = { ...given, key: Buffer.from(given.key), rangeEnd: Buffer.from(given.rangeEnd) };
-    const granted = role.get(keyString(permission.key)) ?? [];
-    if (granted.length > 0 && isSameInterval(granted[0], permission)) {
-      granted[0] = permission;
-      this.#permissionsChanged();
-      return null;
+    if (!role.replace(permission)) {
+      if (!this.#hasRoomFor(permissionBytes(permission))) return TOO_MUCH_AUTH_DATA;
+      role.add(permission);
     }
-    if (!this.#hasRoomFor(permissionBytes(permission))) return TOO_MUCH_AUTH_DATA;
-    granted.push(permission);
-    role.set(keyString(permission.key), granted);
-    this.#permissionAdded(name, permission);
+    this.#revision++;
     return null;
   }
 
-  revokePermission(name: string, interval: Pick<Permission, "key" | "rangeEnd">): Refusal | null {
+  revokePermission(name: string, interval: PermissionInterval): Refusal | null {
     const role = this.#roles.get(name);
     if (role === undefined) return ROLE_NOT_FOUND;
-    const key = keyString(interval.key);
-    const granted = role.get(key) ?? [];
-    const remaining = granted.filter((permission) => !isSameInterval(permission, interval));
-    if (remaining.length === granted.length) return PERMISSION_NOT_GRANTED;
-    if (remaining.length > 0) role.set(key, remaining);
-    else role.delete(key);
-    this.#bytes -= (granted.length - remaining.length) * permissionBytes(interval);
-    this.#permissionsChanged();
+    const removed = role.remove(interval);
+    if (removed === 0) return PERMISSION_NOT_GRANTED;
+    this.#bytes -= removed * permissionBytes(interval);
+    this.#revision++;
     return null;
   }
 
@@ -237,9 +224,7 @@ export class Auth {
   permissionsOf(user: User): Permissions {
     const known = this.#permissions.get(user.name);
     if (known !== undefined) return known;
-    const permissions = new Permissions(
-      user.roles.flatMap((role) => [...(this.#roles.get(role)?.values() ?? [])].flat()),
-    );
+    const permissions = new Permissions(user.roles.flatMap((role) => this.#roles.get(role) ?? []));
     this.#permissions.set(user.name, permissions);
     return permissions;
   }
@@ -257,19 +242,6 @@ export class Auth {
     if (growth > 0 && this.#bytes + growth > AUTH_BYTES_MAX) return false;
     this.#bytes += growth;
     return true;
-  }
-
-  /** What is known of who has the role grows by it: to melt together 200,000 permissions takes 0.4 s. */
-  #permissionAdded(role: string, permission: Permission): void {
-    for (const [name, permissions] of this.#permissions) {
-      if (this.#users.get(name)?.roles.includes(role) === true) permissions.add(permission);
-    }
-    this.#revision++;
-  }
-
-  #permissionsChanged(): void {
-    this.#permissions.clear();
-    this.#revision++;
   }
 }
 
@@ -290,11 +262,11 @@ function roleNameBytes(role: string): number {
 
 function roleBytes(name: string, role: Role): number {
   let bytes = roleNameBytes(name);
-  for (const granted of role.values()) for (const permission of granted) bytes += permissionBytes(permission);
+  for (const permission of role.permissions()) bytes += permissionBytes(permission);
   return bytes;
 }
 
-function permissionBytes({ key, rangeEnd }: Pick<Permission, "key" | "rangeEnd">): number {
+function permissionBytes({ key, rangeEnd }: PermissionInterval): number {
   return ENTRY_BYTES + key.length + rangeEnd.length;
 }
 
@@ -302,10 +274,6 @@ function permissionBytes({ key, rangeEnd }: Pick<Permission, "key" | "rangeEnd">
 function isInterval({ key, rangeEnd }: Permission): boolean {
   if (key.length === 0) return false;
   return rangeEnd.length === 0 || key.compare(rangeEnd) < 0 || (rangeEnd.length === 1 && rangeEnd[0] === 0);
-}
-
-function isSameInterval(a: Pick<Permission, "key" | "rangeEnd">, b: Pick<Permission, "key" | "rangeEnd">): boolean {
-  return a.key.equals(b.key) && a.rangeEnd.equals(b.rangeEnd);
 }
 
 /** Names are ordered by the bytes of their UTF-8, as etcd's database does, which is the order of their code points. */

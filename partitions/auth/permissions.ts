@@ -1,84 +1,105 @@
-/** Which keys one user may read, and which write: all permissions of its roles melted together. */
-import { PERMISSION_READ, PERMISSION_READWRITE, PERMISSION_WRITE } from "../../proto/auth.ts";
-import type { Permission } from "../../proto/auth.ts";
+/** Which keys one user may read, and which write: what all its roles permit together. */
 import { intervalOf, isSingleKey, keyString } from "../interval/interval.ts";
-import type { Interval } from "../interval/interval.ts";
-import { IntervalSet } from "../interval/interval-set.ts";
 import type { LeasedKeys } from "./leased-keys.ts";
+import type { Role } from "./role.ts";
 
-/** What was found of the keys of a lease when it had this version. */
+/** What was found of the keys of a lease when it, and the roles, had these versions. */
 interface Found {
   readonly version: number;
+  readonly roles: number;
   readonly permitted: boolean;
 }
 
+type Reach = (key: string, isBefore: boolean) => string;
+
 export class Permissions {
-  readonly #read = new IntervalSet();
-  readonly #write = new IntervalSet();
-  #readLeases = new WeakMap<LeasedKeys, Found>();
-  #writtenLeases = new WeakMap<LeasedKeys, Found>();
+  readonly #roles: readonly Role[];
+  readonly #readLeases = new WeakMap<LeasedKeys, Found>();
+  readonly #writtenLeases = new WeakMap<LeasedKeys, Found>();
 
-  constructor(permissions: readonly Permission[]) {
-    const intervals = permissions.map(({ permType, key, rangeEnd }) => ({ permType, ...intervalOf(key, rangeEnd) }));
-    // In order each one is added at the end of its set. Elsewhere those behind it would have to move, for every one again.
-    for (const each of intervals.toSorted(byStart)) this.#add(each.permType, each);
-  }
-
-  /** One more is granted. */
-  add({ permType, key, rangeEnd }: Permission): void {
-    this.#add(permType, intervalOf(key, rangeEnd));
-    this.#readLeases = new WeakMap();
-    this.#writtenLeases = new WeakMap();
-  }
-
-  #add(permType: number, { start, end }: Interval): void {
-    if (permType === PERMISSION_READ || permType === PERMISSION_READWRITE) this.#read.add(start, end);
-    if (permType === PERMISSION_WRITE || permType === PERMISSION_READWRITE) this.#write.add(start, end);
+  /** @param roles what is granted to them later counts */
+  constructor(roles: readonly Role[]) {
+    this.#roles = roles;
   }
 
   /** Whether every key of the range may be read. */
   mayRead(key: Buffer, rangeEnd: Buffer): boolean {
-    return covers(this.#read, key, rangeEnd);
+    return covers(this.#readReach, key, rangeEnd);
   }
 
   /** Whether every key of the range may be written, and deleted. */
   mayWrite(key: Buffer, rangeEnd: Buffer): boolean {
-    return covers(this.#write, key, rangeEnd);
+    return covers(this.#writeReach, key, rangeEnd);
   }
 
   /** Whether every key of the lease may be read. */
   mayReadKeysOf(lease: LeasedKeys): boolean {
-    return coversKeysOf(lease, this.#read, this.#readLeases);
+    return this.#coversKeysOf(lease, this.#readReach, this.#readLeases);
   }
 
   /** Whether every key of the lease may be written. */
   mayWriteKeysOf(lease: LeasedKeys): boolean {
-    return coversKeysOf(lease, this.#write, this.#writtenLeases);
+    return this.#coversKeysOf(lease, this.#writeReach, this.#writtenLeases);
   }
+
+  /** A lease may have very many keys, and is asked for whenever it is kept alive: they are gone through once. */
+  #coversKeysOf(lease: LeasedKeys, reach: Reach, known: WeakMap<LeasedKeys, Found>): boolean {
+    const { version } = lease;
+    const roles = this.#roles.reduce((sum, role) => sum + role.version, 0);
+    const found = known.get(lease);
+    if (found?.version === version && found.roles === roles) return found.permitted;
+    const permitted = hasKeysOf(lease, reach);
+    known.set(lease, { version, roles, permitted });
+    return permitted;
+  }
+
+  readonly #readReach: Reach = (key, isBefore) => {
+    let furthest = "";
+    for (const role of this.#roles) {
+      const end = role.readReach(key, isBefore);
+      if (end > furthest) furthest = end;
+    }
+    return furthest;
+  };
+
+  readonly #writeReach: Reach = (key, isBefore) => {
+    let furthest = "";
+    for (const role of this.#roles) {
+      const end = role.writeReach(key, isBefore);
+      if (end > furthest) furthest = end;
+    }
+    return furthest;
+  };
 }
 
-/** A lease may have very many keys, and is asked for whenever it is kept alive: they are gone through once. */
-function coversKeysOf(lease: LeasedKeys, intervals: IntervalSet, known: WeakMap<LeasedKeys, Found>): boolean {
-  const { version } = lease;
-  const found = known.get(lease);
-  if (found?.version === version) return found.permitted;
-  const permitted = hasKeysOf(lease, intervals);
-  known.set(lease, { version, permitted });
-  return permitted;
-}
-
-function hasKeysOf(lease: LeasedKeys, intervals: IntervalSet): boolean {
-  for (const key of lease.keyTexts()) if (!intervals.has(key)) return false;
+function hasKeysOf(lease: LeasedKeys, reach: Reach): boolean {
+  for (const key of lease.keyTexts()) if (reach(key, false) <= key) return false;
   return true;
 }
 
-function byStart(a: Interval, b: Interval): number {
-  if (a.start === b.start) return 0;
-  return a.start < b.start ? -1 : 1;
+/**
+ * Goes from permission to permission as far as each reaches: one for the whole range is one look, and a range that is only
+ * permitted piece by piece takes a look at each piece.
+ *
+ *     range             ├──────────────────┤
+ *     permissions    ├─────┤  ├──────┤
+ *                         ├───┤    ├──────────┤
+ */
+function covers(reach: Reach, key: Buffer, rangeEnd: Buffer): boolean {
+  const start = keyString(key);
+  if (isSingleKey(rangeEnd)) return reach(start, false) > start;
+  const { end } = intervalOf(key, rangeEnd);
+  if (start < end) return reaches(reach, start, end);
+  // Of an empty range: both its ends lie within what is permitted without a gap.
+  const first = reach(end, true);
+  return first > start || (first >= end && reaches(reach, first, `${start}\0`));
 }
 
-function covers(intervals: IntervalSet, key: Buffer, rangeEnd: Buffer): boolean {
-  if (isSingleKey(rangeEnd)) return intervals.has(keyString(key));
-  const { start, end } = intervalOf(key, rangeEnd);
-  return intervals.covers(start, end);
+function reaches(reach: Reach, from: string, to: string): boolean {
+  for (let at = from; at < to;) {
+    const next = reach(at, false);
+    if (next <= at) return false;
+    at = next;
+  }
+  return true;
 }

@@ -1,6 +1,6 @@
 /**
- * Which intervals contain a key: an AVL tree of intervals by their start, where every node knows the largest end below
- * it. A search leaves out the subtrees that end before the key and those that start behind it.
+ * Which intervals contain a key, and how far they reach: an AVL tree of intervals by their start, where every node knows the
+ * largest end below it. A search leaves out the subtrees that end before the key and those that start behind it.
  */
 import assert from "node:assert/strict";
 import type { Interval } from "./interval.ts";
@@ -48,6 +48,22 @@ export class IntervalTree<Item> {
   /** Appends the items whose interval contains the key. */
   collect(key: string, into: Item[]): void {
     collect(this.#root, key, into);
+  }
+
+  /** The largest end of the intervals that start at a key or before it, or with `isBefore` before it alone; "" when there are none. */
+  reach(key: string, isBefore: boolean): string {
+    let largest = "";
+    for (let node = this.#root; node !== null;) {
+      const { left, end } = node;
+      if (node.start > key || (isBefore && node.start === key)) {
+        node = left;
+      } else {
+        if (end > largest) largest = end;
+        if (left !== null && left.maxEnd > largest) largest = left.maxEnd;
+        node = node.right;
+      }
+    }
+    return largest;
   }
 
   verify(): void {
