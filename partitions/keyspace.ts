@@ -21,7 +21,7 @@ import { ALARM_NOSPACE } from "../proto/rare.ts";
 import type { Alarm } from "./alarms.ts";
 import type { Auth } from "./auth/auth.ts";
 import { Authorization } from "./auth/authorization.ts";
-import { keyString } from "./interval/interval.ts";
+import { intervalOf, keyString } from "./interval/interval.ts";
 import { compact, compactStep } from "./state/compaction.ts";
 import { copiesOfPut, copiesOfTxn } from "./txn/copies.ts";
 import type { Copies } from "./txn/copies.ts";
@@ -170,6 +170,12 @@ export class Keyspace {
     if (ref instanceof Refusal) return ref;
     this.#found.ref = ref;
     return this.#found;
+  }
+
+  /** Whether a range is of a revision since which more changes than so many came where its keys are. */
+  isFarBack({ key, rangeEnd, revision }: RangeRequest, maxChanges: number): boolean {
+    if (revision <= 0 || revision >= this.revision) return false;
+    return this.#state.changesSince(intervalOf(key, rangeEnd), revision) > maxChanges;
   }
 
   /** Begins to read the same in pieces at one revision (contract §4.5). */

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import type { EncodedKv, RangeRequest } from "../../proto/messages.ts";
 import { kvWithoutValue } from "../../proto/encoded-kv.ts";
-import { intervalOf } from "../interval/interval.ts";
+import { intervalOf, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
 import type { Counting } from "../state/counting.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
 import type { HistoryWalk } from "../state/history-walk.ts";
+import { PASSED_FOR_ONE_KEY } from "../state/version-search.ts";
+import type { VersionSearch } from "../state/version-search.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import type { Slot, VersionRef, Versions } from "../state/versions.ts";
 import { COMPACTED } from "../refusals.ts";
@@ -32,6 +34,8 @@ export class InOrderCursor implements RangeCursor {
   #count: number | null = null;
   /** Null where it is known without. */
   #counting: Counting | null = null;
+  /** For the key at `#next`; null when it is not searched for. */
+  #search: VersionSearch | null = null;
 
   /** @param request one that neither sorts nor filters, or only counts */
   constructor(state: KeyspaceState, request: RangeRequest, revision: number) {
@@ -76,6 +80,7 @@ export class InOrderCursor implements RangeCursor {
     assert(maxKeys > 0, "a piece has room for a key");
     if (this.finished) return [];
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
+    if (this.#search !== null) return this.#searchOn(this.#search, maxKeys);
     if (this.#next !== null) return this.#give(this.#next, maxKeys, maxBytes);
     this.#counting?.step(COUNTED_FOR_ONE_READ * maxKeys);
     this.#settleCount();
@@ -97,7 +102,11 @@ export class InOrderCursor implements RangeCursor {
     let slot = walk.next();
     while (slot !== NO_SLOT && refs.length < most && keys + versions.passedOver < looksEnd && bytes < maxBytes) {
       keys++;
-      const ref = versions.liveAt(slot, revision);
+      const ref = versions.liveWithin(slot, revision, PASSED_FOR_ONE_KEY);
+      if (ref === null) {
+        this.#search = this.#state.openSearch(slot, revision);
+        break;
+      }
       if (ref !== NO_VERSION) {
         refs.push(ref);
         last = slot;
@@ -107,11 +116,9 @@ export class InOrderCursor implements RangeCursor {
     }
     this.#given += refs.length;
     if (last !== NO_SLOT) this.#last = versions.slotKeyText(last);
-    slot = firstLive(walk, slot, versions, revision, maxKeys);
+    if (this.#search === null) slot = firstLive(walk, slot, versions, revision, maxKeys);
     if (slot === NO_SLOT) {
-      this.#next = null;
-      assert(this.#count === null || this.#count === this.#given, "the keys counted at a revision can be found at it");
-      this.#count = this.#given;
+      this.#allGiven();
     } else {
       // Now, while it is cheap: what has come and gone since the revision is taken back from the present count.
       this.#beginCount();
@@ -119,6 +126,29 @@ export class InOrderCursor implements RangeCursor {
       if (this.#given === this.#limit) this.#endGiving();
     }
     return refs;
+  }
+
+  /** Gives the key that is searched for when it has been found, and goes on behind it. */
+  #searchOn(search: VersionSearch, maxKeys: number): VersionRef[] {
+    const ref = search.step(COUNTED_FOR_ONE_READ * maxKeys);
+    if (ref === null) return [];
+    this.#search = null;
+    const key = keyString(search.key);
+    this.#next = `${key}\0`;
+    if (ref !== NO_VERSION) {
+      this.#given++;
+      this.#last = key;
+    }
+    if (this.#next >= this.#interval.end) this.#allGiven();
+    else if (this.#given === this.#limit) this.#endGiving();
+    return ref === NO_VERSION ? [] : [ref];
+  }
+
+  #allGiven(): void {
+    this.#next = null;
+    const isCounted = this.#count !== null;
+    assert(!isCounted || this.#count === this.#given, "the keys counted at a revision can be found at it");
+    this.#count = this.#given;
   }
 
   /** What is not given is counted. */
@@ -147,12 +177,12 @@ export class InOrderCursor implements RangeCursor {
   }
 }
 
-/** The first key from one on that existed, or the one behind so many looks at those that did not. */
+/** The first key from one on that existed, or that is to be searched for, or the one behind so many looks at those that did not. */
 function firstLive(walk: HistoryWalk, from: Slot, versions: Versions, revision: number, maxLooks: number): Slot {
   const looksEnd = versions.passedOver + maxLooks;
   let slot = from;
   for (let keys = 0; slot !== NO_SLOT && keys + versions.passedOver < looksEnd; keys++) {
-    if (versions.liveAt(slot, revision) !== NO_VERSION) break;
+    if (versions.liveWithin(slot, revision, PASSED_FOR_ONE_KEY) !== NO_VERSION) break;
     slot = walk.next();
   }
   return slot;

@@ -11,6 +11,8 @@ import type { Interval } from "../interval/interval.ts";
 import type { Counting } from "../state/counting.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { PASSED_FOR_ONE_KEY } from "../state/version-search.ts";
+import type { VersionSearch } from "../state/version-search.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import type { VersionRef } from "../state/versions.ts";
 import { COMPACTED } from "../refusals.ts";
@@ -39,6 +41,8 @@ export class SortedCursor implements RangeCursor {
   readonly #size: number;
   /** Where to go on collecting; null when all is collected. */
   #next: string | null;
+  /** For the key at `#next`; null when it is not searched for. */
+  #search: VersionSearch | null = null;
   /** How many keys that pass the filter are looked for. */
   readonly #wanted: number;
   #passing = 0;
@@ -99,8 +103,33 @@ export class SortedCursor implements RangeCursor {
     if (!this.#state.isReadable(this.hold)) return COMPACTED;
     if (!this.#found.settle(this.#mergeSize(maxKeys, maxBytes), this.#next === null)) return [];
     if (this.#next === null) return this.#give(maxKeys, maxBytes);
-    this.#next = this.#collect(this.#next, maxKeys, maxBytes);
+    this.#next =
+      this.#search === null
+        ? this.#collect(this.#next, maxKeys, maxBytes)
+        : this.#searchOn(this.#search, this.#next, maxKeys);
     return [];
+  }
+
+  /** Searches on for a key, and gives where to go on, or null behind the last key. */
+  #searchOn(search: VersionSearch, at: string, maxKeys: number): string | null {
+    const ref = search.step(COUNTED_FOR_ONE_READ * maxKeys);
+    if (ref === null) return at;
+    this.#search = null;
+    if (ref !== NO_VERSION) this.#live++;
+    if (ref !== NO_VERSION && this.#passes(ref)) this.#take([ref], this.#state.versions.kvBytes(ref));
+    const next = `${at}\0`;
+    return next >= this.#interval.end || this.#passing === this.#wanted ? null : next;
+  }
+
+  #passes(ref: VersionRef): boolean {
+    return this.#filter === null || passes(this.#filter, this.#state.versions, ref);
+  }
+
+  #take(passing: readonly VersionRef[], bytes: number): void {
+    if (this.hold.keepsBytes) for (const ref of passing) this.hold.pin(ref);
+    this.#found.add(passing);
+    this.#passing += passing.length;
+    this.#bytes += bytes;
   }
 
   /** Collects from `from` on and gives where to go on, or null behind the last key. Deleted keys count. */
@@ -117,18 +146,19 @@ export class SortedCursor implements RangeCursor {
     let slot = walk.next();
     while (slot !== NO_SLOT && keys + versions.passedOver < looksEnd && bytes < maxBytes && passing.length < wanted) {
       keys++;
-      const ref = versions.liveAt(slot, this.hold.revision);
+      const ref = versions.liveWithin(slot, this.hold.revision, PASSED_FOR_ONE_KEY);
+      if (ref === null) {
+        this.#search = this.#state.openSearch(slot, this.hold.revision);
+        break;
+      }
       if (ref !== NO_VERSION) this.#live++;
-      if (ref !== NO_VERSION && (this.#filter === null || passes(this.#filter, versions, ref))) {
+      if (ref !== NO_VERSION && this.#passes(ref)) {
         passing.push(ref);
         if (isMeasured) bytes += versions.kvBytes(ref);
       }
       slot = walk.next();
     }
-    if (this.hold.keepsBytes) for (const ref of passing) this.hold.pin(ref);
-    this.#found.add(passing);
-    this.#passing += passing.length;
-    this.#bytes += bytes;
+    this.#take(passing, bytes);
     return slot === NO_SLOT || passing.length === wanted ? null : versions.slotKeyText(slot);
   }
 

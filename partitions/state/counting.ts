@@ -10,8 +10,18 @@ import { boundBytes } from "../interval/interval.ts";
 import type { ChangeLog } from "../store/change-log.ts";
 import type { OrderedIndex } from "../store/ordered-index.ts";
 import type { Records } from "../store/records.ts";
+import { PASSED_FOR_ONE_KEY } from "./version-search.ts";
+import type { VersionSearch } from "./version-search.ts";
 import { NO_VERSION } from "./versions.ts";
 import type { Slot, Versions } from "./versions.ts";
+
+/** Who has the keys. */
+export interface KeySearches {
+  /** Begins to search for what a key was that has newer versions than a revision. */
+  openSearch(slot: Slot, revision: number): VersionSearch;
+}
+
+const ZERO_BYTE = Buffer.alloc(1);
 
 /** Counts the keys of one partition. */
 export interface PartCounting {
@@ -142,15 +152,26 @@ export class CountingBack implements PartCounting {
 
 /** Looks at the keys one by one. */
 export class CountingUp implements PartCounting {
+  readonly #searches: KeySearches;
   readonly #versions: Versions;
   readonly #index: OrderedIndex;
   readonly #end: Buffer | null;
   readonly #revision: number;
   /** Null when nothing is left. */
   #start: Buffer | null;
+  /** For the key at `#start`; null when it is not searched for. */
+  #search: VersionSearch | null = null;
   #count = 0;
 
-  constructor(versions: Versions, index: OrderedIndex, start: string, end: string, revision: number) {
+  constructor(
+    searches: KeySearches,
+    versions: Versions,
+    index: OrderedIndex,
+    start: string,
+    end: string,
+    revision: number,
+  ) {
+    this.#searches = searches;
     this.#versions = versions;
     this.#index = index;
     this.#start = boundBytes(start);
@@ -163,18 +184,33 @@ export class CountingUp implements PartCounting {
   }
 
   get left(): number {
-    return this.#start === null ? 0 : this.#index.sizeOf(this.#start, this.#end);
+    if (this.#start === null) return 0;
+    return this.#index.sizeOf(this.#start, this.#end) + (this.#search === null ? 0 : this.#search.left);
   }
 
   step(max: number): void {
     if (this.#start === null) return;
+    if (this.#search !== null) return this.#searchOn(this.#search, max);
     const cursor = this.#index.seek(this.#start, this.#end);
     const looksEnd = this.#versions.passedOver + max;
     let slot = cursor.next() as Slot;
     for (let keys = 0; slot !== 0 && keys + this.#versions.passedOver < looksEnd; keys++) {
-      if (this.#versions.liveAt(slot, this.#revision) !== NO_VERSION) this.#count++;
+      const ref = this.#versions.liveWithin(slot, this.#revision, PASSED_FOR_ONE_KEY);
+      if (ref === null) {
+        this.#search = this.#searches.openSearch(slot, this.#revision);
+        break;
+      }
+      if (ref !== NO_VERSION) this.#count++;
       slot = cursor.next() as Slot;
     }
     this.#start = slot === 0 ? null : this.#versions.slotKey(slot);
+  }
+
+  #searchOn(search: VersionSearch, max: number): void {
+    const ref = search.step(max);
+    if (ref === null) return;
+    this.#search = null;
+    if (ref !== NO_VERSION) this.#count++;
+    this.#start = Buffer.concat([search.key, ZERO_BYTE]);
   }
 }

@@ -24,6 +24,7 @@ import type { Partition } from "./partition.ts";
 import type { PartitionMap } from "./partition-map.ts";
 import { Quotas } from "./quotas.ts";
 import type { VersionStore } from "../store/version-store.ts";
+import type { VersionSearch } from "./version-search.ts";
 import { NO_SLOT, NO_VERSION } from "./versions.ts";
 import type { Slot, VersionRef, Versions } from "./versions.ts";
 
@@ -121,6 +122,11 @@ export class KeyspaceState {
   /** Somebody reads an interval. */
   countRead(interval: Interval): void {
     for (const { partition } of this.partitionMap.owners(interval)) partition.reads++;
+  }
+
+  /** Begins to search for what a key was that has newer versions than a revision. */
+  openSearch(slot: Slot, revision: number): VersionSearch {
+    return this.#owner(this.versions.newest(slot)).openSearch(slot, revision);
   }
 
   /** The newest state of a key, or NO_VERSION when it does not exist. */

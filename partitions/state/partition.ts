@@ -9,6 +9,7 @@ import type { IndexCursor } from "../store/index-cursor.ts";
 import type { Part, VersionStore } from "../store/version-store.ts";
 import { CountingBack, CountingUp } from "./counting.ts";
 import type { PartCounting } from "./counting.ts";
+import { VersionSearch } from "./version-search.ts";
 import { NO_VERSION } from "./versions.ts";
 import type { Slot, VersionRef, Versions } from "./versions.ts";
 
@@ -113,8 +114,13 @@ export class Partition {
     const { index, log } = this.#part;
     const first = log.search(revision + 1);
     if (log.alterationLooks(first, log.end) > this.historyCountIn(start, end))
-      return new CountingUp(this.#versions, index, start, end, revision);
+      return new CountingUp(this, this.#versions, index, start, end, revision);
     return new CountingBack(this.#store.records, log, first, start, end, this.count(start, end));
+  }
+
+  /** Begins to search for what a key of this partition was that has newer versions than a revision. */
+  openSearch(slot: Slot, revision: number): VersionSearch {
+    return new VersionSearch(this.#store, this.#versions, this.#part.log, slot, revision);
   }
 
   /**

@@ -144,6 +144,24 @@ export class Versions {
     return (ref === NO_VERSION || records.isTombstone(ref) ? NO_VERSION : ref) as VersionRef;
   }
 
+  /** The same, or null when more newer versions than so many are to be passed over. */
+  liveWithin(slot: Slot, revision: number, maxPassed: number): VersionRef | null {
+    const records = this.#records;
+    let ref = this.#slots.newest(slot);
+    for (let left = maxPassed; ref !== NO_VERSION && records.modRevision(ref) > revision; left--) {
+      if (left === 0) return null;
+      ref = records.previous(ref);
+      this.#passedOver++;
+    }
+    return (ref === NO_VERSION || records.isTombstone(ref) ? NO_VERSION : ref) as VersionRef;
+  }
+
+  /** The state before a version, which may be of its own revision. */
+  liveBefore(ref: VersionRef): VersionRef {
+    const before = this.#records.previous(ref);
+    return (before === NO_VERSION || this.#records.isTombstone(before) ? NO_VERSION : before) as VersionRef;
+  }
+
   slotKeyText(slot: Slot): string {
     return this.#records.keyText(this.#slots.newest(slot));
   }

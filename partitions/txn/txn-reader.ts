@@ -22,6 +22,7 @@ import { checkTxnRevision } from "../range/read-revision.ts";
 import { Refusal, TOO_MANY_KEYS } from "../refusals.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { PASSED_FOR_ONE_KEY } from "../state/version-search.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import { holdsFor } from "./compare.ts";
 import { looksOfKey } from "./txn-looks.ts";
@@ -189,10 +190,12 @@ export class TxnReader {
     if (this.#looksLeft <= 0) yield;
     const revision = request.revision > 0 ? request.revision : this.headerRevision;
     // Newer versions are passed over, of one key or another.
+    let newer = 0;
     if (revision < this.headerRevision) {
-      this.#looksLeft -= this.#state.changesSince(intervalOf(request.key, request.rangeEnd), revision);
+      newer = this.#state.changesSince(intervalOf(request.key, request.rangeEnd), revision);
     }
-    if (isSingleKey(request.rangeEnd) && !hasFilter(request)) {
+    this.#looksLeft -= newer;
+    if (isSingleKey(request.rangeEnd) && !hasFilter(request) && newer <= PASSED_FOR_ONE_KEY) {
       this.#looksLeft--;
       const response = rangeOfKey(this.#state, request, revision);
       response.kvs.forEach((kv) => this.#kept(kv));

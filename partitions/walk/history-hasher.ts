@@ -17,6 +17,8 @@ import { endOfKeyField, startOfKeyValue } from "../../proto/encoded-kv.ts";
 import { END_OF_KEYS } from "../interval/interval.ts";
 import { Hold } from "../state/hold.ts";
 import type { KeyspaceState } from "../state/keyspace-state.ts";
+import { PASSED_FOR_ONE_KEY } from "../state/version-search.ts";
+import type { VersionSearch } from "../state/version-search.ts";
 import { NO_SLOT, NO_VERSION } from "../state/versions.ts";
 import type { Slot, VersionRef } from "../state/versions.ts";
 import { Crc32c } from "./crc32c.ts";
@@ -42,10 +44,13 @@ export class HistoryHasher {
   readonly #state: KeyspaceState;
   readonly #crc = new Crc32c();
   readonly #revision = Buffer.alloc(TOMBSTONE_BYTES);
-  /** Keys by what they were at the compact revision, as far as that counts: all of them, as long as none is known to exist later. */
-  #order = new RevisionOrder();
-  /** Whether a key is known that exists at the revision that is hashed. */
+  /** Keys by what they were at the compact revision, as far as that counts. */
+  readonly #order = new RevisionOrder();
+  /** Where keys are looked for: the revision that is hashed, and when none exists there, the compact revision. */
+  #foundAt: number;
   #isAnyAlive = false;
+  /** For the key that is looked at; null when it is not searched for. */
+  #search: VersionSearch | null = null;
   /** Where the next key is looked for; null when all have been. */
   #nextKey: string | null = "";
   /** How many of the keys in order have been hashed; -1 while they are put in order. */
@@ -63,8 +68,9 @@ export class HistoryHasher {
     this.hold = new Hold(state.held, state.compactRevision);
     this.#state = state;
     this.#nextRevision = state.compactRevision + 1;
-    // Before the first compaction all is in the changes.
-    if (state.compactRevision <= 0) this.#nextKey = null;
+    this.#foundAt = hashRevision;
+    // Before the first compaction all is in the changes. A revision below 0 has nothing.
+    if (state.compactRevision <= 0 || hashRevision < state.compactRevision) this.#nextKey = null;
     this.#crc.update(BUCKET);
   }
 
@@ -86,34 +92,45 @@ export class HistoryHasher {
   }
 
   #findKeys(): boolean {
-    if (this.#nextKey === null) return true;
     const { versions } = this.#state;
-    const walk = this.#state.walk({ start: this.#nextKey, end: END_OF_KEYS });
-    for (let slot = walk.next(); slot !== NO_SLOT; slot = walk.next()) {
-      if (this.#isSpent()) {
-        this.#nextKey = versions.slotKeyText(slot);
-        return false;
+    while (this.#nextKey !== null) {
+      const walk = this.#state.walk({ start: this.#nextKey, end: END_OF_KEYS });
+      for (let slot = walk.next(); slot !== NO_SLOT; slot = walk.next()) {
+        const ref = this.#isSpent() ? null : this.#liveAt(slot, this.#foundAt);
+        if (ref === null) {
+          this.#nextKey = versions.slotKeyText(slot);
+          return false;
+        }
+        if (ref !== NO_VERSION) this.#found(slot, ref);
       }
-      const passedBefore = versions.passedOver;
-      this.#find(slot);
-      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
+      const isAll = this.#isAnyAlive || this.#foundAt === this.compactRevision;
+      this.#foundAt = this.compactRevision;
+      this.#nextKey = isAll ? null : "";
     }
-    this.#nextKey = null;
     return true;
   }
 
-  #find(slot: Slot): void {
+  #found(slot: Slot, ref: VersionRef): void {
     const { versions } = this.#state;
-    let ref = versions.liveAt(slot, this.hashRevision);
-    if (ref !== NO_VERSION) {
-      if (!this.#isAnyAlive) this.#order = new RevisionOrder();
-      this.#isAnyAlive = true;
-    } else if (!this.#isAnyAlive) {
-      ref = versions.liveAt(slot, this.compactRevision);
-    }
-    if (ref === NO_VERSION) return;
     const revision = versions.modRevision(ref);
+    this.#isAnyAlive = true;
     if (revision <= this.compactRevision) this.#order.add(slot, revision, versions.subRevision(ref));
+  }
+
+  /** What a key was at a revision; null when that takes longer, and the same is to be asked for again in the next step. */
+  #liveAt(slot: Slot, revision: number): VersionRef | null {
+    const { versions } = this.#state;
+    if (this.#search === null) {
+      const passedBefore = versions.passedOver;
+      const ref = versions.liveWithin(slot, revision, PASSED_FOR_ONE_KEY);
+      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
+      if (ref === null) this.#search = this.#state.openSearch(slot, revision);
+      return ref;
+    }
+    const ref = this.#search.step(this.#looksLeft);
+    this.#looksLeft = 0;
+    if (ref !== null) this.#search = null;
+    return ref;
   }
 
   #putInOrder(): boolean {
@@ -124,13 +141,11 @@ export class HistoryHasher {
   }
 
   #hashKeys(): boolean {
-    const { versions } = this.#state;
     const { slots } = this.#order;
     for (; this.#hashedKeys < slots.length; this.#hashedKeys++) {
-      if (this.#isSpent()) return false;
-      const passedBefore = versions.passedOver;
-      const ref = versions.liveAt(slots[this.#hashedKeys] as Slot, this.compactRevision);
-      this.#looksLeft -= 1 + versions.passedOver - passedBefore;
+      const slot = slots[this.#hashedKeys] as Slot;
+      const ref = this.#isSpent() ? null : this.#liveAt(slot, this.compactRevision);
+      if (ref === null) return false;
       this.#add(ref);
     }
     return true;

@@ -45,6 +45,7 @@ import type { Compactor } from "../../engine/compactor.ts";
 import {
   BUILT_RESPONSE_BYTES_MAX,
   COPIED_RESPONSE_BYTES,
+  RANGE_SLICE_KEYS,
   RECORD_KIND_BYTES,
   REQUEST_ENVELOPE_BYTES,
   TXN_TREE_OPS_FACTOR,
@@ -131,8 +132,9 @@ export class KvService {
     const { keyspace, callers, slowCalls } = this.#context;
     const refused = callers.refuseRange(call, request.key, request.rangeEnd);
     if (refused !== null) return call.fail(refused);
-    // The most frequent call: a key alone is not long, and is answered without ceremony.
-    if (isWholeKey(request)) return this.#replyKey(call, keyspace.rangeOfKey(request));
+    // The most frequent call: a key alone is not long, unless it was very many changes ago, and is answered without ceremony.
+    const isKey = isWholeKey(request) && !keyspace.isFarBack(request, RANGE_SLICE_KEYS);
+    if (isKey) return this.#replyKey(call, keyspace.rangeOfKey(request));
     const refuseNow = callers.beginRead();
     let onAnswered: (() => void) | null = null;
     const isLong = this.#longRanges.read(call, request, (response, revision) => {

@@ -5,13 +5,15 @@ import { ChangeLog } from "../../../partitions/store/change-log.ts";
 
 export class Looks {
   readonly #keys = vi.spyOn(Versions.prototype, "liveAt");
+  readonly #boundedKeys = vi.spyOn(Versions.prototype, "liveWithin");
   readonly #changes = vi.spyOn(ChangeLog.prototype, "at");
 
   /** How many looks something takes. */
   of(act: () => void): number {
     this.#keys.mockClear();
+    this.#boundedKeys.mockClear();
     this.#changes.mockClear();
     act();
-    return this.#keys.mock.calls.length + this.#changes.mock.calls.length;
+    return [this.#keys, this.#boundedKeys, this.#changes].reduce((sum, { mock }) => sum + mock.calls.length, 0);
   }
 }
