@@ -33,6 +33,7 @@ import type { Allowance, Steps } from "./txn/long-change.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
 import type { HistoryHasher } from "./walk/history-hasher.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
+import { LeasedKeysReader } from "./walk/leased-keys-reader.ts";
 import { Hold } from "./state/hold.ts";
 import { KeyspaceState } from "./state/keyspace-state.ts";
 import { LEASE_BYTES, LEASES_MAX } from "./state/lease-table.ts";
@@ -373,6 +374,11 @@ export class Keyspace {
   /** Begins to read the keys of a lease in pieces. */
   openLeaseKeys(lease: Lease): LeaseKeyReader {
     return new LeaseKeyReader(this.#state, lease);
+  }
+
+  /** Begins to read the keys of all leases in pieces. */
+  openLeasedKeys(): LeasedKeysReader {
+    return new LeasedKeysReader(this.#state);
   }
 
   /** All leases in the order in which they were granted. */

@@ -80,15 +80,6 @@ export class Authorization {
     return this.#refuseLease(identity, lease, false);
   }
 
-  /** For what lists leases, each of which has keys to be read. */
-  refuseLeasesRead(identity: Identity | null, leases: Iterable<LeasedKeys>): Refusal | null {
-    for (const lease of leases) {
-      const refusal = this.refuseLeaseRead(identity, lease);
-      if (refusal !== null) return refusal;
-    }
-    return null;
-  }
-
   #refuseOps(identity: Identity | null, ops: readonly RequestOp[]): Refusal | null {
     for (const op of ops) {
       const refusal = this.#refuseOp(identity, op);

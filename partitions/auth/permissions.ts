@@ -42,13 +42,18 @@ export class Permissions {
     return this.#coversKeysOf(lease, this.#writeReach, this.#writtenLeases);
   }
 
-  /** A lease may have very many keys, and is asked for whenever it is kept alive: they are gone through once. */
+  /**
+   * A lease may have very many keys, and is asked for whenever it is kept alive or a key is put with it: they are gone through
+   * once. Of one whose keys were all permitted, only those are looked at afterwards that have come since.
+   */
   #coversKeysOf(lease: LeasedKeys, reach: Reach, known: WeakMap<LeasedKeys, Found>): boolean {
     const { version } = lease;
     const roles = this.#roles.reduce((sum, role) => sum + role.version, 0);
     const found = known.get(lease);
-    if (found?.version === version && found.roles === roles) return found.permitted;
-    const permitted = hasKeysOf(lease, reach);
+    const isKnown = found !== undefined && found.roles === roles;
+    if (isKnown && found.version === version) return found.permitted;
+    const come = isKnown && found.permitted ? version - found.version : Number.POSITIVE_INFINITY;
+    const permitted = hasNewestOf(lease, come, reach);
     known.set(lease, { version, roles, permitted });
     return permitted;
   }
@@ -72,8 +77,13 @@ export class Permissions {
   };
 }
 
-function hasKeysOf(lease: LeasedKeys, reach: Reach): boolean {
-  for (const key of lease.keyTexts()) if (reach(key, false) <= key) return false;
+/** Whether so many keys are permitted that came last. */
+function hasNewestOf(lease: LeasedKeys, count: number, reach: Reach): boolean {
+  let left = count;
+  for (const key of lease.keyTexts()) {
+    if (left-- <= 0) return true;
+    if (reach(key, false) <= key) return false;
+  }
   return true;
 }
 

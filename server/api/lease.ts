@@ -19,6 +19,7 @@ import type {
 } from "../../proto/rare.ts";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { Refusal } from "../../partitions/refusals.ts";
+import type { Lease } from "../../partitions/state/lease-table.ts";
 import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { LEASE_COST_BYTES } from "../engine/costs.ts";
@@ -36,10 +37,12 @@ import { CallWaiter } from "./call-waiter.ts";
 import type { Callers } from "./callers.ts";
 import { readConfirmed } from "./confirmed-reads.ts";
 import type { Headers } from "./header.ts";
-import { LeaseIds, LeaseKeys, LongLeaseLists, NO_LIST } from "./long-lease-lists.ts";
-import type { OpenList } from "./long-lease-lists.ts";
+import { LeaseIds, LeaseKeys, LongLeaseLists, NO_LIST, PermittedLeaseIds } from "./long-lease-lists.ts";
+import type { OpenList, RefuseKey } from "./long-lease-lists.ts";
 import { bidiMethod, commandMethod, decodeOnStream, lastingMethod, readMethod, UnreadReplies } from "./method.ts";
 import { LEASE_TTL_TOO_LARGE, REPLIES_UNREAD } from "./statuses.ts";
+
+const NO_END = Buffer.alloc(0);
 
 export interface LeaseContext {
   readonly keyspace: Keyspace;
@@ -115,12 +118,12 @@ export class LeaseService {
   /** LS-14. */
   #timeToLive(call: UnaryCall, { ID, keys }: LeaseTimeToLiveRequest): void {
     const { keyspace } = this.#context;
-    // While a long change is under way, which keys a lease has is known when that is done.
-    const isWhole = !keys || !keyspace.isChanging;
-    const refused = isWhole ? this.#refuseTimeToLive(call, ID, keys) : null;
-    if (refused !== null) return call.fail(refused);
     const lease = keyspace.lease(ID);
-    if (isWhole && (!keys || lease === null || lease.keyCount <= LEASE_LIST_SLICE)) {
+    // While a long change is under way, which keys a lease has is known when that is done.
+    const isLong = keys && (keyspace.isChanging || (lease !== null && lease.keyCount > LEASE_LIST_SLICE));
+    const refused = this.#refuseTimeToLive(call, isLong || !keys ? null : lease);
+    if (refused !== null) return call.fail(refused);
+    if (!isLong) {
       const response = this.#timeLeft(ID);
       return call.reply(
         leaseTimeToLiveResponse.encode(keys && lease !== null ? { ...response, keys: [...lease.keys()] } : response),
@@ -128,20 +131,25 @@ export class LeaseService {
     }
     this.#answerLong(call, () => {
       if (keyspace.isChanging) return null;
-      const refusedNow = this.#refuseTimeToLive(call, ID, keys);
+      const refusedNow = this.#refuseTimeToLive(call, null);
       if (refusedNow !== null) return refusedNow;
       const present = keyspace.lease(ID);
       const start = leaseTimeToLiveResponse.encode(this.#timeLeft(ID));
-      return { start, list: present === null ? NO_LIST : new LeaseKeys(keyspace.openLeaseKeys(present)) };
+      if (present === null) return { start, list: NO_LIST };
+      return { start, list: new LeaseKeys(keyspace.openLeaseKeys(present), this.#refuseKeysOf(call)) };
     });
   }
 
-  #refuseTimeToLive(call: UnaryCall, ID: bigint, keys: boolean): Refusal | null {
-    const { callers, keyspace } = this.#context;
-    return callers.refuse(call, (authorization, identity) => {
-      const nobody = authorization.refuseNobody(identity);
-      return nobody ?? (keys ? authorization.refuseLeaseRead(identity, keyspace.lease(ID)) : null);
+  /** @param lease whose keys are to be told; null when they are not, or are looked at when they are listed */
+  #refuseTimeToLive(call: UnaryCall, lease: Lease | null): Refusal | null {
+    return this.#context.callers.refuse(call, (authorization, identity) => {
+      return authorization.refuseNobody(identity) ?? authorization.refuseLeaseRead(identity, lease);
     });
+  }
+
+  #refuseKeysOf(call: UnaryCall): RefuseKey {
+    const { callers } = this.#context;
+    return (key) => callers.refuseRange(call, key, NO_END);
   }
 
   /** All but the keys. */
@@ -155,26 +163,27 @@ export class LeaseService {
   }
 
   #leases(call: UnaryCall): void {
-    const { headers, keyspace, lessor } = this.#context;
-    const refused = this.#refuseLeases(call);
+    const { callers, headers, keyspace, lessor } = this.#context;
+    const refused = callers.refuseNobody(call);
     if (refused !== null) return call.fail(refused);
-    if (lessor.size <= LEASE_LIST_SLICE) {
+    if (lessor.size <= LEASE_LIST_SLICE && this.#mayReadAll(call)) {
       const leases = lessor.idsByExpiry().map((ID) => ({ ID }));
       return call.reply(leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases }));
     }
     this.#answerLong(call, () => {
-      const refusedNow = this.#refuseLeases(call);
+      const refusedNow = callers.refuseNobody(call);
       if (refusedNow !== null) return refusedNow;
       const start = leaseLeasesResponse.encode({ header: headers.at(keyspace.revision), leases: [] });
-      return { start, list: new LeaseIds(lessor.openOrder()) };
+      const ids = new LeaseIds(lessor.openOrder());
+      if (this.#mayReadAll(call)) return { start, list: ids };
+      const keys = keyspace.openLeasedKeys();
+      return { start, list: new PermittedLeaseIds(ids, keys, this.#refuseKeysOf(call), () => keyspace.isChanging) };
     });
   }
 
-  #refuseLeases(call: UnaryCall): Refusal | null {
-    const { callers, keyspace } = this.#context;
-    return callers.refuse(call, (authorization, identity) => {
-      return authorization.refuseNobody(identity) ?? authorization.refuseLeasesRead(identity, keyspace.leases());
-    });
+  /** Whether a caller may read every key without a look at any. */
+  #mayReadAll(call: UnaryCall): boolean {
+    return this.#context.callers.refuseAdmin(call) === null;
   }
 
   /** @param open asks again who may: keys may have come while others were before it */

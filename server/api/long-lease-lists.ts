@@ -6,6 +6,7 @@ import type { Buffer } from "node:buffer";
 import { leaseKeysPart, leaseStatusesPart } from "../../proto/lease-lists.ts";
 import { Refusal } from "../../partitions/refusals.ts";
 import type { LeaseKeyReader } from "../../partitions/walk/lease-keys.ts";
+import type { LeasedKeysReader } from "../../partitions/walk/leased-keys-reader.ts";
 import type { Turns } from "../clock.ts";
 import type { LeaseOrder } from "../engine/lease-order.ts";
 import { LEASE_LIST_SLICE, LEASE_LISTS_RUNNING_MAX, LEASE_LISTS_WAITING_MAX } from "../limits.ts";
@@ -17,8 +18,8 @@ import type { SlicedJob } from "./sliced-jobs.ts";
 export interface LeaseList {
   /** Whether all has been given. */
   readonly finished: boolean;
-  /** Works for about so many entries and gives what that brings, which may be nothing. */
-  next(maxEntries: number): Buffer | null;
+  /** Works for about so many entries and gives what that brings, which may be nothing; or why the list is not for its caller. */
+  next(maxEntries: number): Buffer | Refusal | null;
   /** Lets go of what it has taken, whether all was given or not. */
   end(): void;
 }
@@ -47,12 +48,17 @@ export class LongLeaseLists {
 /** Of a lease that has gone while its turn came. */
 export const NO_LIST: LeaseList = { finished: true, next: () => null, end: () => {} };
 
-/** The keys that are attached to a lease now. */
+/** Why a caller may not read a key, or null. */
+export type RefuseKey = (key: Buffer) => Refusal | null;
+
+/** The keys that are attached to a lease now, of which each must be one that may be read. */
 export class LeaseKeys implements LeaseList {
   readonly #keys: LeaseKeyReader;
+  readonly #refuse: RefuseKey;
 
-  constructor(keys: LeaseKeyReader) {
+  constructor(keys: LeaseKeyReader, refuse: RefuseKey) {
     this.#keys = keys;
+    this.#refuse = refuse;
     keys.hold.take();
   }
 
@@ -60,8 +66,10 @@ export class LeaseKeys implements LeaseList {
     return this.#keys.finished;
   }
 
-  next(maxEntries: number): Buffer | null {
+  next(maxEntries: number): Buffer | Refusal | null {
     const keys = this.#keys.next(maxEntries);
+    const refused = firstRefusal(keys, this.#refuse);
+    if (refused !== null) return refused;
     return keys.length === 0 ? null : leaseKeysPart(keys);
   }
 
@@ -92,6 +100,55 @@ export class LeaseIds implements LeaseList {
   }
 }
 
+/**
+ * The same for who must be one that may read the keys of all leases, which are gone through before. While a long change is under
+ * way, which keys leases have is known when that is done.
+ */
+export class PermittedLeaseIds implements LeaseList {
+  readonly #ids: LeaseIds;
+  readonly #keys: LeasedKeysReader;
+  readonly #refuse: RefuseKey;
+  readonly #isChanging: () => boolean;
+
+  constructor(ids: LeaseIds, keys: LeasedKeysReader, refuse: RefuseKey, isChanging: () => boolean) {
+    this.#ids = ids;
+    this.#keys = keys;
+    this.#refuse = refuse;
+    this.#isChanging = isChanging;
+  }
+
+  get finished(): boolean {
+    return this.#keys.finished && this.#ids.finished;
+  }
+
+  next(maxEntries: number): Buffer | Refusal | null {
+    if (this.#keys.finished) return this.#ids.next(maxEntries);
+    return this.#isChanging() ? null : this.#check(maxEntries);
+  }
+
+  end(): void {
+    this.#keys.end();
+  }
+
+  #check(maxEntries: number): Refusal | null {
+    for (let left = maxEntries; left > 0 && !this.#keys.finished; left--) {
+      const keys = this.#keys.next(left);
+      const refused = firstRefusal(keys, this.#refuse);
+      if (refused !== null) return refused;
+      left -= keys.length;
+    }
+    return null;
+  }
+}
+
+function firstRefusal(keys: readonly Buffer[], refuse: RefuseKey): Refusal | null {
+  for (const key of keys) {
+    const refused = refuse(key);
+    if (refused !== null) return refused;
+  }
+  return null;
+}
+
 class ListJob implements SlicedJob {
   readonly call: UnaryCall;
   readonly #open: OpenList;
@@ -114,6 +171,10 @@ class ListJob implements SlicedJob {
     const list = this.#list;
     if (list === null) return this.#isRefused();
     const part = list.next(LEASE_LIST_SLICE);
+    if (part instanceof Refusal) {
+      this.call.fail(part);
+      return true;
+    }
     if (part !== null) this.#add(part);
     if (!list.finished) return false;
     this.#answer(this.#parts, this.#length);

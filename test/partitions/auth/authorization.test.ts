@@ -1,6 +1,7 @@
 /** What users may do with leases, whose keys come and go. The rest is tested side by side with etcd. */
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import type { Identity } from "../../../partitions/auth/authorization.ts";
+import { Role } from "../../../partitions/auth/role.ts";
 import { Keyspace } from "../../../partitions/keyspace.ts";
 import { PERMISSION_DENIED } from "../../../partitions/refusals.ts";
 import { deleteRequest, putRequest } from "../../../bench/client/requests.ts";
@@ -51,4 +52,30 @@ test("the keys of a lease are not gone through for each of a hundred thousand qu
   const count = 100_000;
   for (let i = 0; i < count; i++) attach(`amy/${i}`);
   for (let i = 0; i < count; i++) expect(keyspace.authorization.refuseLeaseWrite(amy(), LEASE)).toBeNull();
+});
+
+test("of a lease whose keys may all be written only those are looked at that have come since", () => {
+  const count = 1_000;
+  for (let i = 0; i < count; i++) attach(`amy/${i}`);
+  expect(refusals()).toEqual([null, null]);
+  const reach = vi.spyOn(Role.prototype, "writeReach");
+  const looks = (): number => {
+    reach.mockClear();
+    expect(keyspace.authorization.refuseLeaseWrite(amy(), LEASE)).toBeNull();
+    return reach.mock.calls.length;
+  };
+  for (let i = 0; i < 100; i++) {
+    attach(`amy/new ${i}`);
+    expect(looks()).toBe(1);
+  }
+  keyspace.deleteRange(deleteRequest("amy/new 7"));
+  attach("amy/other");
+  attach("bob");
+  keyspace.put(putRequest("bob", ""));
+  expect(looks()).toBeLessThanOrEqual(4);
+  attach("amy/last");
+  attach("bob");
+  for (let i = 0; i < 10; i++) attach(`amy/behind ${i}`);
+  expect(refusals()).toEqual([PERMISSION_DENIED, PERMISSION_DENIED]);
+  reach.mockRestore();
 });
