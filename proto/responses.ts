@@ -22,8 +22,12 @@ import type {
   TxnResponse,
   WatchResponse,
 } from "./messages.ts";
+import { RetaggedKvs } from "./retagged-kvs.ts";
 import { Writer } from "./writer.ts";
 import type { MadePart } from "./writer.ts";
+
+/** Of DeleteRangeResponse. That of PutResponse is an encoded kv's own. */
+const PREV_KVS_TAG = 0x1a;
 
 /**
  * The message is the concatenation of `parts` and of the lists among them; `length` is the sum of their lengths, in bytes.
@@ -60,7 +64,23 @@ export function writePutResponse(writer: Writer, response: PutResponse): void {
 
 export function writeDeleteRangeResponse(writer: Writer, response: DeleteRangeResponse): void {
   const { prevKvs } = response;
-  for (let i = prevKvs.length - 1; i >= 0; i--) writer.encoded(0x1a, prevKvs[i]);
+  for (let i = prevKvs.length - 1; i >= 0; i--) writer.encoded(PREV_KVS_TAG, prevKvs[i]);
+  writeDeleteRangeStart(writer, response);
+}
+
+/** The same bytes in pieces, of which the kvs are made while they are sent. */
+export function deleteRangeResponseParts(response: DeleteRangeResponse): MessageParts {
+  scratch.reset();
+  writeDeleteRangeStart(scratch, response);
+  const start = scratch.copy();
+  const bytes = kvBytes(response.prevKvs);
+  const parts: MessageParts["parts"] = start.length > 0 ? [start] : [];
+  if (bytes > 0) parts.push(new RetaggedKvs(response.prevKvs, PREV_KVS_TAG, bytes));
+  return { parts, length: start.length + bytes };
+}
+
+/** What stands before the kvs. */
+function writeDeleteRangeStart(writer: Writer, response: DeleteRangeResponse): void {
   writer.int64Field(0x10, response.deleted);
   writeHeader(writer, response.header);
 }
@@ -95,9 +115,7 @@ export function writeWatchResponse(writer: Writer, response: WatchResponse): voi
 
 /** The same bytes as `writeRangeResponse`, in pieces. */
 export function rangeResponseParts(response: RangeResponse): MessageParts {
-  let bytes = 0;
-  for (const encoded of response.kvs) bytes += encoded.length;
-  return aroundKvs(response, response.kvs, bytes);
+  return aroundKvs(response, response.kvs, kvBytes(response.kvs));
 }
 
 /** The same for a response whose kvs are still to be made: of a hundred million bytes none is touched. */
@@ -148,10 +166,29 @@ export function txnResponseParts(response: TxnResponse): MessageParts {
 function responseOpParts(op: ResponseOp): MessageParts {
   if (op.case === "range") return nestedParts(0x0a, rangeResponseParts(op.response));
   if (op.case === "txn") return nestedParts(0x22, txnResponseParts(op.response));
+  if (op.case === "deleteRange" && op.response.prevKvs.length > 0) {
+    return nestedParts(0x1a, deleteRangeResponseParts(op.response));
+  }
+  if (op.case === "put" && op.response.prevKv !== null) return nestedParts(0x12, putResponseParts(op.response));
   scratch.reset();
   writeResponseOp(scratch, op);
   const bytes = scratch.copy();
   return { parts: bytes.length > 0 ? [bytes] : [], length: bytes.length };
+}
+
+function putResponseParts({ header, prevKv }: PutResponse): MessageParts {
+  scratch.reset();
+  writeHeader(scratch, header);
+  const start = scratch.copy();
+  const parts: MessageParts["parts"] = start.length > 0 ? [start] : [];
+  if (prevKv !== null) parts.push(prevKv);
+  return { parts, length: start.length + (prevKv === null ? 0 : prevKv.length) };
+}
+
+export function kvBytes(kvs: readonly EncodedKv[]): number {
+  let bytes = 0;
+  for (const encoded of kvs) bytes += encoded.length;
+  return bytes;
 }
 
 /** A message as the content of a field. */

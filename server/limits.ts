@@ -77,7 +77,7 @@ export const RECEIVE_OVERHEAD_BYTES = 512 * 1024;
  */
 export const CHANGE_SLICE_KEYS = 2_000;
 
-/** The answer of a txn or delete is built in one piece; one with more bytes of encoded kvs is not built. */
+/** What a txn or delete tells is found when it is executed, and pinned until it is taken; an answer with more bytes of encoded kvs is not given. */
 export const BUILT_RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
 
 /** A response beyond this many bytes is sent in parts by reference; a smaller one is copied at once. */

@@ -17,8 +17,10 @@ import {
   decodeWatchResponse,
 } from "../../proto/response-readers.ts";
 import type { MessageParts } from "../../proto/responses.ts";
+import { RetaggedKvs } from "../../proto/retagged-kvs.ts";
 import type { MadePart } from "../../proto/writer.ts";
 import {
+  deleteRangeResponseParts,
   madeRangeResponseParts,
   rangeResponseParts,
   rangeStreamResponseParts,
@@ -89,6 +91,28 @@ describe("a message in parts", () => {
         expect(whole(rangeStreamResponseParts(made))).toEqual(written(writeRangeStreamResponse, made));
       }),
     );
+  });
+
+  test("is the same DeleteRangeResponse as in one piece, however it is read", () => {
+    fc.assert(
+      fc.property(rangeResponse, fc.integer({ min: 1, max: 50 }), ({ header, kvs, count }, step) => {
+        const response = { header, deleted: count, prevKvs: kvs };
+        expect(whole(deleteRangeResponseParts(response))).toEqual(written(writeDeleteRangeResponse, response));
+        const { parts } = deleteRangeResponseParts(response);
+        const made = parts.find((part) => part instanceof RetaggedKvs);
+        if (made === undefined) return;
+        const read = Buffer.alloc(made.length);
+        for (let at = 0; at < read.length; at += step) made.read(read, at, Math.min(step, read.length - at));
+        expect(read).toEqual(written(writeDeleteRangeResponse, { header: null, deleted: 0, prevKvs: kvs }));
+      }),
+    );
+  });
+
+  test("copies no previous kv before it is sent", () => {
+    const prevKvs = Array.from({ length: 10_000 }, () => ENCODED);
+    const { parts } = deleteRangeResponseParts({ header: HEADER, deleted: 10_000, prevKvs });
+    expect(parts).toHaveLength(2);
+    expect(parts[1]).toBeInstanceOf(RetaggedKvs);
   });
 
   test("is the same TxnResponse as in one piece", () => {

@@ -1,8 +1,9 @@
 /**
- * How many bytes of encoded kvs an answer carries. Answers of txns and deletes are built in one piece, so they have a bound;
- * that of a range goes out in pieces and has none.
+ * How many bytes of encoded kvs an answer carries. What txns and deletes tell is found by the time they are executed, so their
+ * answers have a bound; that of a range is read as such and has none.
  */
-import type { DeleteRangeResponse, EncodedKv, TxnResponse } from "../../../proto/messages.ts";
+import type { DeleteRangeResponse, TxnResponse } from "../../../proto/messages.ts";
+import { kvBytes } from "../../../proto/responses.ts";
 
 export function deleteRangeBytes(response: DeleteRangeResponse): number {
   return kvBytes(response.prevKvs);
@@ -13,13 +14,8 @@ export function txnBytes(response: TxnResponse): number {
   for (const op of response.responses) {
     if (op.case === "range") bytes += kvBytes(op.response.kvs);
     else if (op.case === "deleteRange") bytes += deleteRangeBytes(op.response);
+    else if (op.case === "put" && op.response.prevKv !== null) bytes += op.response.prevKv.length;
     else if (op.case === "txn") bytes += txnBytes(op.response);
   }
-  return bytes;
-}
-
-function kvBytes(kvs: readonly EncodedKv[]): number {
-  let bytes = 0;
-  for (const encoded of kvs) bytes += encoded.length;
   return bytes;
 }

@@ -4,6 +4,7 @@
  */
 import { decodeRangeRequest, decodeTxnRequest } from "../../../proto/requests.ts";
 import {
+  deleteRangeResponseParts,
   madeRangeResponseParts,
   txnResponseParts,
   writeMadeRangeResponse,
@@ -62,7 +63,7 @@ import type { Headers } from "../header.ts";
 import { LongRanges } from "./long-range.ts";
 import { LongTxns } from "./long-txn.ts";
 import { commandMethod, readMethod } from "../method.ts";
-import { pinTxn } from "./pinned-answer.ts";
+import { pinKvs, pinTxn } from "./pinned-answer.ts";
 import { rangeStreamMethod } from "./range-stream.ts";
 import type { SlicedRange } from "./sliced-range.ts";
 import type { SlowCalls } from "../slow-calls.ts";
@@ -195,10 +196,18 @@ export class KvService {
   }
 
   readonly #replyDeleteRange = (call: UnaryCall, response: DeleteRangeResponse): void => {
-    if (deleteRangeBytes(response) > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
+    const bytes = deleteRangeBytes(response);
+    if (bytes > BUILT_RESPONSE_BYTES_MAX) return call.fail(ANSWER_TOO_LARGE);
     response.header = this.#context.headers.at(this.#context.keyspace.revision);
-    writeDeleteRangeResponse(this.#cleared(), response);
-    call.reply(this.#writer.bytes());
+    if (bytes > COPIED_RESPONSE_BYTES) {
+      const hold = this.#context.keyspace.openHold();
+      pinKvs(hold, response.prevKvs);
+      const { parts, length } = deleteRangeResponseParts(response);
+      call.replyParts(parts, length, () => hold.release());
+    } else {
+      writeDeleteRangeResponse(this.#cleared(), response);
+      call.reply(this.#writer.bytes());
+    }
   };
 
   #txn(call: UnaryCall, request: TxnRequest, record: Buffer): void {

@@ -1,15 +1,28 @@
 /** What an answer keeps until its client has taken it, however it is read: the bytes, no revision, and nothing afterwards. */
 import { beforeEach, expect, test } from "vitest";
-import type { RangeRequest, TxnRequest } from "../../../../proto/messages.ts";
+import type { DeleteRangeResponse, EncodedKv, RangeRequest, TxnRequest } from "../../../../proto/messages.ts";
 import { SORT_BY_VALUE } from "../../../../proto/messages.ts";
-import { writeRangeRequest, writeTxnRequest } from "../../../../proto/request-writers.ts";
-import { decodeRangeResponse, decodeTxnResponse } from "../../../../proto/response-readers.ts";
+import { writeDeleteRangeRequest, writeRangeRequest, writeTxnRequest } from "../../../../proto/request-writers.ts";
+import {
+  decodeDeleteRangeResponse,
+  decodeRangeResponse,
+  decodeTxnResponse,
+} from "../../../../proto/response-readers.ts";
 import { Writer } from "../../../../proto/writer.ts";
 import type { KvService } from "../../../../server/api/kv/kv.ts";
 import type { Engine } from "../../../../server/engine/engine.ts";
 import { COPIED_RESPONSE_BYTES, RANGE_SLICE_KEYS } from "../../../../server/limits.ts";
 import type { MessageParts, ServerStreamMethod, UnaryMethod } from "../../../../server/transport/service.ts";
-import { compare, putRequest, range, rangeRequest, txnRequest } from "../../../../bench/client/requests.ts";
+import {
+  compare,
+  del,
+  deleteRequest,
+  put,
+  putRequest,
+  range,
+  rangeRequest,
+  txnRequest,
+} from "../../../../bench/client/requests.ts";
 import { newEngine, takeOver } from "../../../support/engines.ts";
 import { newKvService } from "../../../support/kv-service.ts";
 import { HeldStream } from "../../../sim/held-stream.ts";
@@ -106,6 +119,36 @@ test.each(ANSWERS)("%s is let go of when its call closes amid the reading", asyn
     expect(engine.keyspace.removalHeld).toBe(false);
   }
 });
+
+test.each<[string, () => SlowCall, (message: Buffer) => EncodedKv[]]>([
+  [
+    "a delete",
+    () => call("DeleteRange", (writer) => writeDeleteRangeRequest(writer, deleteRequest("k", "l", true))),
+    (message) => decodeDeleteRangeResponse(message).prevKvs,
+  ],
+  [
+    "a txn",
+    () => txn(txnRequest([put("large", "", { prevKv: true }), del("k", "l", true)])),
+    (message) => {
+      const [, { response }] = decodeTxnResponse(message).responses as { response: DeleteRangeResponse }[];
+      return response.prevKvs;
+    },
+  ],
+])(
+  "what %s tells of before is pinned until it is taken, and copied by nobody before",
+  async (_name, ask, prevKvsOf) => {
+    const { keyspace } = engine;
+    const asked = ask();
+    while (engine.applier.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(asked.status).toBeNull();
+    expect(asked.take, "it came in parts").not.toBeNull();
+    expect(prevKvsOf(asked.message!)).toHaveLength(KEYS);
+    expect(keyspace.pinnedBytes).toBeGreaterThan(100 * KEYS);
+    asked.take?.();
+    expect(keyspace.pinnedBytes).toBe(0);
+    expect(keyspace.removalHeld).toBe(false);
+  },
+);
 
 test("an answer that is copied pins nothing", async () => {
   const few = ranged("k", { rangeEnd: Buffer.from("k00010") });
