@@ -4,6 +4,7 @@
  */
 import type { ChangeLog } from "../store/change-log.ts";
 import type { Records } from "../store/records.ts";
+import { MergeHeap } from "./merge-heap.ts";
 import type { Partition } from "./partition.ts";
 import { NO_VERSION } from "./versions.ts";
 import type { VersionRef } from "./versions.ts";
@@ -15,47 +16,26 @@ export interface LogPlace {
 }
 
 export class ChangeWalk {
-  /** A heap: the log with the next change comes first, and those at 2i + 1 and 2i + 2 are not before that at i. */
-  readonly #heap: LogReader[] = [];
+  readonly #logs: MergeHeap<LogReader>;
 
   constructor(records: Records, places: readonly LogPlace[]) {
+    const logs: LogReader[] = [];
     for (const { partition, index } of places) {
       const { log } = partition;
       // Compaction may have forgotten what was at the place.
       const start = Math.max(index, log.start);
-      if (start < log.end) this.#heap.push(new LogReader(records, log, start));
+      if (start < log.end) logs.push(new LogReader(records, log, start));
     }
-    for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#sink(i);
+    this.#logs = new MergeHeap(logs);
   }
 
   /** The next change, or NO_VERSION behind the last one. */
   next(): VersionRef {
-    const heap = this.#heap;
-    if (heap.length === 0) return NO_VERSION;
-    const { ref } = heap[0];
-    if (!heap[0].advance()) {
-      const last = heap.pop();
-      if (heap.length === 0 || last === undefined) return ref as VersionRef;
-      heap[0] = last;
-    }
-    if (heap.length > 1) this.#sink(0);
+    const { first } = this.#logs;
+    if (first === null) return NO_VERSION;
+    const { ref } = first;
+    this.#logs.taken(!first.advance());
     return ref as VersionRef;
-  }
-
-  /** Brings the reader at a place, which may be behind those below it, to where it belongs. */
-  #sink(from: number): void {
-    const heap = this.#heap;
-    const reader = heap[from];
-    let at = from;
-    for (;;) {
-      let below = 2 * at + 1;
-      if (below >= heap.length) break;
-      if (below + 1 < heap.length && heap[below + 1].isBefore(heap[below])) below++;
-      if (!heap[below].isBefore(reader)) break;
-      heap[at] = heap[below];
-      at = below;
-    }
-    heap[at] = reader;
   }
 }
 

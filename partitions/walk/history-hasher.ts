@@ -53,8 +53,6 @@ export class HistoryHasher {
   #search: VersionSearch | null = null;
   /** Where the next key is looked for; null when all have been. */
   #nextKey: string | null = "";
-  /** How many of the keys in order have been hashed; -1 while they are put in order. */
-  #hashedKeys = -1;
   /** From where on changes are still to be hashed. */
   #nextRevision: number;
   #nextSubRevision = 0;
@@ -80,15 +78,14 @@ export class HistoryHasher {
   }
 
   /**
-   * Looks at no more than `maxLooks` keys and changes, or at those that are put in order at once, and at no further one when
-   * those hashed have `maxBytes`.
+   * Looks at no more than `maxLooks` keys and changes, and at no further one when those hashed have `maxBytes`.
    *
    * @returns true when all has been hashed
    */
   step(maxLooks: number, maxBytes: number): boolean {
     this.#looksLeft = maxLooks;
     this.#bytesLeft = maxBytes;
-    return this.#findKeys() && this.#putInOrder() && this.#hashKeys() && this.#hashChanges();
+    return this.#findKeys() && this.#hashKeys() && this.#hashChanges();
   }
 
   #findKeys(): boolean {
@@ -133,20 +130,13 @@ export class HistoryHasher {
     return ref;
   }
 
-  #putInOrder(): boolean {
-    if (this.#hashedKeys >= 0) return true;
-    if (this.#isSpent() || !this.#order.step(this.#looksLeft)) return false;
-    this.#hashedKeys = 0;
-    return true;
-  }
-
   #hashKeys(): boolean {
-    const { slots } = this.#order;
-    for (; this.#hashedKeys < slots.length; this.#hashedKeys++) {
-      const slot = slots[this.#hashedKeys] as Slot;
+    const order = this.#order;
+    for (let slot = order.first; slot !== NO_SLOT; slot = order.first) {
       const ref = this.#isSpent() ? null : this.#liveAt(slot, this.compactRevision);
       if (ref === null) return false;
       this.#add(ref);
+      order.drop();
     }
     return true;
   }

@@ -5,6 +5,8 @@
  *     leases ──slice by slice──► sorted runs   [3 5 9] [1 4 8] [2 6 7]   ──the least of all heads──►   1 2 3 …
  */
 
+import { MergeHeap } from "../../partitions/state/merge-heap.ts";
+
 /** When a lease runs out. */
 export interface Expiring {
   readonly id: bigint;
@@ -21,9 +23,9 @@ export class LeaseOrder {
   #takenNumber = 0;
   /** They went before they were taken. */
   #gone: Expiring[] = [];
-  #isComplete = false;
-  /** When all is taken, a heap: no run's next lease runs out before that of its parent, at half its index. */
   readonly #runs: Run[] = [];
+  /** Of the runs, when all have been taken. */
+  #merged: MergeHeap<Run> | null = null;
 
   /**
    * @param leases in the order of their grants; more may be granted meanwhile, and others renewed
@@ -37,23 +39,27 @@ export class LeaseOrder {
 
   /** Whether all ids have been given. */
   get finished(): boolean {
-    return this.#isComplete && this.#runs.length === 0;
+    return this.#merged !== null && this.#merged.first === null;
   }
 
   /** A lease goes; it is listed if it was there at the beginning. */
   keep(lease: Expiring): void {
-    if (this.#isComplete || lease.number <= this.#takenNumber || lease.number > this.#lastNumber) return;
+    if (this.#merged !== null || lease.number <= this.#takenNumber || lease.number > this.#lastNumber) return;
     this.#gone.push(lease);
   }
 
   /** Works for about so many leases, and gives at most so many of the next ids: none before the order is known. */
   next(maxLeases: number): bigint[] {
-    if (!this.#isComplete) {
+    const merged = this.#merged;
+    if (merged === null) {
       this.#take(maxLeases);
       return [];
     }
     const ids: bigint[] = [];
-    while (ids.length < maxLeases && this.#runs.length > 0) ids.push(this.#takeFirst());
+    for (let run = merged.first; run !== null && ids.length < maxLeases; run = merged.first) {
+      ids.push(run.take());
+      merged.taken(run.isEmpty);
+    }
     return ids;
   }
 
@@ -65,38 +71,18 @@ export class LeaseOrder {
   #take(maxLeases: number): void {
     const slice = this.#gone;
     this.#gone = [];
-    for (let left = maxLeases; left > 0 && !this.#isComplete; left--) {
+    let isComplete = false;
+    for (let left = maxLeases; left > 0 && !isComplete; left--) {
       const { done, value } = this.#leases.next();
       if (done === true || value.number > this.#lastNumber) {
-        this.#isComplete = true;
+        isComplete = true;
       } else {
         this.#takenNumber = value.number;
         slice.push(value);
       }
     }
     if (slice.length > 0) this.#runs.push(new Run(slice, this.#runs.length));
-    // What is in order is a heap.
-    if (this.#isComplete) this.#runs.sort((a, b) => (a.isBefore(b) ? -1 : 1));
-  }
-
-  #takeFirst(): bigint {
-    const runs = this.#runs;
-    const id = runs[0].take();
-    if (runs[0].isEmpty) {
-      const last = runs.pop() as Run; // There is one.
-      if (runs.length === 0) return id;
-      runs[0] = last;
-    }
-    const moved = runs[0];
-    let at = 0;
-    for (let child = 1; child < runs.length; child = 2 * at + 1) {
-      if (child + 1 < runs.length && runs[child + 1].isBefore(runs[child])) child++;
-      if (!runs[child].isBefore(moved)) break;
-      runs[at] = runs[child];
-      at = child;
-    }
-    runs[at] = moved;
-    return id;
+    if (isComplete) this.#merged = new MergeHeap(this.#runs);
   }
 }
 
