@@ -21,7 +21,7 @@ const TRANSPORT_BASE = [
 
 /** What is outside asks Versions about references and slots, and sees no object of the store. */
 const OF_STATE =
-  "../state/{quotas,change-walk,counting,history-walk,hold,keyspace-state,lease-table,merge-heap,partition,version-search,versions}.ts";
+  "../state/{quotas,change-walk,counting,history-walk,hold,keyspace-facts,keyspace-state,lease-table,merge-heap,partition,version-image,version-search,versions}.ts";
 
 const ROOMS: readonly Room[] = [
   ["proto/**", [], "proto imports nothing of ours."],

@@ -33,8 +33,11 @@ import type { Allowance, Steps } from "./txn/long-change.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
 import type { HistoryHasher } from "./walk/history-hasher.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
+import { SnapshotLoader } from "./walk/snapshot-loader.ts";
+import { SnapshotSource } from "./walk/snapshot-source.ts";
 import { LeasedKeysReader } from "./walk/leased-keys-reader.ts";
 import { Hold } from "./state/hold.ts";
+import type { KeyspaceFacts } from "./state/keyspace-facts.ts";
 import { KeyspaceState } from "./state/keyspace-state.ts";
 import { LEASE_BYTES, LEASES_MAX } from "./state/lease-table.ts";
 import type { Lease } from "./state/lease-table.ts";
@@ -450,6 +453,16 @@ export class Keyspace {
   /** Makes the same hash in steps. */
   openHashAll(): WholeHasher {
     return new WholeHasher(this.#state);
+  }
+
+  /** Begins to give it as it is, all of it, in pieces. Null while a long change rests: then it is to be asked again. */
+  openSnapshot(): SnapshotSource | null {
+    return this.isChanging ? null : new SnapshotSource(this.#state);
+  }
+
+  /** Begins to make this keyspace, which is new, what another one was. Nothing else is to be asked of it before the end of that. */
+  openLoader(facts: KeyspaceFacts): SnapshotLoader {
+    return new SnapshotLoader(this.#state, facts);
   }
 
   /** Walks everything and asserts its invariants, between two steps of a long change as well. Costly: for tests and simulation. */

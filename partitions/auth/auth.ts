@@ -5,6 +5,7 @@
  *
  * Every change gives the next auth revision, so that a command can tell whether it was proposed under other rules.
  */
+import assert from "node:assert/strict";
 import { PERMISSION_READWRITE } from "../../proto/auth.ts";
 import type { Permission } from "../../proto/auth.ts";
 import { Permissions } from "./permissions.ts";
@@ -35,6 +36,16 @@ export const AUTH_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What an entry costs beside its own bytes, rounded up. */
 const ENTRY_BYTES = 128;
+
+/** All of it, as plain values. */
+export interface AuthFacts {
+  readonly enabled: boolean;
+  readonly enabledAt: number;
+  readonly revision: number;
+  readonly users: readonly User[];
+  /** The permissions of each in the order in which they are to be granted again. */
+  readonly roles: readonly { readonly name: string; readonly permissions: readonly Permission[] }[];
+}
 
 export interface User {
   readonly name: string;
@@ -77,6 +88,34 @@ export class Auth {
   /** Bytes of all users and roles, with what it costs to keep them. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  facts(): AuthFacts {
+    return {
+      enabled: this.#enabled,
+      enabledAt: this.#enabledAt,
+      revision: this.#revision,
+      users: [...this.#users.values()],
+      roles: Array.from(this.#roles, ([name, role]) => ({ name, permissions: [...role.permissions()] })),
+    };
+  }
+
+  /** Makes it, while it is new, what another one was. */
+  begin({ enabled, enabledAt, revision, users, roles }: AuthFacts): void {
+    assert(this.#users.size === 0 && this.#roles.size === 0 && !this.#enabled, "nothing was changed here");
+    for (const user of users) {
+      this.#users.set(user.name, user);
+      this.#bytes += userBytes(user);
+    }
+    for (const { name, permissions } of roles) {
+      const role = new Role();
+      for (const permission of permissions) role.add(permission);
+      this.#roles.set(name, role);
+      this.#bytes += roleBytes(name, role);
+    }
+    this.#enabled = enabled;
+    this.#enabledAt = enabledAt;
+    this.#revision = revision;
   }
 
   /** Enabling twice changes nothing, and so no revision. */

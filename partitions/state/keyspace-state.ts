@@ -19,11 +19,13 @@ import type { Hold } from "./hold.ts";
 import { HistoryWalk } from "./history-walk.ts";
 import { END_OF_KEYS, keyString } from "../interval/interval.ts";
 import type { Interval } from "../interval/interval.ts";
+import type { KeyspaceFacts } from "./keyspace-facts.ts";
 import { LeaseTable } from "./lease-table.ts";
 import type { Partition } from "./partition.ts";
 import type { PartitionMap } from "./partition-map.ts";
 import { Quotas } from "./quotas.ts";
 import type { VersionStore } from "../store/version-store.ts";
+import { keyTextOfImage } from "./version-image.ts";
 import type { VersionSearch } from "./version-search.ts";
 import { NO_SLOT, NO_VERSION } from "./versions.ts";
 import type { Slot, VersionRef, Versions } from "./versions.ts";
@@ -272,6 +274,53 @@ export class KeyspaceState {
     this.#revision++;
     this.#uncommitted = 0;
     assert(Number.isSafeInteger(this.#revision), "revisions are safe integers");
+  }
+
+  /** What the keyspace is besides the versions of its keys. To be asked between two requests. */
+  facts(): KeyspaceFacts {
+    assert(!this.#isHidden, "what a long change hides is not written down");
+    const leases = [...this.leases.values()];
+    return {
+      revision: this.#revision,
+      compactRevision: this.#compactRevision,
+      leaseIds: BigInt64Array.from(leases, ({ id }) => id),
+      leaseTtls: Float64Array.from(leases, ({ ttl }) => ttl),
+      alarms: this.alarms.list(),
+      quotas: this.quotas.list(),
+      reached: this.quotas.reached(),
+      auth: this.auth.facts(),
+    };
+  }
+
+  /** Makes a keyspace that is new what another one was. The versions of its keys are loaded behind it. */
+  begin(facts: KeyspaceFacts): void {
+    assert(this.#revision === 1 && this.leases.size === 0 && this.changeCount === 0, "the keyspace is new");
+    this.#revision = facts.revision;
+    this.#compactRevision = facts.compactRevision;
+    for (const [i, id] of facts.leaseIds.entries()) this.leases.add(id, facts.leaseTtls[i]);
+    for (const { memberId, alarm } of facts.alarms) this.alarms.activate(memberId, alarm);
+    this.quotas.set(facts.quotas);
+    for (const prefix of facts.reached) this.quotas.setReached(prefix, true);
+    this.auth.begin(facts.auth);
+  }
+
+  /** Adds a key that is not kept, of the image of its newest version. */
+  loadKey(image: Buffer, at: number): VersionRef {
+    const { versions } = this;
+    const ref = this.partitionMap.findForNewKey(keyTextOfImage(image, at)).load(image, at);
+    const lease = versions.lease(ref);
+    if (lease !== 0n) this.leases.move(versions.slot(ref), 0n, lease);
+    return ref;
+  }
+
+  /** Adds the version before one that was loaded, of its image. */
+  loadOlder(newer: VersionRef, image: Buffer, at: number): VersionRef {
+    return this.#owner(newer).loadOlder(newer, image, at);
+  }
+
+  /** The partition of a key that is kept. */
+  owner(slot: Slot): Partition {
+    return this.#owner(this.versions.newest(slot));
   }
 
   setCompactRevision(revision: number): void {

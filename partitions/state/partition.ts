@@ -159,6 +159,23 @@ export class Partition {
     return ref;
   }
 
+  /** Adds the newest version of a key that is not kept, of its image. */
+  load(image: Buffer, at: number): VersionRef {
+    const ref = this.#store.load(this.#part, image, at) as VersionRef;
+    this.#bytes += this.#bytesOf(ref) + this.#store.records.keyBytes(ref) + KEY_OVERHEAD_BYTES;
+    this.#liveBytes += this.#liveBytesOf(ref);
+    this.#versionCount++;
+    return ref;
+  }
+
+  /** Adds the version before one that was loaded. */
+  loadOlder(newer: VersionRef, image: Buffer, at: number): VersionRef {
+    const ref = this.#store.loadOlder(newer, image, at) as VersionRef;
+    this.#bytes += this.#bytesOf(ref);
+    this.#versionCount++;
+    return ref;
+  }
+
   /** Forgets, on behalf of at most `max` changes, what nobody needs who reads at `point` or later. Tells how many it was. */
   compactStep(point: number, max: number): number {
     const { log } = this;

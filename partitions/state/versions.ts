@@ -77,6 +77,16 @@ export class Versions {
     this.#records.copyKv(ref, from, count, target, at);
   }
 
+  /** How many bytes its image has. */
+  imageBytes(ref: VersionRef): number {
+    return this.#records.imageBytes(ref);
+  }
+
+  /** Copies its image, which makes the same version of it again. `isOlder` where the image before is the next newer of its key. */
+  copyImage(ref: VersionRef, isOlder: boolean, target: Buffer, at: number): void {
+    this.#records.copyImage(ref, isOlder, target, at);
+  }
+
   kvBytes(ref: VersionRef): number {
     return this.#records.kvBytes(ref);
   }

@@ -19,6 +19,12 @@
  * encoded kv, which is never altered.
  */
 
+/**
+ * What of a header is the version's own and the same wherever it lies: from MOD_REVISION on, but the partition, and of the flags
+ * whether it is dead. That and the encoded kv are the version's image, which snapshots keep (docs/snapshot-format.md).
+ */
+export const IMAGE_HEADER_BYTES = 24;
+
 export const PREVIOUS = 0;
 export const NEXT = 4;
 export const SLOT = 8;
@@ -42,6 +48,9 @@ export const UNIT_BYTES = 1 << UNIT_BITS;
 
 /** A header's partition is below it. */
 export const PARTITIONS_MAX = 2 ** 16;
+
+/** Of an image: another version of the key of the one before it, next older. */
+export const OLDER = 128;
 
 /** How far it is to the next record. */
 export function recordBytes(kvBytes: number): number {

@@ -11,12 +11,14 @@ import {
   DEAD,
   FLAGS,
   HEADER_BYTES,
+  IMAGE_HEADER_BYTES,
   KEY_BYTES,
   KEY_OFFSET,
   KV_BYTES,
   LEASED,
   MOD_REVISION,
   NEXT,
+  OLDER,
   PARTITION,
   PARTITIONS_MAX,
   PREVIOUS,
@@ -76,6 +78,36 @@ export class RecordWriter {
     const buffer = this.#records.buffer(ref);
     putKv(buffer, offset + HEADER_BYTES, size, key, createRevision, modRevision, version, value, lease);
     return ref;
+  }
+
+  /**
+   * Writes a record of an image in `bytes[at ..)`, which is to be placed then. Whoever gives it has looked that it is whole.
+   *
+   * @throws NoMemoryError
+   */
+  writeImage(bytes: Buffer, at: number): number {
+    const kvBytes = bytes.readUInt32LE(at + KV_BYTES - MOD_REVISION);
+    const ref = this.#allocateToWrite(recordBytes(kvBytes));
+    const offset = this.#records.offset(ref);
+    bytes.copy(this.#records.buffer(ref), offset + MOD_REVISION, at, at + IMAGE_HEADER_BYTES + kvBytes);
+    this.#records.view(ref).setUint8(offset + FLAGS, bytes[at + FLAGS - MOD_REVISION] & ~OLDER);
+    return ref;
+  }
+
+  /** The same of a record that is an older version than another one: nothing else was placed for its key since. */
+  placeBefore(ref: number, newer: number): void {
+    const view = this.#records.view(ref);
+    const offset = this.#records.offset(ref);
+    view.setInt32(offset + PREVIOUS, 0, true);
+    view.setInt32(offset + NEXT, newer, true);
+    view.setInt32(offset + SLOT, this.#records.slot(newer), true);
+    view.setUint16(offset + PARTITION, this.#records.partition(newer), true);
+    this.#records.setPrevious(newer, ref);
+  }
+
+  /** Says of a record where it is in its partition's log. */
+  placeInLog(ref: number, seq: number): void {
+    this.#records.view(ref).setInt32(this.#records.offset(ref) + SEQ, seq, true);
   }
 
   /** Says of a record just written which key's newest it is, what was before it, and where it is in its partition's log. */

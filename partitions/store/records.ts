@@ -18,12 +18,14 @@ import {
   DEAD,
   FLAGS,
   HEADER_BYTES,
+  IMAGE_HEADER_BYTES,
   KEY_BYTES,
   KEY_OFFSET,
   KV_BYTES,
   LEASED,
   MOD_REVISION,
   NEXT,
+  OLDER,
   PARTITION,
   PREVIOUS,
   recordBytes,
@@ -168,6 +170,20 @@ export class Records {
   copyKv(ref: number, from: number, count: number, target: Uint8Array, at: number): void {
     const start = this.kvStart(ref) + from;
     this.buffer(ref).copy(target, at, start, start + count);
+  }
+
+  /** How many bytes the image of a version has. */
+  imageBytes(ref: number): number {
+    return IMAGE_HEADER_BYTES + this.kvBytes(ref);
+  }
+
+  /** Copies the image of a version. `isOlder` marks one that is another version of the key of the image before. */
+  copyImage(ref: number, isOlder: boolean, target: Buffer, at: number): void {
+    const start = this.offset(ref) + MOD_REVISION;
+    this.buffer(ref).copy(target, at, start, start + this.imageBytes(ref));
+    target.writeUInt16LE(0, at + PARTITION - MOD_REVISION);
+    const flags = this.flags(ref) & ~DEAD;
+    target[at + FLAGS - MOD_REVISION] = isOlder ? flags | OLDER : flags;
   }
 
   /** A view, as `kv` is. */

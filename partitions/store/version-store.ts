@@ -26,6 +26,9 @@ import { verifyStore } from "./verify.ts";
 
 const NO_VALUE = Buffer.alloc(0);
 
+/** Of a version that no log has: a log that begins with 0 reaches so far never. */
+const NOT_IN_LOG = -1;
+
 /** What is added is refused when blocks have fewer numbers left: what was promised already, and tombstones, need some. */
 const BLOCK_NUMBERS_RESERVED = 64;
 
@@ -121,6 +124,40 @@ export class VersionStore {
       if (version <= 1) part.index.adjust(slot, key, version === 1 ? 1 : -1);
     }
     return ref;
+  }
+
+  /**
+   * Adds the newest version of a key that is not kept, of its image (records.ts). The log has it when `addToLog` was called.
+   *
+   * @throws NoMemoryError
+   */
+  load(part: Part, image: Buffer, at: number): number {
+    const ref = this.#writer.writeImage(image, at);
+    const slot = this.slots.take();
+    this.#writer.place(ref, slot, 0, part.number, NOT_IN_LOG);
+    this.slots.setNewest(slot, ref);
+    const key = this.records.key(ref);
+    this.#hash.add(slot, key);
+    part.index.insert(slot, key);
+    if (this.records.isTombstone(ref)) part.index.adjust(slot, key, -1);
+    return ref;
+  }
+
+  /** Adds the version before one that was loaded, the oldest of its key so far. */
+  loadOlder(newer: number, image: Buffer, at: number): number {
+    assert(this.records.previous(newer) === 0, "older versions are added at the old end");
+    const ref = this.#writer.writeImage(image, at);
+    this.#writer.placeBefore(ref, newer);
+    this.#writer.placeInLog(ref, NOT_IN_LOG);
+    return ref;
+  }
+
+  /** The log of its partition has a loaded version from now on, behind all it has. */
+  addToLog(ref: number): void {
+    const { records } = this;
+    const { log } = this.#parts[records.partition(ref)];
+    this.#writer.placeInLog(ref, log.end | 0);
+    log.push(ref, records.modRevision(ref), records.altersCount(ref));
   }
 
   /** Forgets the version before one, which is the oldest of its key. */

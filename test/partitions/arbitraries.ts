@@ -160,6 +160,8 @@ const kv = {
   heldTxn: fc
     .record({ request: readTxn, maxLooks: fc.integer({ min: 1, max: 6 }), maxBytes: fc.integer({ min: 1, max: 200 }) })
     .map((fields) => ({ step: "heldTxn" as const, ...fields })),
+  heldSnapshot: fc.record({ step: fc.constant("heldSnapshot" as const), maxLooks: fc.integer({ min: 1, max: 4 }) }),
+  restart: fc.record({ step: fc.constant("restart" as const), maxLooks: fc.integer({ min: 1, max: 4 }) }),
   heldHash: fc
     .record({
       back: fc.option(revisionsBack, { nil: null }),
@@ -208,6 +210,7 @@ export const kvSteps = fc.array(
     { weight: 2, arbitrary: kv.grant },
     { weight: 1, arbitrary: kv.revoke },
     { weight: 1, arbitrary: kv.alarm },
+    { weight: 1, arbitrary: kv.restart },
     { weight: 1, arbitrary: watch.create },
     { weight: 1, arbitrary: watch.flush },
   ),
@@ -225,6 +228,7 @@ export const readSteps = fc
         { weight: 1, arbitrary: kv.txn },
         { weight: 6, arbitrary: kv.heldRead },
         { weight: 3, arbitrary: kv.heldHash },
+        { weight: 3, arbitrary: kv.heldSnapshot },
         { weight: 6, arbitrary: kv.heldTxn },
         { weight: 15, arbitrary: kv.readOn },
         { weight: 2, arbitrary: kv.compact },

@@ -1,6 +1,7 @@
 /**
  * Takes the same steps with the keyspace and with the model, and compares every answer. Beside them goes a twin with
- * other partitions and another rhythm of compaction, which must not make a difference to its content.
+ * other partitions and another rhythm of compaction, which must not make a difference to its content; now and then it is one
+ * that was made of a snapshot.
  *
  * What deletes more than a key is done a key or two at a time beside the steps that follow, as far as those change nothing:
  * they must not see anything of it.
@@ -19,6 +20,7 @@ import type { Watcher, WatcherSink } from "../../partitions/watch/watcher.ts";
 import { eventsOf } from "../support/events-of.ts";
 import type { OpStep, Step, TxnStep } from "./arbitraries.ts";
 import { HeldHash } from "./walk/held-hash.ts";
+import { HeldSnapshot } from "./walk/held-snapshot.ts";
 import { HeldRead } from "./range/held-read.ts";
 import { HeldTxn } from "./txn/held-txn.ts";
 import { OpenChange } from "./txn/open-change.ts";
@@ -93,6 +95,7 @@ const BESIDE_A_CHANGE: ReadonlySet<Step["step"]> = new Set([
   "heldRead",
   "heldTxn",
   "heldHash",
+  "heldSnapshot",
   "readOn",
   "compactStep",
   "watch",
@@ -112,7 +115,7 @@ export class Run {
     waitingPiecesMax: 2,
   });
   readonly model = new Model();
-  readonly #twin = new Keyspace({
+  #twin = new Keyspace({
     partitionMap: new PartitionMap({
       prefixes: ["/registry/pods/a", "a"],
       resourceRoot: "/reg",
@@ -120,7 +123,7 @@ export class Run {
     }),
   });
   readonly #probes: Probe[] = [];
-  readonly #heldReads: (HeldRead | HeldHash | HeldTxn)[] = [];
+  readonly #heldReads: (HeldRead | HeldHash | HeldTxn | HeldSnapshot)[] = [];
   /** What has begun and is not done: the model has it when it is. */
   #change: OpenChange | null = null;
   #changes = 0;
@@ -168,6 +171,20 @@ export class Run {
         const expected = model.txn(request);
         expect(txnOutcome(keyspace.txn(request))).toEqual(expected);
         this.#heldReads.push(new HeldTxn(keyspace.openTxn(request), step.maxLooks, step.maxBytes, expected));
+        break;
+      }
+      case "heldSnapshot": {
+        const source = keyspace.openSnapshot();
+        expect(source === null).toBe(keyspace.isChanging);
+        if (source !== null) this.#heldReads.push(new HeldSnapshot(keyspace, source, step.maxLooks));
+        break;
+      }
+      case "restart": {
+        const source = keyspace.openSnapshot();
+        if (source === null) throw new Error("nothing was under way");
+        const snapshot = new HeldSnapshot(keyspace, source, step.maxLooks);
+        while (!snapshot.step());
+        this.#twin = snapshot.load();
         break;
       }
       case "heldHash":

@@ -1,0 +1,30 @@
+/** What is to be known of the image of a version (store/record-layout.ts) before one is made of it again. */
+import type { Buffer } from "node:buffer";
+import {
+  FLAGS,
+  IMAGE_HEADER_BYTES,
+  KEY_BYTES,
+  KEY_OFFSET,
+  KV_BYTES,
+  MOD_REVISION,
+  OLDER,
+} from "../store/record-layout.ts";
+
+/** Whether `bytes[at ..)` has an image of so many bytes, whose parts lie within it. */
+export function isWholeImage(bytes: Buffer, at: number, length: number): boolean {
+  if (length < IMAGE_HEADER_BYTES || at + length > bytes.length) return false;
+  const kvBytes = bytes.readUInt32LE(at + KV_BYTES - MOD_REVISION);
+  const keyEnd = bytes.readUInt32LE(at + KEY_BYTES - MOD_REVISION) + bytes[at + KEY_OFFSET - MOD_REVISION];
+  return IMAGE_HEADER_BYTES + kvBytes === length && keyEnd <= kvBytes;
+}
+
+/** Whether it is of another version of the key of the image before it. */
+export function isOlderImage(bytes: Buffer, at: number): boolean {
+  return (bytes[at + FLAGS - MOD_REVISION] & OLDER) !== 0;
+}
+
+/** The key, in latin1. */
+export function keyTextOfImage(bytes: Buffer, at: number): string {
+  const start = at + IMAGE_HEADER_BYTES + bytes[at + KEY_OFFSET - MOD_REVISION];
+  return bytes.toString("latin1", start, start + bytes.readUInt32LE(at + KEY_BYTES - MOD_REVISION));
+}
