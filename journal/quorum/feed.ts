@@ -309,9 +309,15 @@ export class Feed {
     this.pump();
   }
 
-  /** Where it is not known what the replica has, its answer to the newest frame says so. */
+  /**
+   * What the replica is known to have is what it knows to be committed, at first: it may have more, which the others had trimmed
+   * before this reign as it did, so that nobody gives what comes next. Beyond the window its answer to the newest frame says
+   * where its log ends.
+   */
   #beginAgain(): void {
-    this.#restart(this.matched > 0 ? this.matched + 1 : this.#host.window.last);
+    const { window } = this.#host;
+    const next = this.matched + 1;
+    this.#restart(next >= window.first ? next : window.last);
   }
 
   #retryLater(): void {

@@ -7,7 +7,7 @@ import { durably } from "../../../journal/replica/replica-log.ts";
 import type { DiskOperation, Fault } from "../../sim/simulated-disk.ts";
 import type { ZonesJournalOptions } from "../../../journal/zones-journal.ts";
 import { MARK_NAME } from "../../../journal/replica/mark.ts";
-import { isSegmentName, SEGMENT_HEADER_BYTES } from "../../../journal/replica/segment.ts";
+import { isSegmentName, segmentName, SEGMENT_HEADER_BYTES } from "../../../journal/replica/segment.ts";
 import { openZonesJournal } from "../../../journal/zones-journal.ts";
 import { systemTime } from "../../../server/clock.ts";
 import { RecordingListener } from "../../sim/recording-listener.ts";
@@ -231,4 +231,34 @@ test("a moment in which no disk can be read or written is over when it is over",
   await listener.untilCommitted(position);
   expect(await readTexts(journal.read(1), 1)).toEqual(["before", "meanwhile"]);
   await journal.close();
+});
+
+test("a start is not kept by frames that nobody has any more, when the first attempt to read the next one fails", async () => {
+  const disk = ZoneDisks.of(NAMES, 14);
+  const listener = new RecordingListener();
+  const journal = await open(disk, { listener });
+  // Each has a segment of its own.
+  const append = async (): Promise<number> => {
+    const position = journal.append(Buffer.alloc(12_000));
+    await listener.untilCommitted(position);
+    return position;
+  };
+  for (let i = 0; i < 4; i++) await append();
+  const has = await append();
+  await expect.poll(() => journal.status().replicas.map(({ position }) => position)).toEqual([has, has, has]);
+  disk.at("b").inject = failing("EIO");
+  const last = [await append(), await append(), await append()].at(-1);
+  // Zone b has it, and does not know that it is committed.
+  await journal.trim(has + 1);
+  const after = disk.restart();
+  after.at("a").inject = () => ({ code: "EIO" });
+  const next = { name: segmentName(1 + has + 1), opens: 0 };
+  after.at("c").inject = ({ kind, name }) => {
+    if (kind !== "open" || name !== next.name) return null;
+    return ++next.opens === 2 ? { code: "EIO" } : null;
+  };
+  const again = await open(after);
+  expect([again.first, again.committed]).toEqual([has + 1, last]);
+  expect(next.opens).toBeGreaterThan(2);
+  await again.close();
 });
