@@ -71,6 +71,7 @@ const ROOMS: readonly Room[] = [
     ["../version.ts", "../transport/service.ts", "../../proto/grpc-codes.ts"],
     "Metrics are told numbers and fetch none.",
   ],
+  ["server/snapshot/**", ["../clock.ts"], "A snapshot is chunks of records: its files know no keyspace."],
   [
     "server/session/**",
     ["../clock.ts", "../limits.ts", "../../partitions/auth/**"],
@@ -207,7 +208,7 @@ function direction([files, may, message]: Room): OxlintOverride {
 
 /** Below the sockets time and turns of the event loop go through seams, so that a simulation can be both. */
 const SEAMS: OxlintOverride = {
-  files: ["server/*.ts", "server/{api,engine,host,http,metrics,session}/**", "journal/**", "partitions/**"],
+  files: ["server/*.ts", "server/{api,engine,host,http,metrics,session,snapshot}/**", "journal/**", "partitions/**"],
   rules: {
     "no-restricted-globals": [
       "error",
