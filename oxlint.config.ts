@@ -21,7 +21,7 @@ const TRANSPORT_BASE = [
 
 /** What is outside asks Versions about references and slots, and sees no object of the store. */
 const OF_STATE =
-  "../state/{quotas,change-walk,counting,history-walk,hold,keyspace-facts,keyspace-state,lease-table,merge-heap,partition,version-image,version-search,versions}.ts";
+  "../state/{quotas,change-walk,compaction,counting,history-walk,hold,keyspace-facts,keyspace-state,lease-table,merge-heap,partition,version-image,version-search,versions}.ts";
 
 const ROOMS: readonly Room[] = [
   ["proto/**", [], "proto imports nothing of ours."],
@@ -76,6 +76,23 @@ const ROOMS: readonly Room[] = [
     "server/session/**",
     ["../clock.ts", "../limits.ts", "../../partitions/auth/**"],
     "Sessions know users, and no calls.",
+  ],
+  [
+    "server/rebuild/**",
+    [
+      "../*.ts",
+      "../config/**",
+      "../engine/**",
+      "../etcd-backup/**",
+      "../host/**",
+      "../snapshot/**",
+      "../tools/{texts,usage}.ts",
+      "../../proto/**",
+      "../../partitions/**",
+      "../../journal/*.ts",
+      "../../journal/replica/**",
+    ],
+    "A data directory is made of what there was, without a server.",
   ],
   [
     "server/engine/**",
@@ -134,7 +151,7 @@ const ROOMS: readonly Room[] = [
     "http stands on the engine, the host and metrics.",
   ],
   [
-    "server/{process,plinth,open-journal,lifetime,replica,replica-process,replica-tls}.ts",
+    "server/{process,plinth,open-journal,own-zones,snapshot-shelf,lifetime,replica,replica-process,replica-tls}.ts",
     [
       "../journal/*.ts",
       "../journal/quorum/{replica-address,tcp-link}.ts",
@@ -147,7 +164,7 @@ const ROOMS: readonly Room[] = [
   [
     "server/tools/**",
     [
-      "../engine/record.ts",
+      "../engine/{record,snapshots}.ts",
       "../http/{http-handler,server-status}.ts",
       "../../journal/*.ts",
       "../../journal/replica/**",

@@ -23,6 +23,7 @@ import type { Auth } from "./auth/auth.ts";
 import { Authorization } from "./auth/authorization.ts";
 import { intervalOf, keyString } from "./interval/interval.ts";
 import { compact, compactStep } from "./state/compaction.ts";
+import { NO_VERSION } from "./state/versions.ts";
 import { copiesOfPut, copiesOfTxn } from "./txn/copies.ts";
 import type { Copies } from "./txn/copies.ts";
 import { deleteRange, deleteRangeSteps, looksToDelete } from "./txn/delete-range.ts";
@@ -33,6 +34,7 @@ import type { Allowance, Steps } from "./txn/long-change.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
 import type { HistoryHasher } from "./walk/history-hasher.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
+import { HistoryLoader } from "./walk/history-loader.ts";
 import { SnapshotLoader } from "./walk/snapshot-loader.ts";
 import { SnapshotSource } from "./walk/snapshot-source.ts";
 import { LeasedKeysReader } from "./walk/leased-keys-reader.ts";
@@ -71,6 +73,14 @@ export interface HistoryHash {
   readonly compactRevision: number;
   /** The revision up to which was hashed. */
   readonly hashRevision: number;
+}
+
+export interface KeyState {
+  readonly modRevision: number;
+  readonly version: number;
+  /** 0n for none. */
+  readonly lease: bigint;
+  readonly value: Buffer;
 }
 
 /** What watchers watch is counted by partition as long as no more than so many different keys and intervals are watched. */
@@ -174,6 +184,19 @@ export class Keyspace {
     if (ref instanceof Refusal) return ref;
     this.#found.ref = ref;
     return this.#found;
+  }
+
+  /** What a key is now, in copies; null when it does not exist. For who looks at one key now and then. */
+  lookUp(key: Buffer): KeyState | null {
+    const { versions } = this.#state;
+    const ref = this.#state.findLive(key);
+    if (ref === NO_VERSION) return null;
+    return {
+      modRevision: versions.modRevision(ref),
+      version: versions.version(ref),
+      lease: versions.lease(ref),
+      value: Buffer.from(versions.value(ref)),
+    };
   }
 
   /** Whether a range is of a revision since which more changes than so many came where its keys are. */
@@ -455,6 +478,11 @@ export class Keyspace {
     return new WholeHasher(this.#state);
   }
 
+  /** The revisions that follow are passed over, so many: no replay knows of it, so it is for keyspaces that are written down next. */
+  skipRevisions(count: number): void {
+    this.#state.skip(count);
+  }
+
   /** Begins to give it as it is, all of it, in pieces. Null while a long change rests: then it is to be asked again. */
   openSnapshot(): SnapshotSource | null {
     return this.isChanging ? null : new SnapshotSource(this.#state);
@@ -463,6 +491,11 @@ export class Keyspace {
   /** Begins to make this keyspace, which is new, what another one was. Nothing else is to be asked of it before the end of that. */
   openLoader(facts: KeyspaceFacts): SnapshotLoader {
     return new SnapshotLoader(this.#state, facts);
+  }
+
+  /** The same of an etcd's history. */
+  openHistoryLoader(facts: KeyspaceFacts): HistoryLoader {
+    return new HistoryLoader(this.#state, facts);
   }
 
   /** Walks everything and asserts its invariants, between two steps of a long change as well. Costly: for tests and simulation. */

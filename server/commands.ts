@@ -8,6 +8,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./process.ts")).serve,
   replica: async () => (await import("./replica-process.ts")).keepReplica,
   status: async () => (await import("./tools/status-command.ts")).statusCommand,
+  snapshot: async () => (await import("./tools/snapshot-command.ts")).snapshotCommand,
+  restore: async () => (await import("./rebuild/restore-command.ts")).restoreCommand,
+  history: async () => (await import("./rebuild/history-command.ts")).historyCommand,
   journal: async () => (await import("./tools/journal-command.ts")).journalCommand,
 };
 

@@ -4,6 +4,7 @@ import { JournalError } from "../journal/journal.ts";
 import { systemClock } from "./clock.ts";
 import type { LogSettings } from "./config/config.ts";
 import { ConfigError } from "./config/settings.ts";
+import { MissingBaseError } from "./engine/base-command.ts";
 import { OutOfMemoryError } from "./engine/memory-guard.ts";
 import { DataDirError } from "./host/data-dir.ts";
 import { describeError, openLog } from "./host/logger.ts";
@@ -151,6 +152,7 @@ function isOperational(error: unknown): boolean {
     error instanceof DataDirError ||
     error instanceof JournalError ||
     error instanceof OutOfMemoryError ||
+    error instanceof MissingBaseError ||
     (error instanceof Error && "syscall" in error)
   );
 }

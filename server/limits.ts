@@ -235,3 +235,18 @@ export const DISK_LOW_BYTES = 10_000_000_000;
 
 /** And there is room again above so many times as much. */
 export const DISK_ROOM_AGAIN_FACTOR = 1.2;
+
+/** What may be written for a snapshot for each byte that was written to the journal since the last one was begun. */
+export const SNAPSHOT_SHARE_MAX = 1.5;
+
+/** What a snapshot gives in one turn, how often it looks at the clock meanwhile, and the memory that it begins a turn with. */
+export const SNAPSHOT_SLICE_MS = 0.5;
+export const SNAPSHOT_STEP_LOOKS = 64;
+export const SNAPSHOT_PIECE_BYTES_MIN = 1_024;
+
+/** After one that failed the next is tried after the first, then after twice as long each time. */
+export const SNAPSHOT_RETRY_MIN_MS = 10_000;
+export const SNAPSHOT_RETRY_MAX_MS = 600_000;
+
+/** A start takes so many versions of a snapshot between two looks at the clock. */
+export const SNAPSHOT_LOAD_VERSIONS = 1_000;

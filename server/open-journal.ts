@@ -13,11 +13,10 @@ import { reasonOf } from "./engine/refusals.ts";
 import type { DataDir } from "./host/data-dir.ts";
 import type { Logger } from "./host/logger.ts";
 import { WAITING_TOLD_MS } from "./limits.ts";
+import { OWN_ZONES, ownDirectory, SNAPSHOTS_NAME } from "./own-zones.ts";
 import { readTls } from "./replica-tls.ts";
+import type { SnapshotZone } from "./snapshot-shelf.ts";
 import type { Counters } from "./metrics/counters.ts";
-
-/** Of a journal that lies in the data directory. One of a former format, or of one replica, is the first zone's. */
-const OWN_ZONES = ["a", "b", "c"];
 
 /** Of an election: a lease that has run out when it begins is waited for by nobody. */
 const LEASE_SHARE = 6 / 7;
@@ -37,17 +36,20 @@ export interface JournalOpening {
 
 /** The journal's replicas: those that are given, or three in the data directory. */
 export function replicasOf({ journalReplicas }: Config, dataDir: DataDir): readonly JournalReplica[] {
-  return journalReplicas ?? OWN_ZONES.map((zone) => ({ zone, directory: ownDirectory(dataDir, zone) }));
-}
-
-function ownDirectory(dataDir: DataDir, zone: string): string {
-  return path.join(dataDir.path, "journal", `zone-${zone}`);
+  return journalReplicas ?? OWN_ZONES.map((zone) => ({ zone, directory: ownDirectory(dataDir.path, zone) }));
 }
 
 /** Where those of this process lie, absolute; where it has none, the data directory alone is left to look at. */
 export function journalDirectories(replicas: readonly JournalReplica[], dataDir: DataDir): string[] {
   const own = replicas.filter((replica) => "directory" in replica);
   return own.length === 0 ? [dataDir.path] : own.map(({ directory }) => path.resolve(directory));
+}
+
+/** Where snapshots are to lie: beside each replica of this process; where it has none, in the data directory. */
+export function snapshotZones(replicas: readonly JournalReplica[], dataDir: DataDir): readonly SnapshotZone[] {
+  const own = replicas.filter((replica) => "directory" in replica);
+  if (own.length === 0) return [{ zone: "", directory: path.join(dataDir.path, SNAPSHOTS_NAME) }];
+  return own.map(({ zone, directory }) => ({ zone, directory: path.resolve(directory, SNAPSHOTS_NAME) }));
 }
 
 /** What is kept of the replicas while this process runs, and counted. */
@@ -74,7 +76,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     ...(segmentBytes !== undefined && { segmentBytes }),
     tally,
     mustExist: dataDir.journalMade,
-    onFlush: (milliseconds: number) => engine.onJournalWritten(milliseconds),
+    onFlush: (milliseconds: number, bytes: number) => engine.onJournalWritten(milliseconds, bytes),
   };
   const zones = replicasOf(config, dataDir);
   const [first] = zones;
@@ -84,7 +86,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     acceptLoss: (loss: JournalError) => acceptLoss(loss, opening),
     // Only a journal in the data directory can be of a former format.
     ...("directory" in first &&
-      path.resolve(first.directory) === ownDirectory(dataDir, OWN_ZONES[0]) && { onCarriedOver: carrying.tell }),
+      path.resolve(first.directory) === ownDirectory(dataDir.path, OWN_ZONES[0]) && { onCarriedOver: carrying.tell }),
   };
   if (zones.length === 1 && "directory" in first) {
     return openDirectoryStore({ ...common, ...ofOwn, ...first }).finally(() => carrying.end());

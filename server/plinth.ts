@@ -25,7 +25,8 @@ import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import { Opened } from "./opened.ts";
 import type { JournalOpening } from "./open-journal.ts";
-import { isShared, journalDirectories, journalTally, openJournal, replicasOf } from "./open-journal.ts";
+import { isShared, journalDirectories, journalTally, openJournal, replicasOf, snapshotZones } from "./open-journal.ts";
+import { ZoneShelf } from "./snapshot-shelf.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
@@ -133,6 +134,7 @@ async function open(
   const isAlone = config.journalReplicas === null || replicas.length === 1;
   const reads = isAlone ? "reads are served" : "linearizable reads wait as well when nobody confirms them";
   let server: GrpcServer | null = null;
+  let journalClusterId = "";
   const blocks = new PreparedBlocks(clock, systemBlocks);
   opened.add(() => blocks.stop());
   // A thread takes many addresses, and ends the process where there are too few.
@@ -147,6 +149,15 @@ async function open(
     warningApplyMs: config.warningApplyMs,
     warningRequestMs: config.warningRequestMs,
     log,
+    shelf: new ZoneShelf({
+      zones: snapshotZones(replicas, dataDir),
+      majority: Math.floor(replicas.length / 2) + 1,
+      retentionMs: config.historyRetentionMs,
+      wallMs: systemTime.wallMs,
+      clusterId: () => journalClusterId,
+      log,
+    }),
+    snapshotTail: config.snapshotTail,
     isAlone,
     flush: () => server?.flush(),
     onJournalFailed: (error) => {
@@ -169,13 +180,18 @@ async function open(
     logger,
     onLost,
     takesOver: config.takeOver,
-    openStore: (signal) => openJournal(opening, signal),
+    openStore: async (signal) => {
+      const store = await openJournal(opening, signal);
+      journalClusterId = store.clusterId;
+      return store;
+    },
     onBegun: async () => {
       await dataDir.noteJournal();
       headers.clusterId = dataDir.identity.clusterId;
     },
   });
   opened.add(() => reigns.close());
+  opened.add(() => engine.snapshotter?.close());
   const resources = new HostResources({
     directories: journalDirectories(replicas, dataDir),
     replicas: replicas.length,
@@ -197,6 +213,7 @@ async function open(
     metrics: () => metrics.text(),
     status: () =>
       serverStatus({ ...systemTime, engine, name: config.name, identity: () => dataDir.identity, journalStatus }),
+    snapshot: () => takeSnapshot(engine),
     logger,
   });
   // Before the replay, which may take long: an address that cannot be had is told at once, and who asks is answered.
@@ -239,7 +256,11 @@ async function open(
   memory.start();
   opened.add(() => memory.stop());
   const { revision } = engine.keyspace;
-  logger.info({ records, revision, "took-ms": clock.nowMs() - startedMs }, "replayed the journal");
+  const snapshot = engine.snapshotter?.last?.position ?? 0;
+  logger.info(
+    { records: records - snapshot, snapshot, revision, "took-ms": clock.nowMs() - startedMs },
+    "replayed the journal",
+  );
   const autoCompactor = new AutoCompactor({
     compaction: config.autoCompaction,
     clock,
@@ -250,6 +271,10 @@ async function open(
   opened.add(() => autoCompactor.stop());
   logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
   clock.after(LATE_LOAD_MS, () => loadTheRest(metrics, logger));
+}
+
+function takeSnapshot({ snapshotter }: Engine): Promise<object> {
+  return snapshotter === null ? Promise.reject(new Error("snapshots are kept nowhere")) : snapshotter.take();
 }
 
 async function readPartitions({ partitionMap }: Config): Promise<PartitionSettings> {

@@ -318,9 +318,37 @@ export class KeyspaceState {
     return this.#owner(newer).loadOlder(newer, image, at);
   }
 
+  /**
+   * Adds a version of another history to one that is new, behind all versions before it: version 0 is a deletion. Their
+   * predecessors may have been forgotten there.
+   */
+  appendVersion(
+    key: Buffer,
+    createRevision: number,
+    modRevision: number,
+    subRevision: number,
+    version: number,
+    value: Buffer,
+    lease: bigint,
+  ): void {
+    const slot = this.find(key);
+    const { versions } = this;
+    const before = slot === NO_SLOT ? 0n : versions.lease(versions.newest(slot));
+    const partition = slot === NO_SLOT ? this.partitionMap.findForNewKey(keyString(key)) : this.owner(slot);
+    const ref = partition.append(slot, key, createRevision, modRevision, subRevision, version, value, lease);
+    this.leases.move(versions.slot(ref), before, lease);
+  }
+
   /** The partition of a key that is kept. */
   owner(slot: Slot): Partition {
     return this.#owner(this.versions.newest(slot));
+  }
+
+  /** The next revision is so many further on, for who shall not take what comes for what was. Between two requests. */
+  skip(revisions: number): void {
+    assert(!this.hasUncommitted && revisions >= 0, "what is skipped was never used");
+    this.#revision += revisions;
+    assert(Number.isSafeInteger(this.#revision), "revisions are safe integers");
   }
 
   setCompactRevision(revision: number): void {
@@ -351,7 +379,7 @@ export class KeyspaceState {
     const indexed = this.indexedRevision;
     const walk = this.walk(EVERYTHING);
     for (let ref = walk.nextLive(indexed); ref !== NO_VERSION; ref = walk.nextLive(indexed)) {
-      if (this.versions.lease(ref) !== 0n) leased++;
+      if (this.leases.has(this.versions.lease(ref))) leased++;
     }
     assert(attached === leased, "every key with a lease is attached to it");
   }

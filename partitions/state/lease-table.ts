@@ -107,16 +107,13 @@ export class LeaseTable {
     this.#leases.delete(id);
   }
 
-  /** A key went from one lease to another; 0n stands for none. */
+  /**
+   * A key went from one lease to another; 0n stands for none. One that was imported may name a lease that has gone, as etcd
+   * keeps such keys: for ever, with no lease.
+   */
   move(slot: Slot, from: bigint, to: bigint): void {
     if (from === to) return;
-    if (from !== 0n) this.#existing(from).detach(slot);
-    if (to !== 0n) this.#existing(to).attach(slot);
-  }
-
-  #existing(id: bigint): Lease {
-    const lease = this.#leases.get(id);
-    assert(lease !== undefined, "the lease of a key exists");
-    return lease;
+    this.#leases.get(from)?.detach(slot);
+    this.#leases.get(to)?.attach(slot);
   }
 }

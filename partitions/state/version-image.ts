@@ -23,8 +23,22 @@ export function isOlderImage(bytes: Buffer, at: number): boolean {
   return (bytes[at + FLAGS - MOD_REVISION] & OLDER) !== 0;
 }
 
+/** A view of the key. */
+export function keyOfImage(bytes: Buffer, at: number): Buffer {
+  const start = keyStart(bytes, at);
+  return bytes.subarray(start, start + keyBytes(bytes, at));
+}
+
 /** The key, in latin1. */
 export function keyTextOfImage(bytes: Buffer, at: number): string {
-  const start = at + IMAGE_HEADER_BYTES + bytes[at + KEY_OFFSET - MOD_REVISION];
-  return bytes.toString("latin1", start, start + bytes.readUInt32LE(at + KEY_BYTES - MOD_REVISION));
+  const start = keyStart(bytes, at);
+  return bytes.toString("latin1", start, start + keyBytes(bytes, at));
+}
+
+function keyStart(bytes: Buffer, at: number): number {
+  return at + IMAGE_HEADER_BYTES + bytes[at + KEY_OFFSET - MOD_REVISION];
+}
+
+function keyBytes(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at + KEY_BYTES - MOD_REVISION);
 }

@@ -119,6 +119,8 @@ export class VersionStore {
       this.#chains.append(ref, added, part.number, part.log);
       this.#hash.add(added, key);
       part.index.insert(added, key);
+      // Of a key that was imported, and whose versions were forgotten before.
+      if (version === 0) part.index.adjust(added, key, -1);
     } else {
       this.#chains.append(ref, slot, part.number, part.log);
       if (version <= 1) part.index.adjust(slot, key, version === 1 ? 1 : -1);

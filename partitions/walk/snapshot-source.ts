@@ -57,7 +57,7 @@ export class SnapshotSource {
     return this.#count;
   }
 
-  /** How many bytes the next version needs, when the last `fill` had no room for it; else 0. */
+  /** How many bytes the next version needs, when the last `fill` has ended for want of room; else 0. */
   get needed(): number {
     return this.#needed;
   }
@@ -87,7 +87,7 @@ export class SnapshotSource {
         if (revision <= readable) {
           const bytes = versions.imageBytes(ref);
           if (end + IMAGE_LENGTH_BYTES + bytes > target.length) {
-            if (end === at) this.#needed = IMAGE_LENGTH_BYTES + bytes;
+            this.#needed = IMAGE_LENGTH_BYTES + bytes;
             return this.#stop(slot, newer, end);
           }
           target.writeUInt32LE(bytes, end);

@@ -61,6 +61,11 @@ export interface LogSettings {
   readonly logOutputs: readonly string[];
 }
 
+export interface SnapshotTail {
+  readonly bytes: number;
+  readonly records: number;
+}
+
 export interface Config extends LogSettings {
   readonly name: string;
   readonly dataDir: string;
@@ -90,6 +95,10 @@ export interface Config extends LogSettings {
   /** The cluster that goes on without what its journal has lost at its end, or null. */
   readonly forceIncompleteJournal: bigint | null;
   readonly autoCompaction: AutoCompaction;
+  /** How old the moments are that can be restored at most. */
+  readonly historyRetentionMs: number;
+  /** A snapshot is due with as much journal behind the last one. */
+  readonly snapshotTail: SnapshotTail;
   readonly watchProgressNotifyIntervalMs: number;
   readonly authTokenTtlMs: number;
   readonly warningApplyMs: number;
@@ -205,6 +214,11 @@ function buildConfig({ byName }: Settings): Config {
     takeOver: setting("take-over").text === "true",
     forceIncompleteJournal: readClusterId(setting("force-incomplete-journal")),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
+    historyRetentionMs: readDurationMs(setting("history-retention")),
+    snapshotTail: {
+      bytes: readInteger(setting("snapshot-tail-bytes"), 1),
+      records: readInteger(setting("snapshot-tail-records"), 1),
+    },
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
     warningApplyMs: readDurationMs(setting("warning-apply-duration")),

@@ -219,6 +219,27 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "History to keep: a duration such as 30m (a bare number is hours) in periodic mode, a count in revision mode. 0 turns automatic compaction off.",
   },
   {
+    name: "history-retention",
+    group: "History",
+    value: "duration",
+    fallback: "0",
+    help: "How far back plinth restore can go: so long the journal and snapshots of it are kept, such as 24h. 0 keeps what a start needs.",
+  },
+  {
+    name: "snapshot-tail-bytes",
+    group: "History",
+    value: "bytes",
+    fallback: "134217728",
+    help: "A snapshot is taken when the journal behind the last one has so many bytes, unless that is less than two thirds of a snapshot.",
+  },
+  {
+    name: "snapshot-tail-records",
+    group: "History",
+    value: "count",
+    fallback: "300000",
+    help: "The same by records: a start loads the snapshot and executes those behind it.",
+  },
+  {
     name: "watch-progress-notify-interval",
     group: "History",
     value: "duration",

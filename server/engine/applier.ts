@@ -69,6 +69,7 @@ export class Applier {
   readonly #slowRuns: SlowRuns;
   readonly #onRunEnd: () => void;
   #applied = 0;
+  #replayedBytes = 0;
   /** In the order of their positions. Those before `#head` have been executed. */
   #expected: Proposal[] = [];
   #head = 0;
@@ -90,6 +91,17 @@ export class Applier {
   /** Position of the last executed record. */
   get applied(): number {
     return this.#applied;
+  }
+
+  /** Bytes of the records that were executed and are no proposals of this member. */
+  get replayedBytes(): number {
+    return this.#replayedBytes;
+  }
+
+  /** The keyspace was made of a snapshot, in which what is committed up to a position was executed. */
+  begin(position: number): void {
+    assert(this.#applied === 0 && this.#executing === null && this.pending === 0, "nothing was executed yet");
+    this.#applied = position;
   }
 
   /** Whether something has begun that takes long: `goOn` is to be called until it is done. */
@@ -143,10 +155,12 @@ export class Applier {
         else this.#executed(position, proposal, outcome);
       } else {
         // Keyspace and decoders keep no views of the record, which is gone after its run.
-        const { kind, request, identity } = decodeRecord(run.bytes(i));
+        const record = run.bytes(i);
+        const { kind, request, identity } = decodeRecord(record);
         const outcome = this.#execute(kind, request, identity, false);
         if (outcome instanceof LongChange) this.#begin(outcome, position, kind, request, identity, null);
         else this.#applied = position;
+        this.#replayedBytes += record.length;
       }
     }
     const records = this.#applied + 1 - run.first;

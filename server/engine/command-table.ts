@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { ALARM, ALARM_RAISE } from "./alarm-commands.ts";
 import { AUTH } from "./auth-commands.ts";
+import { BASE } from "./base-command.ts";
 import type { AnyCommandKind } from "./command.ts";
 import { AUTO_COMPACTION, COMPACTION, DELETE_RANGE, PUT, TXN } from "./kv-commands.ts";
 import { QUOTA_REACHED, QUOTAS } from "./quota-commands.ts";
@@ -21,6 +22,7 @@ export const COMMAND_KINDS: readonly AnyCommandKind[] = [
   AUTO_COMPACTION,
   QUOTAS,
   QUOTA_REACHED,
+  BASE,
 ];
 
 /** Codes begin at 1. */

@@ -3,6 +3,7 @@
  * on any Journal, and on one after the other. Services read the keyspace and write through the proposer.
  */
 import assert from "node:assert/strict";
+import { JournalError } from "../../journal/journal.ts";
 import type { Journal, JournalListener, JournalStore, RecordRun } from "../../journal/journal.ts";
 import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
@@ -13,6 +14,7 @@ import type { BlockPool } from "../../partitions/store/block-pool.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
 import type { Copies } from "../../partitions/txn/copies.ts";
 import type { Clock, Turns } from "../clock.ts";
+import type { SnapshotTail } from "../config/config.ts";
 import { WEIGHT_DEFAULT } from "../config/partition-settings.ts";
 import type { PartitionSettings } from "../config/partition-settings.ts";
 import { Counters } from "../metrics/counters.ts";
@@ -24,7 +26,7 @@ import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
 import type { EventLog } from "./event-log.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
-import { KEYLESS_WEIGHT, REPLAY_PART_RECORDS, REPLAY_TURN_MS } from "../limits.ts";
+import { KEYLESS_WEIGHT, REPLAY_PART_RECORDS, REPLAY_TURN_MS, SNAPSHOT_LOAD_VERSIONS } from "../limits.ts";
 import { Leadership } from "./leadership.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
 import { OutOfMemoryError } from "./memory-guard.ts";
@@ -39,6 +41,8 @@ import { ReadGate } from "./read-gate.ts";
 import { recordOf } from "./record.ts";
 import { RunPart } from "./run-part.ts";
 import { SlowRuns } from "./slow-runs.ts";
+import type { SnapshotShelf } from "./snapshots.ts";
+import { Snapshotter } from "./snapshotter.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StartProgress } from "./start-progress.ts";
 import { WriteQueue } from "./write-queue.ts";
@@ -58,6 +62,11 @@ export interface EngineOptions {
   /** And so long a write, from its proposal to the end of its run. */
   readonly warningRequestMs: number;
   readonly log: EventLog;
+  /** Where snapshots of the keyspace are kept, and found at a start; null for nowhere. */
+  readonly shelf: SnapshotShelf | null;
+  readonly snapshotTail: SnapshotTail;
+  /** The wall clock, Unix ms: for people. */
+  readonly wallMs: () => number;
   /** Nobody else can write to the journal as long as this process is there. */
   readonly isAlone: boolean;
   /** Writes out what a run of records, or a slice of background work, has queued for clients. */
@@ -84,8 +93,15 @@ export class Engine {
   readonly guard: SpaceGuard;
   readonly partitionGuard: PartitionGuard;
   readonly start: StartProgress;
+  /** Null where snapshots are kept nowhere. */
+  readonly snapshotter: Snapshotter | null;
   readonly #slowRuns: SlowRuns;
   readonly #options: EngineOptions;
+  /** Of the present reign. */
+  #journal: Journal | null = null;
+  #writtenBytes = 0;
+  /** Whether a snapshot was loaded, or there was none. */
+  #isLoaded = false;
 
   constructor(options: EngineOptions) {
     const { clock, turns, quotaBytes, memory, warningApplyMs, warningRequestMs, log, flush } = options;
@@ -117,6 +133,7 @@ export class Engine {
       proposeQuotas: (quotas, onEnd) => this.#proposeOwn(QUOTAS, { quotas }, onEnd),
       proposeReached: (prefix, isReached, onEnd) => this.#proposeOwn(QUOTA_REACHED, { prefix, isReached }, onEnd),
     });
+    this.snapshotter = options.shelf === null ? null : this.#openSnapshotter(options.shelf);
     this.#slowRuns = new SlowRuns({ log, counters, warningApplyMs, warningRequestMs });
     this.applier = new Applier({
       keyspace,
@@ -127,8 +144,26 @@ export class Engine {
       slowRuns: this.#slowRuns,
       onRunEnd: () => {
         flush();
+        this.snapshotter?.note();
         if (keyspace.watchers.unsyncedCount > keyspace.watchers.pausedCount) this.catchUp.run();
       },
+    });
+  }
+
+  #openSnapshotter(shelf: SnapshotShelf): Snapshotter {
+    const { clock, turns, wallMs, log, snapshotTail } = this.#options;
+    return new Snapshotter({
+      tail: snapshotTail,
+      keyspace: this.keyspace,
+      counters: this.counters,
+      shelf,
+      clock,
+      turns,
+      wallMs,
+      log,
+      position: () => this.applier.applied,
+      journalBytes: () => this.#writtenBytes + this.applier.replayedBytes,
+      trim: async (position) => this.#journal?.trim(position),
     });
   }
 
@@ -149,6 +184,8 @@ export class Engine {
     const onFailed = (error: Error): void => {
       lessor.demote();
       partitionGuard.demote();
+      this.snapshotter?.demote();
+      this.#journal = null;
       leadership.trouble(true);
       reads.shut();
       onJournalFailed(error);
@@ -175,6 +212,7 @@ export class Engine {
     });
     const journal = await open(committer);
     await this.#endExecuting();
+    await this.#load(journal.committed);
     const before = applier.applied;
     await this.#replay(journal);
     committer.start(journal);
@@ -190,6 +228,8 @@ export class Engine {
     this.partitionTally.startCounting();
     lessor.promote();
     partitionGuard.promote();
+    this.#journal = journal;
+    this.snapshotter?.serve();
     return applier.applied - before;
   }
 
@@ -203,6 +243,8 @@ export class Engine {
   async follow(store: Pick<JournalStore, "follow">, signal: AbortSignal): Promise<void> {
     assert(this.proposer.failure !== null, "who writes follows nobody");
     await this.#endExecuting();
+    // Where nobody else writes, the journal tells first how far it goes.
+    if (!this.#options.isAlone) await this.#load(Number.POSITIVE_INFINITY);
     await this.#executeAll(store.follow(this.applier.applied + 1, signal), () => signal.aborted);
   }
 
@@ -212,10 +254,46 @@ export class Engine {
     while (!this.applier.goOn()) await new Promise<void>((resolve) => turns.later(resolve));
   }
 
+  /** Makes the keyspace, which is new, of the newest snapshot that goes no further than a position; where there is none, it stays so. */
+  async #load(positionMax: number): Promise<void> {
+    const { shelf, clock, turns, memory } = this.#options;
+    if (shelf === null || this.#isLoaded) return;
+    const snapshot = await shelf.newest(positionMax);
+    this.#isLoaded = true;
+    if (snapshot === null) return;
+    const { info, facts } = snapshot;
+    this.start.load(info.versions);
+    const loader = this.keyspace.openLoader(facts.keyspace);
+    let endMs = clock.nowMs() + REPLAY_TURN_MS;
+    const endTurn = async (): Promise<void> => {
+      this.start.advance(loader.count);
+      const full = memory.fullWith();
+      if (full !== null) throw new OutOfMemoryError(full, this.start.share);
+      await new Promise<void>((resolve) => turns.later(resolve));
+      endMs = clock.nowMs() + REPLAY_TURN_MS;
+    };
+    for await (const piece of snapshot.pieces()) {
+      for (let at = 0; at < piece.length;) {
+        at = loader.add(piece, at, SNAPSHOT_LOAD_VERSIONS);
+        if (clock.nowMs() >= endMs) await endTurn();
+      }
+    }
+    assert(loader.count === info.versions, "a snapshot has the versions that it tells of");
+    while (!loader.finish()) if (clock.nowMs() >= endMs) await endTurn();
+    this.applier.begin(info.position);
+    const { leaseIds, leaseTtls } = facts.keyspace;
+    for (const [i, id] of leaseIds.entries()) this.lessor.add(id, leaseTtls[i]);
+    this.snapshotter?.loaded(info);
+    this.start.loaded();
+  }
+
   /** Executes what is committed, so that whoever asks meanwhile is told how far it is. */
   async #replay(journal: Journal): Promise<void> {
-    this.start.begin(journal.committed - this.applier.applied);
-    await this.#executeAll(journal.read(this.applier.applied + 1), () => false);
+    const { applied } = this.applier;
+    const { committed } = journal;
+    if (committed < applied) throw aheadOfJournal(applied, committed);
+    this.start.begin(committed - applied);
+    await this.#executeAll(journal.read(applied + 1), () => false);
   }
 
   /** In turns of the event loop. What is not wanted any more is left where it is. */
@@ -242,8 +320,9 @@ export class Engine {
     }
   }
 
-  /** The journal's last frame was durable after so long; what it commits is executed next. */
-  onJournalWritten(milliseconds: number): void {
+  /** The journal's last frame, of so many bytes, was durable after so long; what it commits is executed next. */
+  onJournalWritten(milliseconds: number, bytes: number): void {
+    this.#writtenBytes += bytes;
     this.#slowRuns.onWritten(milliseconds);
   }
 
@@ -254,6 +333,7 @@ export class Engine {
     this.leadership.stop();
     this.lessor.demote();
     this.partitionGuard.demote();
+    this.snapshotter?.demote();
   }
 
   /** Compacts on the server's own behalf. Resolves to null when it is done or was done before, else to the reason. */
@@ -326,6 +406,11 @@ class AllGrowth {
     const { applier, queue } = this.#engine;
     return applier.growth.copiedTo(partition) + queue.growth.copiedTo(partition);
   }
+}
+
+function aheadOfJournal(snapshot: number, committed: number): JournalError {
+  const text = `the journal ends with record ${committed}, and the snapshot that was loaded has record ${snapshot}: records are lost`;
+  return new JournalError("ERR_JOURNAL_INCOMPLETE", text);
 }
 
 function quotasOf({ entries }: PartitionSettings): PrefixQuota[] {

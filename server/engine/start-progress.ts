@@ -7,8 +7,9 @@ const ESTIMATE_AFTER_MS = 1_000;
 
 export class StartProgress {
   readonly #clock: Pick<Clock, "nowMs">;
-  /** Records that the journal held when it was opened; null before. */
+  /** Versions of the snapshot that is loaded, then records that the journal held when it was opened; null before. */
   #records: number | null = null;
+  #work = "replaying";
   /** What is done before it can be opened. */
   #preparation = "opening the journal";
   /** It is not opened before another server has ended, whose name this tells; null: nobody is waited for. */
@@ -51,21 +52,36 @@ export class StartProgress {
     this.#preparation = what;
   }
 
+  /** A snapshot is loaded, and has so many versions. */
+  load(versions: number): void {
+    this.#begin("loading a snapshot", versions);
+  }
+
+  /** The snapshot is loaded, and what comes next is not known yet. */
+  loaded(): void {
+    this.#records = null;
+  }
+
   /** The journal is open and holds so many records. */
   begin(records: number): void {
     this.#obstacle = null;
     this.#writer = null;
-    this.#records = records;
-    this.#replayed = 0;
-    this.#replayingSinceMs = this.#clock.nowMs();
+    this.#begin("replaying", records);
   }
 
-  /** So many of them have been executed. */
+  /** So many of them have been executed, or loaded. */
   advance(replayed: number): void {
     // How much others will write is not known.
     if (this.#records === null) return;
     assert(replayed <= this.#records, "no more is replayed than the journal held");
     this.#replayed = replayed;
+  }
+
+  #begin(work: string, count: number): void {
+    this.#work = work;
+    this.#records = count;
+    this.#replayed = 0;
+    this.#replayingSinceMs = this.#clock.nowMs();
   }
 
   /** The server serves. Tells those who wait. */
@@ -98,7 +114,7 @@ export class StartProgress {
     return Math.ceil((elapsedMs * (1 / this.share - 1)) / 1_000);
   }
 
-  /** `replaying 43 %, about 12 s left`, or null when it is over. */
+  /** `replaying 43 %, about 12 s left`, `loading a snapshot 43 %`, or null when it is over. */
   describe(): string | null {
     if (this.#isOver) return null;
     if (this.#writer !== null) return `standby: ${this.#writer() || "another server"} has the journal`;
@@ -106,6 +122,6 @@ export class StartProgress {
     if (this.#records === null) return this.#preparation;
     const { secondsLeft } = this;
     const left = secondsLeft === null ? "" : `, about ${secondsLeft} s left`;
-    return `replaying ${Math.floor(this.share * 100)} %${left}`;
+    return `${this.#work} ${Math.floor(this.share * 100)} %${left}`;
   }
 }

@@ -134,6 +134,44 @@ export async function openDataDir(dataDir: string): Promise<DataDir> {
   }
 }
 
+/** A directory that is being filled, and is no data directory before that is done. */
+export interface DataDirDraft {
+  /** Absolute. */
+  readonly path: string;
+  readonly identity: Identity;
+  /** Makes it one, durably: its journal is there. */
+  complete(): Promise<void>;
+  /** Call it after everything in it is closed. */
+  close(): void;
+}
+
+/**
+ * Begins a data directory with ids of its own, in a directory that is empty or missing. A start refuses it until it is complete.
+ *
+ * @throws DataDirError when the path cannot be a directory, or there is something in it
+ */
+export async function draftDataDir(dataDir: string): Promise<DataDirDraft> {
+  const directory = path.resolve(dataDir);
+  await makeDirectory(directory);
+  const lock = takeLock(directory);
+  const names = (await readdir(directory)).filter((name) => !IGNORED_NAMES.has(name));
+  if (names.length > 0) {
+    lock.release();
+    const text = `${directory} is not empty (it holds ${JSON.stringify(names[0])}): a new data directory is made in one that is`;
+    throw new DataDirError("ERR_DATA_DIR_FOREIGN", text);
+  }
+  const identity = { clusterId: randomId(), memberId: randomId() };
+  return {
+    path: directory,
+    identity,
+    async complete() {
+      await writeIdentity(directory, { identity, journalClusterId: identity.clusterId, journalMade: true });
+      await nodeDisk.syncDirectory(directory);
+    },
+    close: () => lock.release(),
+  };
+}
+
 async function makeDirectory(directory: string): Promise<void> {
   try {
     await nodeDisk.makeDirectory(directory);

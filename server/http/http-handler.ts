@@ -1,6 +1,6 @@
 /**
  * etcd's HTTP/1.1 endpoints: health, version and metrics, with its status codes and texts, and Plinth's own status.
- * Everything is a GET; there is no JSON gateway to gRPC.
+ * Everything is a GET but the asking for a snapshot; there is no JSON gateway to gRPC.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -17,6 +17,8 @@ export interface HttpHandlerOptions {
   readonly metrics: () => Promise<string>;
   /** What `/plinth/status` answers, as JSON. */
   readonly status: () => object;
+  /** Takes a snapshot, and resolves to what `/plinth/snapshot` answers, as JSON. Without, there is no such path. */
+  readonly snapshot?: () => Promise<object>;
   readonly logger: Logger;
   /** By which the age of the metrics' text is told; the machine's unless given. */
   readonly clock?: Clock;
@@ -27,6 +29,7 @@ interface Sources {
   readonly checks: HealthChecks;
   readonly metrics: () => Promise<Buffer>;
   readonly status: () => object;
+  readonly snapshot?: () => Promise<object>;
   readonly logger: Logger;
 }
 
@@ -69,6 +72,7 @@ async function route(sources: Sources, request: IncomingMessage): Promise<Answer
   const question = target.indexOf("?");
   const path = question < 0 ? target : target.slice(0, question);
   const query = new URLSearchParams(question < 0 ? "" : target.slice(question + 1));
+  if (path === SNAPSHOT_PATH && sources.snapshot !== undefined) return takeSnapshot(sources.snapshot, request);
   const respond = findEndpoint(sources, path);
   if (respond === null) {
     return plainError(404, "404 page not found");
@@ -85,6 +89,29 @@ async function route(sources: Sources, request: IncomingMessage): Promise<Answer
 const METRICS_PATH = "/metrics";
 /** Not of etcd's. */
 export const STATUS_PATH = "/plinth/status";
+
+export const SNAPSHOT_PATH = "/plinth/snapshot";
+
+/** For who is on this machine alone: it is work for its disks. */
+async function takeSnapshot(snapshot: () => Promise<object>, { method, socket }: IncomingMessage): Promise<Answer> {
+  if (method !== "POST") {
+    const answer = plainError(405, "Method Not Allowed");
+    return { ...answer, headers: { ...answer.headers, Allow: "POST" } };
+  }
+  if (!isOfThisMachine(socket.remoteAddress)) {
+    return plainError(403, "a snapshot is asked for on the server's own machine");
+  }
+  try {
+    return { status: 200, headers: JSON_TEXT, body: JSON.stringify(await snapshot()) };
+  } catch (error) {
+    return plainError(503, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A socket in the file system has no address. */
+function isOfThisMachine(address: string | undefined): boolean {
+  return address === undefined || /^(?:::ffff:)?127\.|^::1$/.test(address);
+}
 
 /** Whoever answers at this path, or null. */
 function findEndpoint(sources: Sources, path: string): ((query: URLSearchParams) => Answer | Promise<Answer>) | null {

@@ -59,6 +59,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     alarms: () => health.alarms(),
     healthChecks: () => checks.counts(),
     host,
+    snapshots: () => engine.snapshotter,
   };
 }
 

@@ -6,6 +6,7 @@
 import type { JournalStatus, ReplicaStatus } from "../../journal/journal-status.ts";
 import type { PartitionNumbers } from "../engine/partition-numbers.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { SnapshotInfo } from "../engine/snapshots.ts";
 import { ETCD_VERSION, PLINTH_VERSION } from "../version.ts";
 import { EngineHealth } from "./engine-health.ts";
 
@@ -30,10 +31,23 @@ export interface ServerStatus {
   readonly applied: number;
   readonly journal: JournalStatus;
   readonly partitions: readonly PartitionStatus[];
+  /** Null where none is kept. */
+  readonly snapshots: SnapshotStatus | null;
   /** What should be looked at though writes go on. */
   readonly warnings: readonly string[];
   /** Unix ms, as this server's clock says: what moments in it are to be compared with. */
   readonly nowMs: number;
+}
+
+export interface SnapshotStatus {
+  /** The newest that is complete; null before the first. */
+  readonly last: SnapshotInfo | null;
+  /** One is being taken. */
+  readonly isRunning: boolean;
+  /** Records of the journal behind the newest: what a start executes. */
+  readonly tailRecords: number;
+  /** Why the last attempt has failed; null when none has since the newest. */
+  readonly failure: string | null;
 }
 
 export interface PartitionStatus extends PartitionNumbers {
@@ -69,11 +83,25 @@ export function serverStatus({ engine, name, identity, journalStatus, wallMs }: 
     applied: engine.applier.applied,
     journal,
     partitions: partitionsOf(engine),
-    warnings: [...journal.replicas.map(warningOf), ...engine.partitionTally.partitions().map(quotaWarning)].filter(
-      (warning) => warning !== null,
-    ),
+    snapshots: snapshotsOf(engine),
+    warnings: [
+      ...journal.replicas.map(warningOf),
+      ...engine.partitionTally.partitions().map(quotaWarning),
+      snapshotWarning(engine),
+    ].filter((warning) => warning !== null),
     nowMs: wallMs(),
   };
+}
+
+function snapshotsOf({ snapshotter }: Engine): SnapshotStatus | null {
+  if (snapshotter === null) return null;
+  const { last, isRunning, tailRecords, failure } = snapshotter;
+  return { last, isRunning, tailRecords, failure: failure?.message ?? null };
+}
+
+function snapshotWarning({ snapshotter }: Engine): string | null {
+  const failure = snapshotter?.failure ?? null;
+  return failure === null ? null : `no snapshot can be taken, and the journal grows: ${failure.message}`;
 }
 
 function partitionsOf({ partitionTally }: Engine): PartitionStatus[] {

@@ -42,6 +42,9 @@ export class Counters {
   events: number;
   /** Versions of keys that compaction removed, tombstones included. */
   compactedVersions: number;
+  /** Snapshots that were taken, and attempts that failed. */
+  snapshots: number;
+  snapshotsFailed: number;
   leasesGranted: number;
   leasesRevoked: number;
   leasesRenewed: number;
@@ -66,6 +69,8 @@ export class Counters {
     this.putBytes = 0;
     this.events = 0;
     this.compactedVersions = 0;
+    this.snapshots = 0;
+    this.snapshotsFailed = 0;
     this.leasesGranted = 0;
     this.leasesRevoked = 0;
     this.leasesRenewed = 0;

@@ -12,6 +12,7 @@ import type { HostNumbers } from "./host-metrics.ts";
 import type { MetricSet } from "./metric-set.ts";
 import type { PartitionSources } from "./partition-metrics.ts";
 import type { ReplicaNumbers } from "./replica-metrics.ts";
+import type { SnapshotSources } from "./snapshot-metrics.ts";
 
 /** Where the values come from. Functions are called at each scrape, several times; they only look up numbers. */
 export interface MetricSources {
@@ -32,6 +33,7 @@ export interface MetricSources {
   readonly alarms: () => readonly string[];
   readonly healthChecks: () => Iterable<HealthCheckNumbers>;
   readonly host: HostNumbers;
+  readonly snapshots: SnapshotSources["snapshots"];
 }
 
 export interface JournalNumbers {

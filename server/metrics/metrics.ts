@@ -8,6 +8,7 @@ import { MetricSet } from "./metric-set.ts";
 import { registerPartitionMetrics } from "./partition-metrics.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 import { registerReplicaMetrics } from "./replica-metrics.ts";
+import { registerSnapshotMetrics } from "./snapshot-metrics.ts";
 
 export class Metrics {
   /** For parts that export more. */
@@ -18,6 +19,7 @@ export class Metrics {
     registerEtcdMetrics(this.set, sources);
     registerReplicaMetrics(this.set, sources.counters, sources.replicas);
     registerPartitionMetrics(this.set, sources.partitions);
+    registerSnapshotMetrics(this.set, sources);
     registerHostMetrics(this.set, sources.host);
     registerProcessMetrics(this.set, sources.host.descriptorLimit);
     this.set.counter(

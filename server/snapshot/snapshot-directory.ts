@@ -9,7 +9,7 @@
  *       0000000000030d40.lmdb.tmp   one that is being made
  */
 import assert from "node:assert/strict";
-import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SNAPSHOT_BYTES_PER_SECOND } from "./limits.ts";
 import { corrupt, ioError, isMissing } from "./snapshot-error.ts";
@@ -21,6 +21,7 @@ import { decodeMark } from "./snapshot-mark.ts";
 import type { SnapshotInfo } from "./snapshot-mark.ts";
 import { isLeftover, lockOf, parseName, snapshotNames } from "./snapshot-names.ts";
 import { SnapshotReading } from "./snapshot-reading.ts";
+import { syncDirectory } from "./sync-directory.ts";
 
 export interface SnapshotDirectoryOptions {
   readonly directory: string;
@@ -147,14 +148,5 @@ export class SnapshotDirectory {
 
   async #removeNames(names: readonly string[]): Promise<void> {
     for (const name of names) await rm(join(this.path, name), { force: true });
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -27,10 +27,20 @@ export class SnapshotError extends Error {
     this.name = "SnapshotError";
     this.code = code;
   }
+
+  /** Whether it is the snapshot's bytes: it will be no better another time. */
+  get isDamage(): boolean {
+    return this.code === "ERR_SNAPSHOT_CORRUPT" || this.code === "ERR_SNAPSHOT_FORMAT";
+  }
 }
 
 export function otherFormat(path: string, found: number, supported: number): SnapshotError {
   const text = `${path}: a snapshot of format ${found}; this version reads format ${supported}`;
+  return new SnapshotError("ERR_SNAPSHOT_FORMAT", text);
+}
+
+export function otherFacts(path: string): SnapshotError {
+  const text = `${path}: a snapshot that another version has written, with facts that this one does not know`;
   return new SnapshotError("ERR_SNAPSHOT_FORMAT", text);
 }
 

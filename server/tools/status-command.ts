@@ -3,23 +3,20 @@
  *
  *     plinth status [--endpoints=http://127.0.0.1:2379,…] [-w json]
  */
-import { request } from "node:http";
-import type { IncomingMessage } from "node:http";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { STATUS_PATH } from "../http/http-handler.ts";
 import type { ServerStatus } from "../http/server-status.ts";
+import { askFor, ENDPOINT_DEFAULT, endpointOf, reasonOf, textOf } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { replicaText, statusText } from "./status-text.ts";
 import type { ReplicaOwnStatus } from "./status-text.ts";
 import { refuseUse } from "./usage.ts";
 
 const EXIT_FAILED = 1;
 
-const ENDPOINT_DEFAULT = "http://127.0.0.1:2379";
-
 /** A server that has not answered by then does not answer. */
 const ANSWER_MS_MAX = 5_000;
-const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 const USAGE = `Asks servers how they and the zones of their journal are.
 
@@ -31,14 +28,6 @@ const USAGE = `Asks servers how they and the zones of their journal are.
 
 The exit code is 1 when one of them does not answer.
 `;
-
-/** Where a server listens, as `http.request` takes it. */
-type Address = { readonly host: string; readonly port: number } | { readonly socketPath: string };
-
-interface Endpoint {
-  readonly url: string;
-  readonly address: Address;
-}
 
 /** Runs the command with the arguments behind its name, and sets the exit code. */
 export async function statusCommand(args: readonly string[]): Promise<void> {
@@ -83,23 +72,10 @@ function parse(args: readonly string[]): { endpoints: Endpoint[]; isJson: boolea
   }
 }
 
-/** @throws Error that says why it cannot be used */
-function endpointOf(url: string): Endpoint {
-  const unix = /^unix:(?:\/\/)?(.+)$/.exec(url);
-  if (unix !== null) return { url, address: { socketPath: unix[1] } };
-  if (/^(?:https|unixs):/.test(url)) {
-    throw new Error(`${url}: TLS is not supported yet; ask at --listen-metrics-urls, or on the server's machine`);
-  }
-  const match = /^(?:http:\/\/)?(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]+)):(\d{1,5})\/?$/.exec(url);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new Error(`${url}: an endpoint is http://host:port, or unix:///path`);
-  return { url, address: { host: match[1] ?? match[2], port } };
-}
-
 /** @returns what the server says, or why there is nothing */
-async function ask({ address }: Endpoint): Promise<ServerStatus | ReplicaOwnStatus | string> {
+async function ask(endpoint: Endpoint): Promise<ServerStatus | ReplicaOwnStatus | string> {
   try {
-    const response = await get(address);
+    const response = await askFor("GET", endpoint, STATUS_PATH, ANSWER_MS_MAX);
     if (response.statusCode === 404) return "no Plinth, or an older one: it has no status to tell";
     if (response.statusCode !== 200) return `the answer was ${response.statusCode}`;
     return statusOf(await textOf(response)) ?? "the answer is no status";
@@ -107,27 +83,6 @@ async function ask({ address }: Endpoint): Promise<ServerStatus | ReplicaOwnStat
     if (!(error instanceof Error)) throw error;
     return error.name === "TimeoutError" ? `no answer within ${ANSWER_MS_MAX / 1_000} s` : reasonOf(error);
   }
-}
-
-function get(address: Address): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
-  const failed = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : error);
-  request({ ...address, path: STATUS_PATH, agent: false, signal }, resolve)
-    .on("error", failed)
-    .end();
-  return promise;
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 /** Null when it is something else. */
@@ -145,10 +100,4 @@ function statusOf(text: string): ServerStatus | ReplicaOwnStatus | null {
   if (typeof journal !== "object" || journal === null || !("replicas" in journal)) return null;
   // Both are of one program; what another version leaves out is shown as it comes. A former one tells of no partitions.
   return Array.isArray(journal.replicas) ? ({ partitions: [], ...answer } as unknown as ServerStatus) : null;
-}
-
-/** Several addresses of one host have failed together when there is no text. */
-function reasonOf(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map(String).join("; ");
-  return error.message;
 }

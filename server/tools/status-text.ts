@@ -1,5 +1,6 @@
 /** A server's status as a person reads it: a few lines, and a table of the journal's zones. */
 import type { ReplicaStatus } from "../../journal/journal-status.ts";
+import { bytesText, durationText } from "./texts.ts";
 import type { PartitionStatus, ServerStatus } from "../http/server-status.ts";
 
 /** What a replica in a process of its own says of itself. */
@@ -46,6 +47,7 @@ export function statusText(url: string, status: ServerStatus): string {
     ["revision", String(revision)],
     ["committed", committedText(status)],
     ["zones", zonesText(status)],
+    ["snapshot", snapshotText(status)],
   ];
   if (trouble !== null) facts.push(["trouble", trouble]);
   const lines = [
@@ -64,6 +66,18 @@ export function statusText(url: string, status: ServerStatus): string {
   const notes = [...warnings.map((warning) => `warning: ${warning}`), ...errors];
   if (notes.length > 0) lines.push("", ...notes.map((note) => `  ${note}`));
   return linesOf(lines);
+}
+
+/** A server of a former version tells of none. */
+function snapshotText({
+  snapshots,
+  nowMs,
+}: Partial<Pick<ServerStatus, "snapshots">> & Pick<ServerStatus, "nowMs">): string {
+  if (snapshots === undefined || snapshots === null) return "none is kept";
+  const { last, isRunning, tailRecords } = snapshots;
+  const behind = `${tailRecords} records behind it${isRunning ? ", the next is being taken" : ""}`;
+  if (last === null) return isRunning ? "the first is being taken" : "none yet";
+  return `revision ${last.revision}, ${bytesText(last.bytes)}, ${durationText(Math.max(0, nowMs - last.takenAtMs))} old; ${behind}`;
 }
 
 function linesOf(lines: readonly string[]): string {
@@ -159,21 +173,6 @@ function errorText({ zone, state, damage, lastError, lastErrorAtMs }: ReplicaSta
   // The warning of one that is not well has the text.
   const isWarned = state === "down" || state === "stalled" || damage !== null;
   return [isWarned ? age : `${age}: ${lastError}`];
-}
-
-function bytesText(bytes: number): string {
-  if (bytes < 1_024) return `${bytes} B`;
-  if (bytes < 1_024 ** 2) return `${Math.round(bytes / 1_024)} KiB`;
-  return bytes < 1_024 ** 3 ? `${(bytes / 1_024 ** 2).toFixed(1)} MiB` : `${(bytes / 1_024 ** 3).toFixed(1)} GiB`;
-}
-
-/** `850 ms`, `3.2 s`, `4 min`, `3 h`, `2 d`. */
-function durationText(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  const seconds = ms / 1_000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
-  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
 /** Each row as a line, cells under one another. */

@@ -1,4 +1,5 @@
 /** The numbers that a server would tell its metrics, set by the test. */
+import type { SnapshotNumbers } from "../../server/metrics/snapshot-metrics.ts";
 import { CallCounters } from "../../server/metrics/call-counters.ts";
 import { Counters } from "../../server/metrics/counters.ts";
 import type { MetricSources } from "../../server/metrics/etcd-metrics.ts";
@@ -20,6 +21,11 @@ export class FakeMetricSources {
     { type: "health", name: "health", succeeded: 0, failed: 0, lastSucceeded: true },
     { type: "readyz", name: "linearizable_read", succeeded: 0, failed: 0, lastSucceeded: true },
   ];
+  snapshots: SnapshotNumbers | null = {
+    last: { position: 300_000, bytes: 4_096, takenAtMs: 1_000 },
+    isRunning: false,
+    tailRecords: 7,
+  };
 
   constructor(methods: readonly Method[]) {
     this.counters.addReplica("a");
@@ -41,6 +47,7 @@ export class FakeMetricSources {
       alarms: () => this.alarms,
       healthChecks: () => this.checks,
       host: this.host,
+      snapshots: () => this.snapshots,
     };
   }
 }

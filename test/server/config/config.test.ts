@@ -45,6 +45,8 @@ describe("defaults", () => {
         quotaBackendBytes: 2_147_483_648,
         memoryLimitBytes: null,
         partitionMap: null,
+        historyRetentionMs: 0,
+        snapshotTail: { bytes: 134_217_728, records: 300_000 },
         maxTxnOps: 128,
         maxRequestBytes: 1_572_864,
         maxConcurrentStreams: 4_294_967_295,

@@ -138,7 +138,7 @@ describe("slow writes", () => {
     journal.hold();
     const executed = writes.map((write) => write());
     await clock.advance(waitMs);
-    engine.onJournalWritten(writeMs);
+    engine.onJournalWritten(writeMs, 0);
     journal.release();
     await Promise.all(executed);
   }

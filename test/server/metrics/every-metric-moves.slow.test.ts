@@ -33,6 +33,7 @@ import { engineMetricSources } from "../../../server/http/metric-sources.ts";
 import { HealthChecks } from "../../../server/http/health-checks.ts";
 import { CallCounters } from "../../../server/metrics/call-counters.ts";
 import { Metrics } from "../../../server/metrics/metrics.ts";
+import { FailingShelf } from "../../sim/failing-shelf.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import { recordOf } from "../../../server/engine/record.ts";
 import { JOURNAL_PROPOSALS_MAX, PARTITION_QUEUE_PROPOSALS_MAX } from "../../../server/limits.ts";
@@ -92,7 +93,12 @@ beforeAll(async () => {
     JSON.stringify({ partitions: [{ prefix: EVENTS_PREFIX, quota: "64KiB" }], otherResources: true }),
   );
   plinth = await startPlinth({
-    flags: ["--warning-apply-duration=1ns", `--quota-backend-bytes=${QUOTA_BYTES}`, `--partition-map=${map}`],
+    flags: [
+      "--snapshot-tail-records=10",
+      "--warning-apply-duration=1ns",
+      `--quota-backend-bytes=${QUOTA_BYTES}`,
+      `--partition-map=${map}`,
+    ],
   });
   client = await EtcdClient.connect(plinth.url);
   scrapes = [await freshScrape()];
@@ -203,7 +209,8 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const { config } = parsed;
   const clock = new ManualClock();
   const time = { clock, turns: systemTurns };
-  const engine = newEngine({ ...time, partitions: PARTITIONS });
+  const shelf = new FailingShelf();
+  const engine = newEngine({ ...time, partitions: PARTITIONS, shelf, snapshotTail: { bytes: Infinity, records: 1 } });
   const services = createServices(engine, new Headers(1n, MEMBER_ID, engine.proposer), time, config, NO_LOG);
   const logger = createLogger(
     { level: "fatal", format: "json" },
@@ -243,6 +250,10 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   made.push(await metrics.text());
   journal.release();
   while (engine.applier.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+  const running = engine.snapshotter?.take();
+  made.push(await metrics.text());
+  shelf.fail(new Error("no room"));
+  await expect(running).rejects.toThrow("no room");
   journal.hold();
   const lost = execute(engine, PUT, putRequest("lost")).catch((reason: unknown) => reason);
   made.push(await metrics.text());

@@ -41,6 +41,7 @@ function status(replicas: readonly ReplicaStatus[], more: Partial<ServerStatus> 
     applied: 5_678,
     journal: { role: "writer", epoch: 7, writer: "default", committed: 5_678, replicas },
     partitions: [],
+    snapshots: null,
     warnings: [],
     nowMs: NOW_MS,
     ...more,
@@ -59,6 +60,7 @@ test("a server that is well", () => {
     "  revision   1234",
     "  committed  5678",
     "  zones      3 of 3 answer, and 1 of them may fail",
+    "  snapshot   none is kept",
     "",
     "  ZONE  STATE  POSITION  LAG  QUEUE       REBUILDS  DAMAGES  PLACE",
     "  a     up         5678  -    -                  0        0  /disk-a/plinth",
@@ -84,7 +86,7 @@ test("partitions have a line each", () => {
     refused: 0,
   };
   const events = { ...rest, name: "/registry/events/", quotaBytes: 2 ** 30, isQuotaReached: true, watchers: null };
-  expect(lines([replica("a")], { partitions: [rest, { ...events, waiting: 5_000, refused: 17 }] }).slice(12)).toEqual([
+  expect(lines([replica("a")], { partitions: [rest, { ...events, waiting: 5_000, refused: 17 }] }).slice(13)).toEqual([
     "  PARTITION          KEYS    LIVE  RETAINED            QUOTA  WRITES  READS  WATCHERS  WAITING  REFUSED",
     "  (rest)                1  13 KiB    13 KiB                -       2      3         4        0        0",
     "  /registry/events/     1  13 KiB    13 KiB  1.0 GiB reached       2      3         ?     5000       17",
@@ -104,6 +106,7 @@ test("a zone that is down, one that is behind, and one of which nothing is known
   );
   expect(shown.slice(7)).toEqual([
     "  zones      1 of 3 answer, too few to write",
+    "  snapshot   none is kept",
     "",
     "  ZONE  STATE  POSITION  LAG                 QUEUE         REBUILDS  DAMAGES  PLACE",
     "  a     up         5678  -                   -                    2        0  /disk-a/plinth",
@@ -175,4 +178,15 @@ test("what a server says moves no cursor of the terminal", () => {
   // oxlint-disable-next-line no-control-regex -- They are what is looked for.
   expect(shown.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
   expect(shown).toContain("?[2J?1mx?");
+});
+
+test("the newest snapshot, and what a start would execute behind it", () => {
+  const last = { position: 5_000, revision: 1_000, versions: 900, bytes: 3_000_000, takenAtMs: NOW_MS - 90_000 };
+  const shown = (snapshots: ServerStatus["snapshots"]): string => lines([replica("a")], { snapshots })[8];
+  expect(shown({ last, isRunning: false, tailRecords: 678, failure: null })).toBe(
+    "  snapshot   revision 1000, 2.9 MiB, 1 min old; 678 records behind it",
+  );
+  expect(shown({ last, isRunning: true, tailRecords: 678, failure: null })).toMatch(/, the next is being taken$/);
+  expect(shown({ last: null, isRunning: false, tailRecords: 678, failure: null })).toBe("  snapshot   none yet");
+  expect(shown({ last: null, isRunning: true, tailRecords: 678, failure: null })).toMatch(/the first is being taken$/);
 });

@@ -1,0 +1,39 @@
+/** Metrics of snapshots: whether they are taken, how old the newest is, and what a start would have to do behind it. */
+import type { Counters } from "./counters.ts";
+import type { MetricSet } from "./metric-set.ts";
+
+export interface SnapshotNumbers {
+  /** Of the newest that is complete; null before the first. */
+  readonly last: { readonly position: number; readonly bytes: number; readonly takenAtMs: number } | null;
+  readonly isRunning: boolean;
+  /** Records of the journal behind it. */
+  readonly tailRecords: number;
+}
+
+export interface SnapshotSources {
+  readonly counters: Counters;
+  /** Null where none is kept. */
+  readonly snapshots: () => SnapshotNumbers | null;
+}
+
+export function registerSnapshotMetrics(set: MetricSet, { counters, snapshots }: SnapshotSources): void {
+  set.counter("plinth_snapshots_total", "Snapshots taken since the start.", () => counters.snapshots);
+  set.counter(
+    "plinth_snapshots_failed_total",
+    "Attempts to take a snapshot that failed since the start.",
+    () => counters.snapshotsFailed,
+  );
+  const gauge = (name: string, help: string, value: (numbers: SnapshotNumbers) => number | null): void =>
+    set.labelledGauge(`plinth_snapshot_${name}`, help, [], (report) => {
+      const numbers = snapshots();
+      const found = numbers === null ? null : value(numbers);
+      if (found !== null) report([], found);
+    });
+  gauge("timestamp_seconds", "When the newest complete snapshot was begun, Unix time.", ({ last }) =>
+    last === null ? null : last.takenAtMs / 1_000,
+  );
+  gauge("bytes", "Bytes of the newest complete snapshot's file.", ({ last }) => last?.bytes ?? null);
+  gauge("position", "Journal position of the newest complete snapshot.", ({ last }) => last?.position ?? null);
+  gauge("tail_records", "Records of the journal that a start executes behind it.", ({ tailRecords }) => tailRecords);
+  gauge("running", "Whether a snapshot is being taken.", ({ isRunning }) => Number(isRunning));
+}
