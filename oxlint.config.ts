@@ -77,6 +77,7 @@ const ROOMS: readonly Room[] = [
     ["../clock.ts", "../limits.ts", "../../partitions/auth/**"],
     "Sessions know users, and no calls.",
   ],
+  ["server/bolt/**", ["../limits.ts"], "bbolt files know no etcd, and no keyspace."],
   [
     "server/rebuild/**",
     [
