@@ -96,6 +96,11 @@ const ROOMS: readonly Room[] = [
     "A data directory is made of what there was, without a server.",
   ],
   [
+    "server/etcd-backup/**",
+    ["../limits.ts", "../bolt/**", "../../proto/**", "../../partitions/**"],
+    "etcd's files know the keyspace, and no engine.",
+  ],
+  [
     "server/engine/**",
     [
       "../clock.ts",

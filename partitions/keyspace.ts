@@ -38,6 +38,7 @@ import { HistoryLoader } from "./walk/history-loader.ts";
 import { SnapshotLoader } from "./walk/snapshot-loader.ts";
 import { SnapshotSource } from "./walk/snapshot-source.ts";
 import { LeasedKeysReader } from "./walk/leased-keys-reader.ts";
+import { RetainedWalk } from "./walk/retained-walk.ts";
 import { Hold } from "./state/hold.ts";
 import type { KeyspaceFacts } from "./state/keyspace-facts.ts";
 import { KeyspaceState } from "./state/keyspace-state.ts";
@@ -464,6 +465,12 @@ export class Keyspace {
   /** Makes the same hash in steps. */
   openHash(revision: number): HistoryHasher | Refusal {
     return openHash(this.#state, revision);
+  }
+
+  /** Begins to walk what is retained up to now, in the order in which it was made. */
+  openRetained(): RetainedWalk {
+    const { revision, compactRevision } = this.#state;
+    return new RetainedWalk(this.#state, revision, compactRevision);
   }
 
   /** The hash of everything: history, leases, alarms, users and roles (HK-03). */

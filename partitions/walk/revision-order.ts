@@ -37,10 +37,17 @@ export class RevisionOrder {
     heap.taken(run.isEmpty);
   }
 
+  /** Goes back to the first key of all, when all have been dropped. None is added any more. */
+  rewind(): void {
+    this.#heap();
+    for (const run of this.#runs) run.rewind();
+    this.#merged = new MergeHeap([...this.#runs]);
+  }
+
   #heap(): MergeHeap<Run> {
     if (this.#merged === null) {
       if (this.#filling.length > 0) this.#runs.push(this.#filling.sorted());
-      this.#merged = new MergeHeap(this.#runs);
+      this.#merged = new MergeHeap([...this.#runs]);
     }
     return this.#merged;
   }
@@ -85,6 +92,10 @@ class Run {
 
   drop(): void {
     this.#at++;
+  }
+
+  rewind(): void {
+    this.#at = 0;
   }
 
   isBefore(other: Run): boolean {

@@ -30,7 +30,7 @@ export class PageReader {
     this.#owners = owners;
     this.#bucket = bucket;
     this.#read = new Uint8Array(Math.ceil(pages / 8));
-    this.#window = Buffer.allocUnsafe(Math.max(READ_AHEAD_BYTES, pageBytes));
+    this.#window = Buffer.allocUnsafe(Math.min(Math.max(READ_AHEAD_BYTES, pageBytes), pages * pageBytes));
   }
 
   /** A branch or leaf with all pages that belong to it, good until the next one is read. */

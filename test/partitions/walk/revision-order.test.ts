@@ -28,6 +28,20 @@ test("keys come in the order of their revisions, and within one of their sub-rev
   );
 });
 
+test("it can be gone through once more", () => {
+  const order = new RevisionOrder();
+  for (let i = 0; i < 3_000; i++) order.add((i + 1) as Slot, (i * 7_919) % 3_000, 0);
+  const goThrough = (): number[] => {
+    const slots: number[] = [];
+    for (; order.first !== NO_SLOT; order.drop()) slots.push(order.first);
+    return slots;
+  };
+  const first = goThrough();
+  order.rewind();
+  expect(goThrough()).toEqual(first);
+  expect(first).toHaveLength(3_000);
+});
+
 test("there may be more of them than are sorted at once", () => {
   const count = 10_000;
   const revisions: Revisions = Array.from({ length: count }, (_, i) => [(i * 7_919) % count, 0]);
