@@ -119,8 +119,10 @@ const ROOMS: readonly Room[] = [
     "server/api/*.ts",
     [
       "../*.ts",
+      "../bolt/**",
       "../config/**",
       "../engine/**",
+      "../etcd-backup/**",
       "../metrics/**",
       "../session/**",
       "../transport/service.ts",

@@ -107,6 +107,13 @@ export function writeRangeStreamResponse(writer: Writer, response: MadeRangeResp
   writer.nested(0x0a, mark);
 }
 
+/** A SnapshotResponse, which has no header. */
+export function writeSnapshotResponse(writer: Writer, remainingBytes: number, blob: Buffer, version: string): void {
+  writer.stringField(0x22, version);
+  writer.bytesField(0x1a, blob);
+  writer.uint64Field(0x10, remainingBytes);
+}
+
 export function writeWatchResponse(writer: Writer, response: WatchResponse): void {
   const { events } = response;
   for (let i = events.length - 1; i >= 0; i--) writer.raw(events[i]);

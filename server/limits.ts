@@ -162,6 +162,14 @@ export const RANGE_STREAM_CHUNK_KEYS = 1_000;
 /** How many RangeStreams may be open that sort, and so keep all their keys while the client takes them; one more is refused. */
 export const SORTED_STREAMS_MAX = 16;
 
+/** The blobs of Maintenance.Snapshot, as large as etcd's, and how many keys and bytes of them one slice looks at. */
+export const SNAPSHOT_BLOB_BYTES = 32 * 1024;
+export const SNAPSHOT_SLICE_LOOKS = 1_000;
+export const SNAPSHOT_SLICE_BYTES = 256 * 1024;
+
+/** How many such snapshots are sent at a time; one more is refused. Each keeps compaction from removing what it needs. */
+export const SNAPSHOTS_OPEN_MAX = 2;
+
 /** LS-10: how often expiry is looked at, and how many leases one look may revoke (1,000 a second). */
 export const LEASE_CHECK_MS = 500;
 export const LEASE_REVOKES_PER_CHECK = 500;

@@ -10,6 +10,8 @@ export interface EtcdOptions {
   readonly dataDir?: string;
   /** The client port, for one that comes back where it was before. */
   readonly port?: number;
+  /** Of another version than the one that all else is compared with. */
+  readonly peer?: "etcd-3.6" | "etcd-3.5";
   /** More flags, as `--name=value`; the last of a name counts. */
   readonly flags?: readonly string[];
 }
@@ -27,7 +29,7 @@ export interface Etcd {
 const READY_MILLISECONDS_MAX = 60_000;
 
 export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
-  const binary = await ensurePeer("etcd");
+  const binary = await ensurePeer(options.peer ?? "etcd");
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const peerUrl = `http://127.0.0.1:${await freePort()}`;

@@ -17,6 +17,11 @@ const SOURCES = {
   etcd: { folder: "etcd", program: "etcd", modFile: "go.mod" },
   etcdctl: { folder: "etcd", program: "etcdctl", modFile: "go.mod" },
   etcdutl: { folder: "etcd", program: "etcdutl", modFile: "go.mod" },
+  // Those before it, which a backup has to start as well.
+  "etcd-3.6": { folder: "etcd", program: "etcd", modFile: "3.6.mod" },
+  "etcd-3.5": { folder: "etcd", program: "etcd", modFile: "3.5.mod" },
+  "etcdutl-snapshot-3.6": { folder: "etcd", program: "etcdutl-snapshot", modFile: "3.6.mod" },
+  "etcdutl-snapshot-3.5": { folder: "etcd", program: "etcdutl-snapshot", modFile: "3.5.mod" },
   descriptors: { folder: "etcd", program: "descriptors", modFile: "go.mod" },
   clientv3: { folder: "etcd", program: "clientv3", modFile: "go.mod" },
   kubectl: { folder: "kubernetes", program: "kubectl", modFile: "go.mod" },

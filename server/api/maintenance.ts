@@ -1,4 +1,4 @@
-/** etcdserverpb.Maintenance (contract §9.2) as far as it is served; the rest answers Unimplemented. */
+/** etcdserverpb.Maintenance (contract §9.2). */
 import {
   ALARM_ACTION_ACTIVATE,
   ALARM_ACTION_DEACTIVATE,
@@ -29,6 +29,7 @@ import { Refusal } from "../../partitions/refusals.ts";
 import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { ALARM } from "../engine/alarm-commands.ts";
+import { Backup } from "../etcd-backup/backup.ts";
 import type { Applier } from "../engine/applier.ts";
 import type { ReadGate } from "../engine/read-gate.ts";
 import type { Proposer } from "../engine/proposer.ts";
@@ -41,6 +42,7 @@ import { readConfirmed } from "./confirmed-reads.ts";
 import { Hashes } from "./hashes.ts";
 import type { Headers } from "./header.ts";
 import { commandMethod, readMethod } from "./method.ts";
+import { snapshotMethod } from "./snapshot.ts";
 import { BAD_LEADER_TRANSFEREE } from "./statuses.ts";
 
 export interface MaintenanceContext {
@@ -52,6 +54,14 @@ export interface MaintenanceContext {
   readonly callers: Callers;
   readonly headers: Headers;
   readonly reads: ReadGate;
+  /** Who the member says that it is. */
+  readonly member: MemberFacts;
+}
+
+interface MemberFacts {
+  readonly name: string;
+  readonly peerUrls: readonly string[];
+  readonly clientUrls: readonly string[];
 }
 
 export class MaintenanceService {
@@ -73,6 +83,7 @@ export class MaintenanceService {
       ),
       this.#adminMethod("Hash", hashRequest.decode, (call) => this.#hash(call)),
       this.#adminMethod("HashKV", hashKVRequest.decode, (call, request) => this.#hashKv(call, request)),
+      snapshotMethod(context, () => this.#beginBackup()),
       this.#adminMethod("MoveLeader", moveLeaderRequest.decode, (call, request) => this.#moveLeader(call, request)),
       this.#adminMethod("Downgrade", downgradeRequest.decode, (call, request) => this.#downgrade(call, request)),
     ];
@@ -176,6 +187,13 @@ export class MaintenanceService {
       const header = headers.at(headerRevision);
       call.reply(hashKVResponse.encode({ header, hash, compactRevision, hashRevision }));
     });
+  }
+
+  /** Position and reign stand for Raft's index and term, as in Status. */
+  #beginBackup(): Backup {
+    const { keyspace, applier, headers, member } = this.#context;
+    const { memberId, raftTerm: term } = headers;
+    return new Backup(keyspace, { ...member, memberId, term, index: applier.applied + 1 });
   }
 
   /** The only member leads already. As in etcd the reply has no header. */

@@ -78,7 +78,10 @@ export function createServices(
     ...new KvService({ ...shared, txnOpsMax: maxTxnOps, requestBytesMax: maxRequestBytes }).methods,
     ...watch.methods,
     ...new LeaseService(shared).methods,
-    ...new MaintenanceService(shared).methods,
+    ...new MaintenanceService({
+      ...shared,
+      member: { name, peerUrls: advertisePeerUrls, clientUrls: advertiseClientUrls },
+    }).methods,
     ...clusterMethods(headers, callers, reads, name, advertisePeerUrls, advertiseClientUrls),
     ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
   ];

@@ -15,7 +15,7 @@ const UNARY: readonly string[] = [
   "/v3electionpb.Election/Resign",
 ];
 
-const SERVER_STREAM: readonly string[] = ["/etcdserverpb.Maintenance/Snapshot", "/v3electionpb.Election/Observe"];
+const SERVER_STREAM: readonly string[] = ["/v3electionpb.Election/Observe"];
 
 export const unimplementedMethods: readonly Method[] = [
   ...UNARY.map((path): Method => ({ kind: "unary", path, handle: (call) => call.fail(statusOf(path)) })),

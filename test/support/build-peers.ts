@@ -14,7 +14,23 @@ interface Needs {
 
 /** By the names that the suites have in vitest.config.ts. */
 const NEEDS: ReadonlyMap<string, Needs> = new Map([
-  ["slow", { peers: ["etcd", "etcdctl", "etcdutl", "descriptors", "clientv3"], minutes: 2 }],
+  [
+    "slow",
+    {
+      peers: [
+        "etcd",
+        "etcdctl",
+        "etcdutl",
+        "descriptors",
+        "clientv3",
+        "etcd-3.6",
+        "etcd-3.5",
+        "etcdutl-snapshot-3.6",
+        "etcdutl-snapshot-3.5",
+      ],
+      minutes: 4,
+    },
+  ],
   ["kubernetes", { peers: ["etcd", "etcdctl", "kubectl", "kube-apiserver-1.37", "kube-apiserver-1.36"], minutes: 10 }],
 ]);
 
