@@ -160,13 +160,15 @@ class Life {
   }
 }
 
-/** Rejects with where it stands when a seed takes too long. */
+/** Rejects with the seed and where it stands when it fails, or takes too long. */
 async function livesInTime(seed: number): Promise<void> {
   const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("stands still")), SEED_LIMIT_MS);
   let standsAt = "";
-  const timer = setTimeout(() => late.reject(new Error(`stands still: ${standsAt}`)), SEED_LIMIT_MS);
   try {
     await Promise.race([lives(seed, (at) => (standsAt = at)), late.promise]);
+  } catch (error) {
+    throw new Error(`seed ${seed}, ${standsAt}: ${String(error)}`, { cause: error });
   } finally {
     clearTimeout(timer);
   }
@@ -204,7 +206,7 @@ test(
   "whatever happens to each zone, nothing acknowledged is lost, moved or changed, and a majority is enough to start",
   async () => {
     for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-      await expect(livesInTime(seed), `seed ${seed}`).resolves.toBeUndefined();
+      await expect(livesInTime(seed)).resolves.toBeUndefined();
     }
   },
   seeds * SEED_LIMIT_MS,
