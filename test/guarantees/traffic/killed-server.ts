@@ -9,7 +9,12 @@ import { Subject } from "./subject.ts";
 const mainFile = path.join(import.meta.dirname, "small-segments-main.ts");
 
 /** Progress as often as etcd allows, and fragments from about 600 KiB on. */
-const FLAGS = ["--watch-progress-notify-interval=100ms", "--max-request-bytes=100000"];
+const FLAGS = [
+  "--watch-progress-notify-interval=100ms",
+  "--max-request-bytes=100000",
+  // Kills come in the midst of snapshots, and starts begin with them.
+  "--snapshot-tail-records=150",
+];
 
 export class KilledServer extends Subject {
   #servingSinceMs = 0;
