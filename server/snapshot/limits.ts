@@ -52,6 +52,9 @@ export const PACE_LAG_MS = 100;
 /** The priority of the thread that writes, as a niceness: lower than all that serves, and not so low that it starves. */
 export const WRITING_NICENESS = 10;
 
+/** So long a process that ends waits for what the thread that writes has at hand: a durable write, at most. */
+export const STOPPING_MS_MAX = 5_000;
+
 /** Bytes on their way to the thread that writes; who has more waits. One chunk may go beyond it. */
 export const WRITING_BYTES_MAX = 8 * 1024 * 1024;
 

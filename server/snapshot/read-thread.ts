@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
 import { CHUNK_BYTES, READING_BYTES_MAX } from "./limits.ts";
-import { StopFlag } from "./pace.ts";
 import { cancelled, ioError } from "./snapshot-error.ts";
 import { SnapshotFile } from "./snapshot-file.ts";
+import { StopFlag } from "./stop-flag.ts";
 import { failureOf } from "./thread-messages.ts";
 import type { FromReader, ReadingOrders, ToReader } from "./thread-messages.ts";
 

@@ -10,10 +10,10 @@ import assert from "node:assert/strict";
 import { Worker } from "node:worker_threads";
 import { CHUNK_HEADER_BYTES, RECORD_LENGTH_BYTES } from "./chunk.ts";
 import { CHUNK_BYTES, LABEL_BYTES_MAX, RECORD_BYTES_MAX, WRITING_BYTES_MAX } from "./limits.ts";
-import { StopFlag } from "./pace.ts";
 import { cancelled, threadEnded } from "./snapshot-error.ts";
 import type { SnapshotError } from "./snapshot-error.ts";
 import type { SnapshotInfo } from "./snapshot-mark.ts";
+import { StopFlag } from "./stop-flag.ts";
 import { errorOf } from "./thread-messages.ts";
 import type { FromWriter, ToWriter, WritingOrders } from "./thread-messages.ts";
 
@@ -43,6 +43,8 @@ export class SnapshotJob {
   readonly #stop = new StopFlag();
   readonly #thread: Worker;
   readonly #pool: ArrayBuffer[] = [];
+  /** Nothing may cut it off while it is in LMDB. */
+  readonly #endWithProcess = (): void => this.#stop.setAndWait();
   #open: OpenChunk | null = null;
   #bytesUnderWay = 0;
   #info: SnapshotInfo | null = null;
@@ -53,6 +55,7 @@ export class SnapshotJob {
     this.#thread = startThread({ directory, position, clusterId, bytesPerSecond, stop: this.#stop.shared });
     this.#thread.on("message", (message: FromWriter) => this.#take(message));
     this.#thread.on("error", (error) => this.#fail(threadEnded(directory, error.message, error)));
+    process.once("exit", this.#endWithProcess);
     const exit = new Promise<void>((resolve) => void this.#thread.once("exit", () => resolve()));
     this.ended = exit.then(() => this.#end());
   }
@@ -152,6 +155,7 @@ export class SnapshotJob {
   }
 
   async #end(): Promise<void> {
+    process.off("exit", this.#endWithProcess);
     this.#pool.length = 0;
     this.#open = null;
     if (this.#info === null) this.#fail(threadEnded(this.#options.directory, "without a word"));

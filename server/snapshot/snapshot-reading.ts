@@ -3,10 +3,10 @@
  * decompressed ahead. So it has nothing to do but to take them.
  */
 import { Worker } from "node:worker_threads";
-import { StopFlag } from "./pace.ts";
 import { cancelled, threadEnded } from "./snapshot-error.ts";
 import type { SnapshotError } from "./snapshot-error.ts";
 import type { SnapshotInfo } from "./snapshot-mark.ts";
+import { StopFlag } from "./stop-flag.ts";
 import { errorOf } from "./thread-messages.ts";
 import type { FromReader, ReadChunk, ReadingOrders, ToReader } from "./thread-messages.ts";
 

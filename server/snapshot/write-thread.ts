@@ -4,9 +4,10 @@ import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock, systemWallMs } from "../clock.ts";
 import { READING_COST, WRITING_NICENESS, WRITTEN_BYTES_TOLD } from "./limits.ts";
-import { Pace, StopFlag } from "./pace.ts";
+import { Pace } from "./pace.ts";
 import { cancelled, ioError } from "./snapshot-error.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
+import { StopFlag } from "./stop-flag.ts";
 import { failureOf } from "./thread-messages.ts";
 import type { FromWriter, ToWriter, WritingOrders } from "./thread-messages.ts";
 
@@ -22,15 +23,18 @@ let takenBytes = 0;
 // Of this thread alone, which only Linux knows.
 if (process.platform === "linux" && getPriority() < WRITING_NICENESS) setPriority(WRITING_NICENESS);
 
-attempt(() => {
+stop.work(() => attempt(begin));
+port.on("message", (message: ToWriter) => stop.work(() => attempt(() => take(message))));
+
+function begin(): void {
+  if (stop.isSet) throw cancelled(directory);
   const onWritten = (bytes: number): void => spend(bytes);
   const onRead = (bytes: number): void => spend(bytes * READING_COST);
   writer = new SnapshotWriter({ directory, position, clusterId, wallMs: systemWallMs, onWritten, onRead });
-});
-
-port.on("message", (message: ToWriter) => attempt(() => take(message)));
+}
 
 function take(message: ToWriter): void {
+  if (stop.isSet) throw cancelled(directory);
   assert(writer !== null, "who has failed takes nothing");
   switch (message.kind) {
     case "chunk": {

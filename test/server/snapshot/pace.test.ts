@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
-import { Pace, StopFlag } from "../../../server/snapshot/pace.ts";
+import { Pace } from "../../../server/snapshot/pace.ts";
+import { StopFlag } from "../../../server/snapshot/stop-flag.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 
 class Sleeper {
   slept = 0;
 
-  wait(milliseconds: number): void {
+  sleep(milliseconds: number): void {
     this.slept += milliseconds;
   }
 }
@@ -33,6 +34,6 @@ test("who sleeps is woken when he is to stop", () => {
   const same = new StopFlag(flag.shared);
   expect(same.isSet).toBe(false);
   flag.set();
-  same.wait(3_600_000);
+  same.sleep(3_600_000);
   expect(same.isSet).toBe(true);
 });
