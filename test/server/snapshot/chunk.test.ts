@@ -61,3 +61,9 @@ test("records that do not fill a chunk are not sealed", () => {
   expect(() => sealChunk(chunk.subarray(0, -1), 1, 2, true)).toThrow("fill it exactly");
   expect(() => sealChunk(Buffer.alloc(CHUNK_HEADER_BYTES), 1, 0, true)).toThrow("fill it exactly");
 });
+
+test("the bytes of a chunk are those of the worked example in the documentation", () => {
+  const chunk = chunkOf([Buffer.from("abc"), Buffer.alloc(0)]);
+  const example = "230000000200000003000000000000000b0000007fa229270300000061626300000000";
+  expect(sealChunk(chunk, 3, 2, false).toString("hex")).toBe(example);
+});
