@@ -6,7 +6,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { OPENING_DESCRIPTORS, OPENING_ROOM_BYTES } from "./limits.ts";
-import { ioError, noSpace } from "./snapshot-error.ts";
+import { ioError, isReadOnly, noSpace } from "./snapshot-error.ts";
 import { lockOf, newLockOf } from "./snapshot-names.ts";
 
 /** More than LMDB asks for with the readers that it may have: 64 bytes each. */
@@ -15,7 +15,8 @@ const LOCK_BYTES = 16 * 1024;
 const BLOCK_BYTES = 512;
 
 /**
- * Sees to all that an open for reading needs: descriptors, and a lock that takes no more room.
+ * Sees to all that an open for reading needs: descriptors, and a lock that takes no more room. Where nothing can be written at all
+ * LMDB does without one.
  *
  * @throws SnapshotError what is missing
  */
@@ -66,6 +67,7 @@ function makeLock(path: string): void {
     writeZeros(unfinished, LOCK_BYTES);
     renameSync(unfinished, lockOf(path));
   } catch (error) {
+    if (isReadOnly(error)) return;
     rmSync(unfinished, { force: true });
     throw ioError(path, "making a lock", error);
   }

@@ -86,6 +86,11 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }
 
+/** Of a file system that was mounted so. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === "EROFS";
+}
+
 /** Node's have a number beside their code, and LMDB's code is a number. */
 function isOfSystem(error: Error): boolean {
   return "errno" in error || typeof codeOf(error) === "number";

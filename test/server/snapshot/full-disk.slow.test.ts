@@ -1,4 +1,5 @@
 /** A disk that is really full: a small file system in memory, mounted for the test. */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,6 +45,31 @@ test.skipIf(whyNoDisk() !== null)(
       await smaller.put([record]);
       await smaller.job.complete(null);
       expect((await directory.list()).map(({ position }) => position)).toEqual([3, 1]);
+    } finally {
+      disk.remove();
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
+
+test.skipIf(whyNoDisk() !== null)(
+  "a snapshot is read where nothing can be written, with or without its lock",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "snapshot-disk-"));
+    const disk = new MemoryDisk(folder, DISK_BYTES);
+    try {
+      const directory = new SnapshotDirectory({ directory: join(folder, "snapshots"), clusterId: CLUSTER });
+      await directory.tidy();
+      for (const position of [1, 2]) {
+        const producer = new Producer(directory, position);
+        await producer.put([Buffer.from("a")]);
+        await producer.job.complete(null);
+      }
+      rmSync(join(directory.path, FILES[1]));
+      execFileSync("mount", ["-o", "remount,ro", folder]);
+      for (const position of [1, 2]) expect((await takeAll(directory, position)).records).toEqual([Buffer.from("a")]);
+      await expect(new Producer(directory, 3).job.complete(null)).rejects.toThrow(/creating failed: EROFS/);
+      await expect(directory.remove(1)).rejects.toThrow(/removing failed: EROFS/);
     } finally {
       disk.remove();
       rmSync(folder, { recursive: true });

@@ -158,11 +158,19 @@ test("who reads a part and leaves ends the thread and disturbs no other", async 
   expect((await whole).records).toHaveLength(records.length);
 });
 
-/** That of each thread of this process. */
+/** That of each thread of this process, of which some may end meanwhile. */
 function nicenesses(): number[] {
-  const statOf = (id: string): string => readFileSync(`/proc/self/task/${id}/stat`, "latin1");
-  // Behind the name, which may hold anything, fields are counted from the third one on.
-  return readdirSync("/proc/self/task").map((id) => Number(statOf(id).split(") ")[1].split(" ")[16]));
+  const found: number[] = [];
+  for (const id of readdirSync("/proc/self/task")) {
+    try {
+      const stat = readFileSync(`/proc/self/task/${id}/stat`, "latin1");
+      // Behind the name, which may hold anything, fields are counted from the third one on.
+      found.push(Number(stat.split(") ")[1].split(" ")[16]));
+    } catch {
+      // It has ended.
+    }
+  }
+  return found;
 }
 
 test.runIf(process.platform === "linux")(
