@@ -164,8 +164,8 @@ export const SORTED_STREAMS_MAX = 16;
 
 /** The blobs of Maintenance.Snapshot, as large as etcd's, and how many keys and bytes of them one slice looks at. */
 export const SNAPSHOT_BLOB_BYTES = 32 * 1024;
-export const SNAPSHOT_SLICE_LOOKS = 1_000;
-export const SNAPSHOT_SLICE_BYTES = 256 * 1024;
+export const SNAPSHOT_SLICE_LOOKS = 500;
+export const SNAPSHOT_SLICE_BYTES = 128 * 1024;
 
 /** How many such snapshots are sent at a time; one more is refused. Each keeps compaction from removing what it needs. */
 export const SNAPSHOTS_OPEN_MAX = 2;

@@ -67,7 +67,7 @@ export class RetainedWalk {
     return this.#findKeys() && this.#meetKeys(meet) && this.#meetChanges(meet);
   }
 
-  /** Goes back to the beginning, when `step` has said true. Which keys count is known from now on. */
+  /** Goes back to the beginning, when `step` has said true. Which keys count, and their order, is known from now on. */
   rewind(): void {
     this.#order.rewind();
     this.#toChanges();
