@@ -218,6 +218,18 @@ const ROOMS: readonly Room[] = [
     ],
     "The bench of the keyspace takes the server's place, with as little of the server as that needs.",
   ],
+  [
+    "bench/start/**",
+    [
+      "../*.ts",
+      "../journal/**",
+      "../../proto/**",
+      "../../partitions/store/block-pool.ts",
+      "../../server/**",
+      "../../journal/**",
+    ],
+    "The bench of a start takes the server's place, with as little of the server as that needs.",
+  ],
 ];
 
 const NO_TIME_NO_IO = {

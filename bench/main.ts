@@ -2,11 +2,11 @@
  * Runs benches and prints their reports.
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
- *     node bench/main.ts [lists] [keyspace] [--keys N]
+ *     node bench/main.ts [lists] [keyspace] [start] [--keys N]
  *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `lists`, `isolation`, `partitions`, `journal`, `keyspace` and `kubernetes`; without any named,
- * all of them. With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
+ * Suites are `transport`, `kv`, `lists`, `isolation`, `partitions`, `journal`, `keyspace`, `start` and `kubernetes`; without any
+ * named, all of them. With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
  *
  * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
  * of fewer nodes, for some N seconds, until it is known how many saturate the machine.
@@ -25,6 +25,7 @@ import { benchKv } from "./kv/kv.ts";
 import { benchLists } from "./kv/lists.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
 import { renderReport, type SuiteReport } from "./report.ts";
+import { benchStart } from "./start/start.ts";
 import { benchTransport } from "./transport/transport.ts";
 
 const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>([
@@ -35,6 +36,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["partitions", benchPartitions],
   ["journal", benchJournal],
   ["keyspace", benchKeyspace],
+  ["start", benchStart],
   ["kubernetes", benchKubernetes],
 ]);
 

@@ -28,8 +28,8 @@ export interface JournalReader {
 }
 
 /**
- * Committed records that follow one another, at least one: as far as they were asked for, those of one frame. Valid until
- * the iterator is asked for the next run: whoever keeps bytes copies them.
+ * Committed records that follow one another, at least one: as far as they were asked for, those of a frame, or of some that were
+ * read together. Valid until the iterator is asked for the next run: whoever keeps bytes copies them.
  */
 export interface RecordRun {
   /** Position of the first record. */

@@ -73,7 +73,8 @@ export class Opening {
     for (;;) {
       if (this.#options.signal?.aborted === true) throw closed();
       const change = this.#options.change();
-      for (const site of local) await site.look();
+      // Beside one another: each is read and checked from end to end.
+      await Promise.all(local.map((site) => site.look()));
       const verdict = this.#judge();
       if (verdict.kind === "formed") return verdict.membership;
       if (verdict.kind === "wait" && (await this.#repair())) continue;

@@ -8,6 +8,7 @@ import { FrameRun } from "./frame-run.ts";
 import { corrupt, ioError, trimmed } from "../journal-errors.ts";
 import { CURSOR_READ_BYTES } from "../limits.ts";
 import { isUnreadable } from "./patient-file.ts";
+import { readAhead } from "./read-ahead-file.ts";
 import type { Segment } from "./segment.ts";
 
 export class LogCursor {
@@ -48,13 +49,18 @@ export class LogCursor {
     if (this.#position > last) return null;
     if (this.#cuts !== this.#log.cuts) return null;
     while (!this.#hasFrame) if (!this.#advance()) return null;
-    const { bytes, frameStart, frame } = this.#scanner as FrameScanner;
+    const scanner = this.#scanner as FrameScanner;
+    const { frame } = scanner;
     const run = this.#run;
-    run.set(bytes, frameStart, frame, this.#position, last);
+    run.set(scanner.bytes, scanner.frameStart, frame, this.#position, last);
     assert(run.first === this.#position, "each record is read once, in order");
-    this.#position = run.first + run.count;
-    assert(this.#position <= last + 1, "nothing is read behind the last that was asked for");
-    this.#hasFrame = this.#position <= frame.lastPosition;
+    this.#pass(run, last);
+    // A journal written at leisure has a frame for each record: those that were read together come together.
+    while (!this.#hasFrame && this.#position <= last && this.#advance()) {
+      if (!this.#hasFrame) continue;
+      run.add(scanner.frameStart, frame, last);
+      this.#pass(run, last);
+    }
     return run;
   }
 
@@ -75,6 +81,13 @@ export class LogCursor {
     const file = this.#file;
     this.#file = null;
     await file?.close();
+  }
+
+  /** The run has the records before this place. */
+  #pass(run: RecordRun, last: number): void {
+    this.#position = run.first + run.count;
+    assert(this.#position <= last + 1, "nothing is read behind the last that was asked for");
+    this.#hasFrame = this.#position <= (this.#scanner as FrameScanner).frame.lastPosition;
   }
 
   /** Forgets what was read ahead. */
@@ -130,8 +143,10 @@ export class LogCursor {
   }
 
   async #open(segment: Segment): Promise<FrameScanner> {
+    const { end } = segment;
     try {
-      this.#file = await this.#log.openForReading(segment);
+      const file = await this.#log.openForReading(segment);
+      this.#file = readAhead(file, CURSOR_READ_BYTES, end) ?? file;
     } catch (error) {
       // Trimmed between the look at the list and the open.
       if (!this.#log.segments.includes(segment)) throw trimmed(this.#position, this.#log.firstPosition);

@@ -119,6 +119,13 @@ it("the keyspace suite measures rates, memory, pauses and what comes back", { ti
   expect(text).toMatch(/back to the pool, % .* ≥ 70: (met|missed)/);
 });
 
+it("the start suite measures what is replayed and how long the open takes", { timeout: MILLISECONDS_MAX }, async () => {
+  const text = await report("start");
+  expect(rowsWith(text, "replayed/s")).toBe(3);
+  expect(rowsWith(text, "open s")).toBe(3);
+  expect(text).toMatch(/updates, a busy server's .* ≥ 300,000: (met|missed)/);
+});
+
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
   await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });

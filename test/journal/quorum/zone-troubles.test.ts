@@ -262,3 +262,23 @@ test("a start is not kept by frames that nobody has any more, when the first att
   expect(next.opens).toBeGreaterThan(2);
   await again.close();
 });
+
+test("the zones are read beside one another", async () => {
+  const disk = ZoneDisks.of(NAMES, 15);
+  await (await open(disk)).close();
+  const first = new Map<string, () => void>();
+  for (const name of NAMES) {
+    const stored = disk.at(name);
+    stored.crash();
+    // Each disk keeps the first that is asked of it waiting.
+    const later = (act: () => void): void => {
+      if (first.has(name)) setImmediate(act);
+      else first.set(name, act);
+    };
+    disk.put(name, stored.restart("kill", later));
+  }
+  const opening = open(disk);
+  await expect.poll(() => [...first.keys()]).toEqual(NAMES);
+  for (const act of first.values()) act();
+  await (await opening).close();
+});

@@ -145,7 +145,9 @@ test("a reader that has read ahead gives what the log holds after the cut", asyn
   for (const text of ["x", "y"]) await appendFrame(log, 2, Buffer.from(text));
   const found: string[] = [];
   while (await cursor.load(3)) {
-    for (let run = cursor.take(3); run !== null; run = cursor.take(3)) found.push(run.bytes(0).toString());
+    for (let run = cursor.take(3); run !== null; run = cursor.take(3)) {
+      for (let i = 0; i < run.count; i++) found.push(run.bytes(i).toString());
+    }
   }
   expect(found).toEqual(["x", "y"]);
   await cursor.close();

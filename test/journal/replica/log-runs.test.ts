@@ -29,8 +29,12 @@ describe("a read of a directory journal gives its file back", () => {
 
   test("at its end, also when it was asked for more afterwards", async () => {
     const runs = journal.read(1)[Symbol.asyncIterator]();
-    for (let i = 1; i <= 20; i++) expect(await runs.next()).toMatchObject({ value: { first: i, count: 1 } });
-    expect(filesOpen).toBe(1);
+    for (let next = 1; next <= 20;) {
+      const { value } = await runs.next();
+      expect(value).toMatchObject({ first: next });
+      next += value?.count ?? 0;
+      expect(filesOpen).toBe(1);
+    }
     for (let i = 0; i < 2; i++) expect(await runs.next()).toEqual({ done: true, value: undefined });
     expect(filesOpen).toBe(0);
   });
@@ -64,4 +68,18 @@ describe("a read of a directory journal gives its file back", () => {
       }
     }
   });
+});
+
+test("what lies in frames of one record each comes together, as far as it was read together", async () => {
+  const disk = new SimulatedDisk(seededRandom(2));
+  const listener = new RecordingListener();
+  const journal = await openDirectoryJournal({ ...systemTime, directory: "/journal", listener, disk });
+  for (let i = 1; i <= 20; i++) await listener.untilCommitted(journal.append(Buffer.from(`record ${i}`)));
+  const counts: number[] = [];
+  for await (const run of journal.read(3)) {
+    counts.push(run.count);
+    for (let i = 0; i < run.count; i++) expect(run.bytes(i).toString()).toBe(`record ${run.first + i}`);
+  }
+  expect(counts).toEqual([18]);
+  await journal.close();
 });

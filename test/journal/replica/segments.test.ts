@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDirectoryJournal } from "../../../journal/directory-journal.ts";
-import { ZERO_STEP_BYTES } from "../../../journal/limits.ts";
+import { CURSOR_READ_BYTES, ZERO_STEP_BYTES } from "../../../journal/limits.ts";
 import { isSegmentName, UNNAMED_SEGMENT } from "../../../journal/replica/segment.ts";
 import { verifyDirectory } from "../../../journal/replica/verify-directory.ts";
 import { nodeDisk } from "../../../journal/replica/disk.ts";
@@ -60,16 +60,19 @@ describe("the segments of a directory journal", () => {
 
   test("a reader keeps the segment it is in, and meets ERR_TRIMMED where the next was trimmed", async () => {
     const listener = new RecordingListener();
-    const journal = await openDirectoryJournal({ ...systemTime, directory, segmentBytes: 8192, listener });
+    // A segment is read in several pieces.
+    const segmentBytes = 4 * CURSOR_READ_BYTES;
+    const journal = await openDirectoryJournal({ ...systemTime, directory, segmentBytes, listener });
     for (let i = 1; i <= 40; i++) {
-      journal.append(Buffer.from(`${i}`.padEnd(1000, ".")));
+      journal.append(Buffer.alloc(CURSOR_READ_BYTES / 3, i));
       await listener.untilCommitted(i);
     }
     const reader = journal.read(1)[Symbol.asyncIterator]();
-    expect(await reader.next()).toMatchObject({ value: { first: 1 } });
+    const { value } = await reader.next();
+    expect(value).toMatchObject({ first: 1, count: 2 });
     await journal.trim(30);
     expect(journal.first).toBeGreaterThan(20);
-    expect(await reader.next()).toMatchObject({ value: { first: 2 } });
+    expect(await reader.next()).toMatchObject({ value: { first: 3, count: 2 } });
     const rest = async (): Promise<void> => {
       while (!(await reader.next()).done);
     };
