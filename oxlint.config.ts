@@ -96,6 +96,19 @@ const ROOMS: readonly Room[] = [
     "A data directory is made of what there was, without a server.",
   ],
   [
+    "server/backups/**",
+    [
+      "../clock.ts",
+      "../limits.ts",
+      "../config/**",
+      "../bolt/**",
+      "../etcd-backup/**",
+      "../engine/event-log.ts",
+      "../metrics/counters.ts",
+    ],
+    "Backups by the clock know what a backup is, and no engine.",
+  ],
+  [
     "server/etcd-backup/**",
     ["../limits.ts", "../bolt/**", "../../proto/**", "../../partitions/**"],
     "etcd's files know the keyspace, and no engine.",

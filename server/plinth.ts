@@ -6,6 +6,8 @@
 import { BlockPool, systemBlocks } from "../partitions/store/block-pool.ts";
 import type { BlockSource } from "../partitions/store/block-pool.ts";
 import { JournalError } from "../journal/journal.ts";
+import { BackupSchedule } from "./backups/backup-schedule.ts";
+import type { BackupInfo } from "./backups/backup-schedule.ts";
 import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
@@ -205,14 +207,42 @@ async function open(
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const journalStatus = (): JournalStatus => tally.status();
+  const lastBackup = (): BackupInfo | null => backups?.last ?? null;
   const metrics = new LateMetrics(
-    engineMetricSources({ engine, services, calls, checks, memberId, config, host: resources, journalStatus }),
+    engineMetricSources({
+      engine,
+      services,
+      calls,
+      checks,
+      memberId,
+      config,
+      host: resources,
+      journalStatus,
+      lastBackup,
+    }),
   );
+  const backups =
+    config.backups === null
+      ? null
+      : new BackupSchedule({
+          ...systemTime,
+          settings: config.backups,
+          begin: () => (engine.proposer.isWritable ? services.maintenance.beginBackup() : null),
+          log,
+          counters: engine.counters,
+        });
   const http = createHttpHandler({
     checks,
     metrics: () => metrics.text(),
     status: () =>
-      serverStatus({ ...systemTime, engine, name: config.name, identity: () => dataDir.identity, journalStatus }),
+      serverStatus({
+        ...systemTime,
+        engine,
+        name: config.name,
+        identity: () => dataDir.identity,
+        journalStatus,
+        backups,
+      }),
     snapshot: () => takeSnapshot(engine),
     logger,
   });
@@ -269,6 +299,10 @@ async function open(
     compact: (to) => engine.compact(to),
   });
   opened.add(() => autoCompactor.stop());
+  if (backups !== null) {
+    backups.start();
+    opened.add(() => backups.close());
+  }
   logger.info({ "data-dir": dataDir.path, name: config.name }, "ready to serve client requests");
   clock.after(LATE_LOAD_MS, () => loadTheRest(metrics, logger));
 }

@@ -83,7 +83,7 @@ export class MaintenanceService {
       ),
       this.#adminMethod("Hash", hashRequest.decode, (call) => this.#hash(call)),
       this.#adminMethod("HashKV", hashKVRequest.decode, (call, request) => this.#hashKv(call, request)),
-      snapshotMethod(context, () => this.#beginBackup()),
+      snapshotMethod(context, () => this.beginBackup()),
       this.#adminMethod("MoveLeader", moveLeaderRequest.decode, (call, request) => this.#moveLeader(call, request)),
       this.#adminMethod("Downgrade", downgradeRequest.decode, (call, request) => this.#downgrade(call, request)),
     ];
@@ -189,8 +189,8 @@ export class MaintenanceService {
     });
   }
 
-  /** Position and reign stand for Raft's index and term, as in Status. */
-  #beginBackup(): Backup {
+  /** A backup of what there is now. Position and reign stand for Raft's index and term, as in Status. */
+  beginBackup(): Backup {
     const { keyspace, applier, headers, member } = this.#context;
     const { memberId, raftTerm: term } = headers;
     return new Backup(keyspace, { ...member, memberId, term, index: applier.applied + 1 });

@@ -24,6 +24,7 @@ import { WatchService } from "./watch.ts";
 export interface Services {
   readonly methods: readonly Method[];
   readonly watch: WatchService;
+  readonly maintenance: MaintenanceService;
 }
 
 export function createServices(
@@ -74,21 +75,20 @@ export function createServices(
     progressIntervalMs: config.watchProgressNotifyIntervalMs,
     fragmentBytes: maxRequestBytes + FRAGMENT_OVERHEAD_BYTES,
   });
+  const member = { name, peerUrls: advertisePeerUrls, clientUrls: advertiseClientUrls };
+  const maintenance = new MaintenanceService({ ...shared, member });
   const served: Method[] = [
     ...new KvService({ ...shared, txnOpsMax: maxTxnOps, requestBytesMax: maxRequestBytes }).methods,
     ...watch.methods,
     ...new LeaseService(shared).methods,
-    ...new MaintenanceService({
-      ...shared,
-      member: { name, peerUrls: advertisePeerUrls, clientUrls: advertiseClientUrls },
-    }).methods,
+    ...maintenance.methods,
     ...clusterMethods(headers, callers, reads, name, advertisePeerUrls, advertiseClientUrls),
     ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
   ];
   const health = healthMethods(engine.start);
   const measured = served.map((method) => (isMeasured(method) ? slowCalls.measured(method) : method));
   const others = gatedMethods(measured, engine.start, engine.leadership);
-  return { methods: [...others, ...health, ...unimplementedMethods], watch };
+  return { methods: [...others, ...health, ...unimplementedMethods], watch, maintenance };
 }
 
 /** All but KV, which tells of its slow reads itself, and what is told of when its command has been executed. */

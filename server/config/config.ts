@@ -66,6 +66,15 @@ export interface SnapshotTail {
   readonly records: number;
 }
 
+const BACKUPS_EVERY_MS_MIN = 1_000;
+
+export interface BackupSettings {
+  readonly everyMs: number;
+  readonly directory: string;
+  /** How many are kept. */
+  readonly kept: number;
+}
+
 export interface Config extends LogSettings {
   readonly name: string;
   readonly dataDir: string;
@@ -95,6 +104,8 @@ export interface Config extends LogSettings {
   /** The cluster that goes on without what its journal has lost at its end, or null. */
   readonly forceIncompleteJournal: bigint | null;
   readonly autoCompaction: AutoCompaction;
+  /** Null when none are made by themselves. */
+  readonly backups: BackupSettings | null;
   /** How old the moments are that can be restored at most. */
   readonly historyRetentionMs: number;
   /** A snapshot is due with as much journal behind the last one. */
@@ -214,6 +225,7 @@ function buildConfig({ byName }: Settings): Config {
     takeOver: setting("take-over").text === "true",
     forceIncompleteJournal: readClusterId(setting("force-incomplete-journal")),
     autoCompaction: readAutoCompaction(setting("auto-compaction-mode"), setting("auto-compaction-retention")),
+    backups: readBackups(setting),
     historyRetentionMs: readDurationMs(setting("history-retention")),
     snapshotTail: {
       bytes: readInteger(setting("snapshot-tail-bytes"), 1),
@@ -395,4 +407,14 @@ const REFUSED_NAMES: ReadonlySet<string> = new Set(REFUSED_FLAGS.map((flag) => f
 /** etcd's log library takes its levels in either case. */
 function inLowerCase(setting: Setting): Setting {
   return { ...setting, text: setting.text.toLowerCase() };
+}
+
+function readBackups(setting: (name: string) => Setting): BackupSettings | null {
+  const everyMs = readDurationMs(setting("snapshot-schedule"));
+  const directory = setting("snapshot-dir").text;
+  const kept = readInteger(setting("snapshot-retention"), 1);
+  if (everyMs === 0) return null;
+  if (everyMs < BACKUPS_EVERY_MS_MIN) throw ConfigError.invalid(setting("snapshot-schedule"), "must be at least 1s");
+  if (directory === "") throw ConfigError.invalid(setting("snapshot-schedule"), "needs --snapshot-dir");
+  return { everyMs, directory, kept };
 }

@@ -219,6 +219,27 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "History to keep: a duration such as 30m (a bare number is hours) in periodic mode, a count in revision mode. 0 turns automatic compaction off.",
   },
   {
+    name: "snapshot-schedule",
+    group: "History",
+    value: "duration",
+    fallback: "0",
+    help: "How often a backup is made by itself, such as 12h: a file as etcdctl snapshot save makes it, in --snapshot-dir. 0 for never.",
+  },
+  {
+    name: "snapshot-dir",
+    group: "History",
+    value: "path",
+    fallback: "",
+    help: "Where --snapshot-schedule puts its files. On another disk than the data.",
+  },
+  {
+    name: "snapshot-retention",
+    group: "History",
+    value: "count",
+    fallback: "5",
+    help: "How many files of --snapshot-schedule are kept.",
+  },
+  {
     name: "history-retention",
     group: "History",
     value: "duration",

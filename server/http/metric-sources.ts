@@ -19,10 +19,11 @@ export interface MetricParts {
   readonly config: Config;
   readonly host: HostNumbers;
   readonly journalStatus: () => JournalStatus;
+  readonly lastBackup: MetricSources["lastBackup"];
 }
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
-  const { engine, services, calls, checks, memberId, config, host, journalStatus } = parts;
+  const { engine, services, calls, checks, memberId, config, host, journalStatus, lastBackup } = parts;
   const { applier, proposer, queue, partitionTally, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
@@ -60,6 +61,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     healthChecks: () => checks.counts(),
     host,
     snapshots: () => engine.snapshotter,
+    lastBackup,
   };
 }
 

@@ -33,6 +33,8 @@ export interface ServerStatus {
   readonly partitions: readonly PartitionStatus[];
   /** Null where none is kept. */
   readonly snapshots: SnapshotStatus | null;
+  /** The newest scheduled backup; null without any. */
+  readonly backup: BackupStatus | null;
   /** What should be looked at though writes go on. */
   readonly warnings: readonly string[];
   /** Unix ms, as this server's clock says: what moments in it are to be compared with. */
@@ -55,7 +57,24 @@ export interface PartitionStatus extends PartitionNumbers {
   readonly watchers: number | null;
 }
 
+/** Of scheduled backups. */
+export interface BackupStatusParts {
+  readonly last: BackupStatus | null;
+  readonly failure: Error | null;
+}
+
+/** The newest that was read back. */
+export interface BackupStatus {
+  readonly name: string;
+  readonly revision: number;
+  readonly bytes: number;
+  /** Unix ms. */
+  readonly atMs: number;
+}
+
 export interface StatusParts {
+  /** Null where none are made by themselves. */
+  readonly backups: BackupStatusParts | null;
   readonly engine: Engine;
   readonly name: string;
   readonly identity: () => { readonly clusterId: bigint; readonly memberId: bigint };
@@ -64,7 +83,8 @@ export interface StatusParts {
   readonly wallMs: () => number;
 }
 
-export function serverStatus({ engine, name, identity, journalStatus, wallMs }: StatusParts): ServerStatus {
+export function serverStatus(parts: StatusParts): ServerStatus {
+  const { engine, name, identity, journalStatus, wallMs, backups } = parts;
   const { clusterId, memberId } = identity();
   const journal = journalStatus();
   const text = engine.start.describe();
@@ -84,10 +104,12 @@ export function serverStatus({ engine, name, identity, journalStatus, wallMs }: 
     journal,
     partitions: partitionsOf(engine),
     snapshots: snapshotsOf(engine),
+    backup: backups?.last ?? null,
     warnings: [
       ...journal.replicas.map(warningOf),
       ...engine.partitionTally.partitions().map(quotaWarning),
       snapshotWarning(engine),
+      backupWarning(parts),
     ].filter((warning) => warning !== null),
     nowMs: wallMs(),
   };
@@ -97,6 +119,11 @@ function snapshotsOf({ snapshotter }: Engine): SnapshotStatus | null {
   if (snapshotter === null) return null;
   const { last, isRunning, tailRecords, failure } = snapshotter;
   return { last, isRunning, tailRecords, failure: failure?.message ?? null };
+}
+
+function backupWarning({ backups }: StatusParts): string | null {
+  const failure = backups?.failure ?? null;
+  return failure === null ? null : `no scheduled backup can be made: ${failure.message}`;
 }
 
 function snapshotWarning({ snapshotter }: Engine): string | null {

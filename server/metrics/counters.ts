@@ -45,6 +45,9 @@ export class Counters {
   /** Snapshots that were taken, and attempts that failed. */
   snapshots: number;
   snapshotsFailed: number;
+  /** Scheduled backups that were made, and attempts that failed. */
+  backups: number;
+  backupsFailed: number;
   leasesGranted: number;
   leasesRevoked: number;
   leasesRenewed: number;
@@ -71,6 +74,8 @@ export class Counters {
     this.compactedVersions = 0;
     this.snapshots = 0;
     this.snapshotsFailed = 0;
+    this.backups = 0;
+    this.backupsFailed = 0;
     this.leasesGranted = 0;
     this.leasesRevoked = 0;
     this.leasesRenewed = 0;

@@ -14,9 +14,11 @@ export interface SnapshotSources {
   readonly counters: Counters;
   /** Null where none is kept. */
   readonly snapshots: () => SnapshotNumbers | null;
+  /** The newest scheduled backup, or null. */
+  readonly lastBackup: () => { readonly atMs: number; readonly bytes: number } | null;
 }
 
-export function registerSnapshotMetrics(set: MetricSet, { counters, snapshots }: SnapshotSources): void {
+export function registerSnapshotMetrics(set: MetricSet, { counters, snapshots, lastBackup }: SnapshotSources): void {
   set.counter("plinth_snapshots_total", "Snapshots taken since the start.", () => counters.snapshots);
   set.counter(
     "plinth_snapshots_failed_total",
@@ -36,4 +38,17 @@ export function registerSnapshotMetrics(set: MetricSet, { counters, snapshots }:
   gauge("position", "Journal position of the newest complete snapshot.", ({ last }) => last?.position ?? null);
   gauge("tail_records", "Records of the journal that a start executes behind it.", ({ tailRecords }) => tailRecords);
   gauge("running", "Whether a snapshot is being taken.", ({ isRunning }) => Number(isRunning));
+  set.counter("plinth_backups_total", "Scheduled backups made since the start.", () => counters.backups);
+  set.counter(
+    "plinth_backups_failed_total",
+    "Attempts to make a scheduled backup that failed since the start.",
+    () => counters.backupsFailed,
+  );
+  const ofBackup = (name: string, help: string, value: (last: { atMs: number; bytes: number }) => number): void =>
+    set.labelledGauge(`plinth_backup_${name}`, help, [], (report) => {
+      const last = lastBackup();
+      if (last !== null) report([], value(last));
+    });
+  ofBackup("timestamp_seconds", "When the newest scheduled backup was begun, Unix time.", ({ atMs }) => atMs / 1_000);
+  ofBackup("bytes", "Bytes of the newest scheduled backup.", ({ bytes }) => bytes);
 }

@@ -1,7 +1,7 @@
 /** A server's status as a person reads it: a few lines, and a table of the journal's zones. */
 import type { ReplicaStatus } from "../../journal/journal-status.ts";
 import { bytesText, durationText } from "./texts.ts";
-import type { PartitionStatus, ServerStatus } from "../http/server-status.ts";
+import type { BackupStatus, PartitionStatus, ServerStatus } from "../http/server-status.ts";
 
 /** What a replica in a process of its own says of itself. */
 export interface ReplicaOwnStatus {
@@ -49,6 +49,8 @@ export function statusText(url: string, status: ServerStatus): string {
     ["zones", zonesText(status)],
     ["snapshot", snapshotText(status)],
   ];
+  if (status.backup !== undefined && status.backup !== null)
+    facts.push(["backup", backupText(status.backup, status.nowMs)]);
   if (trouble !== null) facts.push(["trouble", trouble]);
   const lines = [
     `${url}  Plinth ${plinth}, etcd ${etcd}`,
@@ -66,6 +68,10 @@ export function statusText(url: string, status: ServerStatus): string {
   const notes = [...warnings.map((warning) => `warning: ${warning}`), ...errors];
   if (notes.length > 0) lines.push("", ...notes.map((note) => `  ${note}`));
   return linesOf(lines);
+}
+
+function backupText({ name, bytes, atMs }: BackupStatus, nowMs: number): string {
+  return `${name}, ${bytesText(bytes)}, ${durationText(Math.max(0, nowMs - atMs))} old`;
 }
 
 /** A server of a former version tells of none. */

@@ -46,6 +46,7 @@ describe("defaults", () => {
         memoryLimitBytes: null,
         partitionMap: null,
         historyRetentionMs: 0,
+        backups: null,
         snapshotTail: { bytes: 134_217_728, records: 300_000 },
         maxTxnOps: 128,
         maxRequestBytes: 1_572_864,

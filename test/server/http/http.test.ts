@@ -52,6 +52,7 @@ beforeEach(async () => {
       engine,
       name: "amsterdam",
       identity: () => ({ clusterId: 0xabn, memberId: 0xcdn }),
+      backups: null,
       journalStatus: () => new JournalTally({ zones: [{ zone: "a", place: "/a" }] }).status(),
       wallMs: () => 7,
     });

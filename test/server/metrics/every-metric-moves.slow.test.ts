@@ -95,6 +95,8 @@ beforeAll(async () => {
   plinth = await startPlinth({
     flags: [
       "--snapshot-tail-records=10",
+      "--snapshot-schedule=1s",
+      `--snapshot-dir=${path.join(folder, "backups")}`,
       "--warning-apply-duration=1ns",
       `--quota-backend-bytes=${QUOTA_BYTES}`,
       `--partition-map=${map}`,
@@ -222,7 +224,7 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const replica = engine.counters.addReplica("a");
   const parts = { engine, services, calls, checks, memberId: MEMBER_ID, config, host };
   let status: JournalStatus = new JournalTally({ zones: [{ zone: "a", place: "/a" }] }).status();
-  const sources = engineMetricSources({ ...parts, journalStatus: () => status });
+  const sources = engineMetricSources({ ...parts, journalStatus: () => status, lastBackup: () => null });
   const metrics = new Metrics(sources);
   const made = [await metrics.text()];
   Object.assign(host, { connectionsRefused: 1, diskFreeBytes: 1, diskTotalBytes: 2 });
@@ -237,6 +239,7 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
     damages: 1,
   };
   status = { ...status, replicas: status.replicas.map((each) => ({ ...each, state: "rebuilding", ...known })) };
+  engine.counters.backupsFailed++;
   replica.onAppended(1);
   replica.onRoundTrip(1);
   const journal = await takeOver(engine);

@@ -42,6 +42,7 @@ function status(replicas: readonly ReplicaStatus[], more: Partial<ServerStatus> 
     journal: { role: "writer", epoch: 7, writer: "default", committed: 5_678, replicas },
     partitions: [],
     snapshots: null,
+    backup: null,
     warnings: [],
     nowMs: NOW_MS,
     ...more,
@@ -189,4 +190,9 @@ test("the newest snapshot, and what a start would execute behind it", () => {
   expect(shown({ last, isRunning: true, tailRecords: 678, failure: null })).toMatch(/, the next is being taken$/);
   expect(shown({ last: null, isRunning: false, tailRecords: 678, failure: null })).toBe("  snapshot   none yet");
   expect(shown({ last: null, isRunning: true, tailRecords: 678, failure: null })).toMatch(/the first is being taken$/);
+});
+
+test("the newest scheduled backup, where there is one", () => {
+  const backup = { name: "snapshot-20261130T120000Z-r7.db", revision: 7, bytes: 5_000, atMs: NOW_MS - 7_200_000 };
+  expect(lines([replica("a")], { backup })).toContain("  backup     snapshot-20261130T120000Z-r7.db, 5 KiB, 2 h old");
 });

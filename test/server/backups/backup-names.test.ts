@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { backupName, isUnfinished, outdated, parseBackupName } from "../../../server/backups/backup-names.ts";
+
+const AT_MS = Date.UTC(2026, 10, 30, 12, 0, 5, 678);
+
+test("a name tells the moment, to the second, and the revision", () => {
+  const name = backupName(AT_MS, 48_151_623);
+  expect(name).toBe("snapshot-20261130T120005Z-r48151623.db");
+  expect(parseBackupName(name)).toEqual({ name, atMs: AT_MS - 678, revision: 48_151_623 });
+});
+
+test("other files are left alone, and what was not finished is known", () => {
+  for (const name of ["snapshot.db", "notes.txt", "snapshot-20261130T120005Z-r1.db.part"]) {
+    expect(parseBackupName(name)).toBeNull();
+    expect(isUnfinished(`${name}.tmp`)).toBe(false);
+  }
+  expect(isUnfinished(`${backupName(AT_MS, 1)}.tmp`)).toBe(true);
+  expect(isUnfinished(backupName(AT_MS, 1))).toBe(false);
+});
+
+test("the oldest beyond a number go, whatever else is there", () => {
+  const names = [3, 1, 4, 2].map((n) => backupName(AT_MS + n * 3_600_000, n));
+  expect(outdated(["mine.db", ...names], 2)).toEqual([names[3], names[1]]);
+  expect(outdated(names, 4)).toEqual([]);
+});
