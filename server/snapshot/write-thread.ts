@@ -17,6 +17,8 @@ assert(port !== null, "it runs as a thread");
 const stop = new StopFlag(shared);
 const pace = new Pace(systemClock, stop, bytesPerSecond);
 let writer: SnapshotWriter | null = null;
+/** It has completed or failed. What was on its way to it may still come, as a port that is closed gives what it has. */
+let isOver = false;
 let taken: ArrayBuffer[] = [];
 let takenBytes = 0;
 
@@ -43,8 +45,8 @@ function take(message: ToWriter): void {
       return giveBack(memory);
     }
     case "complete": {
-      tell({ kind: "completed", info: writer.complete(message.meta) });
-      return port?.close();
+      const info = writer.complete(message.meta);
+      return end({ kind: "completed", info });
     }
     case "stop":
       throw cancelled(directory);
@@ -67,14 +69,20 @@ function spend(units: number): void {
 
 /** What fails takes away what it wrote, says why, and is the last that was done. */
 function attempt(act: () => void): void {
+  if (isOver) return;
   try {
     act();
   } catch (error) {
     const failure = ioError(directory, "writing", error);
     cleanUp();
-    tell(failureOf(failure));
-    port?.close();
+    end(failureOf(failure));
   }
+}
+
+function end(last: FromWriter): void {
+  isOver = true;
+  tell(last);
+  port?.close();
 }
 
 function cleanUp(): void {

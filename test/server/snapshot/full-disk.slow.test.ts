@@ -25,7 +25,7 @@ test.skipIf(whyNoDisk() !== null)(
       const before = new Producer(directory, 1);
       await before.put([record]);
       await before.job.complete(null);
-      for (const position of [2, 3]) {
+      for (const position of [2, 3, 4, 5, 6]) {
         const producer = new Producer(directory, position);
         await producer.put(Array.from({ length: 40 }, () => record));
         await expect(producer.job.complete(null)).rejects.toMatchObject({
