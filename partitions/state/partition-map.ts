@@ -178,7 +178,7 @@ export class PartitionMap {
  * `/registry/pods/` for `/registry/pods/default/web`, and `/registry/example.com/widgets/` for what a CRD has made: a first
  * path element with a dot is a group of resources. Null for a key that is not inside a resource.
  */
-function resourcePrefix(root: string, key: string): string | null {
+export function resourcePrefix(root: string, key: string): string | null {
   if (!key.startsWith(root)) return null;
   const end = elementEnd(key, root.length);
   if (end === null) return null;

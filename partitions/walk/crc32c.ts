@@ -19,7 +19,12 @@ export class Crc32c {
   readonly #words = new Int32Array(BLOCK_BYTES / 4);
   readonly #block = Buffer.from(this.#words.buffer);
   #length = 0;
-  #state = -1;
+  #state: number;
+
+  /** @param before of the bytes in front of those that are added; 0 for none */
+  constructor(before: number = 0) {
+    this.#state = ~before;
+  }
 
   /** Of all bytes so far, in 0 to 2^32 - 1. */
   get value(): number {
