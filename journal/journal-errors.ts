@@ -59,6 +59,11 @@ export function incomplete(path: string, what: string): JournalError {
   return new JournalError("ERR_JOURNAL_INCOMPLETE", `${path}: ${what}; ${REMEDY}`);
 }
 
+/** What lies there is another cluster's. */
+export function ofCluster(path: string, found: string, wanted: string): JournalError {
+  return new JournalError("ERR_JOURNAL_CLUSTER", `${path}: belongs to cluster ${found}, not to ${wanted}`);
+}
+
 /** Another owner has the journal open; the process that does, where that is known. */
 export function locked(path: string, holder: number | null): JournalError {
   const who = holder === null ? "another process" : `process ${holder}`;
@@ -82,8 +87,9 @@ export function replicaDown(address: string, why: string, cause?: Error): Journa
   return new JournalError("ERR_REPLICA_DOWN", `${address}: ${why}`, { cause });
 }
 
-/** A replica that was made anew needs what no replica keeps any more. */
-export function cannotFeed(zone: string, first: number): JournalError {
-  const text = `zone ${zone}: the replica was made anew, and the journal was trimmed: all others begin with frame ${first}`;
-  return new JournalError("ERR_TRIMMED", text);
+/** A replica is to begin anew, and its zone has not been given what it then lacks. */
+export function notPrepared(zone: string, error: unknown): JournalError {
+  const why = error instanceof Error ? error.message : String(error);
+  const text = `zone ${zone}: the replica lies before what the others keep, and was not given a snapshot: ${why}`;
+  return new JournalError("ERR_ZONE_NOT_PREPARED", text, { cause: error });
 }

@@ -69,6 +69,14 @@ export const FETCH_TIMEOUT_MS_MAX = 16_000;
 /** Frames in memory for replicas that lie behind; further back they are fed from segments. */
 export const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 
+/**
+ * What is trimmed is kept for a replica that lacks it, as long as that takes no more of the disk than this in each zone. One
+ * that lies further behind, or is away for longer, begins anew with a snapshot.
+ */
+export const LAGGARD_BYTES_MAX = 1024 * 1024 * 1024;
+/** A zone that could not be prepared for that is prepared again after so long. */
+export const PREPARE_ZONE_RETRY_MS = 1_000;
+
 /** A block of memory with less room than this left is not begun a frame in. */
 export const FRAME_ROOM_BYTES_MIN = 64 * 1024;
 /** Blocks kept for reuse. */

@@ -14,6 +14,7 @@ import { Follower } from "./quorum/follower.ts";
 import type { LocalReplica } from "./quorum/local-replica.ts";
 import { LocalSite } from "./quorum/local-site.ts";
 import { Peer } from "./quorum/peer.ts";
+import type { PrepareZone } from "./quorum/quorum-journal.ts";
 import { QuorumJournal } from "./quorum/quorum-journal.ts";
 import { RemoteReplica } from "./quorum/remote-replica.ts";
 import type { ReplicaAddress } from "./quorum/replica-address.ts";
@@ -42,6 +43,8 @@ export interface LinkedStoreOptions {
   readonly leaseMs: number;
   readonly electionMs: number;
   readonly beatMs: number;
+  readonly prepareZone?: PrepareZone;
+  readonly laggardBytesMax?: number;
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
   readonly tally?: JournalTally;
   readonly onTrouble?: (zone: string, trouble: JournalError | null) => void;
@@ -183,6 +186,7 @@ export class LinkedStore implements JournalStore {
 
   async #takeOver(listener: JournalListener): Promise<QuorumJournal> {
     const { clock, turns, wallMs, leaseMs, electionMs, beatMs, segmentBytes, onFlush, name = "" } = this.#options;
+    const { prepareZone, laggardBytesMax } = this.#options;
     const peers = this.#asked();
     const timeoutMs = TAKE_OVER_SHARE * electionMs;
     const won = await takeOver({ peers, clock, writer: this.#writer, name, timeoutMs, resendMs: beatMs });
@@ -201,6 +205,8 @@ export class LinkedStore implements JournalStore {
         framesInFlight: FRAMES_IN_FLIGHT,
         frameBytesMax: Math.min(FRAME_BYTES_SOFT, segmentBytes - SEGMENT_HEADER_BYTES),
         settleTimeoutMs: SETTLE_TIMEOUT_MS,
+        prepareZone,
+        laggardBytesMax,
         onFlush,
         onClosed: () => Promise.resolve(this.#closePeers()),
       },

@@ -16,7 +16,7 @@ import { LocalStore } from "./local-store.ts";
 import { newNames } from "./new-names.ts";
 import { Opening } from "./opening.ts";
 import { LocalSite } from "./quorum/local-site.ts";
-import type { QuorumJournal } from "./quorum/quorum-journal.ts";
+import type { PrepareZone, QuorumJournal } from "./quorum/quorum-journal.ts";
 import type { ReplicaAddress } from "./quorum/replica-address.ts";
 import type { TlsMaterial } from "./quorum/tcp-link.ts";
 import type { Disk } from "./replica/disk.ts";
@@ -71,6 +71,13 @@ export interface ZonesStoreOptions {
   readonly tls?: TlsMaterial;
   /** Size of the files from now on; 64 MiB unless given. */
   readonly segmentBytes?: number;
+  /**
+   * Asked before a replica begins anew, with the record that it then begins with: its zone must have a snapshot of what is before.
+   * One that rejects is asked again. Unless given, nothing is waited for.
+   */
+  readonly prepareZone?: PrepareZone;
+  /** What may be trimmed is kept for a replica that lacks it up to so many bytes; `LAGGARD_BYTES_MAX` unless given. */
+  readonly laggardBytesMax?: number;
   /** For metrics: a frame took so long to be committed, and carried so much. */
   readonly onFlush?: (milliseconds: number, bytes: number, records: number) => void;
   /** Where it is kept how the replicas are, over reigns. */

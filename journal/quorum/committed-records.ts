@@ -1,6 +1,6 @@
 /**
  * What a reign has committed, for who reads: from a replica in this process that has all of it, and where there is none over
- * links, from one that does. Where the disk of one does not give it, the next one is read.
+ * links, from one that does. Where one does not give it, for its disk or as it keeps it no more, the next one is read.
  */
 import type { RecordRun } from "../journal.ts";
 import { JournalError } from "../journal.ts";
@@ -68,7 +68,7 @@ export class CommittedRecords {
       return new LogRuns(nearest.cursor, last, (next, error) => {
         const others = new Set([...failed, nearest.peer]);
         const isElsewhere = this.#reign.feeds.some(({ peer }) => !others.has(peer) && peer.isUp);
-        return isOfDisk(error) && isElsewhere ? this.#read(next, last, others) : null;
+        return isOfReplica(error) && isElsewhere ? this.#read(next, last, others) : null;
       });
     }
     const { fetcher, firstIndex, first, toldIndex } = this.#reign;
@@ -134,7 +134,7 @@ export class CommittedRecords {
             if (signal.aborted) return;
           }
         } catch (error) {
-          if (nearest === null || !isOfDisk(error)) throw error;
+          if (nearest === null || !isOfReplica(error)) throw error;
           await nearest.cursor.close();
           failed.add(nearest.peer);
           nearest = this.#nearestAt(place.next, failed);
@@ -151,7 +151,7 @@ export class CommittedRecords {
   /**
    * Of a replica that has all that was told, and that far back, best one that is up.
    *
-   * @param failed those whose disks have not given it
+   * @param failed those that have not given it
    * @throws JournalError `ERR_TRIMMED` when those that there are do not reach back so far
    */
   #nearestAt(position: number, failed: ReadonlySet<Peer>): Nearest | null {
@@ -174,8 +174,11 @@ export class CommittedRecords {
   }
 }
 
-function isOfDisk(error: unknown): boolean {
-  return error instanceof JournalError && (error.code === "ERR_JOURNAL_CORRUPT" || error.code === "ERR_JOURNAL_IO");
+const CODES_OF_REPLICA: ReadonlySet<string> = new Set(["ERR_JOURNAL_CORRUPT", "ERR_JOURNAL_IO", "ERR_TRIMMED"]);
+
+/** Another replica may give it. */
+function isOfReplica(error: unknown): boolean {
+  return error instanceof JournalError && CODES_OF_REPLICA.has(error.code);
 }
 
 /** What a cursor has up to there; it stays open. */

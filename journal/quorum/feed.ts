@@ -3,15 +3,31 @@
  * lies further back, from another replica's segments. Whatever is lost, doubled or answered late, it goes on from what the
  * replica is known to have.
  */
-import assert from "node:assert/strict";
+import assert, { AssertionError } from "node:assert/strict";
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
 import type { ReplicaState, ReplicaStatus } from "../journal-status.ts";
-import { FEED_FRAMES_IN_FLIGHT, FEED_RESEND_MS, FEED_RETRY_MS, ROUND_TRIP_EVERY_MS } from "../limits.ts";
-import type { DurableAnswer, MismatchAnswer, ReplicaAnswer } from "../replica/messages.ts";
+import {
+  FEED_FRAMES_IN_FLIGHT,
+  FEED_RESEND_MS,
+  FEED_RETRY_MS,
+  PREPARE_ZONE_RETRY_MS,
+  ROUND_TRIP_EVERY_MS,
+} from "../limits.ts";
+import { notPrepared } from "../journal-errors.ts";
+import type { Configuration } from "../replica/configuration.ts";
+import type { Beginning, DurableAnswer, MismatchAnswer, ReplicaAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
 import type { Frame } from "./frame-arena.ts";
 import type { FrameWindow } from "./frame-window.ts";
 import type { Peer } from "./peer.ts";
+
+/** What there is for a replica that lacks frames. */
+export interface Given {
+  /** From the one that was asked for on; none when nobody can give them now. */
+  readonly frames: readonly Buffer[];
+  /** Nobody keeps them any more: where the replica may begin anew. */
+  readonly beginning: Beginning | null;
+}
 
 /** The reign, as its feeds see it. */
 export interface FeedHost {
@@ -39,8 +55,13 @@ export interface FeedHost {
   /** The replica has answered a request of that round as this reign's, sent at that moment. */
   onContact(feed: Feed, round: number, sentAtMs: number, isGranted: boolean): void;
   onFenced(feed: Feed, promised: number, name: string): void;
-  /** Frames from that index on of whoever has them, at least one; none when nobody can give them now. */
-  fetchFor(feed: Feed, from: number): Promise<readonly Buffer[]>;
+  /** Frames from that index on of whoever has them, or where the replica may begin anew; neither when nobody gives them now. */
+  fetchFor(feed: Feed, from: number): Promise<Given>;
+  prepareZone(zone: string, firstPosition: number): Promise<void>;
+  /** The newest list of replicas that is committed. */
+  list(): Configuration;
+  /** The replica has begun anew. */
+  onBegun(beginning: Beginning): void;
 }
 
 export class Feed {
@@ -65,6 +86,10 @@ export class Feed {
   /** Frames of the past, from `#next` on, that were fetched for it. */
   #fetched: Buffer[] = [];
   #isFetching = false;
+  /** Its zone is being given what the replica will lack when it has begun anew. */
+  isPreparing = false;
+  /** Of the frame that it was last found to begin anew with; 0 when it never was. */
+  #beginsWith = 0;
   /** It lacks frames that are not in the window any more. */
   #isRebuilding = false;
   /** Of the last frame that it has, and since when it lacks the next; null while that is not known. */
@@ -99,9 +124,15 @@ export class Feed {
     this.#timer = null;
   }
 
+  /** Index of the first frame that it is to be given, as far as is known. */
+  get lacked(): number {
+    return Math.max(this.matched + 1, this.#beginsWith);
+  }
+
   /** The replica is another one: what it has is not known. */
   forget(): void {
     this.matched = 0;
+    this.#beginsWith = 0;
     this.#beginAgain();
   }
 
@@ -204,11 +235,7 @@ export class Feed {
     this.#ask(bytes, (answer) => {
       frame?.release();
       const isOfNow = attempt === this.#attempt;
-      if (isOfNow) {
-        this.#inFlight--;
-        this.#timer?.cancel();
-        this.#timer = null;
-      }
+      if (isOfNow) this.#settleOne();
       if (this.#isClosed) return;
       if (answer?.kind === "durable") {
         if (isOfNow && answer.index >= index) this.#inFlightMax = FEED_FRAMES_IN_FLIGHT;
@@ -320,9 +347,9 @@ export class Feed {
     this.#restart(next >= window.first ? next : window.last);
   }
 
-  #retryLater(): void {
+  #retryLater(afterMs = FEED_RETRY_MS): void {
     this.#timer?.cancel();
-    this.#timer = this.#host.clock.after(FEED_RETRY_MS, () => this.#beginAgain());
+    this.#timer = this.#host.clock.after(afterMs, () => this.#beginAgain());
   }
 
   /** Beats that are answered say nothing about a frame that was lost. */
@@ -343,11 +370,22 @@ export class Feed {
     if (!this.#isRebuilding) this.peer.tally.rebuilds++;
     this.#isRebuilding = true;
     const from = this.#next;
-    const frames = await this.#host.fetchFor(this, from);
+    const attempt = this.#attempt;
+    const { frames, beginning } = await this.#host.fetchFor(this, from);
+    // Until it is known which replica it is, none can be told to.
+    const isKnown = this.peer.replicaId !== 0;
+    const isPrepared = beginning === null || (isKnown && (await this.#prepare(beginning)));
     this.#isFetching = false;
     if (this.#isClosed) return;
+    if (!isPrepared) return this.#retryLater(PREPARE_ZONE_RETRY_MS);
+    const isStillLacked = this.#next === from && this.#fetched.length === 0;
+    if (beginning !== null) {
+      if (isStillLacked && attempt === this.#attempt && this.peer.isUp) this.#begin(beginning);
+      else this.pump();
+      return;
+    }
     if (frames.length === 0) return this.#retryLater();
-    if (this.#next === from && this.#fetched.length === 0) {
+    if (isStillLacked) {
       parseFrameHeader(frames[0], this.#header);
       assert(this.#header.index === from, "what is fetched is what was asked for");
       const { clock, wallMs } = this.#host;
@@ -356,5 +394,59 @@ export class Feed {
       this.#fetched = [...frames];
     }
     this.pump();
+  }
+
+  /** @returns whether the zone has what the replica will lack when it has begun there */
+  async #prepare({ firstIndex, firstPosition }: Beginning): Promise<boolean> {
+    const { zone, tally } = this.peer;
+    this.#beginsWith = firstIndex;
+    this.isPreparing = true;
+    try {
+      await this.#host.prepareZone(zone, firstPosition);
+      return true;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      tally.note(notPrepared(zone, error));
+      return false;
+    } finally {
+      this.isPreparing = false;
+    }
+  }
+
+  /** The replica drops what it has, and begins anew with the first frame that there is. */
+  #begin(beginning: Beginning): void {
+    const { epoch } = this.#host;
+    const { replicaId } = this.peer;
+    const list = this.#host.list();
+    const attempt = this.#attempt;
+    this.#inFlight++;
+    // Nothing else is sent before it has begun.
+    this.#inFlightMax = 1;
+    this.#watchProgress();
+    this.peer.ask(
+      (seq) => ({ kind: "begin", seq, epoch, replicaId, ...beginning, list }),
+      (answer) => {
+        const isOfNow = attempt === this.#attempt;
+        if (isOfNow) this.#settleOne();
+        if (this.#isClosed) return;
+        if (answer?.kind === "durable") {
+          this.#position = beginning.firstPosition - 1;
+          this.#host.onBegun(beginning);
+          this.#onDurable(answer);
+        } else if (answer?.kind === "refused" && answer.promised > epoch) {
+          return this.#host.onFenced(this, answer.promised, answer.name);
+        } else if (isOfNow && answer?.kind === "failed") {
+          return this.#retryLater();
+        }
+        this.pump();
+      },
+    );
+  }
+
+  /** What was under way is answered, or lost. */
+  #settleOne(): void {
+    this.#inFlight--;
+    this.#timer?.cancel();
+    this.#timer = null;
   }
 }

@@ -16,8 +16,11 @@ export class FrameWindow {
   /** Index of the last frame that was added, at first that of the frame before the reign. */
   last: number;
 
-  constructor(before: number) {
+  readonly #bytesMax: number;
+
+  constructor(before: number, bytesMax = WINDOW_BYTES_MAX) {
     this.last = before;
+    this.#bytesMax = bytesMax;
   }
 
   /** Index of the first frame that is here; one more than the last when none is. */
@@ -57,7 +60,7 @@ export class FrameWindow {
   /** Forgets frames that all replicas have, and the oldest that are committed while there are too many bytes. */
   drop(everywhere: number, committed: number): void {
     for (let index = this.first; index <= committed; index++) {
-      if (index > everywhere && this.#bytes <= WINDOW_BYTES_MAX) break;
+      if (index > everywhere && this.#bytes <= this.#bytesMax) break;
       const frame = this.#frames[this.#head];
       assert(frame !== null && frame.index === index, "frames go in the order they came");
       this.#frames[this.#head] = null;

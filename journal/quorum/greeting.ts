@@ -24,7 +24,7 @@ import { readUint64, writeUint64 } from "../frame.ts";
 import { cutText } from "./message-codec.ts";
 
 const MAGIC = Buffer.from("PlnRepl\n", "latin1");
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 const PREFIX_BYTES = 16;
 const FIXED_BYTES = 48;

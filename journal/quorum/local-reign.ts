@@ -13,6 +13,7 @@ import { SEGMENT_HEADER_BYTES } from "../replica/segment.ts";
 import type { Clock, Turns } from "../time.ts";
 import type { LocalReplica } from "./local-replica.ts";
 import { Peer } from "./peer.ts";
+import type { PrepareZone } from "./quorum-journal.ts";
 import { QuorumJournal } from "./quorum-journal.ts";
 import { Repairs } from "./repairs.ts";
 import { takeOver } from "./take-over.ts";
@@ -28,6 +29,9 @@ export interface LocalReignOptions {
   /** The wall clock, Unix ms: what frames tell people. Nothing is decided by it. */
   readonly wallMs: () => number;
   readonly segmentBytes: number;
+  /** As `ReignOptions` explains, both. */
+  readonly prepareZone?: PrepareZone | undefined;
+  readonly laggardBytesMax?: number | undefined;
   /** For metrics: a frame took so long to be committed, and carried so much. */
   readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
 }
@@ -40,8 +44,10 @@ const BEAT_MS = 100;
 /** Takes over, and resolves when the reign may serve. What it was given is closed when the journal is, or when this fails. */
 export async function localReign(
   replicas: readonly LocalReplica[],
-  { salt, tally = new JournalTally(), listener, clock, turns, wallMs, segmentBytes, onFlush }: LocalReignOptions,
+  options: LocalReignOptions,
 ): Promise<QuorumJournal> {
+  const { tally = new JournalTally(), listener, clock, turns, wallMs, segmentBytes, onFlush } = options;
+  const { salt, prepareZone, laggardBytesMax } = options;
   const peers = replicas.map(
     (replica, i) => new Peer(i, replica.zone, true, (peer) => replica.connect(peer), tally.of(replica.zone)),
   );
@@ -68,6 +74,8 @@ export async function localReign(
         framesInFlight: 1,
         frameBytesMax: Math.min(FRAME_BYTES_SOFT, segmentBytes - SEGMENT_HEADER_BYTES),
         settleTimeoutMs: NEVER_MS,
+        prepareZone,
+        laggardBytesMax,
         onFlush,
         onClosed: close,
       },

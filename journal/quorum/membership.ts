@@ -10,9 +10,7 @@ import type { Member } from "../replica/facts.ts";
 import { MEMBERS_MAX } from "../replica/facts.ts";
 import type { StatusAnswer } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
-import { cannotFeed } from "../journal-errors.ts";
 import type { Feed } from "./feed.ts";
-import type { Peer } from "./peer.ts";
 import type { Voters } from "./voters.ts";
 import { isListed } from "./voters.ts";
 
@@ -105,16 +103,6 @@ export class Membership {
     return status.isNew && status.committed >= target;
   }
 
-  /** Nobody has what a replica lacks that begins before all others do. */
-  #noteTrimmed({ zone, replicaId, tally }: Peer, { last, isNew }: StatusAnswer): void {
-    const { feeds, voters } = this.#host;
-    if (!isNew || isListed(voters.newest.members, zone, replicaId)) return;
-    const counted = feeds.filter(({ peer }) => voters.counts(peer.number));
-    const firsts = counted.map(({ peer }) => this.#known.get(peer.number)?.status.first ?? 1);
-    const first = Math.min(...firsts);
-    if (last.index + 1 < first) tally.note(cannotFeed(zone, first));
-  }
-
   #ask({ peer }: Feed): void {
     peer.ask(
       (seq) => ({ kind: "status", seq }),
@@ -124,7 +112,6 @@ export class Membership {
         // What was committed when it came, and not what is now: it would run after that for ever.
         const target = before?.target ?? this.#host.committed();
         this.#known.set(peer.number, { status: answer, target });
-        if (before === undefined) this.#noteTrimmed(peer, answer);
         this.advance();
       },
     );

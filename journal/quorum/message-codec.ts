@@ -18,11 +18,12 @@
  *    3 fetch        epoch, from, to
  *    4 append       epoch, attempt, committed, leaseMs f64, committedEpoch; no frame or one
  *    5 release      epoch
- *    6 trim         epoch, position
+ *    6 trim         epoch, position, keptBytesMax, number of those lacked, each of them
  *    7 describe     none
  *    8 make         clusterId (16 bytes), salt
  *    9 list         members
  *   10 repair       none; any number of frames, one at least
+ *   11 begin        epoch, replicaId, first index, first position, previous epoch, list
  *   17 status       replicaId, promised, silentForMs f64, leaseLeftMs f64, first, last index, last epoch, committed,
  *                   membership
  *   18 promised     replicaId, epoch, first, firstPosition, last index, last epoch, lastPosition, committed, leaseLeftMs f64,
@@ -84,6 +85,7 @@ const DESCRIBE = 7;
 const MAKE = 8;
 const LIST = 9;
 const REPAIR = 10;
+const BEGIN = 11;
 const STATUS_ANSWER = 17;
 const PROMISED = 18;
 const REFUSED = 19;
@@ -169,7 +171,21 @@ export function encodeRequest(request: ReplicaRequest): Packet {
     case "release":
       return new Head(RELEASE, 0, seq, 8).u64(request.epoch).seal(NO_FRAMES);
     case "trim":
-      return new Head(TRIM, 0, seq, 16).u64(request.epoch).u64(request.position).seal(NO_FRAMES);
+      return new Head(TRIM, 0, seq, 32 + 8 * request.lacked.length)
+        .u64(request.epoch)
+        .u64(request.position)
+        .u64(request.keptBytesMax)
+        .indexes(request.lacked)
+        .seal(NO_FRAMES);
+    case "begin":
+      return new Head(BEGIN, 0, seq, 40 + listBytes(request.list))
+        .u64(request.epoch)
+        .u64(request.replicaId)
+        .u64(request.firstIndex)
+        .u64(request.firstPosition)
+        .u64(request.previousEpoch)
+        .list(request.list)
+        .seal(NO_FRAMES);
     case "describe":
       return new Head(DESCRIBE, 0, seq, 0).seal(NO_FRAMES);
     case "make": {
@@ -331,10 +347,16 @@ class Head {
   }
 
   membership({ known, next }: Membership): this {
-    return this.#list(known).#list(next ?? NO_LIST);
+    return this.list(known).list(next ?? NO_LIST);
   }
 
-  #list({ index, members }: Configuration): this {
+  indexes(values: readonly number[]): this {
+    this.u64(values.length);
+    for (const value of values) this.u64(value);
+    return this;
+  }
+
+  list({ index, members }: Configuration): this {
     return this.u64(index).members(members);
   }
 
@@ -403,9 +425,19 @@ class HeadFields {
   }
 
   membership(): Membership {
-    const known = { index: this.u64(), members: this.members() };
-    const next = { index: this.u64(), members: this.members() };
+    const known = this.list();
+    const next = this.list();
     return { known, next: next.members.length === 0 ? null : next };
+  }
+
+  list(): Configuration {
+    return { index: this.u64(), members: this.members() };
+  }
+
+  indexes(): readonly number[] {
+    const length = this.u64();
+    if (length > MEMBERS_MAX) throw new PacketError("a packet tells of too many replicas");
+    return Array.from({ length }, () => this.u64());
   }
 
   clusterId(): string {
@@ -477,7 +509,25 @@ export function decodeRequest(fields: HeadFields, frames: readonly Buffer[]): Re
     case RELEASE:
       return { kind: "release", seq, epoch: fields.u64() };
     case TRIM:
-      return { kind: "trim", seq, epoch: fields.u64(), position: fields.u64() };
+      return {
+        kind: "trim",
+        seq,
+        epoch: fields.u64(),
+        position: fields.u64(),
+        keptBytesMax: fields.u64(),
+        lacked: fields.indexes(),
+      };
+    case BEGIN:
+      return {
+        kind: "begin",
+        seq,
+        epoch: fields.u64(),
+        replicaId: fields.u64(),
+        firstIndex: fields.u64(),
+        firstPosition: fields.u64(),
+        previousEpoch: fields.u64(),
+        list: fields.list(),
+      };
     case DESCRIBE:
       return { kind: "describe", seq };
     case MAKE:

@@ -15,7 +15,7 @@ import { checkPosition, closed, failed, fenced, noQuorum, outgrown, tooLarge } f
 import type { JournalStatus } from "../journal-status.ts";
 import { JournalTally } from "../journal-tally.ts";
 import type { StatusSource } from "../journal-tally.ts";
-import { CLOSE_GRACE_MS, RECORD_BYTES_MAX } from "../limits.ts";
+import { CLOSE_GRACE_MS, LAGGARD_BYTES_MAX, RECORD_BYTES_MAX } from "../limits.ts";
 import type { Clock, Timer, Turns } from "../time.ts";
 import { askEach } from "./ask-each.ts";
 import { Commitment } from "./commitment.ts";
@@ -59,11 +59,23 @@ export interface ReignOptions {
   readonly frameBytesMax: number;
   /** A reign that comes no nearer to its beginning for so long is given up; Infinity: never. */
   readonly settleTimeoutMs: number;
+  /**
+   * Asked before a replica begins anew with that record: its zone must then have a snapshot of what is before. One that rejects
+   * is asked again. Unless given, nothing is waited for.
+   */
+  readonly prepareZone?: PrepareZone | undefined;
+  /** Frames in memory for replicas that lie behind; `WINDOW_BYTES_MAX` unless given. */
+  readonly windowBytesMax?: number;
+  /** `LAGGARD_BYTES_MAX` unless given. */
+  readonly laggardBytesMax?: number | undefined;
   /** Called when the reign is over and nobody is asked any more: what was opened for it can be closed. */
   readonly onClosed?: () => Promise<void>;
   /** For metrics: a frame took so long to be committed, and carried so much. */
   readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
 }
+
+/** Resolves when a zone has all that it needs of the records before that position, other than from the journal. */
+export type PrepareZone = (zone: string, firstPosition: number) => Promise<void>;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -130,7 +142,7 @@ export class QuorumJournal implements Journal, StatusSource {
     this.#barrier = best.last.index + 1;
     this.#toldIndex = committed;
     this.#toldEpoch = committedEpoch;
-    this.#window = new FrameWindow(best.last.index);
+    this.#window = new FrameWindow(best.last.index, options.windowBytesMax);
     this.#voters = new Voters(peers, known, next);
     this.#commitment = new Commitment(this.#voters, peers.length, this.#barrier, committed);
     this.#lease = new ReadLease(this.#voters, peers.length, leaseMs);
@@ -149,7 +161,14 @@ export class QuorumJournal implements Journal, StatusSource {
       committed: () => (this.#isSettling ? null : this.#toldIndex),
       propose: (members) => this.#propose(members),
     });
-    this.#fetcher = new FrameFetcher(this.#feeds, options.clock, epoch, () => this.#failure !== null);
+    this.#fetcher = new FrameFetcher({
+      feeds: this.#feeds,
+      clock: options.clock,
+      epoch,
+      toldIndex: () => this.#toldIndex,
+      inMemory: (index) => this.#window.get(index)?.bytes ?? null,
+      isOver: () => this.#failure !== null,
+    });
     this.#committedRecords = new CommittedRecords({
       feeds: this.#feeds,
       fetcher: this.#fetcher,
@@ -187,7 +206,8 @@ export class QuorumJournal implements Journal, StatusSource {
     const watchProgress = (): void => {
       const sum = this.#feeds.reduce((total, feed) => total + feed.matched, 0);
       // The one that has the end of the log may be gone: another attempt may find another quorum.
-      if (sum === matched && this.#holds.isOver) return this.#end(noQuorum(""));
+      const isPreparing = this.#feeds.some((feed) => feed.isPreparing);
+      if (sum === matched && this.#holds.isOver && !isPreparing) return this.#end(noQuorum(""));
       matched = sum;
       timers[0] = this.#options.clock.after(settleTimeoutMs, watchProgress);
     };
@@ -228,14 +248,19 @@ export class QuorumJournal implements Journal, StatusSource {
     return this.#committedRecords.follow(position, signal);
   }
 
-  /** Each replica forgets what all of them have; one that does not do it now does it with the next. */
+  /**
+   * Each replica forgets what is not kept for one that lies behind; one that does not do it now does it with the next. Who lies
+   * too far behind begins anew.
+   */
   async trim(position: number): Promise<void> {
     checkPosition(position);
     if (this.#closing !== null) throw closed();
-    const upTo = Math.min(position, this.#everywhere() + 1);
+    const upTo = Math.min(position, this.committed + 1);
     if (upTo === 1) return;
     const { epoch } = this;
-    const trimmed = askEach(this.#options.peers, (seq) => ({ kind: "trim", seq, epoch, position: upTo }));
+    const lacked = this.#lacked();
+    const { peers, laggardBytesMax: keptBytesMax = LAGGARD_BYTES_MAX } = this.#options;
+    const trimmed = askEach(peers, (seq) => ({ kind: "trim", seq, epoch, position: upTo, lacked, keptBytesMax }));
     this.#trimming = trimmed;
     for (const answer of await trimmed) {
       if (answer?.kind === "failed") throw new JournalError("ERR_JOURNAL_IO", answer.reason);
@@ -244,16 +269,10 @@ export class QuorumJournal implements Journal, StatusSource {
     }
   }
 
-  /** Position of the last committed record that each replica has, as far as that is known; 0 when it is not. */
-  #everywhere(): number {
-    let position = this.committed;
-    for (const { matched } of this.#feeds) {
-      if (matched >= this.#toldIndex) continue;
-      // Who lies further back than the window is fed from what others keep: it could never be again.
-      const next = this.#window.get(matched + 1);
-      position = Math.min(position, next === null ? 0 : next.previousPosition);
-    }
-    return position;
+  /** Of the committed frames, the first that each replica lacks that lacks some. */
+  #lacked(): readonly number[] {
+    const lacked = this.#feeds.map((feed) => feed.lacked).filter((index) => index <= this.#toldIndex);
+    return [...new Set(lacked)].toSorted((a, b) => a - b);
   }
 
   get isCurrent(): boolean {
@@ -347,6 +366,12 @@ export class QuorumJournal implements Journal, StatusSource {
         this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised, name));
       },
       fetchFor: (feed, from) => this.#fetcher.fetchFor(feed, from),
+      prepareZone: this.#options.prepareZone ?? (() => Promise.resolve()),
+      list: () => this.#voters.committedBy(this.#toldIndex),
+      // As after a trim: it may be the one that is read.
+      onBegun: ({ firstPosition }) => {
+        this.first = Math.max(this.first, firstPosition);
+      },
     };
   }
 

@@ -42,6 +42,12 @@ export class Voters {
     return this.#benches[this.#benches.length - 1].list;
   }
 
+  /** The newest list that is committed, when so much is. */
+  committedBy(committed: number): Configuration {
+    const { next } = this;
+    return next !== null && next.index <= committed ? next : this.#benches[0].list;
+  }
+
   /** Another list was sealed: it counts besides the one that there is. */
   propose(next: Configuration): void {
     assert(this.next === null, "lists change one after the other");

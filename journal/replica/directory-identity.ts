@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { JournalError } from "../journal.ts";
 import type { Disk } from "./disk.ts";
 import { readFully } from "./disk.ts";
+import { readMark } from "./mark.ts";
 import type { SegmentHeader } from "./segment.ts";
 import { decodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
 
-/** As the first segment says that can be read; null when none can. */
+/** As the first segment says that can be read, or the mark of a log that is being begun anew; null when neither does. */
 export async function identityOf(
   disk: Disk,
   directory: string,
@@ -24,5 +25,6 @@ export async function identityOf(
       await file.close();
     }
   }
-  return null;
+  const { salt, begunAnew } = await readMark(disk, directory);
+  return begunAnew === null ? null : { salt, clusterId: begunAnew.clusterId };
 }

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
+import { firstKept } from "./kept-segments.ts";
+import type { Beginning } from "./messages.ts";
 import { isMissing, writeDurably, writeFailure } from "./disk.ts";
 import type { Configuration } from "./configuration.ts";
 import { configurationIn } from "./configuration.ts";
@@ -12,7 +14,7 @@ import type { FrameHeader } from "../frame.ts";
 import { FRAME_HEADER_BYTES, KIND_BARRIER, RECORD_HEADER_BYTES } from "../frame.ts";
 import type { AcceptLoss, JournalError } from "../journal.ts";
 import type { Clock } from "../time.ts";
-import { corrupt, ioError } from "../journal-errors.ts";
+import { corrupt, ioError, ofCluster } from "../journal-errors.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import { Epochs } from "./epochs.ts";
 import type { AskForFrames } from "./gap.ts";
@@ -23,12 +25,12 @@ import { RECOVERY_READ_BYTES } from "../limits.ts";
 import { zeroBackwards } from "./zeros.ts";
 import type { LogEnd } from "./log-end.ts";
 import { continues } from "./log-end.ts";
-import type { Extent, Mark, MarkedLog } from "./mark.ts";
+import type { BegunAnew, Extent, Mark, MarkedLog } from "./mark.ts";
 import { openMark } from "./mark.ts";
 import type { LogRepair, RecoveredLog } from "./recovery.ts";
 import { recoverLog } from "./recovery.ts";
 import type { Segment, SegmentHeader } from "./segment.ts";
-import { emptySegment, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
+import { emptySegment, encodeSegmentHeader, isSegmentName, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
 import type { RoomReserve } from "./room-reserve.ts";
 import { SegmentPreparer } from "./segment-preparer.ts";
 import { Stall } from "./stall.ts";
@@ -105,7 +107,11 @@ export class DirectoryLog {
   #file: DiskFile;
   #fileBytes: number;
 
+  /** The removal of the last segment that was trimmed is durable. */
+  #isRemovalSynced = true;
   #isCutting = false;
+  /** The one segment that it has is not there yet. */
+  isBeginning = false;
   /** The frame at the disk. */
   #onDurable: ((error: JournalError | null) => void) | null = null;
   #frameLength = 0;
@@ -217,6 +223,7 @@ export class DirectoryLog {
   append(bytes: Buffer, header: FrameHeader, onDurable: (error: JournalError | null) => void): void {
     assert(this.#onDurable === null, "one frame at the disk at a time");
     assert(!this.#isCutting, "nothing is appended to an end that is being taken back");
+    assert(!this.isBeginning, "nothing is appended to a log that is being begun anew");
     assert(continues(header, this), "a frame continues the log");
     if (header.epoch > this.lastEpoch) assert(header.kind === KIND_BARRIER, "an epoch begins with a barrier");
     this.#onDurable = onDurable;
@@ -256,17 +263,19 @@ export class DirectoryLog {
 
   /**
    * Removes the segments whose records all lie before `position` and are known to be committed, oldest first; never the one
-   * written to, nor one whose frames a cut may take back. The mark tells of it before, and each name is gone durably before
+   * written to, nor one whose frames a cut may take back, nor one that is kept for another replica. The mark tells of it before, and each name is gone durably before
    * the next goes, so a crash cannot leave a hole.
    */
-  async trim(position: number): Promise<void> {
+  async trim(position: number, lacked: readonly number[] = [], keptBytesMax = 0): Promise<void> {
+    assert(!this.isBeginning, "a log that is being begun anew has nothing to trim");
     assert(position <= this.lastPosition + 1, "what is not durable is not trimmed");
     const { segments } = this;
-    const kept = segments.findLast(
+    const covered = segments.findLast(
       ({ firstPosition, firstIndex }, i) => i === 0 || (firstPosition <= position && firstIndex <= this.committed),
     );
-    assert(kept !== undefined, "a log has a segment to write to");
-    if (kept === segments[0]) return;
+    assert(covered !== undefined, "a log has a segment to write to");
+    const kept = firstKept(segments, covered, lacked, keptBytesMax);
+    if (kept === segments[0] && this.#isRemovalSynced) return;
     // First, so that an open never misses what was trimmed.
     await this.#mark.set(this, kept);
     while (segments[0] !== kept) {
@@ -274,14 +283,25 @@ export class DirectoryLog {
       assert(oldest.lastPosition < position, "trimming takes only records before the position");
       assert(oldest.lastPosition + 1 === this.firstPosition, "trimming leaves no hole");
       try {
-        await this.#remove(oldest.path);
-        this.#epochs.trimBefore(this.first);
+        await this.#syncRemoval();
+        await this.#disk.remove(oldest.path).catch(ignoreMissing);
       } catch (error) {
-        // It may still be there, or be there again after a crash: the next trim begins with it.
+        // It is still there: the next trim begins with it.
         segments.unshift(oldest);
         throw ioError(oldest.path, "removing the segment", error);
       }
+      this.#isRemovalSynced = false;
+      this.#epochs.trimBefore(this.first);
     }
+    await this.#syncRemoval().catch((error: unknown) => {
+      throw ioError(this.#directory, "removing segments", error);
+    });
+  }
+
+  /** Nobody reads a segment whose name is gone, though a crash may bring that back: the next one goes when it cannot any more. */
+  async #syncRemoval(): Promise<void> {
+    if (!this.#isRemovalSynced) await this.#disk.syncDirectory(this.#directory);
+    this.#isRemovalSynced = true;
   }
 
   /**
@@ -296,6 +316,25 @@ export class DirectoryLog {
     assert(index >= this.first - 1 && index <= this.lastIndex, "frames that there are can be cut");
     this.#isCutting = true;
     void this.#cut(index, onDurable);
+  }
+
+  /**
+   * Drops all frames, and goes on as a log that has none and begins there; the facts become durable with that. None of those
+   * that go may be known to be committed and lie behind the beginning. A crash leaves either what was there, or the new log.
+   * After a failure the log takes no more until it is opened again.
+   *
+   * @param onDurable - called in a later turn: null when it has begun
+   */
+  beginAnew(beginning: Beginning, facts: ReplicaFacts, onDurable: (error: JournalError | null) => void): void {
+    assert(this.#onDurable === null && !this.#isCutting && !this.isBeginning, "one act at a time changes the log");
+    assert(this.committed < beginning.firstIndex - 1, "what is known to be committed is not dropped");
+    assert(beginning.firstIndex > this.first, "a log begins anew behind its beginning");
+    assert(beginning.firstPosition >= this.firstPosition, "positions only grow");
+    this.isBeginning = true;
+    void this.#beginAnew(beginning, facts).then(
+      () => onDurable(null),
+      (error: unknown) => onDurable(ioError(this.#directory, "beginning anew", error)),
+    );
   }
 
   /** Reads copies of the sealed frames from `from` to `last` at most: `bytesMax` of them, or one. */
@@ -374,6 +413,35 @@ export class DirectoryLog {
 
   get #active(): Segment {
     return this.segments[this.segments.length - 1];
+  }
+
+  async #beginAnew(beginning: Beginning, facts: ReplicaFacts): Promise<void> {
+    await this.#discardNext();
+    const header = beginningHeader(beginning, this.#active.number, this);
+    const path = join(this.#directory, segmentName(header.firstIndex));
+    this.segments.splice(0, this.segments.length, emptySegment(header, path));
+    this.lastIndex = header.firstIndex - 1;
+    this.lastPosition = header.firstPosition - 1;
+    this.lastEpoch = header.previousEpoch;
+    this.#committed = this.lastIndex;
+    this.configurations = [];
+    this.#epochs.clear();
+    this.#reader.clear();
+    this.cuts++;
+    // First, so that an open knows what it finds for what it is.
+    const { previousEpoch, clusterId } = header;
+    await this.#mark.beginAnew(this, facts, { previousEpoch, clusterId });
+    await removeSegments(this.#disk, this.#directory);
+    this.#next = await beginSegment(await this.#preparer.take(), header);
+    await nameSegment(this.#disk, this.#directory, this.#next, header);
+    const left = this.#file;
+    this.#file = this.#next;
+    this.#next = null;
+    this.#fileBytes = this.#segmentBytes;
+    await left.close().catch(() => undefined);
+    await this.#mark.endBeginning(this);
+    this.isBeginning = false;
+    this.verify();
   }
 
   async #cut(index: number, onDurable: (error: JournalError | null) => void): Promise<void> {
@@ -476,7 +544,10 @@ export class DirectoryLog {
       this.lastPosition = this.#frameLastPosition;
       this.lastEpoch = this.#frameEpoch;
       this.#epochs.add(this.#frameEpoch, this.#frameIndex);
-      if (this.#frameConfiguration !== null) this.configurations = [...this.configurations, this.#frameConfiguration];
+      const configuration = this.#frameConfiguration;
+      // One that has begun anew may know a list before its frame.
+      const isNews = configuration !== null && configuration.index > this.facts.membersIndex;
+      if (isNews) this.configurations = [...this.configurations, configuration];
       this.#fileBytes = Math.max(this.#fileBytes, active.end);
       this.#preparer.advance(active.end);
     }
@@ -532,8 +603,9 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
   const mark = await openMark(options);
   let log: DirectoryLog;
   try {
-    const recovered = await recoverLog(options, mark.found, repairOf(options, mark));
-    log = await (recovered.segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, recovered));
+    log = await (mark.found.begunAnew === null
+      ? findLog(options, mark)
+      : goOnWithBeginning(options, mark, mark.found.begunAnew));
   } catch (error) {
     await mark.close();
     throw error;
@@ -546,6 +618,28 @@ export async function openDirectoryLog(options: DirectoryLogOptions): Promise<Di
     await log.close();
     throw error;
   }
+  return log;
+}
+
+async function findLog(options: DirectoryLogOptions, mark: Mark): Promise<DirectoryLog> {
+  const recovered = await recoverLog(options, mark.found, repairOf(options, mark));
+  return recovered.segments.length === 0 ? makeLog(options, mark) : continueLog(options, mark, recovered);
+}
+
+/** The log was being begun anew when its process ended: none of the segments holds a frame of it. */
+async function goOnWithBeginning(
+  options: DirectoryLogOptions,
+  mark: Mark,
+  { previousEpoch, clusterId }: BegunAnew,
+): Promise<DirectoryLog> {
+  const { disk, directory } = options;
+  const { salt, oldestNumber: number, oldestFirst: firstIndex, lastPosition } = mark.found;
+  if (options.clusterId !== null && options.clusterId !== clusterId)
+    throw ofCluster(directory, clusterId, options.clusterId);
+  await removeSegments(disk, directory);
+  const beginning = { number, firstIndex, firstPosition: lastPosition + 1, previousEpoch };
+  const log = await makeLog({ ...options, newSalt: salt, newClusterId: clusterId, beginning }, mark);
+  await mark.endBeginning(log);
   return log;
 }
 
@@ -613,6 +707,23 @@ async function continueLog(options: DirectoryLogOptions, mark: Mark, recovered: 
 
 function preparerFor({ disk, clock, directory, segmentBytes, reserve }: DirectoryLogOptions): SegmentPreparer {
   return new SegmentPreparer(disk, clock, directory, segmentBytes, reserve);
+}
+
+/** Of the first segment of a log that begins anew. Not numbered as the first of a journal is: without its mark it is not whole. */
+function beginningHeader(
+  { firstIndex, firstPosition, previousEpoch }: Beginning,
+  lastNumber: number,
+  { salt, clusterId }: Pick<SegmentHeader, "salt" | "clusterId">,
+): SegmentHeader {
+  return { salt, clusterId, number: Math.min(lastNumber + 1, firstIndex), firstIndex, firstPosition, previousEpoch };
+}
+
+/** Removes all segments, durably. */
+async function removeSegments(disk: Disk, directory: string): Promise<void> {
+  for (const name of await disk.list(directory)) {
+    if (isSegmentName(name)) await disk.remove(join(directory, name)).catch(ignoreMissing);
+  }
+  await disk.syncDirectory(directory);
 }
 
 /** Gives a prepared file its header, durably. A file that this failed for is not written again, and closed. */

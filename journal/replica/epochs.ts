@@ -41,6 +41,11 @@ export class Epochs {
     this.#reigns = this.#reigns.filter(({ first }) => first <= index);
   }
 
+  /** Forgets all. */
+  clear(): void {
+    this.#reigns = [];
+  }
+
   /** Forgets the frames before `index`. */
   trimBefore(index: number): void {
     const at = this.#reigns.findLastIndex(({ first }) => first <= index);

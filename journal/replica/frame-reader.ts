@@ -62,6 +62,11 @@ export class FrameReader {
     this.#places = this.#places.filter(({ position }) => position.lastIndex <= index);
   }
 
+  /** Forgets all places. */
+  clear(): void {
+    this.#places = [];
+  }
+
   async #readSegment(
     segment: Segment,
     from: number,

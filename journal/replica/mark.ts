@@ -10,6 +10,10 @@
  * What must not be forgotten or was taken back is written to both before it counts: a slot that is read in place of a
  * damaged one may tell less, and nothing wrong.
  *
+ * A log that is begun anew is what its mark says from the moment that this is durable: no frame behind `lastIndex`, whatever
+ * segments there are. While they go and the new one is made, the mark says so too, with what the new one's header needs, and
+ * an open goes on with it.
+ *
  *   offset   size   field
  *        0   4096   an SQLite database of one empty page
  *     4096   4096   first slot
@@ -39,7 +43,9 @@
  *      118     2  zero
  *      120     8  membersIndex     of the configuration frame that the members come from
  *      128   200  members          five times: zone (32 bytes, filled up with zeros), replicaId (8); zeros behind the last
- *      328     …  zeros            to 508
+ *      328     8  previousEpoch    of the frame before the first while the log is being begun anew, else 0
+ *      336    16  clusterId        of the log while it is being begun anew, else zeros
+ *      352     …  zeros            to 508
  *      508     4  crc              zlib.crc32 of bytes 0 … 508
  */
 import assert from "node:assert/strict";
@@ -72,6 +78,16 @@ const FILE_BYTES = 3 * PAGE_BYTES;
 const SLOT_BYTES = 512;
 const CRC_OFFSET = 508;
 const MEMBERS_OFFSET = 128;
+const BEGUN_OFFSET = 328;
+const CLUSTER_ID_BYTES = 16;
+
+/** Of a log that is being begun anew: what its first segment's header needs, beside its extent. */
+export interface BegunAnew {
+  /** Of the frame before the first; not 0. */
+  readonly previousEpoch: number;
+  /** 32 hex digits. */
+  readonly clusterId: string;
+}
 
 /** What a log was known to hold. */
 export interface Extent {
@@ -86,6 +102,8 @@ export interface Extent {
   readonly lastPosition: number;
   /** Index of the last frame that was known to be committed. */
   readonly committed: number;
+  /** Segments that are there are none of its; null for a log whose segments are. */
+  readonly begunAnew: BegunAnew | null;
 }
 
 /** Of a log of which nothing is known: it was never made, or by a program without marks. */
@@ -99,6 +117,7 @@ export const UNKNOWN_EXTENT: Extent = {
   lastIndex: 0,
   lastPosition: 0,
   committed: 0,
+  begunAnew: null,
 };
 
 type MarkedSegment = Pick<Segment, "number" | "firstIndex" | "end" | "lastIndex" | "lastPosition">;
@@ -130,6 +149,7 @@ export class Mark {
   #sequence: number;
   #oldestNumber: number;
   #oldestFirst: number;
+  #begunAnew: BegunAnew | null;
   /** As they are written from now on. */
   #nextFacts: ReplicaFacts;
   /** Runs while frames are written: then the next one is not the first after a rest. */
@@ -151,6 +171,7 @@ export class Mark {
     this.found = slot.extent;
     this.#oldestNumber = slot.extent.oldestNumber;
     this.#oldestFirst = slot.extent.oldestFirst;
+    this.#begunAnew = slot.extent.begunAnew;
     this.facts = slot.facts;
     this.#nextFacts = slot.facts;
   }
@@ -200,6 +221,27 @@ export class Mark {
     await this.#checkName();
     if (this.failure !== null) throw this.failure;
     this.facts = facts;
+  }
+
+  /**
+   * Makes durable that the log is another one, which has no frame: its first segment is the one that it has now, and is not
+   * there yet.
+   */
+  async beginAnew(log: MarkedLog, facts: ReplicaFacts, begunAnew: BegunAnew): Promise<void> {
+    const [{ number, firstIndex }] = log.segments;
+    assert(begunAnew.previousEpoch > 0, "a log that is begun anew follows frames");
+    assert(log.committed === log.lastIndex, "a log is begun anew behind what is committed");
+    this.#begunAnew = begunAnew;
+    this.#oldestNumber = number;
+    this.#oldestFirst = firstIndex;
+    await this.remember(log, facts);
+  }
+
+  /** Makes durable that the segment is there, and no other. Before that nothing is written into it. */
+  async endBeginning(log: MarkedLog): Promise<void> {
+    assert(log.lastIndex < log.segments[0].firstIndex, "no frame is written while a log is being begun anew");
+    this.#begunAnew = null;
+    await this.lower(log);
   }
 
   /** Releases the file and its lock. */
@@ -266,6 +308,7 @@ export class Mark {
         lastIndex,
         lastPosition,
         committed,
+        begunAnew: this.#begunAnew,
       },
       this.#nextFacts,
     );
@@ -407,6 +450,10 @@ function encodeSlot(bytes: Buffer, sequence: number, extent: Extent, facts: Repl
   writeUint64(bytes, extent.lastPosition, 72);
   writeUint64(bytes, extent.committed, 80);
   encodeFacts(bytes, facts);
+  if (extent.begunAnew !== null) {
+    writeUint64(bytes, extent.begunAnew.previousEpoch, BEGUN_OFFSET);
+    bytes.write(extent.begunAnew.clusterId, BEGUN_OFFSET + 8, "hex");
+  }
   bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_OFFSET)), CRC_OFFSET);
 }
 
@@ -430,9 +477,17 @@ function decodeSlot(bytes: Buffer, path: string): Slot | null {
       lastIndex: readUint64(bytes, 64),
       lastPosition: readUint64(bytes, 72),
       committed: readUint64(bytes, 80),
+      begunAnew: decodeBegunAnew(bytes),
     },
     facts: decodeFacts(bytes),
   };
+}
+
+function decodeBegunAnew(bytes: Buffer): BegunAnew | null {
+  const previousEpoch = readUint64(bytes, BEGUN_OFFSET);
+  if (previousEpoch === 0) return null;
+  const clusterId = bytes.toString("hex", BEGUN_OFFSET + 8, BEGUN_OFFSET + 8 + CLUSTER_ID_BYTES);
+  return { previousEpoch, clusterId };
 }
 
 function encodeFacts(bytes: Buffer, facts: ReplicaFacts): void {

@@ -7,7 +7,7 @@
  */
 
 import type { JournalError } from "../journal.ts";
-import type { Membership } from "./configuration.ts";
+import type { Configuration, Membership } from "./configuration.ts";
 import type { Member } from "./facts.ts";
 
 /** Where a log ends, or a frame stands. Two frames of one index and epoch are one frame, and so is all before them. */
@@ -70,13 +70,40 @@ export interface ReleaseRequest {
   readonly epoch: number;
 }
 
-/** Allows to forget what lies before a record: whole segments go. */
+/** Allows to forget what lies before a record: whole segments go, as far as they are not kept for others. */
 export interface TrimRequest {
   readonly kind: "trim";
   readonly seq: number;
   readonly epoch: number;
   /** Of a record that is committed, or the next. */
   readonly position: number;
+  /** For each replica that lacks committed frames, the index of the first; none twice, in ascending order. */
+  readonly lacked: readonly number[];
+  /** Of segments that could go, so many bytes are kept for one that lacks them; one that needs more is passed. */
+  readonly keptBytesMax: number;
+}
+
+/** Where a log begins that has nothing of what was before. */
+export interface Beginning {
+  /** Of its first frame; the one before it is committed, and its epoch is the other. */
+  readonly firstIndex: number;
+  readonly previousEpoch: number;
+  /** Of its first record. */
+  readonly firstPosition: number;
+}
+
+/**
+ * Tells a replica that lacks frames which nobody has any more to drop its log and to begin anew, with no frame. One that has
+ * the frame before the first, or begins behind it, keeps what it has. It is answered as a frame is.
+ */
+export interface BeginRequest extends Beginning {
+  readonly kind: "begin";
+  readonly seq: number;
+  readonly epoch: number;
+  /** Whose zone has been prepared for it: another in its place does nothing. */
+  readonly replicaId: number;
+  /** The newest list of replicas that is committed: its frame may be among those that are passed over. */
+  readonly list: Configuration;
 }
 
 /** Asks which journal's the replica is, and which one of it. */
@@ -117,6 +144,7 @@ export type ReplicaRequest =
   | AppendRequest
   | ReleaseRequest
   | TrimRequest
+  | BeginRequest
   | DescribeRequest
   | MakeRequest
   | ListRequest

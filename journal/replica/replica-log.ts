@@ -6,7 +6,7 @@ import type { FrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
 import type { Configuration } from "./configuration.ts";
 import type { ReplicaFacts } from "./facts.ts";
-import type { FramePlace } from "./messages.ts";
+import type { Beginning, FramePlace } from "./messages.ts";
 
 export type Done = (error: JournalError | null) => void;
 
@@ -51,6 +51,11 @@ export interface ReplicaLog {
   cutBehind(index: number, done: Done): void;
   /** Reads frames from `from` on, up to `last`: one, and more as far as all have no more than `bytesMax`. */
   read(from: number, last: number, bytesMax: number): Promise<Buffer[]>;
-  /** Forgets whole segments whose records all lie before the position. */
-  trim(position: number): Promise<void>;
+  /**
+   * Forgets whole segments whose records all lie before the position, except those from the first of these frames on that can
+   * be kept with so many bytes.
+   */
+  trim(position: number, lacked: readonly number[], keptBytesMax: number): Promise<void>;
+  /** Forgets all frames, and makes the facts durable with that: the log has none, and goes on there. */
+  beginAnew(beginning: Beginning, facts: ReplicaFacts, done: Done): void;
 }

@@ -10,10 +10,13 @@
 import assert, { AssertionError } from "node:assert/strict";
 import { FrameHeader, parseFrameHeader } from "../frame.ts";
 import type { JournalError } from "../journal.ts";
+import { ioError } from "../journal-errors.ts";
 import { REPLICA_TASKS_MAX } from "../limits.ts";
 import type { Clock } from "../time.ts";
 import type {
   AppendRequest,
+  Beginning,
+  BeginRequest,
   DescribedAnswer,
   FetchRequest,
   FramePlace,
@@ -24,10 +27,11 @@ import type {
   ReplicaRequest,
   TrimRequest,
 } from "./messages.ts";
-import type { Membership } from "./configuration.ts";
+import type { Configuration, Membership } from "./configuration.ts";
 import { lists } from "./configuration.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import type { ReplicaLog } from "./replica-log.ts";
+import { durably } from "./replica-log.ts";
 
 /** Bytes of frames in one answer, unless the first of them has more. */
 export const FETCH_BYTES = 1024 * 1024;
@@ -75,7 +79,7 @@ export class Replica {
   #isBusy = false;
   #isEnding = false;
   readonly #onIdle: (() => void)[] = [];
-  /** The last trim; it does not reject. */
+  /** The last trim, or the drop of the whole log; it does not reject. */
   #trimming: Promise<void> = Promise.resolve();
   readonly #header = new FrameHeader();
 
@@ -118,6 +122,9 @@ export class Replica {
       case "trim":
         this.#trim(request, answer);
         break;
+      case "begin":
+        this.#beginAnew(request, answer);
+        break;
       case "describe":
         answer(this.#describe(request.seq));
         break;
@@ -147,7 +154,6 @@ export class Replica {
     assert(committed <= last.index, "what is committed is durable here");
     assert(facts.promised <= this.#promised, "no promise is forgotten");
     assert(this.#verified <= last.index || this.#isBusy, "what is verified is there");
-    assert(facts.membersIndex <= committed, "a list that counts is committed");
   }
 
   /** As the log tells it. */
@@ -300,6 +306,82 @@ export class Replica {
     this.#do(seq, answer, (end) => this.#take(request, nowMs, answer, end));
   }
 
+  /**
+   * Drops the log where its frames lie before all that anybody keeps, and begins it anew behind a committed frame: what there
+   * was up to that is committed, and so it is as if it had taken that and trimmed it. What there was behind that is another
+   * reign's, and was never committed: the reign has the promise of a majority, and its log.
+   */
+  #beginAnew(request: BeginRequest, answer: Answer): void {
+    const { seq, epoch, replicaId } = request;
+    if (epoch < this.#promised) return this.#refuse(seq, answer);
+    if (replicaId !== this.#log.facts.replicaId) return fail(seq, "another replica is in its place", answer);
+    if (epoch > this.#promised) this.#begin(epoch, 0, "");
+    this.#heardAtMs = this.#clock.nowMs();
+    this.#isVacant = false;
+    this.#do(seq, answer, (end) => void this.#dropLog(request, answer).then(end));
+  }
+
+  async #dropLog(request: BeginRequest, answer: Answer): Promise<void> {
+    const { seq, epoch } = request;
+    try {
+      const { facts } = this.#log;
+      if (facts.promised < epoch) {
+        const promised = { ...facts, promised: epoch, writer: this.#writer };
+        await durably((done) => this.#log.remember(promised, done));
+      }
+      const begun = this.#dropBehind(this.#trimming, request);
+      this.#trimming = begun.catch((error: JournalError) => {
+        if (!(error instanceof AssertionError)) this.#fail(error);
+      });
+      await begun;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      const failure = ioError("the replica", "beginning anew", error);
+      this.#fail(failure);
+      return fail(seq, failure.message, answer);
+    }
+    // Asked again behind each wait: a promise to another may have come meanwhile.
+    if (epoch < this.#promised) this.#refuse(seq, answer);
+    else answer(this.#begun(request));
+  }
+
+  /** Trims work on segments that are not there any more then, so they are one behind the other. */
+  async #dropBehind(trims: Promise<void>, request: BeginRequest): Promise<void> {
+    await trims;
+    if (request.epoch >= this.#promised && !this.#hasAllBefore(request)) await this.#dropAll(request);
+  }
+
+  async #dropAll({ firstIndex, firstPosition, previousEpoch, list }: BeginRequest): Promise<void> {
+    const log = this.#log;
+    assert(log.committed < firstIndex - 1, "what is committed is the same in every log");
+    const facts = this.#factsWith(list);
+    await durably((done) => log.beginAnew({ firstIndex, firstPosition, previousEpoch }, facts, done));
+    this.#keptIndex = Math.max(this.#keptIndex, facts.membersIndex);
+    assert(log.committed === firstIndex - 1, "all before a beginning is committed");
+  }
+
+  #begun({ seq, firstIndex }: BeginRequest): ReplicaAnswer {
+    const log = this.#log;
+    this.#verified = Math.max(this.#verified, firstIndex - 1);
+    if (log.committed < firstIndex - 1) log.committed = firstIndex - 1;
+    if (log.configurations.length > 0) this.#keepMembers();
+    return { kind: "durable", seq, index: this.#verified, isGranted: false, replicaId: log.facts.replicaId };
+  }
+
+  /** A request that comes late, or once more, must not drop what came after it. */
+  #hasAllBefore({ firstIndex, previousEpoch }: Beginning): boolean {
+    return firstIndex < this.#log.first || this.#log.epochOf(firstIndex - 1) === previousEpoch;
+  }
+
+  /** As `#keepMembers`: the frames that would say so go. */
+  #factsWith(list: Configuration): ReplicaFacts {
+    const { facts } = this.#log;
+    const { known } = this.#membership;
+    const newest = known.index > list.index ? known : list;
+    if (facts.members.length === 0 ? !lists(newest, facts.replicaId) : newest.index <= facts.membersIndex) return facts;
+    return { ...facts, members: newest.members, membersIndex: newest.index };
+  }
+
   #take(request: AppendRequest, receivedMs: number, answer: Answer, end: () => void): void {
     const { seq, epoch, leaseMs, frame } = request;
     if (epoch < this.#promised) {
@@ -424,8 +506,9 @@ export class Replica {
     if (facts.members.length === 0 && !known.some((each) => lists(each, facts.replicaId))) return;
     this.#keptIndex = newest.index;
     this.#queue((end) => {
-      if (this.#failure !== null) return end();
       const { members, index: membersIndex } = newest;
+      // A later one may have become durable meanwhile.
+      if (this.#failure !== null || membersIndex <= this.#log.facts.membersIndex) return end();
       this.#log.remember({ ...this.#log.facts, members, membersIndex }, (error) => {
         if (error !== null) this.#fail(error);
         end();
@@ -443,20 +526,25 @@ export class Replica {
     answer({ kind: "done", seq, firstPosition: this.#log.firstPosition });
   }
 
-  #trim({ seq, epoch, position }: TrimRequest, answer: Answer): void {
+  #trim(request: TrimRequest, answer: Answer): void {
+    const { seq, epoch } = request;
     if (epoch < this.#promised) return this.#refuse(seq, answer);
     // Its frame may be among those that go.
     if (this.#keptIndex > this.#log.facts.membersIndex)
       return fail(seq, "a list of replicas is not durable yet", answer);
-    this.#trimming = this.#trimBehind(this.#trimming, seq, position, answer);
+    this.#trimming = this.#trimBehind(this.#trimming, request, answer);
   }
 
   /** Beside the frames, which do not wait for it; one behind the other. */
-  async #trimBehind(before: Promise<void>, seq: number, position: number, answer: Answer): Promise<void> {
+  async #trimBehind(
+    before: Promise<void>,
+    { seq, position, lacked, keptBytesMax }: TrimRequest,
+    answer: Answer,
+  ): Promise<void> {
     await before;
-    if (this.#isEnding) return fail(seq, "the replica is being closed", answer);
+    if (this.#isEnding || this.#failure !== null) return fail(seq, "the replica is being closed", answer);
     try {
-      await this.#log.trim(Math.min(position, this.#log.lastPosition + 1));
+      await this.#log.trim(Math.min(position, this.#log.lastPosition + 1), lacked, keptBytesMax);
       answer({ kind: "done", seq, firstPosition: this.#log.firstPosition });
     } catch (error) {
       if (error instanceof AssertionError) throw error;

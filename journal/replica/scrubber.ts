@@ -345,7 +345,7 @@ export class Scrubber {
       if (!log.segments.includes(segment)) return null;
       const failure = ioError(segment.path, "opening the segment", error);
       // The next round looks again.
-      if (failure.isPassing) return null;
+      if (failure.isPassing || log.isBeginning) return null;
       throw failure;
     }
   }

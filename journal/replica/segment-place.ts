@@ -1,6 +1,5 @@
 /** Whether a segment belongs where it was found: to this cluster and this journal, right behind the one before. */
-import { JournalError } from "../journal.ts";
-import { corrupt } from "../journal-errors.ts";
+import { corrupt, ofCluster } from "../journal-errors.ts";
 import type { LogEnd } from "./log-end.ts";
 import type { Segment } from "./segment.ts";
 
@@ -15,10 +14,7 @@ export function checkPlace(
   clusterId: string | null,
 ): void {
   const { path, number, firstIndex, firstPosition, previousEpoch, salt } = segment;
-  if (clusterId !== null && segment.clusterId !== clusterId) {
-    const text = `${path}: belongs to cluster ${segment.clusterId}, not to ${clusterId}`;
-    throw new JournalError("ERR_JOURNAL_CLUSTER", text);
-  }
+  if (clusterId !== null && segment.clusterId !== clusterId) throw ofCluster(path, segment.clusterId, clusterId);
   if (before === undefined) {
     const isFirst = firstIndex === 1;
     if (number < 1 || firstIndex < number || firstPosition < 1 || (isFirst && firstPosition > 1)) {

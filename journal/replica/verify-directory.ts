@@ -17,7 +17,7 @@ import { FRAME_BYTES_SOFT } from "../limits.ts";
 import { laterFrame } from "./later-frame.ts";
 import type { LogEnd } from "./log-end.ts";
 import { continues } from "./log-end.ts";
-import type { Extent } from "./mark.ts";
+import type { BegunAnew, Extent } from "./mark.ts";
 import { readMark } from "./mark.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, emptySegment, isSegmentName, SEGMENT_HEADER_BYTES } from "./segment.ts";
@@ -52,7 +52,9 @@ export async function verifyDirectory(
 ): Promise<DirectoryContents> {
   try {
     const names = (await disk.list(directory)).filter(isSegmentName).toSorted();
-    const walk = new Walk(directory, await readMark(disk, directory));
+    const marked = await readMark(disk, directory);
+    if (marked.begunAnew !== null) return begunContents(marked, marked.begunAnew);
+    const walk = new Walk(directory, marked);
     if (names.length === 0) walk.takeNone();
     for (const [index, name] of names.entries()) {
       const path = join(directory, name);
@@ -63,6 +65,15 @@ export async function verifyDirectory(
   } catch (error) {
     throw ioError(directory, "verifying the journal", error);
   }
+}
+
+/** Whatever segments there are, the next open goes on with a log that has no frame. */
+function begunContents(
+  { lastIndex, lastPosition, committed }: Extent,
+  { previousEpoch: lastEpoch }: BegunAnew,
+): DirectoryContents {
+  const end = { lastIndex, lastPosition, lastEpoch };
+  return { segments: [], firstPosition: lastPosition + 1, ...end, committed, frames: 0, tornBytes: 0 };
 }
 
 async function readFile(disk: Disk, path: string): Promise<Buffer> {

@@ -274,22 +274,74 @@ describe("a journal in three zones", () => {
     }
   });
 
-  test("that was trimmed takes in no replica that was made anew, and says why", async () => {
+  test("that was trimmed takes in a replica that was made anew, once its zone has what was trimmed", async () => {
     const disk = ZoneDisks.of(NAMES, 13);
     const listener = new RecordingListener();
     const first = await open(disk, { listener });
     for (let i = 0; i < 60; i++) await listener.untilCommitted(first.append(Buffer.alloc(900, i)));
     await expect.poll(async () => (await first.trim(60), first.first)).toBeGreaterThan(1);
+    const begins = first.first;
     await first.close();
     await removeAll(disk, "c");
     const again = new RecordingListener();
-    const journal = await open(disk, { listener: again });
+    const asked: [string, number][] = [];
+    let isRoom = false;
+    const prepareZone = (zone: string, position: number): Promise<void> => {
+      asked.push([zone, position]);
+      return isRoom ? Promise.resolve() : Promise.reject(new Error("no room for a snapshot"));
+    };
+    const journal = await open(disk, { listener: again, prepareZone });
     await expect
       .poll(() => journal.status().replicas[2].lastError)
-      .toMatch(/^zone c: .* was trimmed: .* begin with frame \d+$/);
-    await again.untilCommitted(journal.append(Buffer.from("x")));
+      .toBe(
+        "zone c: the replica lies before what the others keep, and was not given a snapshot: no room for a snapshot",
+      );
+    await again.untilCommitted(journal.append(Buffer.from("by two")));
     expect(journal.status().replicas[2].state).toBe("learner");
+    isRoom = true;
+    await untilTakenIn(journal);
+    expect(new Set(asked.map(([zone, position]) => `${zone} ${position}`))).toEqual(new Set([`c ${begins}`]));
+    disk.at("a").inject = failing("EIO");
+    await again.untilCommitted(journal.append(Buffer.from("by another two")));
     await journal.close();
+    disk.at("a").inject = () => null;
+    expect(await verifyDirectory(disk, "/c")).toMatchObject({ firstPosition: begins, lastPosition: 62 });
+    const last = await open(disk, { listener: new RecordingListener() });
+    expect((await readTexts(last.read(61), 61)).slice(0, 2)).toEqual(["by two", "by another two"]);
+    await last.close();
+  });
+
+  test("passes a zone that is away for more than it keeps, which then begins anew and counts again", async () => {
+    const disk = ZoneDisks.of(NAMES, 17);
+    const listener = new RecordingListener();
+    const asked: string[] = [];
+    const prepareZone = (zone: string): Promise<void> => Promise.resolve(void asked.push(zone));
+    const options = { prepareZone, laggardBytesMax: 4 * 1024 * 1024 };
+    const journal = await open(disk, { listener, ...options });
+    await expect.poll(() => feedsAreEven(disk)).toBe(true);
+    disk.at("c").inject = failing("EIO");
+    const large = Buffer.alloc(3 * 1024 * 1024);
+    for (let i = 0; i < 2; i++) await listener.untilCommitted(journal.append(large));
+    await journal.trim(2);
+    expect(journal.first).toBe(1);
+    // More than a reign has in memory for it.
+    for (let i = 0; i < 6; i++) await listener.untilCommitted(journal.append(large));
+    await journal.trim(8);
+    expect(journal.first).toBeGreaterThan(2);
+    expect(asked).toEqual([]);
+    disk.at("c").inject = () => null;
+    await expect.poll(() => asked.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect
+      .poll(() => journal.status().replicas[2], { timeout: 20_000 })
+      .toMatchObject({ state: "up", lagRecords: 0 });
+    expect(new Set(asked)).toEqual(new Set(["c"]));
+    disk.at("a").inject = failing("EIO");
+    await listener.untilCommitted(journal.append(Buffer.from("by b and c")));
+    await journal.close();
+    disk.at("a").inject = () => null;
+    const again = await open(disk, { listener: new RecordingListener() });
+    expect((await readTexts(again.read(9), 9)).slice(0, 1)).toEqual(["by b and c"]);
+    await again.close();
   });
 
   test("is never what a replica has that was made anew and not taken in, whoever else is away", async () => {

@@ -52,7 +52,10 @@ class Fixture {
       onForgot: () => undefined,
       onContact: () => undefined,
       onFenced: () => undefined,
-      fetchFor: () => Promise.resolve([]),
+      fetchFor: () => Promise.resolve({ frames: [], beginning: null }),
+      prepareZone: () => Promise.resolve(),
+      list: () => ({ index: 0, members: [] }),
+      onBegun: () => undefined,
     };
   }
 

@@ -26,9 +26,13 @@ function asked(answer: (seq: number) => Refusal): { readonly feeds: readonly Fee
   return { feeds, count: () => count };
 }
 
+function fetcherOf(feeds: readonly Feed[], clock = new ManualClock(), isOver = () => true): FrameFetcher {
+  return new FrameFetcher({ feeds, clock, epoch: 4, toldIndex: () => 10, inMemory: () => null, isOver });
+}
+
 test("a reader of a reign that was fenced is told so, and asks nobody again", async () => {
   const { feeds, count } = asked((seq) => ({ kind: "refused", seq, promised: 5, name: "s2" }));
-  const fetcher = new FrameFetcher(feeds, new ManualClock(), 4, () => true);
+  const fetcher = fetcherOf(feeds);
   expect(await fetcher.fetch(3, 10)).toBeNull();
   expect(count()).toBe(2);
 });
@@ -37,7 +41,7 @@ test("replicas whose disks do not give a frame are asked for it again now and th
   const { feeds, count } = asked((seq) => ({ kind: "failed", seq, reason: "corrupt" }));
   let isOver = false;
   const clock = new ManualClock();
-  const fetched = new FrameFetcher(feeds, clock, 4, () => isOver).fetch(3, 10);
+  const fetched = fetcherOf(feeds, clock, () => isOver).fetch(3, 10);
   const later = async (): Promise<number> => {
     await clock.advance(FEED_RETRY_MS / 10);
     return count();
@@ -54,6 +58,6 @@ test("a replica that was replaced while others were asked is not asked for what 
     feeds[1].matched = 0;
     return { kind: "failed", seq, reason: "corrupt" };
   });
-  expect(await new FrameFetcher(feeds, new ManualClock(), 4, () => true).fetch(3, 10)).toBeNull();
+  expect(await fetcherOf(feeds).fetch(3, 10)).toBeNull();
   expect(count()).toBe(1);
 });

@@ -115,7 +115,7 @@ describe("a writer", () => {
       const greeting = reader.push(chunk);
       if (greeting !== null) told.add(greeting);
     });
-    const words = "speaks version 7 of the replicas' protocol, and here is version 1";
+    const words = "speaks version 7 of the replicas' protocol, and here is version 2";
     expect((await told.find(() => true)).reason).toBe(`the writer ${words}`);
     expect(await server.refused()).toBe(`it ${words}`);
     await once(socket, "close");

@@ -28,7 +28,8 @@ test("a replica is idle when its last trim has ended, and trims are one behind t
   const nothing = (): void => undefined;
   const replica = new Replica({ log, clock: systemClock, onReleased: nothing, onPromised: nothing, onFailed: nothing });
   const answers: ReplicaAnswer[] = [];
-  for (const seq of [1, 2]) replica.handle({ kind: "trim", seq, epoch: 1, position: 1 }, (a) => answers.push(a));
+  const request = { kind: "trim", epoch: 1, position: 1, lacked: [], keptBytesMax: 0 } as const;
+  for (const seq of [1, 2]) replica.handle({ ...request, seq }, (a) => answers.push(a));
   await new Promise((resolve) => setImmediate(resolve));
   expect(trim).toHaveBeenCalledTimes(1);
   let isIdle = false;
@@ -43,6 +44,33 @@ test("a replica is idle when its last trim has ended, and trims are one behind t
     { kind: "failed", seq: 2 },
   ]);
   await log.close();
+});
+
+test("a segment whose removal could not be made durable is read no more, and no other goes before it is", async () => {
+  const disk = new SimulatedDisk(seededRandom(4));
+  const log = await openLog(disk);
+  await appendFrame(log, 1, null);
+  for (let i = 0; i < 40; i++) await appendFrame(log, 1, Buffer.alloc(1_000, i));
+  log.committed = log.lastIndex;
+  const before = log.segments.length;
+  let removed = 0;
+  disk.inject = ({ kind }) => {
+    if (kind === "remove") removed++;
+    return kind === "sync" ? { code: "EIO" } : null;
+  };
+  await expect(log.trim(30, [], 0)).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
+  await expect(log.trim(30, [], 0)).rejects.toMatchObject({ code: "ERR_JOURNAL_IO" });
+  expect(removed).toBe(1);
+  expect(log.segments).toHaveLength(before - 1);
+  expect(await log.read(log.first, log.lastIndex, Infinity)).toHaveLength(log.lastIndex - log.first + 1);
+  disk.crash();
+  for (const mode of ["power", "kill"] as const) {
+    const again = await openLog(disk.restart(mode), { mustExist: true });
+    expect(again.lastIndex).toBe(41);
+    await again.trim(30, [], 0);
+    expect(again.firstPosition).toBeGreaterThan(15);
+    await again.close();
+  }
 });
 
 test("a disk that does not answer is asked for the mark's name once", async () => {

@@ -1,9 +1,11 @@
 /** A replica's answers to a writer whose log is not its own. */
 import { expect, test } from "vitest";
 import { KIND_CONFIGURATION } from "../../../journal/frame.ts";
+import type { JournalError } from "../../../journal/journal.ts";
 import { isWholeJournal } from "../../../journal/listing.ts";
 import { encodeConfiguration } from "../../../journal/replica/configuration.ts";
-import type { ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
+import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
+import type { BeginRequest, ReplicaAnswer, ReplicaRequest } from "../../../journal/replica/messages.ts";
 import { Replica } from "../../../journal/replica/replica.ts";
 import { durably } from "../../../journal/replica/replica-log.ts";
 import { systemClock } from "../../../server/clock.ts";
@@ -30,7 +32,9 @@ test("who is refused is told in whose favour, and whoever is there hears of each
   expect(await promised).toMatchObject({ kind: "promised", epoch: 5 });
   const refused = { kind: "refused", promised: 5, name: "s1 on host-a" };
   expect(await ask({ kind: "promise", seq: 2, epoch: 5, writer: 8, name: "s2", committed })).toMatchObject(refused);
-  expect(await ask({ kind: "trim", seq: 3, epoch: 4, position: 1 })).toMatchObject(refused);
+  expect(await ask({ kind: "trim", seq: 3, epoch: 4, position: 1, lacked: [], keptBytesMax: 0 })).toMatchObject(
+    refused,
+  );
   await ask({ kind: "append", seq: 4, epoch: 6, attempt: 0, committed: 0, committedEpoch: 0, leaseMs: 0, frame: null });
   expect(told.slice(1)).toEqual([[6, ""]]);
   await log.close();
@@ -187,4 +191,138 @@ test("a list that was known to be committed before a restart is kept before anyt
   expect(isWholeJournal(again)).toBe(false);
   await replica.idle();
   await again.close();
+});
+
+/** A replica of a log with six frames of epoch 1, of which two are known to be committed. */
+async function listedReplica(onFailed: (error: JournalError) => void = (error) => expect(error).toBeNull()): Promise<{
+  readonly log: DirectoryLog;
+  readonly disk: SimulatedDisk;
+  readonly replica: Replica;
+  readonly ask: (request: ReplicaRequest) => Promise<ReplicaAnswer>;
+  readonly begin: Omit<BeginRequest, "seq">;
+}> {
+  const disk = new SimulatedDisk(seededRandom(1));
+  const log = await openLog(disk);
+  const { replicaId } = log.facts;
+  const members = [{ zone: "a", replicaId }];
+  await durably((done) => log.remember({ ...log.facts, members }, done));
+  await appendFrame(log, 1, null);
+  for (let i = 0; i < 5; i++) await appendFrame(log, 1, Buffer.alloc(3_000, i));
+  log.committed = 2;
+  const replica = new Replica({
+    log,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onPromised: () => undefined,
+    onFailed,
+  });
+  const ask = (request: ReplicaRequest): Promise<ReplicaAnswer> =>
+    new Promise((resolve) => replica.handle(request, resolve));
+  const list = { index: 15, members: [...members, { zone: "b", replicaId: 5 }] };
+  const place = { firstIndex: 20, previousEpoch: 3, firstPosition: 16 };
+  return { log, disk, replica, ask, begin: { kind: "begin", epoch: 4, replicaId, ...place, list } };
+}
+
+test("a replica that is told to begin anew answers when that is durable, and knows the list that it has passed over", async () => {
+  const { log, disk, replica, ask, begin } = await listedReplica();
+  expect(await ask({ ...begin, seq: 1 })).toMatchObject({ kind: "durable", index: 19, isGranted: false });
+  replica.verify();
+  disk.crash();
+  const again = await openLog(disk.restart("power"), { mustExist: true });
+  const { members, index: membersIndex } = begin.list;
+  expect(again).toMatchObject({ last: { index: 19, epoch: 3 }, lastPosition: 15, committed: 19 });
+  expect(again.facts).toMatchObject({ replicaId: log.facts.replicaId, promised: 4, members, membersIndex });
+  await again.close();
+});
+
+test("a replica keeps what it has where it is told again, late or for an earlier reign to begin anew", async () => {
+  const { log, ask, begin } = await listedReplica();
+  await ask({ ...begin, seq: 1 });
+  await appendFrame(log, 4, null);
+  const frame = await appendFrame(log, 4, Buffer.from("x"));
+  const append = {
+    kind: "append",
+    seq: 2,
+    epoch: 4,
+    attempt: 1,
+    committed: 20,
+    committedEpoch: 4,
+    leaseMs: 0,
+  } as const;
+  expect(await ask({ ...append, frame })).toMatchObject({ kind: "durable", index: 21 });
+  // What it answers for is durable, and the reign's.
+  expect(await ask({ ...begin, seq: 3 })).toMatchObject({ kind: "durable", index: 21 });
+  const earlier = { firstIndex: 12, previousEpoch: 2, firstPosition: 9 };
+  expect(await ask({ ...begin, ...earlier, seq: 4 })).toMatchObject({ kind: "durable", index: 21 });
+  const later = { firstIndex: 30, previousEpoch: 4, firstPosition: 20 };
+  const { replicaId } = begin;
+  expect(await ask({ ...begin, ...later, seq: 5, epoch: 3 })).toMatchObject({ kind: "refused", promised: 4 });
+  expect(await ask({ ...begin, ...later, seq: 6, replicaId: replicaId + 1 })).toMatchObject({ kind: "failed" });
+  expect(log.last).toEqual({ index: 21, epoch: 4 });
+  await log.close();
+});
+
+test("a replica that has the frame before the beginning keeps its log, and knows by that what is committed", async () => {
+  const { log, ask, begin } = await listedReplica();
+  const place = { firstIndex: 5, previousEpoch: 1, firstPosition: 4 };
+  expect(await ask({ ...begin, ...place, seq: 1 })).toMatchObject({ kind: "durable", index: 4 });
+  expect([log.first, log.last.index, log.committed]).toEqual([1, 6, 4]);
+  expect(log.facts.promised).toBe(4);
+  await log.close();
+});
+
+test("a trim that comes while a replica begins anew waits, and one that is under way is waited for", async () => {
+  const { log, ask, begin } = await listedReplica();
+  const beat = { attempt: 1, committed: 0, committedEpoch: 0, leaseMs: 0, frame: null };
+  await ask({ kind: "append", seq: 0, epoch: 4, ...beat });
+  const trim = { kind: "trim", epoch: 4, lacked: [], keptBytesMax: 0 } as const;
+  const answers = await Promise.all([
+    ask({ ...trim, seq: 1, position: 2 }),
+    ask({ ...begin, seq: 2 }),
+    ask({ ...trim, seq: 3, position: 16 }),
+  ]);
+  expect(answers).toMatchObject([
+    { kind: "done" },
+    { kind: "durable", index: 19 },
+    { kind: "done", firstPosition: 16 },
+  ]);
+  log.verify();
+  await log.close();
+});
+
+test("a replica whose disk fails as it begins anew says so, and begins anew when it is opened again", async () => {
+  const failures: JournalError[] = [];
+  const { log, disk, ask, begin } = await listedReplica((error) => failures.push(error));
+  let removals = 0;
+  disk.inject = ({ kind }) => (kind === "remove" && ++removals === 2 ? { code: "EIO" } : null);
+  expect(await ask({ ...begin, seq: 1 })).toMatchObject({ kind: "failed" });
+  expect(failures).toMatchObject([{ code: "ERR_JOURNAL_IO" }]);
+  await log.close();
+  const again = await openLog(disk, { mustExist: true });
+  expect(again).toMatchObject({ first: 20, last: { index: 19, epoch: 3 }, committed: 19 });
+  await again.close();
+});
+
+test("a replica that was never listed keeps no list that it is not on", async () => {
+  const log = await openLog(new SimulatedDisk(seededRandom(1)));
+  const replica = new Replica({
+    log,
+    clock: systemClock,
+    onReleased: () => undefined,
+    onPromised: () => undefined,
+    onFailed: (error) => expect(error).toBeNull(),
+  });
+  const ask = (request: ReplicaRequest): Promise<ReplicaAnswer> =>
+    new Promise((resolve) => replica.handle(request, resolve));
+  const list = { index: 15, members: [{ zone: "a", replicaId: 1 }] };
+  const { replicaId } = log.facts;
+  const place = { firstIndex: 20, previousEpoch: 3, firstPosition: 16 };
+  expect(await ask({ kind: "begin", seq: 1, epoch: 4, replicaId, ...place, list })).toMatchObject({ index: 19 });
+  expect(await ask({ kind: "status", seq: 2 })).toMatchObject({
+    isNew: true,
+    isVoter: false,
+    first: 20,
+    committed: 19,
+  });
+  await log.close();
 });
