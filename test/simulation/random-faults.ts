@@ -97,6 +97,7 @@ const FAULTS: Record<string, Fault> = {
   rot: (stage, machine) => {
     if (stage.replicas.includes(machine)) stage.rot(machine);
   },
+  trim: (stage) => stage.trim(),
   force: (stage) => stage.force(stage.world.pick(stage.servers)),
 };
 

@@ -43,7 +43,7 @@ export interface Stage {
   rotEnd(replica: Machine): Promise<boolean>;
   /** Whether each replica is one that counts, as whoever serves knows. */
   isWhole(): boolean;
-  /** Whoever serves lets all replicas forget what was executed by now. From then on no disk may be lost. */
+  /** Whoever serves lets all replicas forget what was executed by now. */
   trim(): void;
   /**
    * When all faults are over: ends the clients, waits until somebody answers, and looks at everything.

@@ -18,6 +18,7 @@ import { leaseEnd } from "../scenarios/lease-end.ts";
 import { lostDisks } from "../scenarios/lost-disks.ts";
 import { oldDisks } from "../scenarios/old-disks.ts";
 import { overtaken } from "../scenarios/overtaken.ts";
+import { passedBy } from "../scenarios/passed-by.ts";
 import { rivals } from "../scenarios/rivals.ts";
 import { rottenDisks } from "../scenarios/rotten-disks.ts";
 import { rollingPower } from "../scenarios/rolling-power.ts";
@@ -472,5 +473,69 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "readFrame(this.#buffer, this.#next, this.#filled, this.#salt, frame);\n    this.stopped = !continues(frame, this);",
     scenario: rottenDisks,
     seedsMax: 100,
+  },
+  {
+    name: "a replica begins anew behind what is not committed",
+    file: "quorum/frame-fetcher.ts",
+    from: "if (header.index !== firstIndex) return null;\n    return { firstIndex, ",
+    to: "return { firstIndex: header.index, ",
+    also: [
+      {
+        file: "quorum/quorum-journal.ts",
+        from: "inMemory: (index) => this.#window.get(index)?.bytes ?? null,",
+        to: "inMemory: () => this.#window.get(this.#window.last)?.bytes ?? null,",
+      },
+      {
+        file: "../test/simulation/quorum/quorum-server.ts",
+        from: 'assert(this.#snapshot.writes.length >= firstPosition - 1, "a snapshot has what is passed over");',
+        to: "this.#snapshot.writes = [...this.writes];",
+      },
+    ],
+    scenario: passedBy,
+  },
+  {
+    name: "a replica begins anew whatever it has",
+    file: "replica/replica.ts",
+    from: "return firstIndex < this.#log.first || this.#log.epochOf(firstIndex - 1) === previousEpoch;",
+    to: "return false;",
+    also: [
+      {
+        file: "replica/replica.ts",
+        from: 'assert(log.committed < firstIndex - 1, "what is committed is the same in every log");',
+        to: "",
+      },
+      {
+        file: "replica/directory-log.ts",
+        from: 'assert(this.committed < beginning.firstIndex - 1, "what is known to be committed is not dropped");',
+        to: "",
+      },
+      {
+        file: "replica/directory-log.ts",
+        from: 'assert(beginning.firstIndex > this.first, "a log begins anew behind its beginning");\n    assert(beginning.firstPosition >= this.firstPosition, "positions only grow");',
+        to: "",
+      },
+    ],
+    scenario: passedBy,
+  },
+  {
+    name: "a log is dropped before it is durable that it is",
+    file: "replica/directory-log.ts",
+    from: "await this.#mark.beginAnew(this, facts, { previousEpoch, clusterId });\n    await removeSegments(this.#disk, this.#directory);",
+    to: "await removeSegments(this.#disk, this.#directory);\n    await this.#mark.beginAnew(this, facts, { previousEpoch, clusterId });",
+    scenario: passedBy,
+  },
+  {
+    name: "what is written to a log that has begun anew is dropped by the next start",
+    file: "replica/mark.ts",
+    from: "    this.#begunAnew = null;\n    await this.lower(log);",
+    to: "    await this.lower(log);",
+    scenario: passedBy,
+  },
+  {
+    name: "a replica that begins anew learns of no list that it passes over",
+    file: "replica/replica.ts",
+    from: "const facts = this.#factsWith(list);",
+    to: "const { facts } = log;",
+    scenario: passedBy,
   },
 ];

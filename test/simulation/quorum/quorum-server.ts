@@ -27,6 +27,15 @@ export interface Times {
   readonly beatMs: number;
 }
 
+/** What a server is given beside its place. */
+export interface ServerOptions {
+  readonly zones: readonly string[];
+  readonly times: Times;
+  readonly snapshot: Snapshot;
+  readonly laggardBytesMax: number;
+  readonly windowBytesMax: number;
+}
+
 /** What is there when records are trimmed: it outlives all servers. */
 export interface Snapshot {
   writes: readonly Write[];
@@ -34,6 +43,9 @@ export interface Snapshot {
 
 /** It tries again after so long at most. */
 const RETRY_MS_MAX = 100;
+/** A zone is given a snapshot in so long, if it is. */
+const PREPARE_MS_MEAN = 20;
+const PREPARED_SHARE = 0.8;
 /** Some records are larger: segments come to an end. */
 const PADDING_MAX = 1_000;
 
@@ -48,8 +60,7 @@ export class QuorumServer {
   writes: Write[] = [];
   readonly #node: Node;
   readonly #network: Network;
-  readonly #zones: readonly string[];
-  readonly #times: Times;
+  readonly #options: ServerOptions;
   readonly #snapshot: Snapshot;
   readonly #writer: number;
   readonly #values = new Map<string, Write>();
@@ -65,13 +76,12 @@ export class QuorumServer {
   #journal: QuorumJournal | null = null;
   #endReign = (): void => undefined;
 
-  constructor(node: Node, network: Network, zones: readonly string[], times: Times, snapshot: Snapshot) {
+  constructor(node: Node, network: Network, options: ServerOptions) {
     this.#node = node;
     this.#network = network;
     this.#watchers = new Watchers(node, network);
-    this.#zones = zones;
-    this.#times = times;
-    this.#snapshot = snapshot;
+    this.#options = options;
+    this.#snapshot = options.snapshot;
     this.#writer = node.world.integer(1, Number.MAX_SAFE_INTEGER);
     network.attach(node, (message, from) => this.#receive(message, from));
     this.#run().catch((error: unknown) => node.world.fail(error));
@@ -100,11 +110,20 @@ export class QuorumServer {
   /** Lets the replicas forget what it has executed. */
   trim(): void {
     if (this.#journal === null || !this.#journal.isCurrent) return;
-    this.#snapshot.writes = [...this.writes];
+    if (this.writes.length > this.#snapshot.writes.length) this.#snapshot.writes = [...this.writes];
     this.#journal.trim(this.writes.length + 1).catch((error: unknown) => {
       if (error instanceof JournalError) this.#node.world.note(`${this.#node.name} trims nothing: ${error.message}`);
       else this.#node.world.fail(error);
     });
+  }
+
+  /** Now and then it does not succeed. */
+  async #prepareZone(zone: string, firstPosition: number): Promise<void> {
+    const { world, clock, name } = this.#node;
+    world.note(`${name} gives ${zone} a snapshot, to begin with revision ${firstPosition}`);
+    assert(this.#snapshot.writes.length >= firstPosition - 1, "a snapshot has what is passed over");
+    await new Promise<void>((resolve) => void clock.after(world.exponential(PREPARE_MS_MEAN), resolve));
+    if (!world.chance(PREPARED_SHARE)) throw new Error("the zone has no room");
   }
 
   async #run(): Promise<never> {
@@ -126,7 +145,7 @@ export class QuorumServer {
     this.#repairs?.close();
     for (const peer of this.#peers) peer.close();
     const { turns, clock } = this.#node;
-    this.#peers = this.#zones.map(
+    this.#peers = this.#options.zones.map(
       (zone, i) =>
         new Peer(i, zone, false, (listener) => {
           const link = ++this.#links;
@@ -148,7 +167,7 @@ export class QuorumServer {
 
   async #waitForVacancy(): Promise<void> {
     const { clock, world } = this.#node;
-    const { beatMs, electionMs } = this.#times;
+    const { beatMs, electionMs } = this.#options.times;
     this.#standby = new Standby({ peers: this.#peers, clock, random: world.random, beatMs, electionMs });
     await this.#standby.untilVacant();
     this.#standby = null;
@@ -156,7 +175,7 @@ export class QuorumServer {
 
   async #reign(): Promise<void> {
     const { clock, turns, world, name } = this.#node;
-    const { electionMs, leaseMs, beatMs } = this.#times;
+    const { electionMs, leaseMs, beatMs } = this.#options.times;
     const peers = this.#peers;
     const timeoutMs = 0.6 * electionMs;
     const won = await takeOver({ peers, clock, writer: this.#writer, name, timeoutMs, resendMs: electionMs / 10 });
@@ -176,6 +195,9 @@ export class QuorumServer {
         framesInFlight: FRAMES_IN_FLIGHT,
         frameBytesMax: FRAME_BYTES_SOFT,
         settleTimeoutMs: SETTLE_TIMEOUT_MS,
+        prepareZone: (zone, firstPosition) => this.#prepareZone(zone, firstPosition),
+        laggardBytesMax: this.#options.laggardBytesMax,
+        windowBytesMax: this.#options.windowBytesMax,
         listener: { onCommitted: (committed) => this.#onCommitted(committed), onFailed: () => end() },
       },
       won,

@@ -6,6 +6,7 @@ import {
   parseFrameHeader,
   RECORD_HEADER_BYTES,
 } from "../../../journal/frame.ts";
+import { WINDOW_BYTES_MAX as WINDOW_BYTES_USUAL } from "../../../journal/limits.ts";
 import type { DirectoryLog } from "../../../journal/replica/directory-log.ts";
 import { checkHistory } from "../../sim/world/history-check.ts";
 import type { Write } from "../../sim/world/history.ts";
@@ -43,6 +44,10 @@ const GROWS_SHARE = 0.1;
 /** How long a replica rests before it reads all of its disk once more; much less than of a real one. */
 const SCRUB_REST_MS = [100, 500, 2_000];
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
+/** Of what could be trimmed, so much is kept for replicas that lack it. */
+const LAGGARD_BYTES_MAX = [0, 0, 12 * 1024, 48 * 1024];
+/** Who lies further back is fed from segments. */
+const WINDOW_BYTES_MAX = [WINDOW_BYTES_USUAL, 16 * 1024, 0];
 /** At the end a log is read in pieces of this size. */
 const READ_BYTES = 64 * 1024;
 /** Without faults somebody answers by then. */
@@ -99,15 +104,13 @@ function build(world: World, { areClocksApart }: Needs = { areClocksApart: false
     replicas.some(({ name, drives }) => name === zone && drives[0].disk.damaged.length > 0);
   const rotten = new RottenDisks(world, replicas, disks);
   const snapshot: Snapshot = { writes: [] };
+  const laggardBytesMax = world.pick(LAGGARD_BYTES_MAX);
+  const windowBytesMax = world.pick(WINDOW_BYTES_MAX);
+  const given = { zones, times, snapshot, laggardBytesMax, windowBytesMax };
   const serving = new Map<string, QuorumServer>();
   const servers = names("server", world.integer(2, 3)).map(
     (name) =>
-      new Machine(
-        world,
-        name,
-        (node) => void serving.set(name, new QuorumServer(node, network, zones, times, snapshot)),
-        process(-1),
-      ),
+      new Machine(world, name, (node) => void serving.set(name, new QuorumServer(node, network, given)), process(-1)),
   );
   for (const machine of [...replicas, ...servers]) machine.start();
   const isServing = ({ name, node }: Machine): boolean => node !== null && serving.get(name)?.isServing === true;
@@ -144,15 +147,14 @@ function build(world: World, { areClocksApart }: Needs = { areClocksApart: false
     force: ({ name, node }) => void node?.after(0, "turn", () => serving.get(name)?.force()),
     survives: (fault) => fault === "power" || fault === "full" || fault === "error",
     lose(replica) {
-      // One that is blank is fed from the first frame on.
-      if (snapshot.writes.length > 0 || !disks.mayLose(replica)) return false;
+      if (!disks.mayLose(replica)) return false;
       disks.lose(replica);
       running.delete(replica.name);
       newIds.set(replica.name, newId(world));
       return true;
     },
     putBack(replica) {
-      if (snapshot.writes.length > 0 || !disks.putBack(replica)) return false;
+      if (!disks.putBack(replica)) return false;
       running.delete(replica.name);
       return true;
     },

@@ -18,9 +18,9 @@ export const lostDisks: Scenario = {
 };
 
 /** Loses a disk, if it may, while the others are used or not. */
-export async function replaceOne(stage: Stage): Promise<Machine | null> {
-  const { world, replicas } = stage;
-  const replica = world.pick(replicas);
+export async function replaceOne(stage: Stage, some = stage.replicas): Promise<Machine | null> {
+  const { world } = stage;
+  const replica = world.pick(some);
   if (!stage.lose(replica)) return null;
   await world.until(world.nowMs + world.exponential(50));
   replica.start();

@@ -16,6 +16,7 @@ import { lateRepairs } from "./late-repairs.ts";
 import { leaseEnd } from "./lease-end.ts";
 import { lostDisks } from "./lost-disks.ts";
 import { oldDisks } from "./old-disks.ts";
+import { passedBy } from "./passed-by.ts";
 import { overtaken } from "./overtaken.ts";
 import { pausedWriter } from "./paused-writer.ts";
 import { randomFaults } from "./random.ts";
@@ -55,5 +56,6 @@ export const SCENARIOS: readonly Scenario[] = [
   lateRepairs,
   trimmedLists,
   changingWriters,
+  passedBy,
   calm,
 ];
