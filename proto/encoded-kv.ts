@@ -182,11 +182,11 @@ export function readKvParts(bytes: Buffer, at: number, parts: KvParts): void {
   }
 }
 
-/** Where the KeyValue begins in an encoded kv. */
-export function startOfKeyValue(encoded: EncodedKv): number {
-  reader.open(encoded, 0, encoded.length);
-  enterEncoded(reader);
-  return reader.offset;
+/** Where the KeyValue begins in an encoded kv that was made here and has so many bytes. */
+export function keyValueOffset(encodedBytes: number): number {
+  let start = 2;
+  while (1 + uint32Size(encodedBytes - start) > start) start++;
+  return start;
 }
 
 /** Where the first field of a KeyValue that begins at `start` ends: that of its key, as it was made here. */

@@ -107,13 +107,6 @@ export function writeRangeStreamResponse(writer: Writer, response: MadeRangeResp
   writer.nested(0x0a, mark);
 }
 
-/** A SnapshotResponse, which has no header. */
-export function writeSnapshotResponse(writer: Writer, remainingBytes: number, blob: Buffer, version: string): void {
-  writer.stringField(0x22, version);
-  writer.bytesField(0x1a, blob);
-  writer.uint64Field(0x10, remainingBytes);
-}
-
 export function writeWatchResponse(writer: Writer, response: WatchResponse): void {
   const { events } = response;
   for (let i = events.length - 1; i >= 0; i--) writer.raw(events[i]);
@@ -151,6 +144,19 @@ function aroundKvs(
 /** The same bytes as `writeRangeStreamResponse`, in pieces, of kvs that are still to be made. */
 export function rangeStreamResponseParts(response: MadeRangeResponse): MessageParts {
   return nestedParts(0x0a, madeRangeResponseParts(response));
+}
+
+/** A SnapshotResponse, which has no header, in pieces. Its blob is not empty. */
+export function snapshotResponseParts(remainingBytes: number, blob: Buffer, version: string): MessageParts {
+  scratch.reset();
+  scratch.uint32(blob.length);
+  scratch.uint32(0x1a);
+  scratch.uint64Field(0x10, remainingBytes);
+  const start = scratch.copy();
+  scratch.reset();
+  scratch.stringField(0x22, version);
+  const end = scratch.copy();
+  return { parts: [start, blob, end], length: start.length + blob.length + end.length };
 }
 
 /** The same bytes as `writeTxnResponse`, in pieces. */

@@ -59,8 +59,8 @@ export class HistoryHasher {
     return this.#walk.step(maxLooks, maxBytes, this.#add);
   }
 
-  readonly #add = ({ key, kv, start, end }: RetainedEntry): void => {
+  readonly #add = ({ key, kv, start, valueBytes }: RetainedEntry): void => {
     this.#crc.update(key);
-    this.#crc.update(kv, start, end);
+    this.#crc.update(kv, start, start + valueBytes);
   };
 }

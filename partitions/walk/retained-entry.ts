@@ -5,8 +5,9 @@
  *     value    KeyValue; of a deletion its key alone
  */
 import { Buffer } from "node:buffer";
-import { endOfKeyField, startOfKeyValue } from "../../proto/encoded-kv.ts";
+import { endOfKeyField, keyValueOffset } from "../../proto/encoded-kv.ts";
 import type { EncodedKv } from "../../proto/messages.ts";
+import { NO_VERSION } from "../state/versions.ts";
 import type { VersionRef, Versions } from "../state/versions.ts";
 
 const UNDERSCORE = 0x5f;
@@ -14,28 +15,34 @@ const TOMBSTONE = 0x74;
 const REVISION_BYTES = 17;
 const TOMBSTONE_BYTES = 18;
 
+/** One object for all that are met. */
 export class RetainedEntry {
   key: Buffer;
-  /** Its value is `kv[start .. end)`. */
-  kv: EncodedKv = Buffer.alloc(0);
+  /** How many bytes its value has. */
+  valueBytes = 0;
   start = 0;
-  end = 0;
   readonly #versions: Versions;
   readonly #putKey = revisionKey(REVISION_BYTES);
   readonly #tombstoneKey = revisionKey(TOMBSTONE_BYTES);
+  #ref: VersionRef = NO_VERSION;
 
   constructor(versions: Versions) {
     this.#versions = versions;
     this.key = this.#putKey;
   }
 
+  /** Its value is the `valueBytes` of this that begin at `start`. Who only counts does not ask for it. */
+  get kv(): EncodedKv {
+    return this.#versions.kv(this.#ref);
+  }
+
   read(ref: VersionRef): void {
     const versions = this.#versions;
+    this.#ref = ref;
+    const bytes = versions.kvBytes(ref);
+    this.start = keyValueOffset(bytes);
     const isTombstone = versions.isTombstone(ref);
-    const kv = versions.kv(ref);
-    this.kv = kv;
-    this.start = startOfKeyValue(kv);
-    this.end = isTombstone ? endOfKeyField(kv, this.start) : kv.length;
+    this.valueBytes = isTombstone ? endOfKeyField(versions.kv(ref), this.start) - this.start : bytes - this.start;
     this.key = isTombstone ? this.#tombstoneKey : this.#putKey;
     writeRevision(this.key, versions.modRevision(ref), versions.subRevision(ref));
   }

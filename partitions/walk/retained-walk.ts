@@ -154,7 +154,7 @@ export class RetainedWalk {
 
   #meet(ref: VersionRef, meet: (entry: RetainedEntry) => void): void {
     this.#entry.read(ref);
-    this.#bytesLeft -= this.#entry.kv.length;
+    this.#bytesLeft -= this.#entry.valueBytes;
     meet(this.#entry);
   }
 }

@@ -9,8 +9,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { OK } from "../../proto/grpc-codes.ts";
 import { snapshotRequest } from "../../proto/rare.ts";
-import { writeSnapshotResponse } from "../../proto/responses.ts";
-import { Writer } from "../../proto/writer.ts";
+import { snapshotResponseParts } from "../../proto/responses.ts";
 import { ChunkWriter } from "../bolt/chunk-writer.ts";
 import type { Turns } from "../clock.ts";
 import { TOO_MANY_REQUESTS } from "../engine/refusals.ts";
@@ -28,14 +27,13 @@ export interface SnapshotContext {
 
 /** @param begin begins a backup of what there is now */
 export function snapshotMethod({ turns, callers }: SnapshotContext, begin: () => Backup): ServerStreamMethod {
-  const writer = new Writer();
   let open = 0;
   return serverStreamMethod("/etcdserverpb.Maintenance/Snapshot", snapshotRequest.decode, (call) => {
     const refused = callers.refuseAdmin(call);
     if (refused !== null) return ended(call, refused);
     if (open === SNAPSHOTS_OPEN_MAX) return ended(call, TOO_MANY_REQUESTS);
     open++;
-    return new SnapshotStream(call, begin(), turns, writer, () => void open--);
+    return new SnapshotStream(call, begin(), turns, () => void open--);
   });
 }
 
@@ -49,25 +47,23 @@ class SnapshotStream implements StreamListener {
   readonly #call: StreamCall;
   readonly #backup: Backup;
   readonly #turns: Turns;
-  /** Shared by all streams: it holds nothing between two messages. */
-  readonly #writer: Writer;
   readonly #onClosed: () => void;
   readonly #hash = createHash("sha256");
   /** In their order. There are more than those of a slice when a value is longer than one. */
   #made: Chunk[] = [];
   /** Those of them that have been sent. */
   #sent = 0;
+  /** Those that the transport has taken. */
   readonly #free: Buffer[] = [];
   #bytesLeft = 0;
   #isPlanned = false;
   #isMade = false;
   #isScheduled = false;
 
-  constructor(call: StreamCall, backup: Backup, turns: Turns, writer: Writer, onClosed: () => void) {
+  constructor(call: StreamCall, backup: Backup, turns: Turns, onClosed: () => void) {
     this.#call = call;
     this.#backup = backup;
     this.#turns = turns;
-    this.#writer = writer;
     this.#onClosed = onClosed;
     this.#goOnLater();
   }
@@ -131,16 +127,11 @@ class SnapshotStream implements StreamListener {
     const blob = memory.subarray(0, bytes);
     this.#hash.update(blob);
     this.#bytesLeft -= bytes;
-    this.#send(blob);
-    if (this.#free.length < FREE_CHUNKS_MAX) this.#free.push(memory);
+    this.#send(blob, () => void this.#free.push(memory));
   }
 
-  #send(blob: Buffer): void {
-    this.#writer.reset();
-    writeSnapshotResponse(this.#writer, this.#bytesLeft, blob, BACKUP_VERSION);
-    this.#call.send(this.#writer.bytes());
+  #send(blob: Buffer, onTaken?: () => void): void {
+    const { parts, length } = snapshotResponseParts(this.#bytesLeft, blob, BACKUP_VERSION);
+    this.#call.sendParts(parts, length, onTaken);
   }
 }
-
-/** What a slice makes, as a rule. */
-const FREE_CHUNKS_MAX = Math.ceil(SNAPSHOT_SLICE_BYTES / SNAPSHOT_BLOB_BYTES) + 1;

@@ -1,5 +1,5 @@
 /** Where the elements of a bucket come from: step by step, in key order, and once more after a `rewind`. */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type { RetainedEntry } from "../../partitions/walk/retained-entry.ts";
 import type { RetainedWalk } from "../../partitions/walk/retained-walk.ts";
 import { SlicedSort } from "../../partitions/range/sliced-sort.ts";
@@ -8,7 +8,7 @@ import { leaseEntry } from "./entries.ts";
 import type { Entry } from "./entries.ts";
 import { KEY_BUCKET, LEASE_BUCKET } from "./schema.ts";
 
-/** Is given an element whose value is `value[from .. to)`, and copies it. */
+/** Is given an element whose value is `value[from .. to)`, and copies it; in a plan it looks at the lengths alone. */
 export type AddElement = (key: Buffer, value: Buffer, from: number, to: number) => void;
 
 export interface BucketSource {
@@ -46,11 +46,14 @@ export class ListSource implements BucketSource {
   }
 }
 
-/** All versions of keys. */
+const NO_BYTES = Buffer.alloc(0);
+
+/** All versions of keys. Until the first `rewind` their lengths count alone, and there are no bytes. */
 export class HistorySource implements BucketSource {
   readonly name = KEY_BUCKET;
   readonly #walk: RetainedWalk;
   #isBegun = false;
+  #isPlanned = false;
 
   constructor(walk: RetainedWalk) {
     this.#walk = walk;
@@ -58,11 +61,17 @@ export class HistorySource implements BucketSource {
 
   step(maxLooks: number, maxBytes: number, add: AddElement): boolean {
     this.#isBegun = true;
-    return this.#walk.step(maxLooks, maxBytes, ({ key, kv, start, end }: RetainedEntry) => add(key, kv, start, end));
+    return this.#walk.step(maxLooks, maxBytes, (entry: RetainedEntry) => {
+      const { key, start, valueBytes } = entry;
+      if (this.#isPlanned) add(key, entry.kv, start, start + valueBytes);
+      else add(key, NO_BYTES, 0, valueBytes);
+    });
   }
 
   rewind(): void {
-    if (this.#isBegun) this.#walk.rewind();
+    if (!this.#isBegun) return;
+    this.#walk.rewind();
+    this.#isPlanned = true;
   }
 }
 

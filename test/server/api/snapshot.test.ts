@@ -9,9 +9,10 @@ import { systemTurns } from "../../../server/clock.ts";
 import { TOO_MANY_REQUESTS } from "../../../server/engine/refusals.ts";
 import { Backup } from "../../../server/etcd-backup/backup.ts";
 import { SNAPSHOT_BLOB_BYTES, SNAPSHOT_SLICE_LOOKS, SNAPSHOTS_OPEN_MAX } from "../../../server/limits.ts";
-import type { ServerStreamMethod, StreamListener } from "../../../server/transport/service.ts";
+import type { MessageParts, ServerStreamMethod, StreamListener } from "../../../server/transport/service.ts";
 import { putRequest } from "../../../bench/client/requests.ts";
 import { HeldStream } from "../../sim/held-stream.ts";
+import { wholeOf } from "../../sim/whole-parts.ts";
 import { callersOf } from "../../support/callers.ts";
 import { readBolt } from "../bolt/bolt-bytes.ts";
 import { MEMBER } from "../etcd-backup/backup-bytes.ts";
@@ -41,8 +42,9 @@ class NarrowStream extends HeldStream {
     this.writable = room > 0;
   }
 
-  override send(message: Uint8Array): void {
-    super.send(message);
+  override sendParts(parts: MessageParts, length: number, onTaken?: () => void): void {
+    super.send(wholeOf(parts, length));
+    onTaken?.();
     this.room--;
     this.writable = this.room > 0;
   }
@@ -62,7 +64,7 @@ async function turns(): Promise<void> {
 }
 
 test("a snapshot comes in blobs as large as etcd's, with its SHA-256 as the last message", async () => {
-  const call = new HeldStream();
+  const call = new NarrowStream(Number.POSITIVE_INFINITY);
   open(call);
   await turns();
   expect(call.status?.code).toBe(OK);
@@ -143,13 +145,24 @@ test("a client that goes away in the middle lets go of what was held", async () 
   expect(call.copied).toHaveLength(1);
 });
 
+test("what the transport has not taken yet is not written over", async () => {
+  const call = new HeldStream();
+  const listener = open(call);
+  await turns();
+  const messages = call.referenced.map((parts) => snapshotResponse.decode(Buffer.concat(parts)));
+  const file = fileOf(messages);
+  expect(messages.at(-1)?.blob).toEqual(createHash("sha256").update(file).digest());
+  for (const taken of call.untaken) taken();
+  listener.onClose();
+});
+
 test("few are open at a time, and one that ends makes room for another", async () => {
   const listeners = Array.from({ length: SNAPSHOTS_OPEN_MAX }, () => open(new NarrowStream(1)));
-  const refused = new HeldStream();
+  const refused = new NarrowStream(Number.POSITIVE_INFINITY);
   open(refused);
   expect(refused.status).toEqual(TOO_MANY_REQUESTS);
   listeners[0].onClose();
-  const call = new HeldStream();
+  const call = new NarrowStream(Number.POSITIVE_INFINITY);
   open(call);
   await turns();
   expect(call.status?.code).toBe(OK);
@@ -161,7 +174,7 @@ test("while authentication is enabled nobody but root is given one", async () =>
   auth.addRole("root");
   auth.grantRole("root", "root");
   auth.enable();
-  const call = new HeldStream();
+  const call = new NarrowStream(Number.POSITIVE_INFINITY);
   open(call);
   await turns();
   expect(call.status?.message).toBe("etcdserver: user name is empty");
