@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import("./tools/status-command.ts")).statusCommand,
   snapshot: async () => (await import("./tools/snapshot-command.ts")).snapshotCommand,
   restore: async () => (await import("./rebuild/restore-command.ts")).restoreCommand,
+  import: async () => (await import("./rebuild/import-command.ts")).importCommand,
   history: async () => (await import("./rebuild/history-command.ts")).historyCommand,
   journal: async () => (await import("./tools/journal-command.ts")).journalCommand,
 };

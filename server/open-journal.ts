@@ -15,7 +15,7 @@ import type { Logger } from "./host/logger.ts";
 import { WAITING_TOLD_MS } from "./limits.ts";
 import { OWN_ZONES, ownDirectory, SNAPSHOTS_NAME } from "./own-zones.ts";
 import { readTls } from "./replica-tls.ts";
-import type { SnapshotZone } from "./snapshot-shelf.ts";
+import type { SnapshotZone, ZoneShelf } from "./snapshot-shelf.ts";
 import type { Counters } from "./metrics/counters.ts";
 
 /** Of an election: a lease that has run out when it begins is waited for by nobody. */
@@ -28,6 +28,7 @@ export interface JournalOpening {
   readonly logger: Logger;
   /** Where it is kept how the replicas are. */
   readonly tally: JournalTally;
+  readonly shelf: Pick<ZoneShelf, "prepareZone">;
   /** Size of the journal's files; 64 MiB unless given. */
   readonly segmentBytes?: number | undefined;
   /** The journal's disk has failed, of something that does not pass. */
@@ -69,7 +70,7 @@ export function isShared({ journalReplicas }: Config): boolean {
 
 /** Opens it; reigns over it begin later. The signal ends the wait for replicas that are elsewhere. */
 export async function openJournal(opening: JournalOpening, signal: AbortSignal): Promise<JournalStore> {
-  const { config, dataDir, engine, logger, tally, segmentBytes } = opening;
+  const { config, dataDir, engine, logger, tally, segmentBytes, shelf } = opening;
   const clusterId = dataDir.journalClusterId.toString(16).padStart(32, "0");
   const common = {
     ...systemTime,
@@ -78,6 +79,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     mustExist: dataDir.journalMade,
     onFlush: (milliseconds: number, bytes: number) => engine.onJournalWritten(milliseconds, bytes),
   };
+  const prepareZone = (zone: string, firstPosition: number): Promise<void> => shelf.prepareZone(zone, firstPosition);
   const zones = replicasOf(config, dataDir);
   const [first] = zones;
   const carrying = new CarryingOver(opening);
@@ -101,7 +103,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
       telling.onTrouble(zone, trouble);
       if (config.journalReplicas === null) troubles.note(zone, trouble);
     };
-    return openJournalStore({ ...common, ...ofOwn, ...telling, onTrouble, zones, signal }).finally(() =>
+    return openJournalStore({ ...common, ...ofOwn, ...telling, prepareZone, onTrouble, zones, signal }).finally(() =>
       carrying.end(),
     );
   }
@@ -111,6 +113,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
   const store = await openJournalStore({
     ...common,
     ...telling,
+    prepareZone,
     zones,
     // Who has served nothing yet takes the journal as it finds it.
     ...(!isFound && { clusterId }),

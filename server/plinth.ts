@@ -141,6 +141,14 @@ async function open(
   opened.add(() => blocks.stop());
   // A thread takes many addresses, and ends the process where there are too few.
   const source: BlockSource = isAddressSpaceLimited() ? systemBlocks : (bytes) => blocks.allocate(bytes);
+  const shelf = new ZoneShelf({
+    zones: snapshotZones(replicas, dataDir),
+    majority: Math.floor(replicas.length / 2) + 1,
+    retentionMs: config.historyRetentionMs,
+    wallMs: systemTime.wallMs,
+    clusterId: () => journalClusterId,
+    log,
+  });
   const engine: Engine = new Engine({
     ...systemTime,
     memberId,
@@ -151,14 +159,7 @@ async function open(
     warningApplyMs: config.warningApplyMs,
     warningRequestMs: config.warningRequestMs,
     log,
-    shelf: new ZoneShelf({
-      zones: snapshotZones(replicas, dataDir),
-      majority: Math.floor(replicas.length / 2) + 1,
-      retentionMs: config.historyRetentionMs,
-      wallMs: systemTime.wallMs,
-      clusterId: () => journalClusterId,
-      log,
-    }),
+    shelf,
     snapshotTail: config.snapshotTail,
     isAlone,
     flush: () => server?.flush(),
@@ -174,7 +175,7 @@ async function open(
     },
   });
   const tally = journalTally(config, dataDir, engine.counters);
-  const opening: JournalOpening = { config, dataDir, engine, logger, tally, segmentBytes, onLost };
+  const opening: JournalOpening = { config, dataDir, engine, logger, tally, shelf, segmentBytes, onLost };
   const headers = new Headers(dataDir.identity.clusterId, memberId, engine.proposer);
   const reigns: Reigns = new Reigns({
     engine,

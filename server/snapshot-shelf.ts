@@ -16,7 +16,7 @@ import { packMeta, unpackMeta } from "./engine/snapshot-meta.ts";
 import type { EventLog } from "./engine/event-log.ts";
 import { copySnapshot } from "./snapshot/copy-snapshot.ts";
 import { SnapshotDirectory } from "./snapshot/snapshot-directory.ts";
-import { otherFacts, SnapshotError } from "./snapshot/snapshot-error.ts";
+import { missing, otherFacts, SnapshotError } from "./snapshot/snapshot-error.ts";
 import type { SnapshotJob } from "./snapshot/snapshot-job.ts";
 import type { SnapshotInfo as FileInfo } from "./snapshot/snapshot-mark.ts";
 import type { OpenedSnapshot, SnapshotReading } from "./snapshot/snapshot-reading.ts";
@@ -142,6 +142,25 @@ export class ZoneShelf implements SnapshotShelf {
   #open(): void {
     const { zones, clusterId } = this.#options;
     if (this.#zones.length === 0) this.#zones = zones.map((zone) => new Zone(zone, clusterId()));
+  }
+
+  /**
+   * A replica begins anew with a record: its zone gets the newest snapshot that has all before.
+   *
+   * @throws SnapshotError when there is none, or it cannot be given
+   */
+  async prepareZone(name: string, firstPosition: number): Promise<void> {
+    this.#open();
+    const target = this.#zones.find((zone) => zone.name === name);
+    // Of one in another process nobody here has the disk.
+    if (target === undefined) return;
+    const copies = (await this.#copies()).filter(({ info }) => info.position >= firstPosition - 1);
+    if (copies.some(({ zone }) => zone === target)) return;
+    copies.sort((a, b) => b.info.position - a.info.position);
+    if (copies.length === 0) throw missing(target.directory.path, firstPosition - 1);
+    const [{ zone, info }] = copies;
+    await target.directory.tidy();
+    await copySnapshot(zone.directory.path, target.directory.path, info.position);
   }
 
   #next(): void {

@@ -5,17 +5,14 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { Keyspace } from "../../partitions/keyspace.ts";
 import { refuseUse } from "../tools/usage.ts";
+import { bumpRevision, wholeNumber } from "./bump-revision.ts";
 import { makeDataDir } from "./new-data-dir.ts";
 import { Past } from "./past.ts";
 import { Progress } from "./progress.ts";
 import { RebuildError } from "./rebuild-error.ts";
 import { resourceLines } from "./resources.ts";
 import { runRebuild } from "./run-rebuild.ts";
-
-/** Removal of what is marked as compacted, in one step. */
-const COMPACTION_ENTRIES = 10_000;
 
 const USAGE = `Makes a new data directory of what a cluster was at a revision, or at a moment.
 
@@ -37,7 +34,7 @@ interface Asked {
   readonly dataDir: string;
   readonly toRevision: number;
   readonly toMs: number;
-  readonly bumpRevision: number;
+  readonly bump: number;
   readonly isMarked: boolean;
   readonly isDry: boolean;
 }
@@ -48,7 +45,7 @@ export async function restoreCommand(args: readonly string[]): Promise<void> {
   if (asked !== null) await runRebuild(() => restore(asked));
 }
 
-async function restore({ from, dataDir, toRevision, toMs, bumpRevision, isMarked, isDry }: Asked): Promise<void> {
+async function restore({ from, dataDir, toRevision, toMs, bump, isMarked, isDry }: Asked): Promise<void> {
   const past = await Past.open(from);
   const { fromMs, toMs: untilMs } = past.times;
   print(`there is ${timeText(fromMs)} to ${timeText(untilMs)}, from revision ${past.firstRevision} on`);
@@ -72,9 +69,9 @@ async function restore({ from, dataDir, toRevision, toMs, bumpRevision, isMarked
   print(`revision ${keyspace.revision}${endMs === 0 ? "" : `, as it was at ${timeText(endMs)}`}`);
   for (const line of resourceLines(keyspace)) print(`  ${line}`);
   for (const { memberId, alarm } of keyspace.alarms()) keyspace.deactivateAlarm(memberId, alarm);
-  bump(keyspace, bumpRevision, isMarked);
+  bumpRevision(keyspace, bump, isMarked);
   if (isDry) return print("nothing was made: --dry-run");
-  const origin = `restored from revision ${keyspace.revision - bumpRevision} of ${from}`;
+  const origin = `restored from revision ${keyspace.revision - bump} of ${from}`;
   const { clusterId } = await makeDataDir(keyspace, {
     directory: dataDir,
     origin,
@@ -82,13 +79,6 @@ async function restore({ from, dataDir, toRevision, toMs, bumpRevision, isMarked
   });
   progress.end();
   print(`made ${dataDir}: cluster ${clusterId.toString(16)}, revision ${keyspace.revision}`);
-}
-
-/** As etcdutl does it. */
-export function bump(keyspace: Keyspace, revisions: number, isMarked: boolean): void {
-  keyspace.skipRevisions(revisions);
-  if (!isMarked || keyspace.compact(keyspace.revision) !== null) return;
-  while (!keyspace.compactStep(COMPACTION_ENTRIES));
 }
 
 function parse(args: readonly string[]): Asked | null {
@@ -116,23 +106,16 @@ function parse(args: readonly string[]): Asked | null {
       return refuseUse("--to-revision and --to-time cannot both be given", USAGE);
     }
     const toRevision = wholeNumber(values["to-revision"], 1, Infinity);
-    const bumpRevision = wholeNumber(values["bump-revision"], 0, 0);
+    const bump = wholeNumber(values["bump-revision"], 0, 0);
     const toMs = timeOf(values["to-time"]);
     if (Number.isNaN(toRevision)) return refuseUse("--to-revision must be a revision, from 1 on", USAGE);
-    if (Number.isNaN(bumpRevision)) return refuseUse("--bump-revision must be a number of revisions", USAGE);
+    if (Number.isNaN(bump)) return refuseUse("--bump-revision must be a number of revisions", USAGE);
     if (Number.isNaN(toMs)) return refuseUse("--to-time must be such as 2026-11-30T12:00:00Z, or Unix seconds", USAGE);
     const isMarked = values["mark-compacted"];
-    return { from, dataDir: dataDir ?? "", toRevision, toMs, bumpRevision, isMarked, isDry };
+    return { from, dataDir: dataDir ?? "", toRevision, toMs, bump, isMarked, isDry };
   } catch (error) {
     return refuseUse(error instanceof Error ? error.message : String(error), USAGE);
   }
-}
-
-/** NaN for what is none. */
-function wholeNumber(text: string | undefined, min: number, fallback: number): number {
-  if (text === undefined) return fallback;
-  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return Number.isSafeInteger(number) && number >= min ? number : Number.NaN;
 }
 
 /** Unix ms; NaN for what is no time, Infinity for none. */

@@ -2,13 +2,14 @@
 import process from "node:process";
 import { JournalError } from "../../journal/journal.ts";
 import { MissingBaseError } from "../engine/base-command.ts";
+import { EtcdRefusal } from "../etcd-backup/etcd-refusal.ts";
 import { DataDirError } from "../host/data-dir.ts";
 import { SnapshotError } from "../snapshot/snapshot-error.ts";
 import { RebuildError } from "./rebuild-error.ts";
 
 const EXIT_FAILED = 1;
 
-const TOLD = [RebuildError, JournalError, DataDirError, SnapshotError, MissingBaseError];
+const TOLD = [RebuildError, EtcdRefusal, JournalError, DataDirError, SnapshotError, MissingBaseError];
 
 export async function runRebuild(act: () => Promise<void>): Promise<void> {
   try {

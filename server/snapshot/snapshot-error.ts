@@ -39,6 +39,14 @@ export function otherFormat(path: string, found: number, supported: number): Sna
   return new SnapshotError("ERR_SNAPSHOT_FORMAT", text);
 }
 
+/** @param position that it must have at least */
+export function missing(path: string, position: number): SnapshotError {
+  return new SnapshotError(
+    "ERR_SNAPSHOT_INCOMPLETE",
+    `${path}: no zone has a sound snapshot of position ${position} or later`,
+  );
+}
+
 export function otherFacts(path: string): SnapshotError {
   const text = `${path}: a snapshot that another version has written, with facts that this one does not know`;
   return new SnapshotError("ERR_SNAPSHOT_FORMAT", text);

@@ -1,6 +1,6 @@
 /** Snapshots of a whole server: what a start makes of them, what it does without, and what becomes of the journal behind them. */
 import { spawnSync } from "node:child_process";
-import { mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -224,6 +224,33 @@ test("the journal goes on from the older of two snapshots, and is needed no more
   for (const name of ZONES) await rm(zone(name, "snapshots"), { recursive: true });
   const refused = String(await startPlinth({ mainFile, dataDir }).catch((error: unknown) => error));
   expect(refused).toMatch(/the journal begins with record \d+/);
+});
+
+test("a zone that is lost after a trim gets a snapshot, and what is behind it", { timeout }, async () => {
+  const server = await serve();
+  for (let n = 0; n < 4; n++) {
+    await withClient(server, (client) => putMany(client, `key${n}-`, 300, 2_000));
+    takeSnapshot(server);
+  }
+  const before = await contents(server);
+  // One after the other, so that in the end nothing is left of what was first.
+  for (const name of ZONES) {
+    await server.stop();
+    await rm(zone(name), { recursive: true });
+    await mkdir(zone(name));
+    await server.start();
+    const states = async (): Promise<string[]> => {
+      const { journal } = (await (await fetch(`${server.url}/plinth/status`)).json()) as {
+        journal: { committed: number; replicas: { state: string; position: number | null }[] };
+      };
+      return journal.replicas.map(({ state, position }) => `${state} ${position === journal.committed}`);
+    };
+    await expect.poll(states, { timeout: 30_000 }).toEqual(ZONES.map(() => "up true"));
+    expect(await snapshotFiles(name)).not.toEqual([]);
+    expect(await contents(server)).toEqual(before);
+  }
+  await server.stop();
+  for (const name of ZONES) expect(command("journal", "verify", zone(name)).text).toContain("whole. Records ");
 });
 
 test("a zone that has lost its disk gets the snapshots with the next", { timeout }, async () => {
