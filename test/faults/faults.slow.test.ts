@@ -20,7 +20,7 @@ const rows: Row[] = [];
 for (const fault of FAULTS.filter(({ isShort }) => isShort)) {
   const why = fault.whyNot();
   const name = `${fault.name} (FAULTS_SEED=${seed})${why === null ? "" : `: ${why}`}`;
-  test.skipIf(why !== null)(name, { timeout: 300_000 }, async () => {
+  test.skipIf(why !== null)(name, { concurrent: true, timeout: 300_000 }, async () => {
     const { violations, ...cost } = await suffer(fault, new Random(seed));
     rows.push({ name: fault.name, ...cost });
     expect(violations.slice(0, SHOWN_MAX).map(({ guarantee, text }) => `${guarantee}: ${text}`)).toEqual([]);

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freePort } from "../../bench/peers/peer-process.ts";
 import { prefixEnd, putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { EtcdClient, keyValues } from "../support/etcd-client.ts";
@@ -12,15 +12,8 @@ import { parseExposition } from "./metrics/exposition.ts";
 
 const NOT_MADE = "exit code 1";
 
-let replicas: Replicas;
-
-beforeEach(async () => {
-  replicas = await Replicas.start();
-});
-
-afterEach(async () => {
-  await replicas.remove();
-});
+/** Each of the tests waits for elections, and for others that do; each has replicas of its own. */
+const OPTIONS = { concurrent: true, timeout: 120_000 };
 
 async function put({ url }: PlinthProcess, ...names: string[]): Promise<void> {
   const client = await EtcdClient.connect(url);
@@ -40,16 +33,18 @@ const health = async ({ url }: PlinthProcess, check: string): Promise<string> =>
   return `${response.status} ${await response.text()}`;
 };
 
-describe("a server on three replicas in other processes", () => {
-  let first: PlinthProcess;
+/** A server that has written something to them. */
+async function startFirst(replicas: Replicas): Promise<PlinthProcess> {
+  const first = await replicas.server("first");
+  await first.start();
+  await put(first, "1", "2");
+  return first;
+}
 
-  beforeEach(async () => {
-    first = await replicas.server("first");
-    await first.start();
-    await put(first, "1", "2");
-  });
-
+describe("a server on three replicas in other processes", OPTIONS, () => {
   test("goes on while one of them is killed, which catches up and is then needed", async () => {
+    await using replicas = await Replicas.start();
+    const first = await startFirst(replicas);
     await replicas.processes[1].kill();
     await put(first, "3");
     await replicas.processes[1].start();
@@ -65,6 +60,8 @@ describe("a server on three replicas in other processes", () => {
   });
 
   test("acknowledges nothing and refuses linearizable reads without a majority, and goes on by itself with one", async () => {
+    await using replicas = await Replicas.start();
+    const first = await startFirst(replicas);
     await replicas.processes[0].kill();
     await replicas.processes[1].kill();
     await expect.poll(() => health(first, "health")).toContain("JOURNAL STALLED: no majority of its replicas answers");
@@ -83,6 +80,8 @@ describe("a server on three replicas in other processes", () => {
   });
 
   test("is followed by a standby, which serves all that was acknowledged when it is killed", async () => {
+    await using replicas = await Replicas.start();
+    const first = await startFirst(replicas);
     const second = await replicas.standby("second");
     await second.start();
     const reason = `standby: first at ${first.url} has the journal`;
@@ -109,6 +108,8 @@ describe("a server on three replicas in other processes", () => {
   });
 
   test("ends with a word for it when another one is told to take over, and is its standby when it is started again", async () => {
+    await using replicas = await Replicas.start();
+    const first = await startFirst(replicas);
     const second = await replicas.server("second", ["--take-over"]);
     await second.start();
     expect(await first.untilEnded()).toBe("exit code 74");
@@ -124,6 +125,8 @@ describe("a server on three replicas in other processes", () => {
   });
 
   test("has the cluster of its journal, which a server of another cluster is refused", async () => {
+    await using replicas = await Replicas.start();
+    const first = await startFirst(replicas);
     const clusterOf = async (server: PlinthProcess): Promise<bigint | undefined> => {
       const client = await EtcdClient.connect(server.url);
       const { header } = await client.range(rangeRequest("/r/1"));
@@ -149,7 +152,8 @@ describe("a server on three replicas in other processes", () => {
   });
 });
 
-test("a replica is refused a directory that another process keeps, or that is a server's", async () => {
+test("a replica is refused a directory that another process keeps, or that is a server's", OPTIONS, async () => {
+  await using replicas = await Replicas.start();
   const [{ dataDir }] = replicas.processes;
   const second = await makeReplica("a", dataDir);
   await expect(second.start()).rejects.toThrow(new RegExp(`${NOT_MADE}[^]*is in use by process`));
@@ -162,7 +166,7 @@ test("a replica is refused a directory that another process keeps, or that is a 
   await wrong.remove();
 });
 
-test("a replica's metrics tell what it has and how long its disk takes", async () => {
+test("a replica's metrics tell what it has and how long its disk takes", OPTIONS, async () => {
   const urls = new Map<string, string>();
   for (const zone of ZONES) urls.set(zone, `http://127.0.0.1:${await freePort()}`);
   const measured = await Replicas.start((zone) => [`--listen-metrics-urls=${urls.get(zone)}`]);
@@ -187,7 +191,8 @@ test("a replica's metrics tell what it has and how long its disk takes", async (
   }
 });
 
-test("a server may keep one of the replicas itself", async () => {
+test("a server may keep one of the replicas itself", OPTIONS, async () => {
+  await using replicas = await Replicas.start();
   const folder = await mkdtemp(path.join(tmpdir(), "plinth-mixed-"));
   try {
     const list = replicas.list.replace(/a=[^,]*/, `a=${path.join(folder, "a")}`);

@@ -5,7 +5,7 @@ import { SCENARIOS } from "./scenarios/scenarios.ts";
 import { describe as describeFailure, hasFailed, simulate } from "./simulation.ts";
 import { SYSTEMS } from "./systems.ts";
 
-const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 300);
+const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 200);
 const FIRST = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 describe.each(SYSTEMS)("the system $name", (system) => {

@@ -66,6 +66,11 @@ export class Replicas {
     await Promise.all([...this.#servers, ...this.processes].map((each) => each.remove()));
     await rm(this.#folder, { recursive: true, force: true });
   }
+
+  /** At the end of who has them with `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.remove();
+  }
 }
 
 /** A replica that does not run. */
