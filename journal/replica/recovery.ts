@@ -29,7 +29,6 @@ import { laterFrame } from "./later-frame.ts";
 import type { LogEnd } from "./log-end.ts";
 import type { Extent } from "./mark.ts";
 import { PatientFile } from "./patient-file.ts";
-import { readAhead } from "./read-ahead-file.ts";
 import type { Segment } from "./segment.ts";
 import {
   decodeSegmentHeader,
@@ -113,21 +112,15 @@ export async function recoverLog(
       let position = startOf(segment);
       let lastFrameStart = SEGMENT_HEADER_BYTES;
       const scan = async (readBytes: number): Promise<void> => {
-        // What is repaired is read where that is necessary, as its disk may not give all of it.
-        const ahead = repair === null ? readAhead(file, readBytes, size.bytes) : null;
-        const scanner = new FrameScanner(ahead ?? file, segment, size.bytes, readBytes, position);
-        try {
-          while (await scanner.fill()) {
-            while (scanner.next()) {
-              lastFrameStart = scanner.offset - scanner.frame.length;
-              epochs.add(scanner.frame.epoch, scanner.frame.index);
-              committed = Math.max(committed, scanner.frame.committed);
-              const configuration = configurationIn(scanner.bytes, scanner.frameStart, scanner.frame);
-              if (configuration !== null) configurations.push(configuration);
-            }
+        const scanner = new FrameScanner(file, segment, size.bytes, readBytes, position);
+        while (await scanner.fill()) {
+          while (scanner.next()) {
+            lastFrameStart = scanner.offset - scanner.frame.length;
+            epochs.add(scanner.frame.epoch, scanner.frame.index);
+            committed = Math.max(committed, scanner.frame.committed);
+            const configuration = configurationIn(scanner.bytes, scanner.frameStart, scanner.frame);
+            if (configuration !== null) configurations.push(configuration);
           }
-        } finally {
-          await ahead?.settle();
         }
         position = scanner.position;
       };
