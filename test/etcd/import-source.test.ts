@@ -1,6 +1,6 @@
 /** What etcd has left, as a snapshot or as a data directory, is read as etcd itself reads it, or refused with a sentence. */
 import { mkdtempSync } from "node:fs";
-import { cp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -239,6 +239,44 @@ describe.skipIf(goMissingReason() !== null)("what etcd has left", () => {
     bytes[2_000] ^= 1;
     await writeFile(wal, bytes);
     expect(complaint(lacking)).toMatch(/is damaged at byte \d+/);
+  });
+
+  test("a log that goes over several files is read on, and one of them that is missing is noticed", async () => {
+    const long = path.join(folder, "long");
+    const flags = ["--backend-batch-interval=1h", "--backend-batch-limit=1000000", "--snapshot-count=1000000"];
+    const etcd = await startEtcd({ dataDir: long, flags });
+    const client = await EtcdClient.connect(etcd.url);
+    const value = Buffer.alloc(1_400_000, "v");
+    for (let i = 0; i < 100; i++) await client.put(putRequest("large", value));
+    await client.close();
+    await etcd.kill();
+    const wal = path.join(long, "member", "wal");
+    const files = (await readdir(wal)).filter((name) => name.endsWith(".wal")).toSorted();
+    expect(files.length).toBeGreaterThan(2);
+    expect(complaint(long)).toMatch(/and 100 more are in its write-ahead log alone/);
+    await rm(path.join(wal, files[1]));
+    expect(complaint(long)).toContain(`a file is missing before ${files[2]}`);
+  });
+
+  test("what was being written to the log when the power went is not looked for", async () => {
+    const torn = path.join(folder, "torn");
+    await cp(dataDir, torn, { recursive: true });
+    const wal = path.join(torn, "member", "wal", "0000000000000000-0000000000000000.wal");
+    const bytes = await readFile(wal);
+    let end = 0;
+    for (let low = bytes.readUInt32LE(0); low !== 0; low = bytes.readUInt32LE(end)) {
+      const high = bytes.readUInt32LE(end + 4);
+      end += 8 + low + (high >>> 31 === 1 ? (high >>> 24) & 7 : 0);
+    }
+    // The front of a record of 2,000 bytes, of which only the first sector came to the disk.
+    bytes.writeUInt32LE(2_000, end);
+    bytes.fill(0x0a, end + 8, end + 100);
+    await writeFile(wal, bytes);
+    checkSame(read(torn));
+    // One that is there and wrong is damage.
+    bytes.fill(0x0a, end + 8, end + 2_008);
+    await writeFile(wal, bytes);
+    expect(complaint(torn)).toContain(`is damaged at byte ${end}`);
   });
 
   for (const version of ["3.6", "3.5"] as const) {
