@@ -1,6 +1,7 @@
 /** What README and docs tell people to type: each on a store in which nothing was written yet. */
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { parseConfig } from "../../server/config/config.ts";
@@ -39,12 +40,15 @@ describeStores("documented commands", (start) => {
   const typed = chains.filter(isEtcdctl);
   test.each(typed.map((chain) => chain.join(" && ")))("%s", async (line) => {
     const store = await start([]);
+    // Some of them write a file.
+    const folder = mkdtempSync(path.join(tmpdir(), "plinth-documented-"));
     try {
       for (const command of line.split(" && ")) {
-        const { code } = await etcdctl(store.url, command.split(" ").slice(1), TYPED);
+        const { code } = await etcdctl(store.url, command.split(" ").slice(1), TYPED, folder);
         expect([command, code]).toEqual([command, 0]);
       }
     } finally {
+      rmSync(folder, { recursive: true, force: true });
       await store.remove();
     }
   });

@@ -10,9 +10,9 @@ import type { ProgramEnding } from "./peer-program.ts";
 const COMMAND_MILLISECONDS_MAX = 30_000;
 const LINE_MILLISECONDS_MAX = 20_000;
 
-/** Runs a command to its end. `input` is what the user types. */
-export function etcdctl(url: string, args: readonly string[], input = ""): Promise<ProgramEnding> {
-  return runPeer("etcdctl", [`--endpoints=${url}`, ...args], input, COMMAND_MILLISECONDS_MAX);
+/** Runs a command to its end. `input` is what the user types, and `folder` where it is started. */
+export function etcdctl(url: string, args: readonly string[], input = "", folder?: string): Promise<ProgramEnding> {
+  return runPeer("etcdctl", [`--endpoints=${url}`, ...args], input, COMMAND_MILLISECONDS_MAX, folder);
 }
 
 /** A command that goes on: `watch`, `lock`, `elect`, `lease keep-alive`. */

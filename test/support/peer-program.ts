@@ -11,14 +11,22 @@ export interface ProgramEnding {
   readonly stderr: string;
 }
 
-/** @param millisecondsMax it is ended when it does not end by itself in that time */
+/**
+ * @param millisecondsMax it is ended when it does not end by itself in that time
+ * @param folder where it is started; here unless said
+ */
 export async function runPeer(
   name: PeerName,
   args: readonly string[],
   input: string,
   millisecondsMax: number,
+  folder?: string,
 ): Promise<ProgramEnding> {
-  const child = spawn(await ensurePeer(name), args, { stdio: ["pipe", "pipe", "pipe"], timeout: millisecondsMax });
+  const child = spawn(await ensurePeer(name), args, {
+    stdio: ["pipe", "pipe", "pipe"],
+    timeout: millisecondsMax,
+    cwd: folder,
+  });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (chunk) => (output.stdout += String(chunk)));
   child.stderr.setEncoding("utf8").on("data", (chunk) => (output.stderr += String(chunk)));
