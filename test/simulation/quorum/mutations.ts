@@ -492,6 +492,7 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     scenario: passedBy,
+    seedsMax: 30,
   },
   {
     name: "a replica begins anew whatever it has",
@@ -523,6 +524,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "await this.#mark.beginAnew(this, facts, { previousEpoch, clusterId });\n    await removeSegments(this.#disk, this.#directory);",
     to: "await removeSegments(this.#disk, this.#directory);\n    await this.#mark.beginAnew(this, facts, { previousEpoch, clusterId });",
     scenario: passedBy,
+    seedsMax: 620,
   },
   {
     name: "what is written to a log that has begun anew is dropped by the next start",
@@ -530,6 +532,7 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "    this.#begunAnew = null;\n    await this.lower(log);",
     to: "    await this.lower(log);",
     scenario: passedBy,
+    seedsMax: 270,
   },
   {
     name: "a replica that begins anew learns of no list that it passes over",

@@ -221,6 +221,9 @@ export class QuorumServer {
     this.writes = [];
     this.#values.clear();
     for (const write of this.#snapshot.writes) this.#apply(write);
+    // It has not heard yet that it was fenced.
+    if (this.writes.length > journal.committed)
+      throw new JournalError("ERR_JOURNAL_FENCED", "there is a snapshot of a later reign");
     for await (const run of journal.read(this.writes.length + 1)) {
       for (let i = 0; i < run.count; i++) {
         // It is what was appended.

@@ -27,14 +27,16 @@ export const passedBy: Scenario = {
       network.healAll();
       for (const replica of some) {
         replica.repair();
+        // Of one that is slow each step takes its time.
+        for (const drive of replica.drives) drive.slowness = world.pick([1, 10, 40]);
         if (replica.node === null) replica.start();
       }
       // It is fed from where it begins, and may be stopped at each step of that.
       setWeather(stage, world.pick([FAIR, ROUGH, DOUBLED]));
-      const meanMs = world.pick([2, 10, 40]);
-      for (let moves = world.integer(0, 6); moves > 0; moves--) {
+      const meanMs = world.pick([5, 10, 40]);
+      for (let moves = world.integer(0, 10); moves > 0; moves--) {
         await world.until(world.nowMs + world.exponential(meanMs));
-        const move = world.pick(["restart", "restart", "restart another", "trim", "insist", "cut"]);
+        const move = world.pick(["restart", "restart", "restart", "restart another", "trim", "insist", "cut"]);
         if (move === "restart") again(stage, world.pick(some));
         else if (move === "restart another") again(stage, world.pick(replicas));
         else if (move === "trim") stage.trim();
