@@ -2,11 +2,11 @@
  * Runs benches and prints their reports.
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
- *     node bench/main.ts [lists] [keyspace] [start] [--keys N]
+ *     node bench/main.ts [lists] [backups] [keyspace] [start] [--keys N]
  *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `lists`, `isolation`, `partitions`, `journal`, `keyspace`, `start` and `kubernetes`; without any
- * named, all of them. With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
+ * Suites are `transport`, `kv`, `lists`, `backups`, `isolation`, `partitions`, `journal`, `keyspace`, `start` and `kubernetes`; without
+ * any named, all of them. With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
  *
  * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
  * of fewer nodes, for some N seconds, until it is known how many saturate the machine.
@@ -21,6 +21,7 @@ import { benchPartitions } from "./isolation/partitions.ts";
 import { benchJournal } from "./journal/journal.ts";
 import { benchKeyspace } from "./keyspace/keyspace.ts";
 import { benchKubernetes } from "./kubernetes/kubernetes.ts";
+import { benchBackups } from "./kv/backups.ts";
 import { benchKv } from "./kv/kv.ts";
 import { benchLists } from "./kv/lists.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
@@ -32,6 +33,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["transport", benchTransport],
   ["kv", benchKv],
   ["lists", benchLists],
+  ["backups", benchBackups],
   ["isolation", benchIsolation],
   ["partitions", benchPartitions],
   ["journal", benchJournal],

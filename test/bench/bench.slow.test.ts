@@ -68,6 +68,17 @@ it.skipIf(missing !== null)(
 );
 
 it.skipIf(missing !== null)(
+  `the backups suite saves backups of Plinth and etcd${missing === null ? "" : ` (skipped: ${missing})`}`,
+  { timeout: MILLISECONDS_MAX },
+  async () => {
+    const text = await report("backups", "--keys", "6000");
+    expect(rowsWith(text, "MB/s")).toBe(2);
+    expect(rowsWith(text, "Get p99 ms")).toBe(2);
+    expect(text).toMatch(/≥ 100 MB\/s: (met|missed)/);
+  },
+);
+
+it.skipIf(missing !== null)(
   `the isolation suite compares Plinth and etcd${missing === null ? "" : ` (skipped: ${missing})`}`,
   { timeout: MILLISECONDS_MAX },
   async () => {
