@@ -111,7 +111,7 @@ test("rubbish is refused, whatever its length", () => {
   );
 });
 
-test("rubbish behind good meta pages is refused", () => {
+test("rubbish behind good meta pages ends in a refusal at worst", () => {
   const file = boltBytes(
     [["key", Array.from({ length: 300 }, (_, i) => [number(i), Buffer.alloc(50)] as const)]],
     1024,
