@@ -49,7 +49,8 @@ export async function startZonedPlinthStore(flags: readonly string[] = []): Prom
   const replicas = zones.map(({ zone, directory }) => `${zone}=${directory}`).join(",");
   const plinth = await startPlinth({
     dataDir: path.join(folder, "data"),
-    flags: [...flags, `--journal-replicas=${replicas}`],
+    // So that what is away lacks snapshots, and the journal is trimmed beyond it.
+    flags: [...flags, `--journal-replicas=${replicas}`, "--snapshot-tail-records=500"],
   }).catch(async (error: unknown) => {
     await removeData();
     throw error;
