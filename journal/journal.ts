@@ -67,7 +67,10 @@ export interface Journal extends JournalReader {
   /** Whether `confirm` would say so now; where it is the lock of a directory that says so, no clock is looked at. */
   readonly isCurrent: boolean;
 
-  /** Allows the journal to forget records before `position`. Whole segments go; later records stay readable. */
+  /**
+   * Allows the journal to forget records before `position`. Whole segments go; later records stay readable. Who still reads
+   * before that is told `ERR_TRIMMED`.
+   */
   trim(position: number): Promise<void>;
 
   /** Waits for what was appended to be committed (or to have failed), then releases files and locks. */

@@ -68,13 +68,22 @@ export class Follower {
         continue;
       }
       const { peer }: Seen = source;
-      if (index === 0) index = await this.#indexOf(position, source, signal);
+      const isSearched = index === 0;
+      if (isSearched) index = await this.#indexOf(position, source, signal);
       const answer: FetchedAnswer | null = index === 0 ? null : await this.#ask(peer, index, source.committed, signal);
       if (signal.aborted) return;
       source = null;
       if (answer === null || answer.frames.length === 0) {
         passed.add(peer);
         if (answer !== null && answer.first > index) later = Math.min(later, answer.first);
+        continue;
+      }
+      parseFrameHeader(answer.frames[0], header);
+      if (isSearched && header.previousPosition >= next) {
+        // Each trims for itself: another may reach back further.
+        passed.add(peer);
+        later = Math.min(later, index);
+        index = 0;
         continue;
       }
       passed.clear();

@@ -73,17 +73,25 @@ export class FrameFetcher {
     return this.#patience.ask(peer, this.#reign.epoch, from, matched);
   }
 
-  /** Frames from that index on, up to one that is committed; null when nobody answers. */
+  /**
+   * Frames from that index on, up to one that is committed; none where nobody keeps them any more: then it tells of the first
+   * that anybody does. Null when nobody answers.
+   */
   async fetch(from: number, to: number): Promise<FetchedAnswer | null> {
     for (;;) {
       const { isAtEnd } = this.#patience;
       const feeds = this.whoHas(to);
+      let trimmed: FetchedAnswer | null = null;
       for (const feed of feeds) {
         // While others were asked another replica may have come in its place, without what it had.
         if (feed.matched < to) continue;
         const answer = await this.#patience.ask(feed.peer, this.#reign.epoch, from, to);
-        if (answer !== null) return answer;
+        if (answer === null) continue;
+        if (answer.frames.length > 0) return answer;
+        // Each trims for itself.
+        if (trimmed === null || answer.first < trimmed.first) trimmed = answer;
       }
+      if (trimmed !== null) return trimmed;
       if (feeds.length === 0 || isAtEnd || this.#reign.isOver()) return null;
       // They may have answered at once, and a disk that does not give frames is not asked for them all the time.
       await new Promise<void>((resolve) => void this.#reign.clock.after(FEED_RETRY_MS, resolve));

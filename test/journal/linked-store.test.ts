@@ -102,6 +102,28 @@ describe("who waits for a reign over links", () => {
     await journal.close();
   });
 
+  test("reads what one replica has trimmed of the others, each of which trims for itself", async () => {
+    const listener = new RecordingListener();
+    const journal = await begin(await zones.open(), listener);
+    const texts = Array.from({ length: 120 }, (_, i) => `${i + 1} `.padEnd(400, "."));
+    for (const text of texts) await write(journal, listener, text);
+    for (const zone of ["b", "c"]) {
+      zones.intercept(zone, ({ kind, seq }, answer) => {
+        if (kind === "trim") answer({ kind: "done", seq, firstPosition: 1 });
+        return kind === "trim";
+      });
+    }
+    await journal.trim(120);
+    expect(journal.first).toBeGreaterThan(50);
+    for (const position of [1, 2, 5, 11, 17, 23, 40]) {
+      const following = new Following(await zones.open(), position);
+      await following.has(121 - position);
+      expect(following.texts).toEqual(texts.slice(position - 1));
+      await following.end();
+    }
+    await journal.close();
+  });
+
   test("waits for as long as the other is there, and is told nothing else when its wait is ended", async () => {
     const listener = new RecordingListener();
     const journal = await begin(await zones.open(), listener);
