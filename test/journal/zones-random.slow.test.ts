@@ -67,6 +67,9 @@ class Life {
       segmentBytes,
       listener,
       disk: this.#disk,
+      // Some zones are passed by trims, and begin anew.
+      laggardBytesMax: this.#pick([0, 4 * segmentBytes, 1024 * segmentBytes]),
+      prepareZone: () => (this.#random() < 0.7 ? Promise.resolve() : Promise.reject(new Error("no room"))),
     });
     this.#stand("reading");
     await this.#readAll(journal);
