@@ -86,18 +86,25 @@ export class ZoneShelf implements SnapshotShelf {
 
   async begin(facts: SnapshotFacts): Promise<SnapshotWriting> {
     this.#open();
-    const zone = this.#zones[this.#first];
-    try {
-      await zone.directory.tidy();
-      // One of this position may be there, of a start that nothing was written behind.
-      await zone.directory.remove(facts.position);
-      return new ZoneWriting(zone, facts, {
-        onFailed: () => this.#next(),
-        onComplete: (info) => this.#spread(zone, info),
-      });
-    } catch (error) {
-      this.#next();
-      throw error;
+    const zone = await this.#zoneToWriteIn(facts.position);
+    return new ZoneWriting(zone, facts, {
+      onFailed: () => this.#next(),
+      onComplete: (info) => this.#spread(zone, info),
+    });
+  }
+
+  /** The first that can be written to. One of this position may be there, of a start that nothing was written behind. */
+  async #zoneToWriteIn(position: number): Promise<Zone> {
+    for (let tries = 1; ; tries++) {
+      const zone = this.#zones[this.#first];
+      try {
+        await zone.directory.tidy();
+        await zone.directory.remove(position);
+        return zone;
+      } catch (error) {
+        this.#next();
+        if (!(error instanceof SnapshotError) || tries === this.#zones.length) throw error;
+      }
     }
   }
 

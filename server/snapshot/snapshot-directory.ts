@@ -12,7 +12,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SNAPSHOT_BYTES_PER_SECOND } from "./limits.ts";
-import { corrupt, ioError, isMissing } from "./snapshot-error.ts";
+import { corrupt, ioError, isMissing, isThere } from "./snapshot-error.ts";
 import type { SnapshotError } from "./snapshot-error.ts";
 import { checkMark } from "./snapshot-file.ts";
 import { SnapshotJob } from "./snapshot-job.ts";
@@ -49,11 +49,14 @@ export class SnapshotDirectory {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Makes the directory where there is none, and takes away what a process that was killed has left. */
+  /** Makes the directory where there is none, within one that is there, and takes away what a process that was killed has left. */
   async tidy(): Promise<void> {
     assert(this.#job === null, "nothing is being written");
     try {
-      await mkdir(this.path, { recursive: true, mode: 0o700 });
+      // Not what it lies in: a disk that is away is not to be replaced by a directory of that name.
+      await mkdir(this.path, { mode: 0o700 }).catch((error: unknown) => {
+        if (!isThere(error)) throw error;
+      });
       const names = await readdir(this.path);
       const marked = new Set(names.map(parseName).flatMap((name) => (name?.isMark === true ? [name.position] : [])));
       const isWorthNothing = (name: string): boolean => {

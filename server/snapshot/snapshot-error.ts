@@ -90,6 +90,10 @@ export function ioError(path: string, act: string, error: unknown): SnapshotErro
   return new SnapshotError("ERR_SNAPSHOT_IO", `${path}: ${act} failed: ${error.message}`, { cause: error });
 }
 
+export function isThere(error: unknown): boolean {
+  return codeOf(error) === "EEXIST";
+}
+
 export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }

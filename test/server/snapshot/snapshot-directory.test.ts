@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { SnapshotDirectory } from "../../../server/snapshot/snapshot-directory.ts";
@@ -50,8 +50,14 @@ test("what a killed process has left is taken away, and neither a snapshot nor w
 
 test("a directory that is missing has no snapshots, and is made for its owner alone", async () => {
   using path = testDirectory();
-  const directory = directoryAt(join(path.path, "zone-a", "snapshots"));
+  const zone = join(path.path, "zone-a");
+  const directory = directoryAt(join(zone, "snapshots"));
   expect(await directory.list()).toEqual([]);
+  // A disk that is away is not replaced by a directory of its name.
+  await expect(directory.tidy()).rejects.toMatchObject({ code: "ERR_SNAPSHOT_IO" });
+  expect(readdirSync(path.path)).toEqual([]);
+  mkdirSync(zone);
+  await directory.tidy();
   await directory.tidy();
   expect(statSync(directory.path).mode & 0o777).toBe(0o700);
 });
