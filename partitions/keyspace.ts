@@ -377,19 +377,28 @@ export class Keyspace {
     const lease = this.#state.leases.get(id);
     if (lease === null) return LEASE_NOT_FOUND;
     if (lease.keyCount > this.#shortChangeKeys) {
-      return this.#begin(0, (allowance) => leaseRevokeSteps(this.#state, lease, allowance));
+      return this.#begin(
+        0,
+        (allowance) => leaseRevokeSteps(this.#state, lease, allowance),
+        () => this.#state.leases.remove(id),
+      );
     }
     const revoked = leaseRevoke(this.#state, lease);
     this.#state.commit();
     return revoked;
   }
 
-  /** A long change, before the end of which its events are gathered: to make them takes long, too. */
-  #begin<Response>(answerBytesMax: number, work: (allowance: Allowance) => Steps<Response>): LongChange<Response> {
+  /** A long change, with what is done in its last step alone, before the end of which its events are gathered: to make them takes long, too. */
+  #begin<Response>(
+    answerBytesMax: number,
+    work: (allowance: Allowance) => Steps<Response>,
+    end: () => void = () => {},
+  ): LongChange<Response> {
     const { watchers } = this;
     return new LongChange(this.#state, answerBytesMax, function* (allowance) {
       const response = yield* work(allowance);
       yield* watchers.gather(allowance);
+      end();
       return response;
     });
   }

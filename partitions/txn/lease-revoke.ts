@@ -25,7 +25,7 @@ export function leaseRevoke(state: KeyspaceState, lease: Lease): Revoked {
   return { deleted: keyed.length };
 }
 
-/** The same in steps. Nobody attaches a key meanwhile. */
+/** Deletes its keys in steps. Nobody attaches one meanwhile. The lease is there until its end can be seen: it goes with that. */
 export function* leaseRevokeSteps(state: KeyspaceState, lease: Lease, allowance: Allowance): Steps<Revoked> {
   const sort = new SlicedSort<KeyedSlot>(byKey, Number.POSITIVE_INFINITY);
   let found: KeyedSlot[] = [];
@@ -43,7 +43,6 @@ export function* leaseRevokeSteps(state: KeyspaceState, lease: Lease, allowance:
     allowance.keysLeft--;
     state.delete(slot);
   }
-  state.leases.remove(lease.id);
   return { deleted: sort.sorted.length };
 }
 

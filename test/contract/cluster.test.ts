@@ -55,7 +55,7 @@ const served = new Set([
   "/etcdserverpb.Watch/Watch",
   ...["Grant", "Revoke", "KeepAlive", "TimeToLive", "Leases"].map((name) => `/etcdserverpb.Lease/Lease${name}`),
   ...["List", "Add", "Remove", "Update", "Promote"].map((name) => `/etcdserverpb.Cluster/Member${name}`),
-  ...["Status", "Alarm", "Defragment", "Hash", "HashKV", "MoveLeader", "Downgrade"].map(
+  ...["Status", "Alarm", "Defragment", "Hash", "HashKV", "Snapshot", "MoveLeader", "Downgrade"].map(
     (name) => `/etcdserverpb.Maintenance/${name}`,
   ),
   ...allMethods().flatMap(({ path }) => (path.startsWith("/etcdserverpb.Auth/") ? [path] : [])),
