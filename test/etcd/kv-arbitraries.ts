@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import type { Compare, RequestOp, TxnRequest } from "../../proto/messages.ts";
 import { compare, deleteRequest, putRequest, rangeRequest } from "../../bench/client/requests.ts";
+import { TXN_TREE_OPS_FACTOR } from "../../server/limits.ts";
 import { compacted, current, LEASE_SLOTS, leaseSlot } from "./symbols.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -181,6 +182,16 @@ const { txn } = fc.letrec<{ txn: TxnRequest; op: RequestOp; list: RequestOp[] }>
   }),
 }));
 
+/** A limit of Plinth's alone, which is as much of what the servers compared allow in one list (`TXN_OPS_MAX`). */
+const OPS_IN_ALL_MAX = 16 * TXN_TREE_OPS_FACTOR;
+
+/** Operations and compares of a txn and of those inside it. */
+function opsInAll({ compare: compares, success, failure }: TxnRequest): number {
+  let sum = compares.length + success.length + failure.length;
+  for (const op of [...success, ...failure]) if (op.case === "txn") sum += opsInAll(op.request);
+  return sum;
+}
+
 /** Without what UNASKED in freedoms.ts says of txns. */
 function survivable(request: TxnRequest): TxnRequest {
   return deletesFromKeyOn(request) ? withoutIgnoring(request) : request;
@@ -211,4 +222,9 @@ function withoutIgnoring(request: TxnRequest): TxnRequest {
 }
 
 /** Requests of KV, by the name of the command that sends them. */
-export const kvRequests = { put, deleteRange, range, txn: txn.map(survivable) };
+export const kvRequests = {
+  put,
+  deleteRange,
+  range,
+  txn: txn.filter((request) => opsInAll(request) <= OPS_IN_ALL_MAX).map(survivable),
+};
