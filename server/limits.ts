@@ -247,8 +247,9 @@ export const DISK_ROOM_AGAIN_FACTOR = 1.2;
 /** What may be written for a snapshot for each byte that was written to the journal since the last one was begun. */
 export const SNAPSHOT_SHARE_MAX = 1.5;
 
-/** What a snapshot gives in one turn, how often it looks at the clock meanwhile, and the memory that it begins a turn with. */
+/** What a snapshot gives in one turn, the pause behind it, how often it looks at the clock meanwhile, and the memory that it begins a turn with. */
 export const SNAPSHOT_SLICE_MS = 0.5;
+export const SNAPSHOT_PAUSE_MS = 3;
 export const SNAPSHOT_STEP_LOOKS = 64;
 export const SNAPSHOT_PIECE_BYTES_MIN = 1_024;
 

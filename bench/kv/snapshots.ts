@@ -19,7 +19,12 @@ const UPDATED_KEYS = 10_000;
 const CALLS_MAX = 5_000_000;
 
 /** Snapshots by the length of the journal would come into the quiet rounds as well. */
-const FLAGS = [...MANY_KEYS_FLAGS, "--snapshot-tail-bytes=1000000000000", "--snapshot-tail-records=1000000000000"];
+const FLAGS = [
+  ...MANY_KEYS_FLAGS,
+  "--quota-backend-bytes=-1",
+  "--snapshot-tail-bytes=1000000000000",
+  "--snapshot-tail-records=1000000000000",
+];
 
 const GOAL_RATE_SHARE = 0.85;
 const GOAL_P99_FACTOR = 2;

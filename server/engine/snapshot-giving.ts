@@ -7,26 +7,30 @@ import { SNAPSHOT_PIECE_BYTES_MIN, SNAPSHOT_SLICE_MS, SNAPSHOT_STEP_LOOKS } from
 import type { SnapshotWriting } from "./snapshots.ts";
 
 interface Time {
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Clock;
   readonly turns: Turns;
 }
 
 /**
  * Resolves when all was given.
  *
+ * @param pauseMs between two slices, for what else there is to do: a loop that has always something to do in its next turn takes
+ *   less in each; 0 where there is nothing else
  * @param onSlice told how many versions were; may throw, which ends it
  */
 export async function giveSnapshot(
   source: SnapshotSource,
   writing: SnapshotWriting,
-  time: Time,
+  { clock, turns }: Time,
+  pauseMs: number,
   onSlice: (versions: number) => void,
 ): Promise<void> {
   while (!source.isFinished) {
     onSlice(source.count);
-    if (writing.hasRoom) giveSlice(source, writing, time.clock);
-    if (writing.hasRoom) await new Promise<void>((resolve) => time.turns.later(resolve));
-    else await new Promise<void>((resolve) => (writing.onRoom = resolve));
+    if (writing.hasRoom) giveSlice(source, writing, clock);
+    if (pauseMs > 0) await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
+    else await new Promise<void>((resolve) => turns.later(resolve));
+    if (!writing.hasRoom) await new Promise<void>((resolve) => (writing.onRoom = resolve));
   }
 }
 

@@ -11,7 +11,7 @@ import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { SnapshotSource } from "../../partitions/walk/snapshot-source.ts";
 import type { Clock, Timer, Turns } from "../clock.ts";
 import type { SnapshotTail } from "../config/config.ts";
-import { SNAPSHOT_RETRY_MAX_MS, SNAPSHOT_RETRY_MIN_MS, SNAPSHOT_SHARE_MAX } from "../limits.ts";
+import { SNAPSHOT_PAUSE_MS, SNAPSHOT_RETRY_MAX_MS, SNAPSHOT_RETRY_MIN_MS, SNAPSHOT_SHARE_MAX } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { durationText } from "./event-log.ts";
 import type { EventLog } from "./event-log.ts";
@@ -177,7 +177,7 @@ export class Snapshotter {
     try {
       const writing = await shelf.begin(facts);
       try {
-        await giveSnapshot(source, writing, this.#options, () => this.#checkOpen());
+        await giveSnapshot(source, writing, this.#options, SNAPSHOT_PAUSE_MS, () => this.#checkOpen());
       } catch (error) {
         await writing.cancel();
         throw error;

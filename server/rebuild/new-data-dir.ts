@@ -80,7 +80,7 @@ async function writeSnapshot(
     keyspace: source.facts,
   });
   try {
-    await giveSnapshot(source, writing, systemTime, onProgress);
+    await giveSnapshot(source, writing, systemTime, 0, onProgress);
   } catch (error) {
     await writing.cancel();
     throw error;

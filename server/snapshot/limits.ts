@@ -41,7 +41,7 @@ export const OPENING_ROOM_BYTES = 1024 * 1024;
 export const SYNC_BYTES = 16 * 1024 * 1024;
 
 /** How fast a snapshot is written, unless told otherwise. */
-export const SNAPSHOT_BYTES_PER_SECOND = 150_000_000;
+export const SNAPSHOT_BYTES_PER_SECOND = 50_000_000;
 
 /** What is read again, from the page cache, counts as so much of what is written. */
 export const READING_COST = 1 / 8;
