@@ -21,6 +21,7 @@ export interface Load {
 export interface LoopOptions {
   /** Calls run that long before anything is counted. */
   readonly warmUpSeconds: number;
+  /** How long is measured: longer where no call has ended by then, as a figure of none says nothing. */
   readonly seconds: number;
   /** Ends the measuring early. */
   readonly callsMax: number;
@@ -45,6 +46,7 @@ export async function runClosedLoop(load: Load, options: LoopOptions): Promise<L
   const histogram = options.histogram ?? null;
   let running = true;
   let measuring = false;
+  let isOver = false;
   let open = 0;
   let calls = 0;
   let begun = 0;
@@ -63,7 +65,10 @@ export async function runClosedLoop(load: Load, options: LoopOptions): Promise<L
     measuring = true;
     begun = performance.now();
     options.onMeasuring?.(true);
-    timer = setTimeout(finish, options.seconds * 1000);
+    timer = setTimeout(() => {
+      isOver = true;
+      if (calls > 0) finish();
+    }, options.seconds * 1000);
   };
   const startSlot = (client: LeanClient, slot: number): void => {
     let started = 0;
@@ -86,7 +91,7 @@ export async function runClosedLoop(load: Load, options: LoopOptions): Promise<L
           histogram.add(now - started);
           started = now;
         }
-        if (calls >= options.callsMax) finish();
+        if (isOver || calls >= options.callsMax) finish();
       } else if (histogram !== null) {
         started = performance.now();
       }
