@@ -71,7 +71,11 @@ const ROOMS: readonly Room[] = [
     ["../version.ts", "../transport/service.ts", "../../proto/grpc-codes.ts"],
     "Metrics are told numbers and fetch none.",
   ],
-  ["server/snapshot/**", ["../clock.ts"], "A snapshot is chunks of records: its files know no keyspace."],
+  [
+    "server/snapshot/**",
+    ["../clock.ts", "../../journal/replica/disk.ts"],
+    "A snapshot is chunks of records: its files know no keyspace.",
+  ],
   [
     "server/session/**",
     ["../clock.ts", "../limits.ts", "../../partitions/auth/**"],
@@ -99,6 +103,7 @@ const ROOMS: readonly Room[] = [
     "server/backups/**",
     [
       "../clock.ts",
+      "../../journal/replica/disk.ts",
       "../limits.ts",
       "../config/**",
       "../bolt/**",

@@ -34,9 +34,8 @@ export function isUnfinished(name: string): boolean {
   return name.endsWith(UNFINISHED) && parseBackupName(name.slice(0, -UNFINISHED.length)) !== null;
 }
 
-/** Those that go when so many shall be kept. */
-export function outdated(names: readonly string[], kept: number): string[] {
+/** Those of some files that are backups. */
+export function newestFirst(names: readonly string[]): BackupName[] {
   const backups = names.flatMap((name) => parseBackupName(name) ?? []);
-  backups.sort((a, b) => b.atMs - a.atMs || b.revision - a.revision);
-  return backups.slice(kept).map(({ name }) => name);
+  return backups.toSorted((a, b) => b.atMs - a.atMs || b.revision - a.revision);
 }

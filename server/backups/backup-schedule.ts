@@ -3,16 +3,17 @@
  * directory says when the next is due, so a start makes none before its time, and one that was missed soon.
  */
 import assert from "node:assert/strict";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
+import { nodeDisk } from "../../journal/replica/disk.ts";
 import type { Clock, Timer, Turns } from "../clock.ts";
 import type { BackupSettings } from "../config/config.ts";
 import { durationText } from "../engine/event-log.ts";
 import type { EventLog } from "../engine/event-log.ts";
 import type { Backup } from "../etcd-backup/backup.ts";
 import type { Counters } from "../metrics/counters.ts";
-import { backupName, isUnfinished, outdated, parseBackupName, UNFINISHED } from "./backup-names.ts";
+import { backupName, isUnfinished, newestFirst, UNFINISHED } from "./backup-names.ts";
 import { writeBackup } from "./write-backup.ts";
 
 /** After one that failed the next is tried after the first, then after twice as long each time. */
@@ -121,11 +122,10 @@ export class BackupSchedule {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const names = await readdir(directory);
     for (const name of names.filter(isUnfinished)) await rm(path.join(directory, name), { force: true });
-    const [name] = names.filter((each) => !outdated(names, 1).includes(each) && parseBackupName(each) !== null);
-    const parsed = name === undefined ? null : parseBackupName(name);
-    if (parsed === null) return null;
-    const { size } = await stat(path.join(directory, parsed.name));
-    return { ...parsed, bytes: size };
+    const [newest] = newestFirst(names);
+    if (newest === undefined) return null;
+    const { size } = await stat(path.join(directory, newest.name));
+    return { ...newest, bytes: size };
   }
 
   async #make(backup: Backup): Promise<void> {
@@ -142,7 +142,7 @@ export class BackupSchedule {
       bytes = await writeBackup(backup, unfinished, turns, () => this.#checkOpen());
       await this.#verify(unfinished);
       await rename(unfinished, file);
-      await syncDirectory(directory);
+      await nodeDisk.syncDirectory(directory);
     } catch (error) {
       await rm(unfinished, { force: true }).catch(() => undefined);
       throw error;
@@ -153,7 +153,8 @@ export class BackupSchedule {
     counters.backups++;
     const took = durationText(clock.nowMs() - startedMs);
     log.info({ file, revision, "backup-size-bytes": bytes, took }, "made a scheduled backup, and read it back");
-    for (const old of outdated(await readdir(directory), kept)) await rm(path.join(directory, old), { force: true });
+    const outdated = newestFirst(await readdir(directory)).slice(kept);
+    for (const old of outdated) await rm(path.join(directory, old.name), { force: true });
   }
 
   async #verify(file: string): Promise<void> {
@@ -169,9 +170,4 @@ export class BackupSchedule {
   #checkOpen(): void {
     if (this.#isClosed) throw new Error("the server stops");
   }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  await using handle = await open(directory, "r");
-  await handle.sync();
 }

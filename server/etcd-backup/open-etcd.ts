@@ -3,22 +3,18 @@
  * refused here, or by the plan (import-plan.ts), with a sentence, before anything is touched; nothing is ever written to it.
  */
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { BoltError } from "../bolt/bolt-error.ts";
 import { FileBytes } from "../bolt/byte-source.ts";
 import type { ByteSource } from "../bolt/byte-source.ts";
+import { SHA256_BYTES, sha256Of } from "../bolt/sha256-of.ts";
 import { EtcdDatabase } from "./etcd-database.ts";
 import { EtcdRefusal } from "./etcd-refusal.ts";
 import { readWalTail } from "./wal.ts";
 
-const TRAILER_BYTES = 32;
-
 /** A file whose length is so much more than a multiple of this has a trailer: etcd's own rule. */
 const SECTOR_BYTES = 512;
-
-const READ_BYTES = 1024 * 1024;
 
 const WAY_OUT = "start that etcd once, save a snapshot with `etcdctl snapshot save`, and import that";
 
@@ -52,11 +48,11 @@ function openSnapshot(from: string): OpenedEtcd {
   }
   return opened(from, "snapshot", from, (file) => {
     const extra = file.length % SECTOR_BYTES;
-    if (extra !== 0 && extra !== TRAILER_BYTES) {
+    if (extra !== 0 && extra !== SHA256_BYTES) {
       throw new EtcdRefusal(`it has ${file.length} bytes, as no snapshot has: it has been cut, or is something else`);
     }
     if (extra === 0) return { source: file, isChecksummed: false };
-    const length = file.length - TRAILER_BYTES;
+    const length = file.length - SHA256_BYTES;
     checkTrailer(file, length);
     return { source: { length, read: (target, position) => file.read(target, position) }, isChecksummed: true };
   });
@@ -133,15 +129,8 @@ function opened(
 }
 
 function checkTrailer(file: ByteSource, length: number): void {
-  const hash = createHash("sha256");
-  const memory = Buffer.allocUnsafe(READ_BYTES);
-  for (let at = 0; at < length; at += READ_BYTES) {
-    const piece = memory.subarray(0, Math.min(READ_BYTES, length - at));
-    file.read(piece, at);
-    hash.update(piece);
-  }
-  const trailer = Buffer.alloc(TRAILER_BYTES);
+  const trailer = Buffer.alloc(SHA256_BYTES);
   file.read(trailer, length);
-  if (!hash.digest().equals(trailer))
+  if (!sha256Of(file, length).equals(trailer))
     throw new EtcdRefusal("its bytes are not those that its SHA-256 was made of: it is damaged");
 }

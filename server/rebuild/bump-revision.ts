@@ -10,10 +10,3 @@ export function bumpRevision(keyspace: Keyspace, revisions: number, isMarkedComp
   if (!isMarkedCompacted || keyspace.compact(keyspace.revision) !== null) return;
   while (!keyspace.compactStep(COMPACTION_ENTRIES));
 }
-
-/** NaN for what is none. */
-export function wholeNumber(text: string | undefined, min: number, fallback: number): number {
-  if (text === undefined) return fallback;
-  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return Number.isSafeInteger(number) && number >= min ? number : Number.NaN;
-}

@@ -8,10 +8,10 @@ import { parseArgs } from "node:util";
 import type { KeyState } from "../../partitions/keyspace.ts";
 import { textOfValue } from "./value-text.ts";
 import { bytesText } from "../tools/texts.ts";
-import { refuseUse } from "../tools/usage.ts";
+import { helped, refuseUse } from "../tools/usage.ts";
+import { timeOf } from "./option-values.ts";
 import { Past } from "./past.ts";
 import { Progress } from "./progress.ts";
-import { timeOf } from "./restore-command.ts";
 import { runRebuild } from "./run-rebuild.ts";
 
 const USAGE = `Shows each version of a key that the journal still has: when, at which revision, by whom, what, and how large.
@@ -116,9 +116,8 @@ function print(entry: Entry, { hasValues, isJson }: Asked): void {
   const how = command === null ? "" : `, ${command}`;
   const what =
     kind === "delete" ? "" : `, version ${version}, ${bytesText(bytes)}${lease === null ? "" : `, lease ${lease}`}`;
-  process.stdout.write(
-    `${time ?? "before, "}${time === null ? "" : "  "}revision ${revision}  ${kind}${what}${how}${who}\n`,
-  );
+  const when = time === null ? "before, " : `${time}  `;
+  process.stdout.write(`${when}revision ${revision}  ${kind}${what}${how}${who}\n`);
   if (hasValues && kind !== "delete") process.stdout.write(`${textOfValue(value)}\n`);
 }
 
@@ -127,10 +126,7 @@ function timeText(wallMs: number): string | null {
 }
 
 function parse(args: readonly string[]): Asked | null {
-  if (args.some((each) => /^--?h(elp)?$/.test(each))) {
-    process.stdout.write(USAGE);
-    return null;
-  }
+  if (helped(args, USAGE)) return null;
   try {
     const { values, positionals } = parseArgs({
       args: [...args],

@@ -15,9 +15,10 @@ import type { EtcdDatabase } from "../etcd-backup/etcd-database.ts";
 import { openEtcd } from "../etcd-backup/open-etcd.ts";
 import type { OpenedEtcd } from "../etcd-backup/open-etcd.ts";
 import { bytesText } from "../tools/texts.ts";
-import { refuseUse } from "../tools/usage.ts";
-import { bumpRevision, wholeNumber } from "./bump-revision.ts";
+import { helped, refuseUse } from "../tools/usage.ts";
+import { bumpRevision } from "./bump-revision.ts";
 import { makeDataDir } from "./new-data-dir.ts";
+import { wholeNumber } from "./option-values.ts";
 import { Progress } from "./progress.ts";
 import { RebuildError } from "./rebuild-error.ts";
 import { runRebuild } from "./run-rebuild.ts";
@@ -62,7 +63,7 @@ async function importEtcd(asked: Asked): Promise<void> {
 
 async function importOpened(opened: OpenedEtcd, { from, dataDir, bump, isMarked, isDry }: Asked): Promise<void> {
   const progress = new Progress();
-  const plan = planImport(opened, (versions) => progress.tell("versions checked", versions, 0));
+  const plan = planImport(opened, (versions) => progress.tell("versions checked", versions, null));
   progress.end();
   for (const line of planLines(opened, plan)) print(line);
   if (isDry) return print("nothing was made: --dry-run");
@@ -149,10 +150,7 @@ function verify(keyspace: Keyspace, plan: ImportPlan): void {
 }
 
 function parse(args: readonly string[]): Asked | null {
-  if (args.some((each) => /^--?h(elp)?$/.test(each))) {
-    process.stdout.write(USAGE);
-    return null;
-  }
+  if (helped(args, USAGE)) return null;
   try {
     const { values } = parseArgs({
       args: [...args],

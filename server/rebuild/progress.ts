@@ -7,13 +7,14 @@ export class Progress {
   #toldAtMs = 0;
   #isShown = false;
 
-  tell(what: string, done: number, of: number): void {
+  /** @param of null where that is not known */
+  tell(what: string, done: number, of: number | null): void {
     const nowMs = performance.now();
     if (!process.stderr.isTTY || nowMs - this.#toldAtMs < EVERY_MS) return;
     this.#toldAtMs = nowMs;
     this.#isShown = true;
-    const share = of === 0 ? 100 : Math.floor((done / of) * 100);
-    process.stderr.write(`\r${done} ${what}, ${share} %\u001b[K`);
+    const share = of === null ? "" : `, ${of === 0 ? 100 : Math.floor((done / of) * 100)} %`;
+    process.stderr.write(`\r${done} ${what}${share}\u001b[K`);
   }
 
   /** What follows is told on a line of its own. */

@@ -5,9 +5,10 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { refuseUse } from "../tools/usage.ts";
-import { bumpRevision, wholeNumber } from "./bump-revision.ts";
+import { helped, refuseUse } from "../tools/usage.ts";
+import { bumpRevision } from "./bump-revision.ts";
 import { makeDataDir } from "./new-data-dir.ts";
+import { timeOf, wholeNumber } from "./option-values.ts";
 import { Past } from "./past.ts";
 import { Progress } from "./progress.ts";
 import { RebuildError } from "./rebuild-error.ts";
@@ -82,10 +83,7 @@ async function restore({ from, dataDir, toRevision, toMs, bump, isMarked, isDry 
 }
 
 function parse(args: readonly string[]): Asked | null {
-  if (args.some((each) => /^--?h(elp)?$/.test(each))) {
-    process.stdout.write(USAGE);
-    return null;
-  }
+  if (helped(args, USAGE)) return null;
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -116,13 +114,6 @@ function parse(args: readonly string[]): Asked | null {
   } catch (error) {
     return refuseUse(error instanceof Error ? error.message : String(error), USAGE);
   }
-}
-
-/** Unix ms; NaN for what is no time, Infinity for none. */
-export function timeOf(text: string | undefined): number {
-  if (text === undefined) return Infinity;
-  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1_000;
-  return /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function timeText(ms: number): string {

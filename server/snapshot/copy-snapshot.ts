@@ -4,11 +4,11 @@
  */
 import { copyFile, link, open, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { nodeDisk } from "../../journal/replica/disk.ts";
 import { systemClock } from "../clock.ts";
 import { SNAPSHOT_BYTES_PER_SECOND } from "./limits.ts";
 import { ioError } from "./snapshot-error.ts";
 import { snapshotNames } from "./snapshot-names.ts";
-import { syncDirectory } from "./sync-directory.ts";
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -25,16 +25,16 @@ export async function copySnapshot(from: string, to: string, position: number): 
   const target = snapshotNames(to, position);
   try {
     await rm(target.mark, { force: true });
-    await syncDirectory(to);
+    await nodeDisk.syncDirectory(to);
     await rm(target.file, { force: true });
     await giveFile(source.file, target.unfinishedFile);
     await rename(target.unfinishedFile, target.file);
     // Last: with it the snapshot is there.
     await copyFile(source.mark, target.unfinishedMark);
     await syncFile(target.unfinishedMark);
-    await syncDirectory(to);
+    await nodeDisk.syncDirectory(to);
     await rename(target.unfinishedMark, target.mark);
-    await syncDirectory(to);
+    await nodeDisk.syncDirectory(to);
   } catch (error) {
     throw ioError(target.file, "copying", error);
   }

@@ -11,6 +11,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { nodeDisk } from "../../journal/replica/disk.ts";
 import { SNAPSHOT_BYTES_PER_SECOND } from "./limits.ts";
 import { corrupt, ioError, isMissing, isThere } from "./snapshot-error.ts";
 import type { SnapshotError } from "./snapshot-error.ts";
@@ -21,7 +22,6 @@ import { decodeMark } from "./snapshot-mark.ts";
 import type { SnapshotInfo } from "./snapshot-mark.ts";
 import { isLeftover, lockOf, parseName, snapshotNames } from "./snapshot-names.ts";
 import { SnapshotReading } from "./snapshot-reading.ts";
-import { syncDirectory } from "./sync-directory.ts";
 
 export interface SnapshotDirectoryOptions {
   readonly directory: string;
@@ -105,7 +105,7 @@ export class SnapshotDirectory {
     const { mark, file } = snapshotNames(this.path, position);
     try {
       await rm(mark, { force: true });
-      await syncDirectory(this.path);
+      await nodeDisk.syncDirectory(this.path);
       await rm(file, { force: true });
       await rm(lockOf(file), { force: true });
     } catch (error) {

@@ -9,7 +9,7 @@ import { SNAPSHOT_PATH } from "../http/http-handler.ts";
 import type { SnapshotInfo } from "../engine/snapshots.ts";
 import { askFor, ENDPOINT_DEFAULT, endpointOf, reasonOf, textOf } from "./endpoint.ts";
 import { bytesText } from "./texts.ts";
-import { refuseUse } from "./usage.ts";
+import { helped, refuseUse } from "./usage.ts";
 
 const EXIT_FAILED = 1;
 
@@ -49,10 +49,7 @@ function fail(text: string): void {
 }
 
 function parse(args: readonly string[]): ReturnType<typeof endpointOf> | null {
-  if (args.some((each) => /^--?h(elp)?$/.test(each))) {
-    process.stdout.write(USAGE);
-    return null;
-  }
+  if (helped(args, USAGE)) return null;
   const [what, ...rest] = args;
   if (what !== "now") return refuseUse(`a snapshot is taken now, not ${JSON.stringify(what ?? "")}`, USAGE);
   try {

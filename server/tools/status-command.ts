@@ -11,7 +11,7 @@ import { askFor, ENDPOINT_DEFAULT, endpointOf, reasonOf, textOf } from "./endpoi
 import type { Endpoint } from "./endpoint.ts";
 import { replicaText, statusText } from "./status-text.ts";
 import type { ReplicaOwnStatus } from "./status-text.ts";
-import { refuseUse } from "./usage.ts";
+import { helped, refuseUse } from "./usage.ts";
 
 const EXIT_FAILED = 1;
 
@@ -51,10 +51,7 @@ export async function statusCommand(args: readonly string[]): Promise<void> {
 }
 
 function parse(args: readonly string[]): { endpoints: Endpoint[]; isJson: boolean } | null {
-  if (args.some((each) => /^--?h(elp)?$/.test(each))) {
-    process.stdout.write(USAGE);
-    return null;
-  }
+  if (helped(args, USAGE)) return null;
   try {
     const { values } = parseArgs({
       args: [...args],

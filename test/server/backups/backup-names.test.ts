@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backupName, isUnfinished, outdated, parseBackupName } from "../../../server/backups/backup-names.ts";
+import { backupName, isUnfinished, newestFirst, parseBackupName } from "../../../server/backups/backup-names.ts";
 
 const AT_MS = Date.UTC(2026, 10, 30, 12, 0, 5, 678);
 
@@ -18,8 +18,13 @@ test("other files are left alone, and what was not finished is known", () => {
   expect(isUnfinished(backupName(AT_MS, 1))).toBe(false);
 });
 
-test("the oldest beyond a number go, whatever else is there", () => {
+test("the newest come first, whatever else is there", () => {
   const names = [3, 1, 4, 2].map((n) => backupName(AT_MS + n * 3_600_000, n));
-  expect(outdated(["mine.db", ...names], 2)).toEqual([names[3], names[1]]);
-  expect(outdated(names, 4)).toEqual([]);
+  expect(newestFirst(["mine.db", ...names]).map(({ revision }) => revision)).toEqual([4, 3, 2, 1]);
+  // So the oldest beyond a number are behind it.
+  const outdated = newestFirst(["mine.db", ...names]).slice(2);
+  expect(outdated.map(({ name }) => name)).toEqual([names[3], names[1]]);
+  expect(newestFirst(names).slice(4)).toEqual([]);
+  const same = [backupName(AT_MS, 7), backupName(AT_MS, 12)];
+  expect(newestFirst(same).map(({ revision }) => revision)).toEqual([12, 7]);
 });
