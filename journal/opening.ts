@@ -11,7 +11,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { JournalError } from "./journal.ts";
-import { closed, incomplete, ioError, noQuorum } from "./journal-errors.ts";
+import { closed, incomplete, ioError, noQuorum, ofCluster } from "./journal-errors.ts";
 import { isWholeJournal } from "./listing.ts";
 import type { LocalSite } from "./quorum/local-site.ts";
 import type { RemoteReplica } from "./quorum/remote-replica.ts";
@@ -206,7 +206,7 @@ export class Opening {
     if (described === null) return trouble ?? noQuorum(`${place} was not heard yet`);
     const { clusterId } = this.#options;
     if (clusterId === null || described.clusterId === "" || described.clusterId === clusterId) return null;
-    return clusterError(place, described.clusterId, clusterId);
+    return ofCluster(place, described.clusterId, clusterId);
   }
 
   /** Resolves to what keeps it from that. */
@@ -238,7 +238,7 @@ export class Opening {
         if (described.clusterId !== identity.clusterId || described.salt !== identity.salt) throw this.#madeApart();
       }
       if (clusterId !== null && identity.clusterId !== clusterId) {
-        throw clusterError(sites[0].place, identity.clusterId, clusterId);
+        throw ofCluster(sites[0].place, identity.clusterId, clusterId);
       }
       const members = sites.map((site) => ({ zone: site.zone, replicaId: hearOf(site).replicaId }));
       for (const site of sites) {
@@ -301,8 +301,4 @@ function isSameList(a: readonly Member[], b: readonly Member[]): boolean {
   const isIn = ({ zone, replicaId }: Member): boolean =>
     b.some((other) => other.zone === zone && other.replicaId === replicaId);
   return a.length === b.length && a.every(isIn);
-}
-
-function clusterError(place: string, found: string, wanted: string): JournalError {
-  return new JournalError("ERR_JOURNAL_CLUSTER", `${place}: belongs to cluster ${found}, not to ${wanted}`);
 }

@@ -256,7 +256,7 @@ export class Engine {
 
   /** Makes the keyspace, which is new, of the newest snapshot that goes no further than a position; where there is none, it stays so. */
   async #load(positionMax: number): Promise<void> {
-    const { shelf, clock, turns, memory } = this.#options;
+    const { shelf } = this.#options;
     if (shelf === null || this.#isLoaded) return;
     const snapshot = await shelf.newest(positionMax);
     this.#isLoaded = true;
@@ -264,22 +264,15 @@ export class Engine {
     const { info, facts } = snapshot;
     this.start.load(info.versions);
     const loader = this.keyspace.openLoader(facts.keyspace);
-    let endMs = clock.nowMs() + REPLAY_TURN_MS;
-    const endTurn = async (): Promise<void> => {
-      this.start.advance(loader.count);
-      const full = memory.fullWith();
-      if (full !== null) throw new OutOfMemoryError(full, this.start.share);
-      await new Promise<void>((resolve) => turns.later(resolve));
-      endMs = clock.nowMs() + REPLAY_TURN_MS;
-    };
+    const pace = this.#pace(() => loader.count);
     for await (const piece of snapshot.pieces()) {
       for (let at = 0; at < piece.length;) {
         at = loader.add(piece, at, SNAPSHOT_LOAD_VERSIONS);
-        if (clock.nowMs() >= endMs) await endTurn();
+        if (pace.isOver) await pace.nextTurn();
       }
     }
     assert(loader.count === info.versions, "a snapshot has the versions that it tells of");
-    while (!loader.finish()) if (clock.nowMs() >= endMs) await endTurn();
+    while (!loader.finish()) if (pace.isOver) await pace.nextTurn();
     this.applier.begin(info.position);
     const { leaseIds, leaseTtls } = facts.keyspace;
     for (const [i, id] of leaseIds.entries()) this.lessor.add(id, leaseTtls[i]);
@@ -298,26 +291,37 @@ export class Engine {
 
   /** In turns of the event loop. What is not wanted any more is left where it is. */
   async #executeAll(runs: AsyncIterable<RecordRun>, isOver: () => boolean): Promise<void> {
-    const { start, applier, compactor } = this;
-    const { clock, turns, memory } = this.#options;
+    const { applier, compactor } = this;
     const replayed = applier.applied;
-    let endMs = clock.nowMs() + REPLAY_TURN_MS;
-    const endTurn = async (): Promise<void> => {
-      start.advance(applier.applied - replayed);
-      const full = memory.fullWith();
-      if (full !== null) throw new OutOfMemoryError(full, start.share);
-      await new Promise<void>((resolve) => turns.later(resolve));
-      endMs = clock.nowMs() + REPLAY_TURN_MS;
-    };
+    const pace = this.#pace(() => applier.applied - replayed);
     for await (const run of runs) {
       for (let i = 0; i < run.count && !isOver(); i = applier.applied + 1 - run.first) {
         applier.apply(new RunPart(run, i, REPLAY_PART_RECORDS));
-        while (!applier.goOn()) if (clock.nowMs() >= endMs) await endTurn();
+        while (!applier.goOn()) if (pace.isOver) await pace.nextTurn();
         // What a compaction left behind goes at once: so a replay needs no more memory than serving did (CO-07).
-        while (!compactor.step()) if (clock.nowMs() >= endMs) await endTurn();
-        if (clock.nowMs() >= endMs) await endTurn();
+        while (!compactor.step()) if (pace.isOver) await pace.nextTurn();
+        if (pace.isOver) await pace.nextTurn();
       }
     }
+  }
+
+  /** Turns of the event loop for a start, which tells in each how much is `done`, and looks whether it fits into memory. */
+  #pace(done: () => number): Pace {
+    const { start } = this;
+    const { clock, turns, memory } = this.#options;
+    let endMs = clock.nowMs() + REPLAY_TURN_MS;
+    return {
+      get isOver() {
+        return clock.nowMs() >= endMs;
+      },
+      async nextTurn() {
+        start.advance(done());
+        const full = memory.fullWith();
+        if (full !== null) throw new OutOfMemoryError(full, start.share);
+        await new Promise<void>((resolve) => turns.later(resolve));
+        endMs = clock.nowMs() + REPLAY_TURN_MS;
+      },
+    };
   }
 
   /** The journal's last frame, of so many bytes, was durable after so long; what it commits is executed next. */
@@ -387,6 +391,13 @@ export class Engine {
   ): Refusal | null {
     return this.proposer.propose(kind, request, recordOf(kind, kind.encode(request)), waiter);
   }
+}
+
+/** What a start may do in one turn of the event loop. */
+interface Pace {
+  readonly isOver: boolean;
+  /** @throws OutOfMemoryError */
+  nextTurn(): Promise<void>;
 }
 
 /** What the keyspace may grow by without anything new: of what waits, and of what is in the journal's hands. */
