@@ -146,6 +146,7 @@ async function open(
     majority: Math.floor(replicas.length / 2) + 1,
     retentionMs: config.historyRetentionMs,
     wallMs: systemTime.wallMs,
+    isAddressSpaceLimited: isAddressSpaceLimited(),
     clusterId: () => journalClusterId,
     log,
   });

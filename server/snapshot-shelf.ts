@@ -16,7 +16,7 @@ import { packMeta, unpackMeta } from "./engine/snapshot-meta.ts";
 import type { EventLog } from "./engine/event-log.ts";
 import { copySnapshot } from "./snapshot/copy-snapshot.ts";
 import { SnapshotDirectory } from "./snapshot/snapshot-directory.ts";
-import { missing, otherFacts, SnapshotError } from "./snapshot/snapshot-error.ts";
+import { missing, noAddresses, otherFacts, SnapshotError } from "./snapshot/snapshot-error.ts";
 import type { SnapshotJob } from "./snapshot/snapshot-job.ts";
 import type { SnapshotInfo as FileInfo } from "./snapshot/snapshot-mark.ts";
 import type { OpenedSnapshot, SnapshotReading } from "./snapshot/snapshot-reading.ts";
@@ -36,6 +36,8 @@ export interface ZoneShelfOptions {
   readonly retentionMs: number;
   /** Unix ms. */
   readonly wallMs: () => number;
+  /** The process may have few addresses: LMDB takes many for a file that it writes, and ends a process where it cannot. */
+  readonly isAddressSpaceLimited: boolean;
   /** 32 hex digits: that of the journal, once it is open. */
   readonly clusterId: () => string;
   readonly log: EventLog;
@@ -85,6 +87,7 @@ export class ZoneShelf implements SnapshotShelf {
   }
 
   async begin(facts: SnapshotFacts): Promise<SnapshotWriting> {
+    if (this.#options.isAddressSpaceLimited) throw noAddresses();
     this.#open();
     const zone = await this.#zoneToWriteIn(facts.position);
     return new ZoneWriting(zone, facts, {

@@ -14,6 +14,7 @@ import { recordOf } from "../engine/record.ts";
 import { giveSnapshot } from "../engine/snapshot-giving.ts";
 import { draftDataDir } from "../host/data-dir.ts";
 import type { DataDirDraft, Identity } from "../host/data-dir.ts";
+import { isAddressSpaceLimited } from "../host/memory.ts";
 import { OWN_ZONES, ownDirectory, SNAPSHOTS_NAME } from "../own-zones.ts";
 import { ZoneShelf } from "../snapshot-shelf.ts";
 import { NO_LOG } from "./no-log.ts";
@@ -71,6 +72,7 @@ async function writeSnapshot(
     majority: OWN_ZONES.length,
     retentionMs: 0,
     wallMs: systemTime.wallMs,
+    isAddressSpaceLimited: isAddressSpaceLimited(),
     clusterId: () => clusterId,
     log: NO_LOG,
   });

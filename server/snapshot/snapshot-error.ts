@@ -10,6 +10,8 @@ export type SnapshotErrorCode =
   | "ERR_SNAPSHOT_INCOMPLETE"
   /** There is one of that position. */
   | "ERR_SNAPSHOT_EXISTS"
+  /** The process may not have the addresses that it takes. */
+  | "ERR_SNAPSHOT_NO_ADDRESSES"
   /** The disk is full. */
   | "ERR_SNAPSHOT_NO_SPACE"
   /** The file system failed; `cause` is its error. */
@@ -45,6 +47,11 @@ export function missing(path: string, position: number): SnapshotError {
     "ERR_SNAPSHOT_INCOMPLETE",
     `${path}: no zone has a sound snapshot of position ${position} or later`,
   );
+}
+
+export function noAddresses(): SnapshotError {
+  const text = "snapshots need more addresses than a process with a limit has: start it without ulimit -v or LimitAS=";
+  return new SnapshotError("ERR_SNAPSHOT_NO_ADDRESSES", text);
 }
 
 export function otherFacts(path: string): SnapshotError {

@@ -72,6 +72,9 @@ test.skipIf(process.platform !== "linux")(
     const plinth = await startPlinth({ within: ["sh", "-c", `ulimit -v ${limit} && exec "$@"`, "sh"] });
     onTestFinished(() => plinth.remove());
     const client = await connect(plinth);
+    // It would end the process.
+    const snapshot = await fetch(`${plinth.url}/plinth/snapshot`, { method: "POST" });
+    expect([snapshot.status, await snapshot.text()]).toEqual([503, expect.stringContaining("ulimit -v")]);
     expect(await fill(client, leftBytes)).toBeGreaterThan(50);
     const { count } = await client.range(rangeRequest(PREFIX, { rangeEnd: prefixEnd(PREFIX), countOnly: true }));
     expect(count).toBeGreaterThan(50);
