@@ -2,10 +2,10 @@
  * Runs benches and prints their reports.
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
- *     node bench/main.ts [lists] [backups] [snapshots] [keyspace] [start] [--keys N]
+ *     node bench/main.ts [lists] [backups] [snapshots] [keyspace] [start] [restart] [--keys N]
  *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `lists`, `backups`, `snapshots`, `isolation`, `partitions`, `journal`, `keyspace`, `start` and `kubernetes`; without
+ * Suites are `transport`, `kv`, `lists`, `backups`, `snapshots`, `isolation`, `partitions`, `journal`, `keyspace`, `start`, `restart` and `kubernetes`; without
  * any named, all of them. With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
  *
  * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
@@ -23,6 +23,7 @@ import { benchKeyspace } from "./keyspace/keyspace.ts";
 import { benchKubernetes } from "./kubernetes/kubernetes.ts";
 import { benchBackups } from "./kv/backups.ts";
 import { benchKv } from "./kv/kv.ts";
+import { benchRestart } from "./kv/restart.ts";
 import { benchSnapshots } from "./kv/snapshots.ts";
 import { benchLists } from "./kv/lists.ts";
 import { type BenchOptions, FULL, SMALL } from "./options.ts";
@@ -41,6 +42,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["journal", benchJournal],
   ["keyspace", benchKeyspace],
   ["start", benchStart],
+  ["restart", benchRestart],
   ["kubernetes", benchKubernetes],
 ]);
 

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const START_MILLISECONDS_MAX = 30_000;
-const STOP_MILLISECONDS_MAX = 10_000;
+const STOP_MILLISECONDS_MAX = 30_000;
 
 /** The kernel counts processor time in these, whatever the machine: USER_HZ. */
 const TICKS_PER_SECOND = 100;
@@ -22,11 +22,13 @@ export class ServerProcess {
   /**
    * Starts `node` with `args` and returns it with the first line of its output that `isReady` accepts.
    *
+   * @param millisecondsMax how long to wait for that line
    * @throws when it ends or prints no such line in time; the error has what it printed last
    */
   static async start(
     args: readonly string[],
     isReady: (line: string) => boolean,
+    millisecondsMax: number = START_MILLISECONDS_MAX,
   ): Promise<{ server: ServerProcess; line: string }> {
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     const server = new ServerProcess(child);
@@ -42,7 +44,7 @@ export class ServerProcess {
     }
     child.once("error", (error) => fail(error.message));
     child.once("close", () => fail("ended"));
-    const timer = setTimeout(() => fail("was not ready in time"), START_MILLISECONDS_MAX);
+    const timer = setTimeout(() => fail("was not ready in time"), millisecondsMax);
     process.once("exit", server.#killNow);
     try {
       return { server, line: await promise };
@@ -96,8 +98,17 @@ export function machineCpuSeconds(): number {
 
 /** Memory of a process that is resident, in bytes; NaN where there is no /proc. */
 export function residentBytes(pid: number): number {
+  return bytesOf(/^VmRSS:\s*(\d+) kB$/m, pid);
+}
+
+/** The most that ever was. */
+export function peakResidentBytes(pid: number): number {
+  return bytesOf(/^VmHWM:\s*(\d+) kB$/m, pid);
+}
+
+function bytesOf(line: RegExp, pid: number): number {
   try {
-    const kibibytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    const kibibytes = line.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
     return Number(kibibytes ?? Number.NaN) * 1_024;
   } catch {
     return Number.NaN;

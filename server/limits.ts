@@ -192,6 +192,9 @@ export const LEASE_TTL_MAX_SECONDS = 9_000_000_000;
 export const REPLAY_TURN_MS = 5;
 export const REPLAY_PART_RECORDS = 64;
 
+/** How often a start looks whether what it has executed fits into memory: a look takes a tenth of a millisecond. */
+export const REPLAY_MEMORY_MS = 25;
+
 /** How long running calls may finish on SIGTERM. */
 export const SHUTDOWN_GRACE_MS = 3_000;
 

@@ -25,19 +25,24 @@ export const LIST_LIMIT = 500;
 
 export const manyKeysText = "keys of 51 bytes with values of 300 bytes";
 
-function key(number: number): string {
+/** The key of that number. */
+export function manyKeysKey(number: number): string {
   return `${PREFIX}namespace-0000/deployment-${String(number).padStart(10, "0")}`;
 }
 
-/** Stores `keys` keys and returns when all are there. */
-export async function storeKeys(client: LeanClient, keys: number): Promise<void> {
+/** Stores `keys` keys, each with its value, and returns when all are there. */
+export async function storeKeys(
+  client: LeanClient,
+  keys: number,
+  value: (number: number) => Buffer = () => VALUE,
+): Promise<void> {
   const writer = new Writer();
   let next = 0;
   const storeSome = async (): Promise<void> => {
     while (next < keys) {
       const first = next;
       next = Math.min(keys, first + KEYS_PER_TXN);
-      const puts = Array.from({ length: next - first }, (_, i) => put(key(first + i), VALUE));
+      const puts = Array.from({ length: next - first }, (_, i) => put(manyKeysKey(first + i), value(first + i)));
       writer.reset();
       writeTxnRequest(writer, txnRequest(puts));
       const { succeeded } = decodeTxnResponse(await client.call("/etcdserverpb.KV/Txn", writer.bytes()));
@@ -86,7 +91,7 @@ export function pointRanges(keys: number): Workload {
   return new Ranges(
     "Range of one key",
     keys,
-    (number) => rangeRequest(key(number)),
+    (number) => rangeRequest(manyKeysKey(number)),
     (reply) => reply.length > VALUE.length,
   );
 }
@@ -98,7 +103,7 @@ export function pages(keys: number): Workload {
   return new Ranges(
     `Range, limit ${LIST_LIMIT}`,
     keys - limit + 1,
-    (number) => rangeRequest(key(number), { rangeEnd, limit }),
+    (number) => rangeRequest(manyKeysKey(number), { rangeEnd, limit }),
     (reply) => reply.length > limit * VALUE.length,
   );
 }

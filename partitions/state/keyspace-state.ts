@@ -25,7 +25,7 @@ import type { Partition } from "./partition.ts";
 import type { PartitionMap } from "./partition-map.ts";
 import { Quotas } from "./quotas.ts";
 import type { VersionStore } from "../store/version-store.ts";
-import { keyTextOfImage } from "./version-image.ts";
+import { keyOfImageBegins, keyTextOfImage } from "./version-image.ts";
 import type { VersionSearch } from "./version-search.ts";
 import { NO_SLOT, NO_VERSION } from "./versions.ts";
 import type { Slot, VersionRef, Versions } from "./versions.ts";
@@ -50,6 +50,8 @@ export class KeyspaceState {
   #revision = 1;
   /** Reads below it are refused; -1 before the first compaction (CO-02). */
   #compactRevision = -1;
+  /** Whose key was loaded last, unless it was the rest's. */
+  #lastLoaded: { readonly partition: Partition; readonly prefix: Buffer } | null = null;
   /** How many changes the revision being written has. */
   #uncommitted = 0;
   /** Whether that is hidden: a long change rests between two of its steps. */
@@ -314,10 +316,21 @@ export class KeyspaceState {
   /** Adds a key that is not kept, of the image of its newest version. */
   loadKey(image: Buffer, at: number): VersionRef {
     const { versions } = this;
-    const ref = this.partitionMap.findForNewKey(keyTextOfImage(image, at)).load(image, at);
+    const ref = this.#partitionOfImage(image, at).load(image, at);
     const lease = versions.lease(ref);
     if (lease !== 0n) this.leases.move(versions.slot(ref), 0n, lease);
     return ref;
+  }
+
+  /** Of keys that come in their order most belong to the partition of the one before. */
+  #partitionOfImage(image: Buffer, at: number): Partition {
+    const last = this.#lastLoaded;
+    if (last !== null && keyOfImageBegins(image, at, last.prefix)) return last.partition;
+    const partition = this.partitionMap.findForNewKey(keyTextOfImage(image, at));
+    if (partition !== this.partitionMap.rest) {
+      this.#lastLoaded = { partition, prefix: Buffer.from(partition.prefix, "latin1") };
+    }
+    return partition;
   }
 
   /** Adds the version before one that was loaded, of its image. */

@@ -29,6 +29,14 @@ export function keyOfImage(bytes: Buffer, at: number): Buffer {
   return bytes.subarray(start, start + keyBytes(bytes, at));
 }
 
+/** Whether the key begins with a prefix. */
+export function keyOfImageBegins(bytes: Buffer, at: number, prefix: Buffer): boolean {
+  if (keyBytes(bytes, at) < prefix.length) return false;
+  const start = keyStart(bytes, at);
+  for (let i = 0; i < prefix.length; i++) if (bytes[start + i] !== prefix[i]) return false;
+  return true;
+}
+
 /** The key, in latin1. */
 export function keyTextOfImage(bytes: Buffer, at: number): string {
   const start = keyStart(bytes, at);

@@ -112,6 +112,14 @@ export class LeafNodes {
     return ~at;
   }
 
+  /** Takes the place of a search for a key that is above all in a leaf, behind which none is. */
+  compareWithLast(node: number, probe: KeyWords): void {
+    const count = this.count(node);
+    if (count === 0) return;
+    const differs = this.#difference.find(this.slot(node, count - 1), probe);
+    assert(differs && this.#difference.isAbove, "what is appended is above all that is there");
+  }
+
   /** The place of a key that shares as many words with the one looked for as any in the leaf. */
   #searchBlind(piece: Int32Array, base: number, probe: KeyWords): number {
     const depths = base + this.#depths;
@@ -153,7 +161,7 @@ export class LeafNodes {
     this.#set(node, ENTRIES + at, entry);
   }
 
-  /** Inserts the key of the last search at the place that it told; the leaf may have been split there in between. */
+  /** Inserts the key of the last search or comparison at the place that it told; the leaf may have been split there in between. */
   insert(node: number, at: number, entry: number, probe: KeyWords): void {
     const piece = this.pool.pieceOf(node);
     const base = this.pool.baseOf(node);

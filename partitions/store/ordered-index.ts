@@ -66,13 +66,27 @@ export class OrderedIndex {
     assert(slot > 0, "a slot is a positive number");
     this.#probe.set(key);
     if (this.#root === 0) this.#addFirstLeaf();
-    const leaves = this.#leaves;
     const leaf = this.#descend(1, 1);
+    const found = this.#leaves.search(leaf, this.#probe);
+    assert(found < 0, "a key is in the index once");
+    this.#insertAt(leaf, ~found, slot);
+  }
+
+  /** The same for a key that is above all in the index: a search is spared. */
+  append(slot: number, key: Uint8Array): void {
+    assert(slot > 0, "a slot is a positive number");
+    this.#probe.set(key);
+    if (this.#root === 0) this.#addFirstLeaf();
+    const leaf = this.#descendLast(1, 1);
+    this.#leaves.compareWithLast(leaf, this.#probe);
+    this.#insertAt(leaf, this.#leaves.count(leaf), slot);
+  }
+
+  /** Inserts the key of the probe into the leaf of the last descent, at the place that a comparison has told. */
+  #insertAt(leaf: number, at: number, slot: number): void {
+    const leaves = this.#leaves;
     this.#liveCount++;
     this.#size++;
-    const found = leaves.search(leaf, this.#probe);
-    assert(found < 0, "a key is in the index once");
-    const at = ~found;
     if (leaves.count(leaf) < leaves.max) {
       leaves.insert(leaf, at, slot, this.#probe);
       return;
@@ -192,6 +206,20 @@ export class OrderedIndex {
     let node = this.#root;
     for (let level = this.#height; level > 0; level--) {
       const at = this.#inners.search(node, this.#probe);
+      this.#path[level] = node;
+      this.#places[level] = at;
+      this.#inners.add(node, at, live, size);
+      node = this.#inners.child(node, at);
+    }
+    this.#path[0] = node;
+    return node;
+  }
+
+  /** The same to the last leaf. */
+  #descendLast(live: number, size: number): number {
+    let node = this.#root;
+    for (let level = this.#height; level > 0; level--) {
+      const at = this.#inners.count(node) - 1;
       this.#path[level] = node;
       this.#places[level] = at;
       this.#inners.add(node, at, live, size);

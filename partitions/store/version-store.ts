@@ -129,7 +129,8 @@ export class VersionStore {
   }
 
   /**
-   * Adds the newest version of a key that is not kept, of its image (records.ts). The log has it when `addToLog` was called.
+   * Adds the newest version of a key that is above all of its part, of its image (records.ts). The log has it when `addToLog` was
+   * called.
    *
    * @throws NoMemoryError
    */
@@ -140,7 +141,7 @@ export class VersionStore {
     this.slots.setNewest(slot, ref);
     const key = this.records.key(ref);
     this.#hash.add(slot, key);
-    part.index.insert(slot, key);
+    part.index.append(slot, key);
     if (this.records.isTombstone(ref)) part.index.adjust(slot, key, -1);
     return ref;
   }

@@ -26,7 +26,13 @@ import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
 import type { EventLog } from "./event-log.ts";
 import { AUTO_COMPACTION } from "./kv-commands.ts";
-import { KEYLESS_WEIGHT, REPLAY_PART_RECORDS, REPLAY_TURN_MS, SNAPSHOT_LOAD_VERSIONS } from "../limits.ts";
+import {
+  KEYLESS_WEIGHT,
+  REPLAY_MEMORY_MS,
+  REPLAY_PART_RECORDS,
+  REPLAY_TURN_MS,
+  SNAPSHOT_LOAD_VERSIONS,
+} from "../limits.ts";
 import { Leadership } from "./leadership.ts";
 import { LEASE_EXPIRY } from "./lease-commands.ts";
 import { OutOfMemoryError } from "./memory-guard.ts";
@@ -305,19 +311,23 @@ export class Engine {
     }
   }
 
-  /** Turns of the event loop for a start, which tells in each how much is `done`, and looks whether it fits into memory. */
+  /** Turns of the event loop for a start, which tells in each how much is `done`, and looks now and then whether it fits into memory. */
   #pace(done: () => number): Pace {
     const { start } = this;
     const { clock, turns, memory } = this.#options;
     let endMs = clock.nowMs() + REPLAY_TURN_MS;
+    let lookMs = endMs;
     return {
       get isOver() {
         return clock.nowMs() >= endMs;
       },
       async nextTurn() {
         start.advance(done());
-        const full = memory.fullWith();
-        if (full !== null) throw new OutOfMemoryError(full, start.share);
+        if (clock.nowMs() >= lookMs) {
+          const full = memory.fullWith();
+          if (full !== null) throw new OutOfMemoryError(full, start.share);
+          lookMs = clock.nowMs() + REPLAY_MEMORY_MS;
+        }
         await new Promise<void>((resolve) => turns.later(resolve));
         endMs = clock.nowMs() + REPLAY_TURN_MS;
       },

@@ -3,12 +3,16 @@
  * decompressed ahead. So it has nothing to do but to take them.
  */
 import { Worker } from "node:worker_threads";
+import { READING_BYTES_MAX } from "./limits.ts";
 import { cancelled, threadEnded } from "./snapshot-error.ts";
 import type { SnapshotError } from "./snapshot-error.ts";
 import type { SnapshotInfo } from "./snapshot-mark.ts";
 import { StopFlag } from "./stop-flag.ts";
 import { errorOf } from "./thread-messages.ts";
 import type { FromReader, ReadChunk, ReadingOrders, ToReader } from "./thread-messages.ts";
+
+/** Memory goes back to the thread when it is such a part of what it may have sent ahead. */
+const TAKEN_PARTS = 4;
 
 export type SnapshotReadingOptions = Omit<ReadingOrders, "stop">;
 
@@ -57,13 +61,22 @@ export class SnapshotReading {
    * @throws SnapshotError when one is not what was written
    */
   async *chunks(): AsyncGenerator<Buffer, void> {
+    let taken: ArrayBuffer[] = [];
+    let takenBytes = 0;
     try {
       for (;;) {
         const chunk = this.#ahead.shift();
         if (chunk !== undefined) {
           const { memory, length } = chunk;
           yield Buffer.from(memory, 0, length);
-          this.#post({ kind: "taken", memories: [memory] }, [memory]);
+          taken.push(memory);
+          takenBytes += memory.byteLength;
+          // A message takes as long as the records of a small chunk.
+          if (takenBytes >= READING_BYTES_MAX / TAKEN_PARTS) {
+            this.#post({ kind: "taken", memories: taken }, taken);
+            taken = [];
+            takenBytes = 0;
+          }
         } else if (this.#hasEnded) {
           return;
         } else {

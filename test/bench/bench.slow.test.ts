@@ -137,6 +137,16 @@ it("the start suite measures what is replayed and how long the open takes", { ti
   expect(text).toMatch(/updates, a busy server's .* ≥ 300,000: (met|missed)/);
 });
 
+it(
+  "the restart suite measures how long a start takes from a snapshot, and its memory",
+  { timeout: MILLISECONDS_MAX },
+  async () => {
+    const text = await report("restart");
+    expect(rowsWith(text, "ready after s")).toBe(1);
+    expect(text).toMatch(/≤ 1\.3 x: [\d.]+, (met|missed)/);
+  },
+);
+
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
   await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });

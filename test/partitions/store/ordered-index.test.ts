@@ -27,8 +27,10 @@ class Checked {
     const known = this.sorted[at];
     if (known === undefined || !known.key.equals(key)) {
       const slot = this.keys.add(key);
+      // Of those that are above all others, half are told so.
+      if (at === this.sorted.length && slot % 2 === 0) this.index.append(slot, key);
+      else this.index.insert(slot, key);
       this.sorted.splice(at, 0, { key, slot, isLive: true });
-      this.index.insert(slot, key);
     } else if (known.isLive || !isRemoving) {
       known.isLive = !known.isLive;
       this.keys.setLive(known.slot, known.isLive);
@@ -76,6 +78,13 @@ class Checked {
     assert.equal(this.index.seek(start).nextLive(), this.sorted.slice(from).find((entry) => entry.isLive)?.slot ?? 0);
   }
 }
+
+test("a key that is not above all others is not appended", () => {
+  const checked = new Checked();
+  for (const text of ["b", "a", "c"]) checked.step(Buffer.from(text), false);
+  const slot = checked.keys.add(Buffer.from("bb"));
+  expect(() => checked.index.append(slot, Buffer.from("bb"))).toThrow("what is appended is above all that is there");
+});
 
 /** Names as Kubernetes makes them: pods of some deployments in some namespaces. */
 function podKey(i: number): Buffer {
