@@ -2,10 +2,10 @@
  * Runs benches and prints their reports.
  *
  *     node bench/main.ts [suites] [--seconds N] [--rounds N] [--small] [--out FOLDER]
- *     node bench/main.ts [lists] [backups] [snapshots] [keyspace] [start] [restart] [--keys N]
+ *     node bench/main.ts [lists] [backups] [snapshots] [keyspace] [start] [restart] [disk] [--keys N]
  *     node bench/main.ts kubernetes [--nodes N] [--preload SHARE] [--search-seconds N]
  *
- * Suites are `transport`, `kv`, `lists`, `backups`, `snapshots`, `isolation`, `partitions`, `journal`, `keyspace`, `start`, `restart` and `kubernetes`; without
+ * Suites are `transport`, `kv`, `lists`, `backups`, `snapshots`, `isolation`, `partitions`, `journal`, `keyspace`, `start`, `restart`, `disk` and `kubernetes`; without
  * any named, all of them. With `--out` each report is also written to FOLDER/<suite>.md. All load stays on the loopback interface.
  *
  * `kubernetes` is a cluster of N nodes, of whose objects a SHARE of 1 or less is stored beforehand, and then of more and
@@ -22,6 +22,7 @@ import { benchJournal } from "./journal/journal.ts";
 import { benchKeyspace } from "./keyspace/keyspace.ts";
 import { benchKubernetes } from "./kubernetes/kubernetes.ts";
 import { benchBackups } from "./kv/backups.ts";
+import { benchDisk } from "./kv/disk.ts";
 import { benchKv } from "./kv/kv.ts";
 import { benchRestart } from "./kv/restart.ts";
 import { benchSnapshots } from "./kv/snapshots.ts";
@@ -43,6 +44,7 @@ const SUITES = new Map<string, (options: BenchOptions) => Promise<SuiteReport>>(
   ["keyspace", benchKeyspace],
   ["start", benchStart],
   ["restart", benchRestart],
+  ["disk", benchDisk],
   ["kubernetes", benchKubernetes],
 ]);
 

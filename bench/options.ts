@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly preload: number | null;
   /** How long to look for the number of nodes that saturates the machine. */
   readonly searchSeconds: number;
-  /** For the suites `keyspace`, `lists`, `backups`, `snapshots` and `restart`: how many keys there are; for `start`: how many records. */
+  /** For the suites `keyspace`, `lists`, `backups`, `snapshots` and `restart`: how many keys there are; for `start`: how many records; for `disk`: a tenth of the updates. */
   readonly keys: number;
 }
 

@@ -3,20 +3,17 @@
  * is left by default, and how much memory does it take meanwhile, beside what serving takes?
  */
 
-import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { writePutRequest } from "../../proto/request-writers.ts";
-import { emptyPutRequest } from "../../proto/requests.ts";
-import { Writer } from "../../proto/writer.ts";
 import { USED_FLAGS } from "../../server/config/flag-table.ts";
 import { SNAPSHOT_SHARE_MAX } from "../../server/limits.ts";
 import { type Load, runClosedLoop } from "../client/closed-loop.ts";
 import { LeanClient } from "../client/lean-client.ts";
 import { compact } from "./compact.ts";
 import { MANY_KEYS_FLAGS, manyKeysKey, pages, storeKeys } from "./many-keys.ts";
+import { objectValue, updateObjects, VALUE_BYTES } from "./object-updates.ts";
 import type { BenchOptions } from "../options.ts";
 import { freePort } from "../peers/peer-process.ts";
 import { formatCount, formatNumber, formatSpread, type SuiteReport } from "../report.ts";
@@ -26,8 +23,6 @@ import { median, spread } from "../statistics.ts";
 const MAIN = join(import.meta.dirname, "../../server/main.ts");
 const SERVES = "ready to serve client requests";
 const START_MILLISECONDS_MAX = 600_000;
-
-const UPDATE_SECONDS_MAX = 3_600;
 
 /** What a start leaves behind is given back by then. */
 const SERVING_SECONDS = 3;
@@ -42,11 +37,6 @@ const FLAGS = [
   "--snapshot-tail-bytes=1000000000000",
   "--snapshot-tail-records=1000000000000",
 ];
-
-/** A quarter of a value's bytes are its own, as of objects that differ in names, times and ids. */
-const VALUE_BYTES = 300;
-const OWN_BYTES = 75;
-const OWN_VALUES = 4_096;
 
 /** A million keys shall be there after 3 s, ten after 30, with at most so many times the memory that serving takes. */
 const GOAL_SECONDS_PER_KEY = 3e-6;
@@ -142,17 +132,15 @@ async function prepare(args: readonly string[], url: string, { keys }: BenchOpti
   const clients: LeanClient[] = [];
   try {
     for (let i = 0; i < CLIENTS; i++) clients.push(await LeanClient.connect(url));
-    const values = ownValues();
-    const value = (number: number): Buffer => values[number % values.length];
-    await storeKeys(clients[0], keys, value);
+    await storeKeys(clients[0], keys, objectValue);
     // The journal goes back to the older of two snapshots.
     const older = await takeSnapshot(url);
     const tailRecords = recordsBehind(older);
-    await update(clients, keys, tailRecords, value);
+    await updateObjects(clients, keys, tailRecords);
     // As each kube-apiserver does every five minutes.
     await compact(clients[0]);
     const bytes = await takeSnapshot(url);
-    await update(clients, keys, tailRecords, value);
+    await updateObjects(clients, keys, tailRecords);
     return { snapshotBytes: bytes, tailRecords };
   } finally {
     for (const client of clients) client.destroy();
@@ -197,44 +185,6 @@ function readsOf(client: LeanClient, keys: number): Load {
 
 function startServer(args: readonly string[]): Promise<{ server: ServerProcess }> {
   return ServerProcess.start(args, (line) => line.includes(SERVES), START_MILLISECONDS_MAX);
-}
-
-/** Puts to so many of the keys, in no order. */
-async function update(
-  clients: readonly LeanClient[],
-  keys: number,
-  count: number,
-  value: (number: number) => Buffer,
-): Promise<void> {
-  const writer = new Writer();
-  let given = 0;
-  await runClosedLoop(
-    {
-      clients,
-      inFlight: Math.min(IN_FLIGHT, Math.ceil(count / clients.length)),
-      path: "/etcdserverpb.KV/Put",
-      request: () => {
-        const number = Math.floor(Math.random() * keys);
-        writer.reset();
-        writePutRequest(writer, {
-          ...emptyPutRequest(),
-          key: Buffer.from(manyKeysKey(number)),
-          value: value(given++),
-        });
-        return writer.bytes();
-      },
-    },
-    { warmUpSeconds: 0, seconds: UPDATE_SECONDS_MAX, callsMax: count },
-  );
-}
-
-function ownValues(): Buffer[] {
-  const shared = Buffer.alloc(VALUE_BYTES, 0x76);
-  return Array.from({ length: OWN_VALUES }, () => {
-    const value = Buffer.from(shared);
-    randomBytes(OWN_BYTES).copy(value);
-    return value;
-  });
 }
 
 function defaultTailRecords(): number {

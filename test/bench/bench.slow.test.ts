@@ -147,6 +147,12 @@ it(
   },
 );
 
+it("the disk suite measures what a zone keeps of many updates", { timeout: MILLISECONDS_MAX }, async () => {
+  const text = await report("disk", "--keys", "4000");
+  expect(rowsWith(text, "MB in the end")).toBe(2);
+  expect(text.match(/MB in the end: (met|missed)/g)).toHaveLength(2);
+});
+
 it("a suite that does not exist and a number that is none are refused", async () => {
   await expect(run(process.execPath, [main, "nothing"])).rejects.toMatchObject({ code: 2 });
   await expect(run(process.execPath, [main, "kv", "--rounds", "0"])).rejects.toMatchObject({ code: 2 });
