@@ -163,6 +163,19 @@ const ROOMS: readonly Room[] = [
     "api stands on the engine, on sessions and on the transport's interface.",
   ],
   [
+    "server/api/concurrency/**",
+    [
+      "../method.ts",
+      "../whole-message.ts",
+      "../../limits.ts",
+      "../../engine/{leadership,refusals}.ts",
+      "../../transport/service.ts",
+      "../../../proto/**",
+      "../../../partitions/refusals.ts",
+    ],
+    "Locks and elections are clients of the services beside them.",
+  ],
+  [
     "server/http/**",
     [
       "../*.ts",

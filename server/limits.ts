@@ -95,6 +95,12 @@ export const UNREAD_REPLIES_MAX = 100_000;
 /** Keepalives of one stream that wait for an expired lease to be revoked; one more ends the stream. */
 export const KEEP_ALIVES_WAITING_MAX = 10_000;
 
+/** Calls of Lock, Campaign and Observe that are open at a time, whether they wait or not; one more is refused. */
+export const CONTENDERS_MAX = 10_000;
+
+/** The lease of a lock or an election whose client brings none, as in etcd. */
+export const SESSION_TTL_SECONDS = 60;
+
 /** Length of one slice of watch catch-up, and of one slice of compaction, before other work gets its turn. */
 export const SLICE_EVENTS = 2_000;
 export const SLICE_COMPACTION_ENTRIES = 2_000;

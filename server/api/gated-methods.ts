@@ -7,7 +7,7 @@ import { UNAVAILABLE } from "../../proto/grpc-codes.ts";
 import type { Leadership } from "../engine/leadership.ts";
 import type { StartProgress } from "../engine/start-progress.ts";
 import type { Method, Status, StreamListener } from "../transport/service.ts";
-import { ended } from "./method.ts";
+import { ended, failed } from "./method.ts";
 
 const STATUS_PATH = "/etcdserverpb.Maintenance/Status";
 
@@ -57,6 +57,15 @@ function refusing(method: Method, refuse: Refuse): Method {
           const refused = refuse(call);
           if (refused === null) method.handle(call, message);
           else call.fail(refused);
+        },
+      };
+    case "waiting":
+      return {
+        kind,
+        path,
+        handle(call, message): StreamListener {
+          const refused = refuse(call);
+          return refused === null ? method.handle(call, message) : failed(call, refused);
         },
       };
     case "server-stream":

@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { DecodeError } from "../../proto/decode-error.ts";
 import type { CallMetadata, ServerStreamMethod, Status, StreamCall, StreamListener } from "../transport/service.ts";
-import type { BidiMethod, UnaryCall, UnaryMethod } from "../transport/service.ts";
+import type { BidiMethod, UnaryCall, UnaryMethod, WaitingMethod } from "../transport/service.ts";
 import { UNREAD_REPLIES_MAX } from "../limits.ts";
 import type { CommandKind } from "../engine/command.ts";
 import { messageOf, recordOf } from "../engine/record.ts";
@@ -81,6 +81,25 @@ export function lastingMethod<Request>(
   return readMethod(path, (view) => decode(Buffer.from(view)), handle);
 }
 
+/** The same for one whose answer may be long in coming. */
+export function waitingMethod<Request>(
+  path: string,
+  decode: (message: Buffer) => Request,
+  handle: (call: UnaryCall, request: Request) => StreamListener,
+): WaitingMethod {
+  return {
+    kind: "waiting",
+    path,
+    handle(call, message): StreamListener {
+      const refused = checkMetadata(call.metadata);
+      if (refused !== null) return failed(call, refused);
+      const request = decoded(decode, Buffer.from(message));
+      if (request instanceof DecodeError) return failed(call, undecodable(request));
+      return handle(call, request);
+    },
+  };
+}
+
 /** One request, many responses. The request has its own copy of the message. */
 export function serverStreamMethod<Request>(
   path: string,
@@ -109,6 +128,12 @@ export function bidiMethod(path: string, open: (call: StreamCall) => StreamListe
       return refused === null ? open(call) : ended(call, refused);
     },
   };
+}
+
+/** Fails a call that never began to wait. */
+export function failed(call: UnaryCall, status: Status): StreamListener {
+  call.fail(status);
+  return SILENT;
 }
 
 /** Ends a stream that never began. */

@@ -1,4 +1,4 @@
-/** Every gRPC method the server answers: the services, and Unimplemented for the rest of etcd's interface. */
+/** Every gRPC method the server answers: all of etcd's interface. */
 import { AuthTokens } from "../session/auth-tokens.ts";
 import type { Clock, Turns } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -11,6 +11,10 @@ import type { Method } from "../transport/service.ts";
 import { AuthService } from "./auth.ts";
 import { Callers } from "./callers.ts";
 import { clusterMethods } from "./cluster.ts";
+import { electionMethods } from "./concurrency/election.ts";
+import { lockMethods } from "./concurrency/lock.ts";
+import { OwnServices } from "./concurrency/own-calls.ts";
+import { WaitingCalls } from "./concurrency/waiting-calls.ts";
 import type { Headers } from "./header.ts";
 import { gatedMethods } from "./gated-methods.ts";
 import { healthMethods } from "./health.ts";
@@ -18,7 +22,6 @@ import { KvService } from "./kv/kv.ts";
 import { LeaseService } from "./lease.ts";
 import { MaintenanceService } from "./maintenance.ts";
 import { SlowCalls } from "./slow-calls.ts";
-import { unimplementedMethods } from "./unimplemented.ts";
 import { WatchService } from "./watch.ts";
 
 export interface Services {
@@ -77,7 +80,7 @@ export function createServices(
   });
   const member = { name, peerUrls: advertisePeerUrls, clientUrls: advertiseClientUrls };
   const maintenance = new MaintenanceService({ ...shared, member });
-  const served: Method[] = [
+  const services: Method[] = [
     ...new KvService({ ...shared, txnOpsMax: maxTxnOps, requestBytesMax: maxRequestBytes }).methods,
     ...watch.methods,
     ...new LeaseService(shared).methods,
@@ -85,10 +88,14 @@ export function createServices(
     ...clusterMethods(headers, callers, reads, name, advertisePeerUrls, advertiseClientUrls),
     ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
   ];
+  // What waits is not slow.
+  const own = new OwnServices(services);
+  const waiting = new WaitingCalls();
+  const served = [...services, ...lockMethods(own, waiting), ...electionMethods(own, waiting, leadership)];
   const health = healthMethods(engine.start);
   const measured = served.map((method) => (isMeasured(method) ? slowCalls.measured(method) : method));
   const others = gatedMethods(measured, engine.start, engine.leadership);
-  return { methods: [...others, ...health, ...unimplementedMethods], watch, maintenance };
+  return { methods: [...others, ...health], watch, maintenance };
 }
 
 /** All but KV, which tells of its slow reads itself, and what is told of when its command has been executed. */

@@ -95,8 +95,3 @@ export function undecodable(error: DecodeError): Status {
   if (error instanceof TooManyOpsError) return TOO_MANY_OPS;
   return status(INTERNAL, `grpc: error unmarshalling request: ${error.message}`);
 }
-
-/** The words of a generated gRPC server whose method has no implementation. */
-export function unimplemented(method: string): Status {
-  return status(UNIMPLEMENTED, `method ${method} not implemented`);
-}

@@ -7,7 +7,12 @@ import { CODE_NAMES } from "../../proto/grpc-codes.ts";
 
 const UNKNOWN_CODE = 2;
 
-const TYPE_OF_KIND = { unary: "unary", "server-stream": "server_stream", bidi: "bidi_stream" } as const;
+const TYPE_OF_KIND = {
+  unary: "unary",
+  waiting: "unary",
+  "server-stream": "server_stream",
+  bidi: "bidi_stream",
+} as const;
 
 /** The counts of one method. */
 export class MethodCounts {

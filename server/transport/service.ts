@@ -98,6 +98,16 @@ export interface UnaryMethod {
   handle(call: UnaryCall, message: Buffer): void;
 }
 
+/**
+ * A unary method whose answer may be long in coming: a call that waits is ended when the server stops. Of the listener only
+ * `onClose` is called, once the call is over, answered or not.
+ */
+export interface WaitingMethod {
+  readonly kind: "waiting";
+  readonly path: string;
+  handle(call: UnaryCall, message: Buffer): StreamListener;
+}
+
 /** One request message, many responses. The listener's `onMessage` is not called. */
 export interface ServerStreamMethod {
   readonly kind: "server-stream";
@@ -111,7 +121,7 @@ export interface BidiMethod {
   open(call: StreamCall): StreamListener;
 }
 
-export type Method = UnaryMethod | ServerStreamMethod | BidiMethod;
+export type Method = UnaryMethod | WaitingMethod | ServerStreamMethod | BidiMethod;
 
 /**
  * Told of every call's start and end, and of every connection that is closed because of its client, for metrics. `method`

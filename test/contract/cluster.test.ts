@@ -1,11 +1,10 @@
-/** The cluster as clients see it, and every RPC that is not served. */
-import { describe, expect, test } from "vitest";
+/** The cluster as clients see it, and RPCs that do not exist. */
+import { expect, test } from "vitest";
 import { memberListRequest, memberListResponse } from "../../proto/rare.ts";
 import type { MemberListResponse } from "../../proto/rare.ts";
-import { allMethods } from "../../proto/schema.ts";
 import type { EtcdClient, StreamEnd } from "../support/etcd-client.ts";
 import { SharedStore } from "../support/shared-store.ts";
-import { describeStores, startPlinthStore } from "../support/stores.ts";
+import { describeStores } from "../support/stores.ts";
 
 describeStores("cluster", (start) => {
   const shared = new SharedStore(start);
@@ -45,40 +44,6 @@ describeStores("cluster", (start) => {
     for (const path of ["/etcdserverpb.KV/Nope", "/no.such.Service/Nope", "/nope", "/"]) {
       expect((await callEmpty(shared.client, path)).code).toBe(12);
       await expect(shared.client.lean.call(path, Buffer.alloc(10))).rejects.toMatchObject({ code: 12 });
-    }
-  });
-});
-
-/** All that Plinth serves of etcd's interface. */
-const served = new Set([
-  ...["Range", "RangeStream", "Put", "DeleteRange", "Txn", "Compact"].map((name) => `/etcdserverpb.KV/${name}`),
-  "/etcdserverpb.Watch/Watch",
-  ...["Grant", "Revoke", "KeepAlive", "TimeToLive", "Leases"].map((name) => `/etcdserverpb.Lease/Lease${name}`),
-  ...["List", "Add", "Remove", "Update", "Promote"].map((name) => `/etcdserverpb.Cluster/Member${name}`),
-  ...["Status", "Alarm", "Defragment", "Hash", "HashKV", "Snapshot", "MoveLeader", "Downgrade"].map(
-    (name) => `/etcdserverpb.Maintenance/${name}`,
-  ),
-  ...allMethods().flatMap(({ path }) => (path.startsWith("/etcdserverpb.Auth/") ? [path] : [])),
-  ...["Check", "List", "Watch"].map((name) => `/grpc.health.v1.Health/${name}`),
-]);
-
-describe("cluster (Plinth)", () => {
-  const shared = new SharedStore(startPlinthStore);
-
-  test("§1 §10: every RPC that is not served says so: Unimplemented, by name", async () => {
-    const unserved = allMethods().filter(({ path }) => !served.has(path));
-    expect(unserved.length).toBeGreaterThan(5);
-    for (const { path } of unserved) {
-      const { code, message } = await callEmpty(shared.client, path);
-      expect([path, code]).toEqual([path, 12]);
-      expect(message).toContain(path.slice(path.lastIndexOf("/") + 1));
-    }
-  });
-
-  test("§1: every RPC that is served answers something else", async () => {
-    for (const { path, responseStream } of allMethods().filter((method) => served.has(method.path))) {
-      if (responseStream) continue;
-      expect((await callEmpty(shared.client, path)).code).not.toBe(12);
     }
   });
 });

@@ -26,7 +26,7 @@ function shortName(method: string): string {
   return `${service.slice(service.lastIndexOf(".") + 1)}.${name}`;
 }
 
-/** Whether the server has an implementation: an empty message is answered by anything but Unimplemented. */
+/** Whether the server has an implementation: an empty message is answered by anything but Unimplemented, or not at once. */
 async function isServed(client: EtcdClient, method: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const stream = client.lean.stream(method, {
@@ -35,11 +35,9 @@ async function isServed(client: EtcdClient, method: string): Promise<boolean> {
   });
   stream.send(Buffer.alloc(0));
   stream.halfClose();
-  // A watch that is asked for nothing answers nothing, which no stream without an implementation does.
-  if (method.endsWith("/Watch")) {
-    await client.status();
-    resolve(true);
-  }
+  // What waits, such as a watch that is asked for nothing, is served: without an implementation it would have ended before this.
+  await client.status();
+  resolve(true);
   const served = await promise;
   stream.cancel();
   return served;

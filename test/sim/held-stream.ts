@@ -1,6 +1,6 @@
 /** A streaming call without a transport: it keeps what it is given, and is writable or not as the test says. */
 import type { CallMetadata, MessageParts, Status, StreamCall } from "../../server/transport/service.ts";
-import { wholeOf } from "./whole-parts.ts";
+import { wholeOf } from "../../server/api/whole-message.ts";
 
 export class HeldStream implements StreamCall {
   readonly metadata: CallMetadata = { clientApiVersion: null, hasLeader: false, token: null };

@@ -1,6 +1,6 @@
 /** A unary call without a transport: it keeps what it is answered, and is open unless the test closes it. */
 import type { CallMetadata, MessageParts, Status, UnaryCall } from "../../server/transport/service.ts";
-import { wholeOf } from "./whole-parts.ts";
+import { wholeOf } from "../../server/api/whole-message.ts";
 
 export class HeldUnaryCall implements UnaryCall {
   readonly metadata: CallMetadata = { clientApiVersion: null, hasLeader: false, token: null };

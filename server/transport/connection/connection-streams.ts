@@ -266,7 +266,7 @@ export class ConnectionStreams implements StreamHost {
     return true;
   }
 
-  /** Ends the streaming calls behind what they have sent. */
+  /** Ends the streaming calls behind what they have sent, and those that wait. */
   endStreaming(status: Status): void {
     for (const stream of this.#table.all()) {
       const { method } = stream.head;

@@ -66,7 +66,7 @@ function call(name: string, request: object, made = new HeldUnaryCall()): HeldUn
 
 function open(name: string, stream: HeldStream, request: object): StreamListener | null {
   const method = methodOf(name);
-  if (method.kind === "unary") throw new Error("it is a stream");
+  if (method.kind === "unary" || method.kind === "waiting") throw new Error("it is a stream");
   const listener = method.kind === "bidi" ? method.open(stream) : method.handle(stream, encode(name, request));
   if (method.kind === "bidi" && stream.status === null) listener.onMessage(encode(name, request));
   return listener;

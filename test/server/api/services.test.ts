@@ -21,7 +21,8 @@ test("each method of etcd's interface has an answer, as the kind of call that it
     path,
     requestStream ? "bidi" : responseStream ? "server-stream" : "unary",
   ]);
-  expect(methods.map(({ path, kind }) => [path, kind]).toSorted()).toEqual(declared.toSorted());
+  const served = methods.map(({ path, kind }) => [path, kind === "waiting" ? "unary" : kind]);
+  expect(served.toSorted()).toEqual(declared.toSorted());
 });
 
 test("a method refuses as long as the server starts, and is itself from then on", async () => {

@@ -12,7 +12,7 @@ import { SNAPSHOT_BLOB_BYTES, SNAPSHOT_SLICE_LOOKS, SNAPSHOTS_OPEN_MAX } from ".
 import type { MessageParts, ServerStreamMethod, StreamListener } from "../../../server/transport/service.ts";
 import { putRequest } from "../../../bench/client/requests.ts";
 import { HeldStream } from "../../sim/held-stream.ts";
-import { wholeOf } from "../../sim/whole-parts.ts";
+import { wholeOf } from "../../../server/api/whole-message.ts";
 import { callersOf } from "../../support/callers.ts";
 import { readBolt } from "../bolt/bolt-bytes.ts";
 import { MEMBER } from "../etcd-backup/backup-bytes.ts";

@@ -21,7 +21,7 @@ import type { BidiMethod, MessageParts, StreamCall, StreamListener } from "../..
 import { callersOf } from "../../support/callers.ts";
 import { newEngine, takeOver } from "../../support/engines.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
-import { wholeOf } from "../../sim/whole-parts.ts";
+import { wholeOf } from "../../../server/api/whole-message.ts";
 import { putRequest, watchCreateRequest } from "../../../bench/client/requests.ts";
 
 const STREAMS = 3;

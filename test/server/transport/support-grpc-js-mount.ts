@@ -20,7 +20,7 @@ import type {
   StreamListener,
   UnaryCall,
 } from "../../../server/transport/service.ts";
-import { wholeOf } from "../../sim/whole-parts.ts";
+import { wholeOf } from "../../../server/api/whole-message.ts";
 import { asBytes } from "./support-clients.ts";
 
 type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
@@ -34,7 +34,7 @@ export async function serveOnGrpcJs(methods: readonly Method[]): Promise<{ url: 
     const definition = {
       path: method.path,
       requestStream: method.kind === "bidi",
-      responseStream: method.kind !== "unary",
+      responseStream: method.kind === "server-stream" || method.kind === "bidi",
       requestSerialize: asBytes,
       requestDeserialize: asBytes,
       responseSerialize: asBytes,
@@ -54,6 +54,11 @@ function implementation(method: Method) {
     case "unary":
       return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
         method.handle(mountUnary(call, callback), call.request);
+    case "waiting":
+      return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
+        const listener = method.handle(mountUnary(call, callback), call.request);
+        call.on("cancelled", () => listener.onClose());
+      };
     case "server-stream":
       return (call: ServerWritableStream<Buffer, Buffer>) => {
         const mounted = new MountedStream(call);

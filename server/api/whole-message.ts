@@ -1,5 +1,5 @@
-/** A message in parts as the client would have it. */
-import type { MessageParts } from "../../server/transport/service.ts";
+/** A message in parts as a client has it: for who calls a service without a transport. */
+import type { MessageParts } from "../transport/service.ts";
 
 export function wholeOf(parts: MessageParts, length: number): Buffer {
   const pieces = parts.flat().map((part) => {
