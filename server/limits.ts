@@ -218,6 +218,9 @@ export const PARTITION_QUOTA_BYTES_MIN = 64 * 1024;
 export const QUOTA_ROOM_SHARE = 0.9;
 export const QUOTA_LOOK_MS = 1_000;
 
+/** How often it is looked whether what is being done with a password is still wanted. */
+export const PASSWORD_LOOK_MS = 1_000;
+
 /** A longer password is refused, as etcd does. */
 export const PASSWORD_BYTES_MAX = 72;
 

@@ -35,6 +35,7 @@ import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { serverStatus } from "./http/server-status.ts";
 import { listenHttp } from "./http/http-listener.ts";
+import { LOOP_HASHER, ThreadHasher } from "./session/hasher.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { LimitedLog } from "./host/limited-log.ts";
 import type { Logger } from "./host/logger.ts";
@@ -205,7 +206,10 @@ async function open(
   });
   opened.add(() => resources.stop());
 
-  const services = createServices(engine, headers, systemTime, config, log);
+  // A thread takes many addresses, as above.
+  const hasher = isAddressSpaceLimited() ? LOOP_HASHER : new ThreadHasher();
+  opened.add(() => void hasher.drop());
+  const services = createServices(engine, headers, systemTime, config, log, hasher);
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const journalStatus = (): JournalStatus => tally.status();

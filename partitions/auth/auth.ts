@@ -42,15 +42,20 @@ export interface AuthFacts {
   readonly enabled: boolean;
   readonly enabledAt: number;
   readonly revision: number;
-  readonly users: readonly User[];
+  readonly users: readonly UserFacts[];
   /** The permissions of each in the order in which they are to be granted again. */
   readonly roles: readonly { readonly name: string; readonly permissions: readonly Permission[] }[];
 }
+
+/** A user as far as another keyspace has it. */
+export type UserFacts = Omit<User, "passwordNumber">;
 
 export interface User {
   readonly name: string;
   /** Whatever the server made of the password; null when the user has none and cannot authenticate. */
   readonly passwordHash: string | null;
+  /** Another one for each password that was set, here and now: another form of the same is the same password. */
+  readonly passwordNumber: number;
   /** In byte order, each once. */
   readonly roles: readonly string[];
 }
@@ -67,6 +72,7 @@ export class Auth {
   #enabledAt = 0;
   #revision = 1;
   #bytes = 0;
+  #passwords = 0;
   readonly #users = new Map<string, User>();
   readonly #roles = new Map<string, Role>();
   /** What each user may do, made when it is first asked for, and forgotten when its roles change. */
@@ -95,7 +101,7 @@ export class Auth {
       enabled: this.#enabled,
       enabledAt: this.#enabledAt,
       revision: this.#revision,
-      users: [...this.#users.values()],
+      users: Array.from(this.#users.values(), factsOf),
       roles: Array.from(this.#roles, ([name, role]) => ({ name, permissions: [...role.permissions()] })),
     };
   }
@@ -104,7 +110,7 @@ export class Auth {
   begin({ enabled, enabledAt, revision, users, roles }: AuthFacts): void {
     assert(this.#users.size === 0 && this.#roles.size === 0 && !this.#enabled, "nothing was changed here");
     for (const user of users) {
-      this.#users.set(user.name, user);
+      this.#users.set(user.name, { ...user, passwordNumber: ++this.#passwords });
       this.#bytes += userBytes(user);
     }
     for (const { name, permissions } of roles) {
@@ -139,6 +145,12 @@ export class Auth {
     return this.#users.get(name) ?? null;
   }
 
+  /** What another keyspace has of a user as well. */
+  userFacts(name: string): UserFacts | null {
+    const user = this.user(name);
+    return user === null ? null : factsOf(user);
+  }
+
   /** In byte order. */
   userNames(): string[] {
     return [...this.#users.keys()].toSorted(byBytes);
@@ -147,7 +159,7 @@ export class Auth {
   addUser(name: string, passwordHash: string | null): Refusal | null {
     if (name === "") return USER_NAME_EMPTY;
     if (this.#users.has(name)) return USER_EXISTS;
-    const user = { name, passwordHash, roles: [] };
+    const user = { name, passwordHash, passwordNumber: ++this.#passwords, roles: [] };
     return this.#putUser(user, userBytes(user));
   }
 
@@ -167,7 +179,18 @@ export class Auth {
     const user = this.#users.get(name);
     if (user === undefined) return USER_NOT_FOUND;
     if (user.passwordHash === null) return this.#putUser(user, 0);
-    return this.#putUser({ ...user, passwordHash }, passwordHash.length - user.passwordHash.length);
+    const passwordNumber = ++this.#passwords;
+    return this.#putUser({ ...user, passwordHash, passwordNumber }, passwordHash.length - user.passwordHash.length);
+  }
+
+  /**
+   * Puts another form of a user's password in the place of one, if that is what there is. Nobody is to notice, so it gives no
+   * revision.
+   */
+  renewPassword(name: string, from: string, to: string): void {
+    const user = this.#users.get(name);
+    if (user?.passwordHash !== from || !this.#hasRoomFor(to.length - from.length)) return;
+    this.#users.set(name, { ...user, passwordHash: to });
   }
 
   /** Granting again changes nothing, and so no revision. The root role need not exist. */
@@ -284,11 +307,15 @@ export class Auth {
   }
 }
 
+function factsOf({ name, passwordHash, roles }: User): UserFacts {
+  return { name, passwordHash, roles };
+}
+
 function withoutRole(user: User, role: string): User {
   return { ...user, roles: user.roles.filter((each) => each !== role) };
 }
 
-function userBytes({ name, passwordHash, roles }: User): number {
+function userBytes({ name, passwordHash, roles }: UserFacts): number {
   let bytes = ENTRY_BYTES + name.length + (passwordHash?.length ?? 0);
   for (const role of roles) bytes += roleNameBytes(role);
   return bytes;

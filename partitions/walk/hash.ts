@@ -66,7 +66,7 @@ function quotaLines(quotas: Quotas): string[] {
 function authLines(auth: Auth): string[] {
   return [
     `auth ${auth.enabled} ${auth.revision}`,
-    ...auth.userNames().map((name) => `user ${JSON.stringify(auth.user(name))}`),
+    ...auth.userNames().map((name) => `user ${JSON.stringify(auth.userFacts(name))}`),
     ...auth.roleNames().map((name) => `role ${JSON.stringify([name, auth.role(name)])}`),
   ];
 }

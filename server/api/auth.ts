@@ -37,6 +37,7 @@ import {
   AUTH,
   AUTH_DISABLE,
   AUTH_ENABLE,
+  PASSWORD_RENEWAL,
   ROLE_ADD,
   ROLE_DELETE,
   ROLE_GRANT_PERMISSION,
@@ -53,6 +54,7 @@ import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import type { ReadGate } from "../engine/read-gate.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
+import { isOld } from "../session/passwords.ts";
 import type { PasswordCaller, Passwords } from "../session/passwords.ts";
 import { recordOf } from "../engine/record.ts";
 import { REQUEST_TOO_LARGE, TOO_MANY_REQUESTS } from "../engine/refusals.ts";
@@ -62,13 +64,7 @@ import type { Callers } from "./callers.ts";
 import { confirmedMethod } from "./confirmed-reads.ts";
 import type { Headers } from "./header.ts";
 import { lastingMethod } from "./method.ts";
-import {
-  AUTH_FAILED,
-  AUTH_NOT_ENABLED,
-  HASHED_PASSWORD_GIVEN,
-  NO_PASSWORD_USER,
-  PASSWORD_TOO_LONG,
-} from "./statuses.ts";
+import { AUTH_FAILED, AUTH_NOT_ENABLED, NO_PASSWORD_USER, PASSWORD_TOO_LONG } from "./statuses.ts";
 
 export interface AuthContext {
   readonly keyspace: Keyspace;
@@ -84,6 +80,8 @@ export interface AuthContext {
 }
 
 const PATH = "/etcdserverpb.Auth";
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export class AuthService {
   readonly methods: readonly Method[];
@@ -108,9 +106,9 @@ export class AuthService {
         "UserChangePassword",
         USER_CHANGE_PASSWORD,
         authUserChangePasswordResponse,
-        ({ password }) => {
+        ({ password, hashedPassword }) => {
           // etcd does not hash an empty one, so that no password fits any more.
-          return password !== "";
+          return password !== "" || hashedPassword !== "";
         },
       ),
       this.#changeMethod("UserGrantRole", USER_GRANT_ROLE, authUserGrantRoleResponse),
@@ -146,21 +144,26 @@ export class AuthService {
     response: MessageType<HeaderOnly>,
     hasPassword: (request: Request) => boolean,
   ): Method {
-    const { passwords, callers } = this.#context;
+    const { passwords, callers, keyspace } = this.#context;
     return lastingMethod(`${PATH}/${name}`, change.request.decode, (call, request) => {
       const propose = (hashedPassword: string | null): void => {
         if (hashedPassword === null) return call.fail(TOO_MANY_REQUESTS);
         this.#propose(call, change, { ...request, password: "", hashedPassword }, response);
       };
-      // Taking none of both for the password would leave the user without one.
-      if (request.password === "" && request.hashedPassword !== "") return call.fail(HASHED_PASSWORD_GIVEN);
-      const isHashed = hasPassword(request);
-      if (isHashed && isTooLong(request.password)) return call.fail(PASSWORD_TOO_LONG);
+      const { password } = request;
+      const isHashed = password === "" && request.hashedPassword !== "";
+      if (hasPassword(request) && isTooLong(password)) return call.fail(PASSWORD_TOO_LONG);
       // Only who may change a password is worth the work, and what waits for it has a small size.
       const refused = callers.refuseAdmin(call) ?? refuseName(request);
       if (refused !== null) return call.fail(refused);
-      if (!isHashed) return propose("");
-      void passwords.hash(request.password, passwordCaller(call, callers.nameOf(call))).then(propose);
+      if (!hasPassword(request)) return propose("");
+      if (!isHashed) return void passwords.hash(password, passwordCaller(call, callers.nameOf(call))).then(propose);
+      const hash = decodedHash(request.hashedPassword);
+      if (hash !== null) propose(hash);
+      else if (change.code === USER_CHANGE_PASSWORD.code && keyspace.auth.user(request.name) === null)
+        call.fail(USER_NOT_FOUND);
+      // etcd's words for what it cannot read.
+      else call.fail(NO_PASSWORD_USER);
     });
   }
 
@@ -190,16 +193,30 @@ export class AuthService {
       const user = auth.user(name);
       if (user === null) return this.#failLogin(call, name, AUTH_FAILED);
       if (user.passwordHash === null) return this.#failLogin(call, name, NO_PASSWORD_USER);
-      // No user has such a one, so it need not wait where its size would count. bcrypt looks at its beginning only.
-      if (isTooLong(password)) return this.#failLogin(call, name, AUTH_FAILED);
       const { revision } = auth;
       const isRight = await passwords.matches(password, user.passwordHash, passwordCaller(call, name));
       if (isRight === null) return call.fail(TOO_MANY_REQUESTS);
       if (!isRight) return this.#failLogin(call, name, AUTH_FAILED);
+      if (isOld(user.passwordHash)) await this.#renew(call, name, user.passwordHash, password);
       if (auth.revision === revision) {
         return call.reply(authenticateResponse.encode({ header: this.#header(), token: tokens.assign(user) }));
       }
     }
+  }
+
+  /** Puts a newer form of a password in the place of what is kept of it. When that cannot be done it is left to the next login. */
+  async #renew(call: UnaryCall, name: string, from: string, password: string): Promise<void> {
+    const { passwords, proposer } = this.#context;
+    if (!proposer.isWritable) return;
+    const to = await passwords.hash(password, passwordCaller(call, name));
+    if (to === null) return;
+    await new Promise<void>((resolve) => {
+      const ended = (): void => resolve();
+      const renewal = { name, from, to };
+      const record = recordOf(PASSWORD_RENEWAL, PASSWORD_RENEWAL.encode(renewal));
+      const waiter = { onApplied: ended, onLost: ended };
+      if (proposer.propose(PASSWORD_RENEWAL, renewal, record, waiter) !== null) ended();
+    });
   }
 
   /** In etcd's words, with the name that was given and no password. */
@@ -267,6 +284,11 @@ export class AuthService {
 
 function passwordCaller(call: UnaryCall, user: string): PasswordCaller {
   return { user, connection: call.connection, isWanted: () => !call.closed };
+}
+
+/** What etcd keeps of a password comes in base64; null when it does not. */
+function decodedHash(base64: string): string | null {
+  return BASE64.test(base64) ? Buffer.from(base64, "base64").toString("latin1") : null;
 }
 
 function isTooLong(password: string): boolean {

@@ -6,6 +6,7 @@ import { COMMAND_KINDS } from "../engine/command-table.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EventLog } from "../engine/event-log.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
+import type { Hasher } from "../session/hasher.ts";
 import { Passwords } from "../session/passwords.ts";
 import type { Method } from "../transport/service.ts";
 import { AuthService } from "./auth.ts";
@@ -36,6 +37,7 @@ export function createServices(
   { clock, turns }: { clock: Clock; turns: Turns },
   config: Config,
   log: EventLog,
+  hasher: Hasher,
 ): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
   const {
@@ -53,6 +55,7 @@ export function createServices(
   } = engine;
   const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
   const callers = new Callers(keyspace, tokens, log);
+  const passwords = new Passwords({ hasher, clock, cost: config.bcryptCost });
   const slowCalls = new SlowCalls(clock, log, config.warningRequestMs);
   const shared = {
     keyspace,
@@ -86,7 +89,7 @@ export function createServices(
     ...new LeaseService(shared).methods,
     ...maintenance.methods,
     ...clusterMethods(headers, callers, reads, name, advertisePeerUrls, advertiseClientUrls),
-    ...new AuthService({ ...shared, tokens, passwords: new Passwords(), requestBytesMax: maxRequestBytes }).methods,
+    ...new AuthService({ ...shared, tokens, passwords, requestBytesMax: maxRequestBytes }).methods,
   ];
   // What waits is not slow.
   const own = new OwnServices(services);

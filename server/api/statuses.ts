@@ -82,12 +82,6 @@ export const INVALID_AUTH_TOKEN = new Refusal(UNAUTHENTICATED, "etcdserver: inva
 export const NO_PASSWORD_USER = status(UNKNOWN, "auth: authentication failed, password was given for no password user");
 export const PASSWORD_TOO_LONG = status(UNKNOWN, "bcrypt: password length exceeds 72 bytes");
 
-/** etcd takes a hash of bcrypt in place of a password. Here it would fit no password. */
-export const HASHED_PASSWORD_GIVEN = status(
-  INVALID_ARGUMENT,
-  "etcdserver: a hashed password is not taken, only the password itself",
-);
-
 export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");
 
 /** grpc-go's words for a message that is not the protobuf it should be. Of a txn that is too long etcd says just that. */

@@ -112,6 +112,7 @@ export interface Config extends LogSettings {
   readonly snapshotTail: SnapshotTail;
   readonly watchProgressNotifyIntervalMs: number;
   readonly authTokenTtlMs: number;
+  readonly bcryptCost: number;
   readonly warningApplyMs: number;
   readonly warningRequestMs: number;
   /** Somebody has said how the log shall be, or what shall be in it. */
@@ -151,6 +152,10 @@ const PROGRESS_INTERVAL_MS_DEFAULT = 5_000;
 
 const AUTH_TOKEN_TTL_SECONDS_DEFAULT = 300;
 
+const BCRYPT_COST_DEFAULT = 10;
+const BCRYPT_COST_MIN = 4;
+const BCRYPT_COST_MAX = 31;
+
 const ELECTION_MS_MAX = 50_000;
 const HEARTBEATS_PER_ELECTION_MIN = 5;
 
@@ -186,7 +191,12 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
       kind: "config",
       config,
       noEffect: flagsWithoutEffect(settings),
-      warnings: [...settings.warnings, ...advertisingWarnings(config), ...requestBytesWarnings(config)],
+      warnings: [
+        ...settings.warnings,
+        ...advertisingWarnings(config),
+        ...requestBytesWarnings(config),
+        ...bcryptWarnings(settings),
+      ],
     };
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -233,6 +243,7 @@ function buildConfig({ byName }: Settings): Config {
     },
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
+    bcryptCost: readBcryptCost(setting("bcrypt-cost")),
     warningApplyMs: readDurationMs(setting("warning-apply-duration")),
     warningRequestMs: readDurationMs(setting("warning-unary-request-duration")),
     ...readLogSettings(setting),
@@ -264,6 +275,13 @@ function advertisingWarnings(config: Config): string[] {
 function requestBytesWarnings({ maxRequestBytes }: Config): string[] {
   if (maxRequestBytes <= REQUEST_BYTES_RECOMMENDED) return [];
   return [`--max-request-bytes=${maxRequestBytes}: more than ${REQUEST_BYTES_RECOMMENDED} is not recommended`];
+}
+
+function bcryptWarnings({ byName }: Settings): string[] {
+  const text = byName.get("bcrypt-cost")?.text;
+  if (text === undefined || isBcryptCost(Number(text))) return [];
+  const range = `${BCRYPT_COST_MIN} to ${BCRYPT_COST_MAX}`;
+  return [`--bcrypt-cost=${text}: the default of ${BCRYPT_COST_DEFAULT} is used, as it can be ${range}`];
 }
 
 function readText(setting: Setting): string {
@@ -346,6 +364,16 @@ function readProgressInterval(setting: Setting): number {
 function readTokenTtl(setting: Setting): number {
   const seconds = readInteger(setting, 0);
   return (seconds === 0 ? AUTH_TOKEN_TTL_SECONDS_DEFAULT : seconds) * 1_000;
+}
+
+/** etcd takes the default for what bcrypt cannot do. */
+function readBcryptCost(setting: Setting): number {
+  const cost = readInteger(setting, 0);
+  return isBcryptCost(cost) ? cost : BCRYPT_COST_DEFAULT;
+}
+
+function isBcryptCost(cost: number): boolean {
+  return cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX;
 }
 
 /** etcd takes 0 as no limit. */

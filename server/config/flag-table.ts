@@ -274,6 +274,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     fallback: "300",
     help: "How long a token of an authenticated user may lie unused.",
   },
+  {
+    name: "bcrypt-cost",
+    group: "Authentication",
+    value: "cost",
+    fallback: "10",
+    help: "Work for each password, which doubles with each more: 4 to 31.",
+  },
   ...LOG_FLAGS,
   {
     name: "warning-apply-duration",
@@ -400,7 +407,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "tls-min-version",
   "tls-max-version",
   "cors",
-  "bcrypt-cost",
   "logger",
   "log-rotation-config-json",
   "distributed-tracing-address",

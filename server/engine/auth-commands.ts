@@ -188,6 +188,30 @@ export const AUTH = commandKind<AuthChange, null>({
     log.info({ ...event.fields, by: identity === null ? undefined : shortName(identity.name) }, event.message),
 });
 
+interface PasswordRenewal {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * The server's own act when it has seen a password of which it keeps an older form than it makes now. In a journal record JSON
+ * stands behind its kind:
+ *
+ *     {"name":"amy","from":"scrypt$…","to":"$2a$10$…"}
+ */
+export const PASSWORD_RENEWAL = commandKind<PasswordRenewal, null>({
+  code: 15,
+  name: "password renewal",
+  decode: (message) => JSON.parse(message.toString()) as PasswordRenewal,
+  encode: (request) => Buffer.from(JSON.stringify(request)),
+  execute: ({ auth }, { name, from, to }) => {
+    auth.renewPassword(name, from, to);
+    return null;
+  },
+  tell: (log, { name }) => log.info({ "user-name": shortName(name) }, "what is kept of a password was renewed"),
+});
+
 /** @param bytes what `encode` of a change of one of the types above gave */
 function decodeAuthChange(bytes: Buffer): AuthChange {
   assert(bytes.length > 0, "a record of an auth change says which");

@@ -1,7 +1,7 @@
 /** Every kind of command by its code. */
 import assert from "node:assert/strict";
 import { ALARM, ALARM_RAISE } from "./alarm-commands.ts";
-import { AUTH } from "./auth-commands.ts";
+import { AUTH, PASSWORD_RENEWAL } from "./auth-commands.ts";
 import { BASE } from "./base-command.ts";
 import type { AnyCommandKind } from "./command.ts";
 import { AUTO_COMPACTION, COMPACTION, DELETE_RANGE, PUT, TXN } from "./kv-commands.ts";
@@ -23,6 +23,7 @@ export const COMMAND_KINDS: readonly AnyCommandKind[] = [
   QUOTAS,
   QUOTA_REACHED,
   BASE,
+  PASSWORD_RENEWAL,
 ];
 
 /** Codes begin at 1. */

@@ -87,7 +87,7 @@ export function leaseEntry(id: bigint, ttl: number): Entry {
 }
 
 /**
- * A password goes as it is kept. etcd's are bcrypt's, and all others begin as none of these does: etcd refuses whoever comes with
+ * A password goes as it is kept. Those of versions before bcrypt begin as none of its texts does: etcd refuses whoever comes with
  * a password for such a user until it is given another one, and an import here knows it again.
  */
 function encodeUser({ name, passwordHash, roles }: User): Buffer {

@@ -15,8 +15,8 @@ const TOKEN_BYTES = 24;
 
 interface Session {
   readonly name: string;
-  /** Each hash has a salt of its own, so it is another one for every password that was ever set. */
-  readonly passwordHash: string | null;
+  /** That of the password with which it was got. */
+  readonly passwordNumber: number;
   readonly enabledAt: number;
   readonly usedAtMs: number;
 }
@@ -54,13 +54,13 @@ export class AuthTokens {
     return session.name;
   }
 
-  #use(token: string, { name, passwordHash, enabledAt }: Omit<Session, "usedAtMs">): void {
-    this.#sessions.set(token, { name, passwordHash, enabledAt, usedAtMs: this.#clock.nowMs() });
+  #use(token: string, { name, passwordNumber, enabledAt }: Omit<Session, "usedAtMs">): void {
+    this.#sessions.set(token, { name, passwordNumber, enabledAt, usedAtMs: this.#clock.nowMs() });
   }
 
-  #isAlive({ name, passwordHash, enabledAt, usedAtMs }: Session): boolean {
+  #isAlive({ name, passwordNumber, enabledAt, usedAtMs }: Session): boolean {
     if (this.#clock.nowMs() - usedAtMs > this.#ttlMs) return false;
-    return enabledAt === this.#auth.enabledAt && this.#auth.user(name)?.passwordHash === passwordHash;
+    return enabledAt === this.#auth.enabledAt && this.#auth.user(name)?.passwordNumber === passwordNumber;
   }
 
   #dropExpired(): void {

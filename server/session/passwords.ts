@@ -1,20 +1,27 @@
 /**
- * Hashes passwords with scrypt, which is slow on purpose. It works in the thread pool that also writes the journal, so
- * only one is worked on at a time, and others wait for their turn: users by turns, and the connections of each, so that a
- * client with many wrong passwords delays only its own. Clients that do not wait that long, and try again, must not keep
- * it busy with what nobody wants any more.
+ * Hashes passwords, which is slow on purpose: one is worked on at a time, and others wait for their turn: users by turns, and
+ * the connections of each, so that a client with many wrong passwords delays only its own. Clients that do not wait that long,
+ * and try again, must not keep it busy with what nobody wants any more.
+ *
+ * What is kept of one is bcrypt's text, as in etcd. Earlier versions kept another, which is still known:
  *
  *   scrypt $ salt $ hash     both in base64
  */
-import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
-import { PASSWORDS_WAITING_MAX, PASSWORDS_WAITING_PER_USER_MAX } from "../limits.ts";
+import { scrypt, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import {
+  PASSWORD_BYTES_MAX,
+  PASSWORD_LOOK_MS,
+  PASSWORDS_WAITING_MAX,
+  PASSWORDS_WAITING_PER_USER_MAX,
+} from "../limits.ts";
 import { FairQueue } from "./fair-queue.ts";
+import type { Hasher } from "./hasher.ts";
 
-const SCHEME = "scrypt";
-const SALT_BYTES = 16;
-const HASH_BYTES = 32;
-/** 16 MiB of memory and some 50 ms, as OWASP's password storage advice has it for this cost. */
-const COST = { N: 16_384, r: 8, p: 1 };
+const SCRYPT = "scrypt$";
+const SCRYPT_TEXT = /^scrypt\$([A-Za-z0-9+/]+=*)\$([A-Za-z0-9+/]{43}=)$/;
+const SCRYPT_HASH_BYTES = 32;
+const SCRYPT_COST = { N: 16_384, r: 8, p: 1 };
 
 /** For whom a password is worked on. */
 export interface PasswordCaller {
@@ -22,45 +29,72 @@ export interface PasswordCaller {
   readonly user: string;
   /** What stands for the client's connection. */
   readonly connection: unknown;
-  /** Asked when its turn comes; when it says no, no work is done. */
+  /** Asked when its turn comes, and from time to time in it; when it says no, no work is done. */
   isWanted(): boolean;
 }
 
 interface Job {
-  readonly password: string;
-  readonly salt: Buffer;
+  readonly work: () => Promise<unknown>;
+  /** Gives it up; false when it cannot be. */
+  readonly drop: () => boolean;
   readonly caller: PasswordCaller;
-  /** Null for a job that is not done. */
-  readonly resolve: (hash: Promise<Buffer> | null) => void;
+  /** With null when the work is not done. */
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface PasswordsOptions {
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  /** Of a new hash: each more doubles the work. */
+  readonly cost: number;
+  readonly waitingMax?: number;
+  readonly perUserMax?: number;
 }
 
 export class Passwords {
+  readonly #hasher: Hasher;
+  readonly #clock: Clock;
+  readonly #cost: number;
   readonly #waiting: FairQueue<Job>;
   #isWorking = false;
 
-  constructor(waitingMax: number = PASSWORDS_WAITING_MAX, perUserMax: number = PASSWORDS_WAITING_PER_USER_MAX) {
-    this.#waiting = new FairQueue(waitingMax, perUserMax);
+  constructor({ hasher, clock, cost, waitingMax, perUserMax }: PasswordsOptions) {
+    this.#hasher = hasher;
+    this.#clock = clock;
+    this.#cost = cost;
+    this.#waiting = new FairQueue(waitingMax ?? PASSWORDS_WAITING_MAX, perUserMax ?? PASSWORDS_WAITING_PER_USER_MAX);
   }
 
   /** What to keep of a password, or null when too many wait, or nobody wants it any more. Two hashes of one differ. */
-  async hash(password: string, caller: PasswordCaller): Promise<string | null> {
-    const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#inTurn(password, salt, caller);
-    return hash === null ? null : [SCHEME, salt.toString("base64"), hash.toString("base64")].join("$");
+  hash(password: string, caller: PasswordCaller): Promise<string | null> {
+    return this.#hashing(() => this.#hasher.hash(password, this.#cost), caller);
   }
 
   /** Whether `hash` was made of that password; null as above. */
   async matches(password: string, hash: string, caller: PasswordCaller): Promise<boolean | null> {
-    const [scheme, salt, expected] = hash.split("$");
-    if (scheme !== SCHEME) return false;
-    const actual = await this.#inTurn(password, Buffer.from(salt, "base64"), caller);
-    return actual === null ? null : timingSafeEqual(actual, Buffer.from(expected, "base64"));
+    if (isOld(hash)) {
+      if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false;
+      return this.#inTurn(
+        () => matchesScrypt(password, hash),
+        caller,
+        () => false,
+      );
+    }
+    // The size of what waits counts. A letter takes a byte at least; the last one of these may be the half of one.
+    const beginning = password.slice(0, PASSWORD_BYTES_MAX + 1);
+    return this.#hashing(() => this.#hasher.matches(beginning, hash), caller);
   }
 
-  #inTurn(password: string, salt: Buffer, caller: PasswordCaller): Promise<Buffer | null> {
-    return new Promise((resolve) => {
-      const displaced = this.#waiting.add(caller.user, caller.connection, { password, salt, caller, resolve });
-      displaced?.resolve(null);
+  #hashing<Result>(work: () => Promise<Result>, caller: PasswordCaller): Promise<Result | null> {
+    return this.#inTurn(work, caller, () => this.#hasher.drop());
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>, caller: PasswordCaller, drop: () => boolean): Promise<Result | null> {
+    return new Promise((resolve, reject) => {
+      // Cast: it is given what `work` gives.
+      const job = { work, drop, caller, resolve: resolve as (result: unknown) => void, reject };
+      this.#waiting.add(caller.user, caller.connection, job)?.resolve(null);
       this.#next();
     });
   }
@@ -74,21 +108,43 @@ export class Passwords {
     }
   }
 
-  #work({ password, salt, resolve }: Job): void {
+  #work(job: Job): void {
     this.#isWorking = true;
-    const hash = derive(password, salt);
     const ended = (): void => {
+      look.cancel();
       this.#isWorking = false;
       this.#next();
     };
-    hash.then(ended, ended);
-    resolve(hash);
+    const lookLater = () =>
+      this.#clock.after(PASSWORD_LOOK_MS, () => {
+        look = lookLater();
+        if (job.caller.isWanted() || !job.drop()) return;
+        job.resolve(null);
+        // What was given up is not heard of again.
+        ended();
+      });
+    let look = lookLater();
+    job.work().then(job.resolve, job.reject).then(ended, ended);
   }
 }
 
-function derive(password: string, salt: Buffer): Promise<Buffer> {
+/** Whether it was made by an earlier version, and is to be made anew when its password is known. */
+export function isOld(hash: string): boolean {
+  return hash.startsWith(SCRYPT);
+}
+
+async function matchesScrypt(password: string, hash: string): Promise<boolean> {
+  const text = SCRYPT_TEXT.exec(hash);
+  if (text === null) return false;
+  const [, salt, expected] = text;
+  const actual = await deriveScrypt(password, Buffer.from(salt, "base64"));
+  return timingSafeEqual(actual, Buffer.from(expected, "base64"));
+}
+
+/** In the thread pool. */
+function deriveScrypt(password: string, salt: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    scrypt(password, salt, HASH_BYTES, COST, (error, hash) => {
+    scrypt(password, salt, SCRYPT_HASH_BYTES, SCRYPT_COST, (error, hash) => {
       if (error === null) resolve(hash);
       else reject(error);
     });

@@ -31,9 +31,9 @@ const unknownMethod = (name: string): string => `unknown method ${name} for serv
 const goMissing = goMissingReason();
 
 describe.skipIf(goMissing !== null)(goMissing ?? "clientv3", () => {
-  describeStores("every refusal through clientv3", (start, name) => {
+  describeStores("every refusal through clientv3", (start) => {
     describe.each(REFUSAL_TABLES)("$state", (table) => {
-      const shared = new SharedStore(start, name === "etcd" ? CHEAP_PASSWORDS : []);
+      const shared = new SharedStore(start, CHEAP_PASSWORDS);
 
       // All that the program says is compared, so that it says the same of both servers.
       test("§10: clientv3 is told it by code and text, and knows it if it has a name for it", async () => {

@@ -132,9 +132,9 @@ describeStores("errors", (start) => {
   });
 });
 
-describeStores("every refusal", (start, name) => {
+describeStores("every refusal", (start) => {
   describe.each(REFUSAL_TABLES)("$state", (table) => {
-    const shared = new SharedStore(start, name === "etcd" ? CHEAP_PASSWORDS : []);
+    const shared = new SharedStore(start, CHEAP_PASSWORDS);
     let calls: readonly RefusedCall[];
 
     beforeAll(async () => {

@@ -71,7 +71,7 @@ describeStores("http", (start) => {
 
 describeStores("http, with authentication enabled", (start, name) => {
   test("§9.4: who has no password is told how the server is, and nothing of keys and users", async () => {
-    const store = await start(name === "etcd" ? CHEAP_PASSWORDS : []);
+    const store = await start(CHEAP_PASSWORDS);
     onTestFinished(() => store.remove());
     const client = await EtcdClient.connect(store.url);
     await client.put(putRequest("amy/key", "value of amy"));

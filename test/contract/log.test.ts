@@ -21,7 +21,7 @@ const NEW_PASSWORD = "a new password";
 const SLOW = ["--warning-apply-duration=1ns", "--warning-unary-request-duration=1ns"];
 
 describeStores("the log", (start, name) => {
-  const shared = new SharedStore(start, [...SLOW, ...(name === "etcd" ? CHEAP_PASSWORDS : [])]);
+  const shared = new SharedStore(start, [...SLOW, ...CHEAP_PASSWORDS]);
 
   function lines(message: string): Record<string, unknown>[] {
     return shared.store

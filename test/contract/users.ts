@@ -26,7 +26,7 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** A flag of etcd, which would else take its time over every password. Plinth has one cost. */
+/** A flag with which a password takes no time. */
 export const CHEAP_PASSWORDS: readonly string[] = ["--bcrypt-cost=4"];
 
 export const ROOT: Credentials = { name: "root", password: "of all evil" };

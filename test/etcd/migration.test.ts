@@ -102,6 +102,15 @@ async function users(url: string): Promise<string> {
   return answers.join("");
 }
 
+/** Who has a password keeps it. */
+async function loginsOf(url: string): Promise<void> {
+  await ctl(url, ["auth", "enable"]);
+  const wrong = await etcdctl(url, ["--user=root:secrets", "user", "list"]);
+  expect(wrong.stderr).toContain("authentication failed, invalid user ID or password");
+  expect(await ctl(url, ["--user=root:secret", "user", "list"])).toContain("somebody");
+  await ctl(url, ["--user=root:secret", "auth", "disable"]);
+}
+
 function plinth(...args: string[]): { status: number | null; out: string; error: string } {
   const { status, stdout, stderr } = spawnSync(path.join(root, "bin", "plinth"), args, { encoding: "utf8" });
   return { status, out: stdout, error: stderr };
@@ -144,11 +153,13 @@ describe.skipIf(goMissingReason() !== null)("from etcd to Plinth and back", () =
         await server.kill();
         await server.start();
         expect(await storeOf(server.url)).toEqual(before);
+        await loginsOf(server.url);
         if (from !== file) continue;
         const back = path.join(folder, "from-plinth.db");
         await saveSnapshot(server.url, back);
         const restored = await startRestored("3.7", await restoreSnapshot("3.7", back, folder));
         expect(await storeOf(restored.url)).toEqual(before);
+        await loginsOf(restored.url);
         // As ever, it goes on from there.
         const again = await EtcdClient.connect(restored.url);
         const { header } = await again.put(putRequest("new"));

@@ -6,8 +6,9 @@ import { byRoot, authenticated, RESTART, ROOT_PASSWORD } from "./auth-commands.t
 import type { AuthCommand, AuthStep } from "./auth-commands.ts";
 import { AuthSide } from "./auth-side.ts";
 
-/** etcd hashes passwords as cheaply as it can. */
-const ETCD_FLAGS = ["--bcrypt-cost=4", "--unsafe-no-fsync"];
+/** Passwords are hashed as cheaply as can be. */
+const FLAGS = ["--bcrypt-cost=4"];
+const ETCD_FLAGS = [...FLAGS, "--unsafe-no-fsync"];
 
 const EVERYTHING = { key: Buffer.of(0), rangeEnd: Buffer.of(0) };
 
@@ -23,7 +24,7 @@ export class AuthLockstep {
   #transcript: string[] = [];
 
   static async start(): Promise<AuthLockstep> {
-    const [plinth, etcd] = await Promise.all([startPlinthStore(), startEtcdStore(ETCD_FLAGS)]);
+    const [plinth, etcd] = await Promise.all([startPlinthStore(FLAGS), startEtcdStore(ETCD_FLAGS)]);
     return new AuthLockstep(await Promise.all([AuthSide.connect(plinth), AuthSide.connect(etcd)]));
   }
 

@@ -145,3 +145,13 @@ test("permissions that begin with one key stay in the order of their grants, of 
   expect(ends()).toEqual(["m 1", "n 0"]);
   expect(auth.bytes).toBe(bytes - 2 * (128 + 2));
 });
+
+test("another form of a password is kept only in the place of the one that it is a form of, and gives no revision", () => {
+  auth.addUser("amy", "old");
+  const { revision, bytes } = auth;
+  auth.renewPassword("amy", "other", "new");
+  auth.renewPassword("bob", "old", "new");
+  expect([auth.user("amy")?.passwordHash, auth.revision, auth.bytes]).toEqual(["old", revision, bytes]);
+  auth.renewPassword("amy", "old", "newer");
+  expect([auth.user("amy")?.passwordHash, auth.revision, auth.bytes]).toEqual(["newer", revision, bytes + 2]);
+});

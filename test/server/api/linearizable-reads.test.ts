@@ -4,6 +4,7 @@ import { allMethods, schema } from "../../../proto/schema.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { createServices } from "../../../server/api/services.ts";
+import { LOOP_HASHER } from "../../../server/session/hasher.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import { LEADERLESS_MS, LEADERLESS_STREAMS_LOOKS, READ_TIMEOUT_MS } from "../../../server/limits.ts";
@@ -30,7 +31,7 @@ beforeEach(async () => {
   const parsed = parseConfig([], {});
   if (parsed.kind !== "config") throw new Error("no flags make a configuration");
   const headers = new Headers(1n, 7n, engine.proposer);
-  methods = createServices(engine, headers, { clock, turns: systemTurns }, parsed.config, NO_LOG).methods;
+  methods = createServices(engine, headers, { clock, turns: systemTurns }, parsed.config, NO_LOG, LOOP_HASHER).methods;
   journal.doubt();
 });
 

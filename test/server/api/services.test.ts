@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { allMethods } from "../../../proto/schema.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { createServices } from "../../../server/api/services.ts";
+import { LOOP_HASHER } from "../../../server/session/hasher.ts";
 import { systemTime } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
@@ -12,7 +13,8 @@ import { newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
 function newServices(engine: Engine): readonly Method[] {
   const parsed = parseConfig([], {});
   if (parsed.kind !== "config") throw new Error("no flags make a configuration");
-  return createServices(engine, new Headers(1n, 2n, engine.proposer), systemTime, parsed.config, NO_LOG).methods;
+  return createServices(engine, new Headers(1n, 2n, engine.proposer), systemTime, parsed.config, NO_LOG, LOOP_HASHER)
+    .methods;
 }
 
 test("each method of etcd's interface has an answer, as the kind of call that it is", () => {

@@ -61,6 +61,7 @@ describe("defaults", () => {
         takeOver: false,
         watchProgressNotifyIntervalMs: 5000,
         authTokenTtlMs: 300_000,
+        bcryptCost: 10,
         warningApplyMs: 100,
         warningRequestMs: 300,
         logLevel: "info",
@@ -300,6 +301,19 @@ describe("addresses", () => {
     expect(errorOf(["--force-incomplete-journal=yes"])).toBe(
       'invalid value "yes" for flag -force-incomplete-journal: must be a cluster id in hex',
     );
+  });
+
+  test("a cost of passwords that there is not is the default, with a warning, as in etcd", () => {
+    expect([4, 31].map((cost) => configOf([`--bcrypt-cost=${cost}`]).bcryptCost)).toEqual([4, 31]);
+    for (const cost of [0, 3, 32]) {
+      const { config, warnings } = parse([`--bcrypt-cost=${cost}`]);
+      expect([config.bcryptCost, warnings]).toEqual([
+        10,
+        [`--bcrypt-cost=${cost}: the default of 10 is used, as it can be 4 to 31`],
+      ]);
+    }
+    expect(errorOf(["--bcrypt-cost=x"])).toBe('invalid value "x" for flag -bcrypt-cost: parse error');
+    expect(errorOf(["--bcrypt-cost=-1"])).toBe('invalid value "-1" for flag -bcrypt-cost: value out of range');
   });
 
   test("requests beyond what etcd recommends are worth a warning", () => {

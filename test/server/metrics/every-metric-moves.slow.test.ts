@@ -23,6 +23,7 @@ import { authUserAddRequest, authUserAddResponse } from "../../../proto/auth.ts"
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_NOSPACE } from "../../../proto/rare.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { createServices } from "../../../server/api/services.ts";
+import { LOOP_HASHER } from "../../../server/session/hasher.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
@@ -213,7 +214,14 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const time = { clock, turns: systemTurns };
   const shelf = new FailingShelf();
   const engine = newEngine({ ...time, partitions: PARTITIONS, shelf, snapshotTail: { bytes: Infinity, records: 1 } });
-  const services = createServices(engine, new Headers(1n, MEMBER_ID, engine.proposer), time, config, NO_LOG);
+  const services = createServices(
+    engine,
+    new Headers(1n, MEMBER_ID, engine.proposer),
+    time,
+    config,
+    NO_LOG,
+    LOOP_HASHER,
+  );
   const logger = createLogger(
     { level: "fatal", format: "json" },
     { write: () => undefined, flushSync: () => undefined },

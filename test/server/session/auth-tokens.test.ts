@@ -56,6 +56,12 @@ test("a token ends with its user's password, and with its user, even if there is
   expect(tokens.userOf(second)).toBeNull();
 });
 
+test("a token stays when another form of its user's password is kept", () => {
+  const token = tokens.assign(user("amy"));
+  auth.renewPassword("amy", "amy's hash", "another form");
+  expect([tokens.userOf(token), user("amy").passwordHash]).toEqual(["amy", "another form"]);
+});
+
 test("all tokens end when authentication is disabled, and stay so when it is enabled again", () => {
   const token = tokens.assign(user("root"));
   auth.disable();

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { expect, test } from "vitest";
-import { Passwords } from "../../../server/session/passwords.ts";
+import { LOOP_HASHER, ThreadHasher } from "../../../server/session/hasher.ts";
+import type { Hasher } from "../../../server/session/hasher.ts";
+import { isOld } from "../../../server/session/passwords.ts";
 import type { PasswordCaller } from "../../../server/session/passwords.ts";
+import { ManualClock } from "../../sim/manual-clock.ts";
+import { cheapPasswords, SCRYPT_OF_SECRET } from "../../support/passwords.ts";
 
 function callerOf(user: string, connection: unknown, isWanted = (): boolean => true): PasswordCaller {
   return { user, connection, isWanted };
@@ -10,27 +14,115 @@ function callerOf(user: string, connection: unknown, isWanted = (): boolean => t
 const caller = callerOf("alice", 1);
 
 test("a password matches its hash, and nothing else does", async () => {
-  const passwords = new Passwords();
+  const passwords = cheapPasswords();
   for (const password of ["", "secret", "p".repeat(72), "größer"]) {
     const hash = await passwords.hash(password, caller);
     assert(hash !== null, "a hash that is wanted is made");
     expect(await passwords.matches(password, hash, caller)).toBe(true);
-    expect(await passwords.matches(`${password} `, hash, caller)).toBe(false);
+    expect(await passwords.matches(` ${password}`, hash, caller)).toBe(false);
     expect(password === "" || !hash.includes(password)).toBe(true);
   }
 });
 
+test("a hash is a text as etcd has it", async () => {
+  expect(await cheapPasswords({ cost: 5 }).hash("secret", caller)).toMatch(/^\$2a\$05\$[./A-Za-z0-9]{53}$/);
+});
+
+test("a hash that etcd has made is known, and so is one with another version of the text", async () => {
+  // etcdctl user add amy:secret, with --bcrypt-cost=4.
+  const hash = "$2a$04$gY1LQ0iEbOHUlT.OVjFmT.hp5VjKvVT3PDkjJ/bvNlVdIm9E0B.bK";
+  const passwords = cheapPasswords();
+  for (const minor of ["a", "b", "y"]) {
+    expect(await passwords.matches("secret", hash.replace("$2a", `$2${minor}`), caller)).toBe(true);
+    expect(await passwords.matches("secrets", hash.replace("$2a", `$2${minor}`), caller)).toBe(false);
+  }
+});
+
+test("of a password count the first 72 bytes, whatever letters they are of", async () => {
+  const passwords = cheapPasswords();
+  for (const password of [
+    "p".repeat(72),
+    "ü".repeat(36),
+    `p${"ü".repeat(36)}`,
+    "𝄞".repeat(18),
+    `ppp${"𝄞".repeat(18)}`,
+  ]) {
+    const hash = await passwords.hash(password, caller);
+    assert(hash !== null, "a hash that is wanted is made");
+    expect(await passwords.matches(`${password} and more of it`.repeat(9), hash, caller)).toBe(true);
+    expect(await passwords.matches(`q${password}`, hash, caller)).toBe(false);
+  }
+});
+
+test("what an earlier version has made of a password is known, and is to be made anew", async () => {
+  const passwords = cheapPasswords();
+  expect(await passwords.matches("secret", SCRYPT_OF_SECRET, caller)).toBe(true);
+  expect(await passwords.matches("secrets", SCRYPT_OF_SECRET, caller)).toBe(false);
+  expect(await passwords.matches("s".repeat(73), SCRYPT_OF_SECRET, caller)).toBe(false);
+  expect([isOld(SCRYPT_OF_SECRET), isOld((await passwords.hash("secret", caller)) ?? "")]).toEqual([true, false]);
+});
+
+test("a text that is no hash matches nothing", async () => {
+  const passwords = cheapPasswords();
+  const hash = (await passwords.hash("", caller)) ?? "";
+  const none = [
+    "",
+    "scrypt$",
+    "scrypt$a",
+    "scrypt$a$b",
+    "$2a$10$",
+    "$2a$99$" + hash.slice(7),
+    hash.slice(0, 59),
+    `${hash}.`,
+  ];
+  for (const text of none) expect([text, await passwords.matches("", text, caller)]).toEqual([text, false]);
+});
+
+test("a thread does what is asked of it, and another one does when that was given up", async () => {
+  const hasher = new ThreadHasher();
+  const hash = await hasher.hash("secret", 4);
+  expect(await hasher.matches("secret", hash)).toBe(true);
+  void hasher.hash("secret", 31);
+  expect(hasher.drop()).toBe(true);
+  expect(await hasher.matches("secrets", hash)).toBe(false);
+  hasher.drop();
+});
+
+test("work that nobody wants any more makes room for others", async () => {
+  const clock = new ManualClock();
+  let dropped = 0;
+  const hasher: Hasher = {
+    ...LOOP_HASHER,
+    matches: () => new Promise(() => {}),
+    drop: () => ++dropped > 0,
+  };
+  const passwords = cheapPasswords({ hasher, clock });
+  let isWanted = true;
+  const endless = passwords.matches(
+    "secret",
+    "hash",
+    callerOf("alice", 1, () => isWanted),
+  );
+  const next = passwords.hash("secret", callerOf("bob", 2));
+  await clock.advance(10_000);
+  expect(dropped).toBe(0);
+  isWanted = false;
+  await clock.advance(1_000);
+  expect([await endless, dropped]).toEqual([null, 1]);
+  expect(await next).not.toBeNull();
+});
+
 test("two hashes of one password differ", async () => {
-  const passwords = new Passwords();
+  const passwords = cheapPasswords();
   expect(await passwords.hash("secret", caller)).not.toBe(await passwords.hash("secret", caller));
 });
 
 test("no password matches an empty hash", async () => {
-  expect(await new Passwords().matches("", "", caller)).toBe(false);
+  expect(await cheapPasswords().matches("", "", caller)).toBe(false);
 });
 
 test("a client with many wrong passwords delays only its own", async () => {
-  const passwords = new Passwords();
+  const passwords = cheapPasswords();
   const hash = await passwords.hash("secret", caller);
   assert(hash !== null, "a hash that is wanted is made");
   const ended: string[] = [];
@@ -56,7 +148,7 @@ test("a client with many wrong passwords delays only its own", async () => {
 });
 
 test("a password for which there is no place is refused, and so it is when it has to give way", async () => {
-  const passwords = new Passwords(10, 2);
+  const passwords = cheapPasswords({ waitingMax: 10, perUserMax: 2 });
   const first = passwords.hash("worked on", caller);
   const flood = Array.from({ length: 4 }, () => passwords.hash("password", caller));
   expect(await Promise.all(flood.slice(2))).toEqual([null, null]);
@@ -66,7 +158,7 @@ test("a password for which there is no place is refused, and so it is when it ha
 });
 
 test("what nobody waits for any more when its turn comes is not worked on", async () => {
-  const passwords = new Passwords();
+  const passwords = cheapPasswords();
   const hash = await passwords.hash("secret", caller);
   assert(hash !== null, "a hash that is wanted is made");
   let isWanted = true;

@@ -1,0 +1,14 @@
+/** Passwords that take no time, for what is tested beside them. */
+import { LOOP_HASHER } from "../../server/session/hasher.ts";
+import { Passwords } from "../../server/session/passwords.ts";
+import type { PasswordsOptions } from "../../server/session/passwords.ts";
+import { ManualClock } from "../sim/manual-clock.ts";
+
+const CHEAPEST = 4;
+
+export function cheapPasswords(options: Partial<PasswordsOptions> = {}): Passwords {
+  return new Passwords({ hasher: LOOP_HASHER, clock: new ManualClock(), cost: CHEAPEST, ...options });
+}
+
+/** What a version that had scrypt has kept of the password `secret`. */
+export const SCRYPT_OF_SECRET = "scrypt$MDEyMzQ1Njc4OWFiY2RlZg==$41uBuEIHgVau41v1q9BTZzisnSi/olB0DbA83e36fiY=";
