@@ -207,6 +207,9 @@ export const SHUTDOWN_GRACE_MS = 3_000;
 /** Tokens of authenticated users; one more ends the token that was not used longest. */
 export const AUTH_TOKENS_MAX = 100_000;
 
+/** JSON web tokens whose signature need not be looked at again; with one more, the one that is known longest is forgotten. */
+export const JWT_KNOWN_MAX = 10_000;
+
 /** What a partition map may have of entries, fewer than there may be partitions, and of bytes. */
 export const PARTITION_ENTRIES_MAX = 1_000;
 export const PARTITION_MAP_BYTES_MAX = 1024 * 1024;

@@ -35,7 +35,11 @@ import { HealthChecks } from "./http/health-checks.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { serverStatus } from "./http/server-status.ts";
 import { listenHttp } from "./http/http-listener.ts";
+import { AuthTokens } from "./session/auth-tokens.ts";
 import { LOOP_HASHER, ThreadHasher } from "./session/hasher.ts";
+import { JwtTokens } from "./session/jwt-tokens.ts";
+import type { Tokens } from "./session/tokens.ts";
+import { readTokenKeys } from "./config/token-keys.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { LimitedLog } from "./host/limited-log.ts";
 import type { Logger } from "./host/logger.ts";
@@ -209,7 +213,8 @@ async function open(
   // A thread takes many addresses, as above.
   const hasher = isAddressSpaceLimited() ? LOOP_HASHER : new ThreadHasher();
   opened.add(() => void hasher.drop());
-  const services = createServices(engine, headers, systemTime, config, log, hasher);
+  const tokens = await openTokens(config, engine);
+  const services = createServices(engine, headers, systemTime, config, log, { tokens, hasher });
   const calls = new CallCounters(services.methods);
   const checks = new HealthChecks(new EngineHealth(engine), clock, logger);
   const journalStatus = (): JournalStatus => tally.status();
@@ -321,6 +326,11 @@ async function readPartitions({ partitionMap }: Config): Promise<PartitionSettin
   if (partitionMap === null) return DEFAULT_PARTITIONS;
   const { readPartitionMap } = await import("./config/partition-map-file.ts");
   return readPartitionMap(partitionMap);
+}
+
+async function openTokens({ jwt, authTokenTtlMs }: Config, { keyspace }: Engine): Promise<Tokens> {
+  if (jwt === null) return new AuthTokens(keyspace.auth, systemClock, authTokenTtlMs);
+  return JwtTokens.open(keyspace.auth, systemTime.wallMs, await readTokenKeys(jwt));
 }
 
 function urlOf(address: ListenAddress): string {

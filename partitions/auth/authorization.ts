@@ -121,8 +121,9 @@ export class Authorization {
   #permissionsOf(identity: Identity | null): Permissions | Refusal | null {
     const auth = this.#auth;
     if (!auth.enabled) return null;
-    if (identity === null) return USER_NAME_EMPTY;
-    if (identity.authRevision < auth.revision) return AUTH_REVISION_OLD;
+    if (identity === null || identity.authRevision === 0) return USER_NAME_EMPTY;
+    // One that is yet to come is of another cluster with the same keys.
+    if (identity.authRevision !== auth.revision) return AUTH_REVISION_OLD;
     const user = auth.user(identity.name);
     if (user === null) return PERMISSION_DENIED;
     return isRoot(user) ? null : auth.permissionsOf(user);

@@ -50,12 +50,12 @@ import {
 } from "../engine/auth-commands.ts";
 import { shortName } from "../engine/event-log.ts";
 import type { EventLog } from "../engine/event-log.ts";
-import type { AuthTokens } from "../session/auth-tokens.ts";
 import type { Proposer } from "../engine/proposer.ts";
 import type { ReadGate } from "../engine/read-gate.ts";
 import { AUTH_NAME_BYTES_MAX, PASSWORD_BYTES_MAX } from "../limits.ts";
 import { isOld } from "../session/passwords.ts";
 import type { PasswordCaller, Passwords } from "../session/passwords.ts";
+import type { Tokens } from "../session/tokens.ts";
 import { recordOf } from "../engine/record.ts";
 import { REQUEST_TOO_LARGE, TOO_MANY_REQUESTS } from "../engine/refusals.ts";
 import type { Method, Status, UnaryCall } from "../transport/service.ts";
@@ -64,13 +64,13 @@ import type { Callers } from "./callers.ts";
 import { confirmedMethod } from "./confirmed-reads.ts";
 import type { Headers } from "./header.ts";
 import { lastingMethod } from "./method.ts";
-import { AUTH_FAILED, AUTH_NOT_ENABLED, NO_PASSWORD_USER, PASSWORD_TOO_LONG } from "./statuses.ts";
+import { AUTH_FAILED, AUTH_NOT_ENABLED, NO_PASSWORD_USER, PASSWORD_TOO_LONG, VERIFY_ONLY } from "./statuses.ts";
 
 export interface AuthContext {
   readonly keyspace: Keyspace;
   readonly proposer: Proposer;
   readonly callers: Callers;
-  readonly tokens: AuthTokens;
+  readonly tokens: Tokens;
   readonly passwords: Passwords;
   readonly headers: Headers;
   readonly reads: ReadGate;
@@ -198,9 +198,10 @@ export class AuthService {
       if (isRight === null) return call.fail(TOO_MANY_REQUESTS);
       if (!isRight) return this.#failLogin(call, name, AUTH_FAILED);
       if (isOld(user.passwordHash)) await this.#renew(call, name, user.passwordHash, password);
-      if (auth.revision === revision) {
-        return call.reply(authenticateResponse.encode({ header: this.#header(), token: tokens.assign(user) }));
-      }
+      if (auth.revision !== revision) continue;
+      const token = tokens.assign(user);
+      if (token === null) return call.fail(VERIFY_ONLY);
+      return call.reply(authenticateResponse.encode({ header: this.#header(), token }));
     }
   }
 

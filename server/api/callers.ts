@@ -7,7 +7,7 @@ import type { Authorization, Identity } from "../../partitions/auth/authorizatio
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import { AUTH_REVISION_OLD, Refusal } from "../../partitions/refusals.ts";
 import type { EventLog } from "../engine/event-log.ts";
-import type { AuthTokens } from "../session/auth-tokens.ts";
+import type { Tokens } from "../session/tokens.ts";
 import type { CallMetadata } from "../transport/service.ts";
 import { INVALID_AUTH_TOKEN } from "./statuses.ts";
 
@@ -22,23 +22,26 @@ interface Call {
 export class Callers {
   readonly #auth: Auth;
   readonly #authorization: Authorization;
-  readonly #tokens: AuthTokens;
+  readonly #tokens: Tokens;
   readonly #log: EventLog;
 
-  constructor({ auth, authorization }: Keyspace, tokens: AuthTokens, log: EventLog) {
+  constructor({ auth, authorization }: Keyspace, tokens: Tokens, log: EventLog) {
     this.#auth = auth;
     this.#authorization = authorization;
     this.#tokens = tokens;
     this.#log = log;
   }
 
-  /** The user of a call, null for nobody, or why it has no answer: a token that is none is worse than no token. */
+  /**
+   * The user of a call, null for nobody, or why it has no answer: a token that is none is worse than no token. This
+   * is the one place that says who calls.
+   */
   identify(call: Call): Identity | null | Refusal {
     if (!this.#auth.enabled) return null;
     const { token } = call.metadata;
     if (token === null) return null;
-    const name = this.#tokens.userOf(token.startsWith(BEARER) ? token.slice(BEARER.length) : token);
-    if (name !== null) return { name, authRevision: this.#auth.revision };
+    const identity = this.#tokens.identify(token.startsWith(BEARER) ? token.slice(BEARER.length) : token);
+    if (identity !== null) return identity;
     this.#log.warn({}, "invalid auth token");
     return INVALID_AUTH_TOKEN;
   }

@@ -1,5 +1,4 @@
 /** Every gRPC method the server answers: all of etcd's interface. */
-import { AuthTokens } from "../session/auth-tokens.ts";
 import type { Clock, Turns } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { COMMAND_KINDS } from "../engine/command-table.ts";
@@ -7,6 +6,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { EventLog } from "../engine/event-log.ts";
 import { FRAGMENT_OVERHEAD_BYTES } from "../limits.ts";
 import type { Hasher } from "../session/hasher.ts";
+import type { Tokens } from "../session/tokens.ts";
 import { Passwords } from "../session/passwords.ts";
 import type { Method } from "../transport/service.ts";
 import { AuthService } from "./auth.ts";
@@ -31,13 +31,19 @@ export interface Services {
   readonly maintenance: MaintenanceService;
 }
 
+/** How users come in. */
+export interface Sessions {
+  readonly tokens: Tokens;
+  readonly hasher: Hasher;
+}
+
 export function createServices(
   engine: Engine,
   headers: Headers,
   { clock, turns }: { clock: Clock; turns: Turns },
   config: Config,
   log: EventLog,
-  hasher: Hasher,
+  { tokens, hasher }: Sessions,
 ): Services {
   const { maxTxnOps, maxRequestBytes, name, advertisePeerUrls, advertiseClientUrls } = config;
   const {
@@ -53,7 +59,6 @@ export function createServices(
     reads,
     leadership,
   } = engine;
-  const tokens = new AuthTokens(keyspace.auth, clock, config.authTokenTtlMs);
   const callers = new Callers(keyspace, tokens, log);
   const passwords = new Passwords({ hasher, clock, cost: config.bcryptCost });
   const slowCalls = new SlowCalls(clock, log, config.warningRequestMs);

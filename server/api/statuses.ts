@@ -78,8 +78,9 @@ export const AUTH_NOT_ENABLED = status(FAILED_PRECONDITION, "etcdserver: authent
 
 export const AUTH_FAILED = status(INVALID_ARGUMENT, "etcdserver: authentication failed, invalid user ID or password");
 export const INVALID_AUTH_TOKEN = new Refusal(UNAUTHENTICATED, "etcdserver: invalid auth token");
-/** This and the next are plain errors in etcd, so clients see Unknown. */
+/** This and the next two are plain errors in etcd, so clients see Unknown. */
 export const NO_PASSWORD_USER = status(UNKNOWN, "auth: authentication failed, password was given for no password user");
+export const VERIFY_ONLY = status(UNKNOWN, "auth: token signing attempted with verify-only key");
 export const PASSWORD_TOO_LONG = status(UNKNOWN, "bcrypt: password length exceeds 72 bytes");
 
 export const UNKNOWN_HEALTH_SERVICE = status(NOT_FOUND, "unknown service");

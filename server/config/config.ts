@@ -2,6 +2,7 @@
  * The server's configuration: from a command line and an environment to one readonly object. A pure function, so that
  * every message an operator can meet is tested without a process.
  */
+import { type JwtSettings, readAuthToken, unknownTokenOptions } from "./auth-token.ts";
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { REFUSED_FLAGS, SERVE_FLAGS, USED_FLAGS, type UsedFlag } from "./flag-table.ts";
 import { helpText, versionText } from "./help.ts";
@@ -111,6 +112,8 @@ export interface Config extends LogSettings {
   /** A snapshot is due with as much journal behind the last one. */
   readonly snapshotTail: SnapshotTail;
   readonly watchProgressNotifyIntervalMs: number;
+  /** Null for simple tokens, and how long one of these may lie unused. */
+  readonly jwt: JwtSettings | null;
   readonly authTokenTtlMs: number;
   readonly bcryptCost: number;
   readonly warningApplyMs: number;
@@ -196,6 +199,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
         ...advertisingWarnings(config),
         ...requestBytesWarnings(config),
         ...bcryptWarnings(settings),
+        ...tokenWarnings(settings),
       ],
     };
   } catch (error) {
@@ -242,6 +246,7 @@ function buildConfig({ byName }: Settings): Config {
       records: readInteger(setting("snapshot-tail-records"), 1),
     },
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
+    jwt: readAuthToken(setting("auth-token")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),
     bcryptCost: readBcryptCost(setting("bcrypt-cost")),
     warningApplyMs: readDurationMs(setting("warning-apply-duration")),
@@ -282,6 +287,13 @@ function bcryptWarnings({ byName }: Settings): string[] {
   if (text === undefined || isBcryptCost(Number(text))) return [];
   const range = `${BCRYPT_COST_MIN} to ${BCRYPT_COST_MAX}`;
   return [`--bcrypt-cost=${text}: the default of ${BCRYPT_COST_DEFAULT} is used, as it can be ${range}`];
+}
+
+function tokenWarnings({ byName }: Settings): string[] {
+  const setting = byName.get("auth-token");
+  return setting === undefined
+    ? []
+    : unknownTokenOptions(setting).map((name) => `--auth-token: unknown JWT option ${JSON.stringify(name)}`);
 }
 
 function readText(setting: Setting): string {

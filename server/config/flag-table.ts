@@ -268,6 +268,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "How often an idle watch that asked for progress is told the current revision. At least 100ms, at most 500h.",
   },
   {
+    name: "auth-token",
+    group: "Authentication",
+    value: "type[,option=value…]",
+    fallback: "simple",
+    help: "simple, or jwt with sign-method=, pub-key=FILE, priv-key=FILE and ttl=.",
+  },
+  {
     name: "auth-token-ttl",
     group: "Authentication",
     value: "seconds",
@@ -342,12 +349,6 @@ export const REFUSED_FLAGS: readonly RefusedFlag[] = [
     boolean: false,
     harmless: (value) => value === "" || value === "*",
     why: "requests to other host names would be answered",
-  },
-  {
-    name: "auth-token",
-    boolean: false,
-    harmless: (value) => value === "" || value === "simple",
-    why: "only simple tokens exist",
   },
   {
     name: "listen-client-http-urls",

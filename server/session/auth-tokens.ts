@@ -6,9 +6,11 @@
  * authentication is disabled.
  */
 import { randomBytes } from "node:crypto";
+import type { Identity } from "../../partitions/auth/authorization.ts";
 import type { Auth, User } from "../../partitions/auth/auth.ts";
 import type { Clock } from "../clock.ts";
 import { AUTH_TOKENS_MAX } from "../limits.ts";
+import type { Tokens } from "./tokens.ts";
 
 /** Nobody guesses 192 bits, and base64 makes 32 letters of them. */
 const TOKEN_BYTES = 24;
@@ -21,7 +23,7 @@ interface Session {
   readonly usedAtMs: number;
 }
 
-export class AuthTokens {
+export class AuthTokens implements Tokens {
   readonly #auth: Auth;
   readonly #clock: Clock;
   readonly #ttlMs: number;
@@ -44,14 +46,14 @@ export class AuthTokens {
     return token;
   }
 
-  /** The name of the token's user, or null when it is none, or none any more. Counts as a use. */
-  userOf(token: string): string | null {
+  /** With the auth revision of now: what changes it ends the token where that has to be. */
+  identify(token: string): Identity | null {
     const session = this.#sessions.get(token);
     if (session === undefined) return null;
     this.#sessions.delete(token);
     if (!this.#isAlive(session)) return null;
     this.#use(token, session);
-    return session.name;
+    return { name: session.name, authRevision: this.#auth.revision };
   }
 
   #use(token: string, { name, passwordNumber, enabledAt }: Omit<Session, "usedAtMs">): void {

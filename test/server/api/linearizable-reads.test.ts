@@ -4,7 +4,6 @@ import { allMethods, schema } from "../../../proto/schema.ts";
 import { JournalError } from "../../../journal/journal.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { createServices } from "../../../server/api/services.ts";
-import { LOOP_HASHER } from "../../../server/session/hasher.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import { LEADERLESS_MS, LEADERLESS_STREAMS_LOOKS, READ_TIMEOUT_MS } from "../../../server/limits.ts";
@@ -14,6 +13,7 @@ import { HeldUnaryCall } from "../../sim/held-unary-call.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 import type { MemoryJournal } from "../../sim/memory-journal.ts";
 import { newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
+import { sessionsOf } from "../../support/passwords.ts";
 
 const LED: CallMetadata = { clientApiVersion: null, hasLeader: true, token: null };
 const KEY = Buffer.from("k");
@@ -31,7 +31,14 @@ beforeEach(async () => {
   const parsed = parseConfig([], {});
   if (parsed.kind !== "config") throw new Error("no flags make a configuration");
   const headers = new Headers(1n, 7n, engine.proposer);
-  methods = createServices(engine, headers, { clock, turns: systemTurns }, parsed.config, NO_LOG, LOOP_HASHER).methods;
+  methods = createServices(
+    engine,
+    headers,
+    { clock, turns: systemTurns },
+    parsed.config,
+    NO_LOG,
+    sessionsOf(engine),
+  ).methods;
   journal.doubt();
 });
 

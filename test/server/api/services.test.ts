@@ -2,19 +2,25 @@ import { expect, test } from "vitest";
 import { allMethods } from "../../../proto/schema.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { createServices } from "../../../server/api/services.ts";
-import { LOOP_HASHER } from "../../../server/session/hasher.ts";
 import { systemTime } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import type { Method, UnaryCall, UnaryMethod } from "../../../server/transport/service.ts";
 import { HeldUnaryCall } from "../../sim/held-unary-call.ts";
 import { newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
+import { sessionsOf } from "../../support/passwords.ts";
 
 function newServices(engine: Engine): readonly Method[] {
   const parsed = parseConfig([], {});
   if (parsed.kind !== "config") throw new Error("no flags make a configuration");
-  return createServices(engine, new Headers(1n, 2n, engine.proposer), systemTime, parsed.config, NO_LOG, LOOP_HASHER)
-    .methods;
+  return createServices(
+    engine,
+    new Headers(1n, 2n, engine.proposer),
+    systemTime,
+    parsed.config,
+    NO_LOG,
+    sessionsOf(engine),
+  ).methods;
 }
 
 test("each method of etcd's interface has an answer, as the kind of call that it is", () => {

@@ -23,7 +23,6 @@ import { authUserAddRequest, authUserAddResponse } from "../../../proto/auth.ts"
 import { ALARM_ACTION_ACTIVATE, ALARM_ACTION_DEACTIVATE, ALARM_NOSPACE } from "../../../proto/rare.ts";
 import { Headers } from "../../../server/api/header.ts";
 import { createServices } from "../../../server/api/services.ts";
-import { LOOP_HASHER } from "../../../server/session/hasher.ts";
 import { systemTurns } from "../../../server/clock.ts";
 import { parseConfig } from "../../../server/config/config.ts";
 import { PUT } from "../../../server/engine/kv-commands.ts";
@@ -39,6 +38,7 @@ import { ManualClock } from "../../sim/manual-clock.ts";
 import { recordOf } from "../../../server/engine/record.ts";
 import { JOURNAL_PROPOSALS_MAX, PARTITION_QUEUE_PROPOSALS_MAX } from "../../../server/limits.ts";
 import { execute, MEMBER_ID, newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
+import { sessionsOf } from "../../support/passwords.ts";
 import { EtcdClient } from "../../support/etcd-client.ts";
 import type { PlinthProcess } from "../../support/plinth-process.ts";
 import { startPlinth } from "../../support/plinth-process.ts";
@@ -220,7 +220,7 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
     time,
     config,
     NO_LOG,
-    LOOP_HASHER,
+    sessionsOf(engine),
   );
   const logger = createLogger(
     { level: "fatal", format: "json" },
