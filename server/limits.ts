@@ -165,6 +165,9 @@ export const LONG_TXNS_WAITING_MAX = 1_000;
 export const RANGE_STREAM_CHUNK_BYTES = 256 * 1024;
 export const RANGE_STREAM_CHUNK_KEYS = 1_000;
 
+/** The first has so many, each next one twice as many: as etcd begins. */
+export const RANGE_STREAM_FIRST_KEYS = 10;
+
 /** How many RangeStreams may be open that sort, and so keep all their keys while the client takes them; one more is refused. */
 export const SORTED_STREAMS_MAX = 16;
 

@@ -107,6 +107,16 @@ describeStores("RangeStream", (start, name) => {
     }
   });
 
+  test("RS-07: the first message has ten keys, and each next one twice as many", async () => {
+    const { client } = shared;
+    const lengths = async (request: RangeRequest): Promise<number[]> =>
+      (await client.rangeStream(request)).map(({ kvs }) => kvs.length);
+    expect(await lengths(prefix("key/"))).toEqual([10, 20, 40, 50]);
+    expect(await lengths(prefix("key/", { limit: 10 }))).toEqual([10]);
+    expect(await lengths(prefix("key/", { limit: 11 }))).toEqual([10, 1]);
+    expect(await lengths(prefix("key/", { limit: 70 }))).toEqual([10, 20, 40]);
+  });
+
   test("RS-05: count_only and empty ranges are one message", async () => {
     const { client } = shared;
     const rows: [RangeRequest, number, number][] = [

@@ -21,6 +21,7 @@ import {
   COPIED_RESPONSE_BYTES,
   RANGE_STREAM_CHUNK_BYTES,
   RANGE_STREAM_CHUNK_KEYS,
+  RANGE_STREAM_FIRST_KEYS,
   SORTED_STREAMS_MAX,
 } from "../../limits.ts";
 import type { Turns } from "../../clock.ts";
@@ -61,7 +62,9 @@ export function rangeStreamMethod(context: RangeStreamContext): ServerStreamMeth
     const refuseNow = context.callers.beginRead();
     const openList = (): KvList => context.keyspace.openKvList(request.keysOnly);
     const onClosed = (): void => void (sortedOpen -= places);
-    return new RangeStream(call, cursor, header, refuseNow, context.turns, writer, openList, onClosed);
+    // One that is sorted looks at so many keys in a turn before the first message.
+    const firstKeys = places === 0 ? RANGE_STREAM_FIRST_KEYS : RANGE_STREAM_CHUNK_KEYS;
+    return new RangeStream(call, cursor, header, refuseNow, context.turns, writer, openList, onClosed, firstKeys);
   };
   return serverStreamMethod("/etcdserverpb.KV/RangeStream", decodeRangeRequest, (call, request) => {
     const refused = checkRangeStream(request);
@@ -98,6 +101,8 @@ class RangeStream implements StreamListener {
   readonly #writer: Writer;
   readonly #onClosed: () => void;
   #scheduled = false;
+  /** As many in a message as in etcd's, up to a bound: who gets several of etcd gets several here. */
+  #chunkKeys: number;
   readonly #openList: () => KvList;
   /** What was read last: whether it is the last shows when the next is there, or the count behind it. */
   #ahead: KvList | null = null;
@@ -111,6 +116,7 @@ class RangeStream implements StreamListener {
     writer: Writer,
     openList: () => KvList,
     onClosed: () => void,
+    firstKeys: number,
   ) {
     this.#call = call;
     this.#cursor = cursor;
@@ -120,6 +126,7 @@ class RangeStream implements StreamListener {
     this.#writer = writer;
     this.#openList = openList;
     this.#onClosed = onClosed;
+    this.#chunkKeys = firstKeys;
     cursor.hold.keepBytes();
     this.#sendLater();
   }
@@ -151,9 +158,10 @@ class RangeStream implements StreamListener {
   #sendNext(): void {
     // `onDrain` comes when it is writable again.
     if (this.#call.closed || !this.#call.writable) return;
-    const refs = this.#refuseNow() ?? this.#cursor.next(RANGE_STREAM_CHUNK_KEYS, RANGE_STREAM_CHUNK_BYTES);
+    const refs = this.#refuseNow() ?? this.#cursor.next(this.#chunkKeys, RANGE_STREAM_CHUNK_BYTES);
     if (refs instanceof Refusal) return this.#call.end(refs);
     if (refs.length > 0) {
+      this.#chunkKeys = Math.min(this.#chunkKeys * 2, RANGE_STREAM_CHUNK_KEYS);
       const kvs = this.#takeAhead();
       this.#ahead = this.#openList();
       this.#ahead.add(refs);
