@@ -213,6 +213,9 @@ export const AUTH_TOKENS_MAX = 100_000;
 /** JSON web tokens whose signature need not be looked at again; with one more, the one that is known longest is forgotten. */
 export const JWT_KNOWN_MAX = 10_000;
 
+/** What a configuration file may have of bytes. */
+export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
+
 /** What a partition map may have of entries, fewer than there may be partitions, and of bytes. */
 export const PARTITION_ENTRIES_MAX = 1_000;
 export const PARTITION_MAP_BYTES_MAX = 1024 * 1024;

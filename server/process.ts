@@ -1,6 +1,6 @@
 /** The process: command line in, exit code out. Everything else is in `plinth.ts`. */
 import process from "node:process";
-import { parseConfig } from "./config/config.ts";
+import { loadConfig } from "./config/load-config.ts";
 import { systemClock } from "./clock.ts";
 import { OutOfMemoryError } from "./engine/memory-guard.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
@@ -31,7 +31,7 @@ const PROGRESS_SEEN_MS = 200;
 
 /** The command `serve`: starts the server with etcd's flags and returns when it serves, or cannot. */
 export async function serve(args: readonly string[]): Promise<void> {
-  const parsed = parseConfig(args, process.env);
+  const parsed = await loadConfig(args, process.env);
   if (parsed.kind !== "config") return answerOnly(parsed);
   const { config, noEffect, warnings } = parsed;
   const screen = process.stderr.isTTY && !config.isLogChosen ? new StartScreen(process.stderr) : null;

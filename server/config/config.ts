@@ -123,7 +123,7 @@ export interface Config extends LogSettings {
   readonly metrics: MetricsLevel;
 }
 
-/** What a command line comes to. Texts end in a newline, the error message does not. */
+/** What a command line comes to; with a file, which is to be read then. Texts end in a newline, the error message does not. */
 export type ParsedConfig =
   | {
       readonly kind: "config";
@@ -133,6 +133,7 @@ export type ParsedConfig =
       /** Anything else worth a warning, one sentence each. */
       readonly warnings: readonly string[];
     }
+  | { readonly kind: "file"; readonly path: string; readonly warnings: readonly string[] }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version"; readonly text: string }
   | { readonly kind: "error"; readonly message: string };
@@ -188,26 +189,36 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     if (settings === "version") {
       return { kind: "version", text: versionText() };
     }
-    checkRefused(settings);
-    const config = buildConfig(settings);
-    return {
-      kind: "config",
-      config,
-      noEffect: flagsWithoutEffect(settings),
-      warnings: [
-        ...settings.warnings,
-        ...advertisingWarnings(config),
-        ...requestBytesWarnings(config),
-        ...bcryptWarnings(settings),
-        ...tokenWarnings(settings),
-      ],
-    };
+    const { file: path, warnings } = settings;
+    return path === null ? configOf(settings) : { kind: "file", path, warnings };
   } catch (error) {
     if (error instanceof ConfigError) {
       return { kind: "error", message: error.message };
     }
     throw error;
   }
+}
+
+/**
+ * The configuration that settings come to, wherever they are from.
+ *
+ * @throws ConfigError
+ */
+export function configOf(settings: Settings): Extract<ParsedConfig, { readonly kind: "config" }> {
+  checkRefused(settings);
+  const config = buildConfig(settings);
+  return {
+    kind: "config",
+    config,
+    noEffect: flagsWithoutEffect(settings),
+    warnings: [
+      ...settings.warnings,
+      ...advertisingWarnings(config),
+      ...requestBytesWarnings(config),
+      ...bcryptWarnings(settings),
+      ...tokenWarnings(settings),
+    ],
+  };
 }
 
 function buildConfig({ byName }: Settings): Config {

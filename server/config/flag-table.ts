@@ -44,6 +44,13 @@ export const LOG_FLAGS: readonly UsedFlag[] = [
 
 export const USED_FLAGS: readonly UsedFlag[] = [
   {
+    name: "config-file",
+    group: "Configuration",
+    value: "path",
+    fallback: "",
+    help: "A file with etcd's YAML keys, which says all: flags and environment variables beside it are ignored.",
+  },
+  {
     name: "name",
     group: "Member",
     value: "text",
@@ -329,7 +336,6 @@ const NO_TLS = "clients would be served without TLS";
 const ONE_MEMBER = "each server here is a cluster of one member, so several would hold different data";
 
 export const REFUSED_FLAGS: readonly RefusedFlag[] = [
-  { name: "config-file", boolean: false, harmless: isEmpty, why: "give flags or ETCD_* environment variables" },
   { name: "cert-file", boolean: false, harmless: isEmpty, why: NO_TLS },
   { name: "key-file", boolean: false, harmless: isEmpty, why: NO_TLS },
   { name: "client-cert-file", boolean: false, harmless: isEmpty, why: NO_TLS },

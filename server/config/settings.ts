@@ -39,6 +39,8 @@ export interface Settings {
   readonly byName: ReadonlyMap<string, Setting>;
   /** What deserves a line in the log: unknown variables. */
   readonly warnings: readonly string[];
+  /** The file that says all, so that the rest is what it is given in vain; null for none. */
+  readonly file: string | null;
 }
 
 /**
@@ -94,7 +96,28 @@ export function readSettings(
   if (i < argv.length) {
     throw new ConfigError(`${JSON.stringify(argv[i])} is not a valid flag`);
   }
-  return versionAsked ? "version" : { byName, warnings: addEnvironment(flags, byName, env) };
+  if (versionAsked) return "version";
+  const file = flags.values.has(CONFIG_FILE)
+    ? byName.get(CONFIG_FILE)?.text || env[variableOf(CONFIG_FILE)] || null
+    : null;
+  if (file !== null) return { byName, warnings: inVain(flags, byName, env), file };
+  return { byName, warnings: addEnvironment(flags, byName, env), file };
+}
+
+/** As in etcd, whose words these are. */
+function inVain(
+  flags: FlagSet,
+  byName: ReadonlyMap<string, Setting>,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const known = [...flags.booleans, ...flags.values].filter((name) => name !== CONFIG_FILE);
+  const given = [
+    ...[...byName.keys()].filter((name) => name !== CONFIG_FILE).map((name) => `--${name}`),
+    ...known.map(variableOf).filter((variable) => (env[variable] ?? "") !== ""),
+  ];
+  const text =
+    "loaded server configuration, other configuration command line flags and environment variables are ignored";
+  return given.length === 0 ? [] : [`${text}: ${given.toSorted().join(", ")}`];
 }
 
 /**
@@ -141,7 +164,7 @@ function splitArgument(argument: string): { name: string; value: string | null }
 }
 
 /** Reads what Go's strconv.ParseBool reads. */
-function readBoolean(text: string, origin: string): "true" | "false" {
+export function readBoolean(text: string, origin: string): "true" | "false" {
   if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) {
     return "true";
   }
@@ -150,6 +173,8 @@ function readBoolean(text: string, origin: string): "true" | "false" {
   }
   throw new ConfigError(`invalid boolean value ${JSON.stringify(text)} for ${origin}: parse error`);
 }
+
+const CONFIG_FILE = "config-file";
 
 /** It is asked for by flag only. */
 const VERSION = "version";

@@ -467,7 +467,6 @@ describe("flags of etcd that do something else here", () => {
     "--client-crl-file=crl",
     "--auto-tls",
     "--host-whitelist=db.example",
-    "--config-file=etcd.yaml",
     "--initial-cluster=a=http://10.0.0.1:2380,b=http://10.0.0.2:2380",
     "--discovery-srv=example.com",
   ])("%s is refused rather than ignored", (argument) => {
