@@ -1,6 +1,8 @@
 /** v3lockpb.Lock: keys, order, sessions, refusals, and what is left of one who went away while it waited. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { UNAVAILABLE, UNKNOWN } from "../../proto/grpc-codes.ts";
+import { lockRequest, lockResponse } from "../../proto/concurrency.ts";
+import { CANCELED, DEADLINE_EXCEEDED, INTERNAL, OK, UNAVAILABLE, UNKNOWN } from "../../proto/grpc-codes.ts";
+import { grpcJsTestClient } from "../server/transport/support-clients.ts";
 import { Contenders } from "../support/contenders.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { SharedStore } from "../support/shared-store.ts";
@@ -9,6 +11,11 @@ import { expectRefused } from "./answers.ts";
 import { AMY, CHEAP_PASSWORDS, connectAs, enableAuth, makeUsers, ROOT } from "./users.ts";
 
 const EXPIRED = [UNKNOWN, "mutex: session is expired"] as const;
+
+/** It is in line long before, also on a busy machine. */
+const DEADLINE_MS = 2_000;
+
+const LOCK = "/v3lockpb.Lock/Lock";
 
 function keyOf(name: string, lease: bigint): string {
   return `${name}/${lease.toString(16)}`;
@@ -87,7 +94,11 @@ describeStores("locks", (start) => {
     await waits;
     await all.untilInLine("gone", 1);
     // And when it does not want to wait any longer.
-    await all.lock("gone", waiter, { timeoutMilliseconds: 300 }).catch(() => {});
+    const stream = shared.client.lean.stream(LOCK, { onMessage: () => {}, onEnd: () => {} });
+    stream.send(lockRequest.encode({ name: Buffer.from("gone"), lease: waiter }));
+    stream.halfClose();
+    await all.untilInLine("gone", 2);
+    stream.cancel();
     await all.untilInLine("gone", 1);
     expect(await all.line("gone")).toEqual([keyOf("gone", holder)]);
   });
@@ -104,6 +115,28 @@ describeStores("locks", (start) => {
     const lease = BigInt(`0x${key.toString().slice("session/".length)}`);
     const { grantedTTL, keys } = await shared.client.leaseTimeToLive(lease, true);
     expect([grantedTTL, keys]).toEqual([60, [key]]);
+  });
+
+  test("grpc-js has the same: one answer, a deadline, and a refusal of what is no message", async () => {
+    const all = contenders();
+    const [holder, waiter] = [await all.grant(), await all.grant()];
+    const client = grpcJsTestClient(shared.store.url);
+    const request = (lease: bigint): Buffer => lockRequest.encode({ name: Buffer.from("grpc-js"), lease });
+    const first = await client.call(LOCK, [request(holder)]);
+    expect([first.code, first.replies.length]).toEqual([OK, 1]);
+    expect(lockResponse.decode(first.replies[0]).key.toString()).toBe(keyOf("grpc-js", holder));
+    const late = await client.call(LOCK, [request(waiter)], { timeoutMilliseconds: DEADLINE_MS });
+    // etcd resets the stream, which may be seen before the client's own clock ends the call.
+    expect([CANCELED, DEADLINE_EXCEEDED]).toContain(late.code);
+    expect(late.replies).toEqual([]);
+    await all.untilInLine("grpc-js", 1);
+    const waits = client.call(LOCK, [request(waiter)]);
+    await all.untilInLine("grpc-js", 2);
+    await all.unlock(keyOf("grpc-js", holder));
+    expect((await waits).replies).toHaveLength(1);
+    const bad = await client.call(LOCK, [Buffer.from([0x0a, 5, 1])]);
+    expect([bad.code, bad.text]).toEqual([INTERNAL, expect.stringMatching(/^grpc: error unmarshalling request: ./)]);
+    await client.close();
   });
 
   test("refusals are those of what a lock is made of, with the code that grpc-go gives them", async () => {

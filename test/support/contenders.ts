@@ -1,6 +1,5 @@
 /** Calls of v3lockpb and v3electionpb, and a look at who stands in line. */
 import { vi } from "vitest";
-import type { CallOptions } from "../../bench/client/lean-client.ts";
 import { rangeRequest } from "../../bench/client/requests.ts";
 import * as messages from "../../proto/concurrency.ts";
 import type { MessageType } from "../../proto/message-type.ts";
@@ -18,9 +17,9 @@ export class Contenders {
     this.client = client;
   }
 
-  lock(name: string, lease: bigint, options?: CallOptions): Promise<messages.LockResponse> {
+  lock(name: string, lease: bigint): Promise<messages.LockResponse> {
     const request = { name: Buffer.from(name), lease };
-    return this.#call("v3lockpb.Lock/Lock", messages.lockRequest, messages.lockResponse, request, options);
+    return this.#call("v3lockpb.Lock/Lock", messages.lockRequest, messages.lockResponse, request);
   }
 
   /** Gives the revision of it. */
@@ -35,10 +34,10 @@ export class Contenders {
     return header?.revision;
   }
 
-  campaign(name: string, lease: bigint, value: string, options?: CallOptions): Promise<messages.CampaignResponse> {
+  campaign(name: string, lease: bigint, value: string): Promise<messages.CampaignResponse> {
     const request = { name: Buffer.from(name), lease, value: Buffer.from(value) };
     const { campaignRequest, campaignResponse } = messages;
-    return this.#call("v3electionpb.Election/Campaign", campaignRequest, campaignResponse, request, options);
+    return this.#call("v3electionpb.Election/Campaign", campaignRequest, campaignResponse, request);
   }
 
   async proclaim(leader: messages.LeaderKey | null, value: string): Promise<number | undefined> {
@@ -90,8 +89,7 @@ export class Contenders {
     request: MessageType<Request>,
     response: MessageType<Response>,
     message: Request,
-    options?: CallOptions,
   ): Promise<Response> {
-    return response.decode(await this.client.lean.call(`/${method}`, request.encode(message), options));
+    return response.decode(await this.client.lean.call(`/${method}`, request.encode(message)));
   }
 }
