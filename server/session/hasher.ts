@@ -1,7 +1,6 @@
 /** Who works on passwords with bcrypt: a thread, where there may be one. */
 import assert from "node:assert/strict";
 import { Worker } from "node:worker_threads";
-import { bcryptHash, bcryptMatches } from "./bcrypt.ts";
 
 /** Has one thing to do at a time. */
 export interface Hasher {
@@ -16,7 +15,12 @@ export type HashOrder =
   | { readonly kind: "matches"; readonly password: string; readonly hash: string };
 
 /** On the thread of who asks, which stands still for 100 ms at a time: for a process that may have no more threads. */
-export const LOOP_HASHER: Hasher = { hash: bcryptHash, matches: bcryptMatches, drop: () => false };
+export const LOOP_HASHER: Hasher = {
+  // A server without users need not load it.
+  hash: async (password, cost) => (await import("./bcrypt.ts")).bcryptHash(password, cost),
+  matches: async (password, hash) => (await import("./bcrypt.ts")).bcryptMatches(password, hash),
+  drop: () => false,
+};
 
 export class ThreadHasher implements Hasher {
   /** Begun with the first order: most servers have no users. */
