@@ -88,6 +88,17 @@ describeStores("elections", (start) => {
     expect(told(await all.leader("gone"))).toContain("=one");
   });
 
+  test("a request without a lease is given one, also where it is of no use", async () => {
+    const all = contenders();
+    const leases = async (): Promise<number> => (await shared.client.leaseLeases()).leases.length;
+    const before = await leases();
+    const leader = { name: Buffer.from("x"), key: Buffer.from("no such key"), rev: 7, lease: 0n };
+    await expectRefused(all.proclaim(leader, "x"), ...NOT_LEADER);
+    await all.resign(leader);
+    await expectRefused(all.leader("x"), UNKNOWN, "election: no leader");
+    expect(await leases()).toBe(before + 2);
+  });
+
   test("a request without a leader's key is refused", async () => {
     const all = contenders();
     await expectRefused(all.proclaim(null, "x"), UNKNOWN, '"leader" field must be provided');

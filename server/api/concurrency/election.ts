@@ -138,7 +138,10 @@ async function leader(calls: OwnCalls, name: Buffer): Promise<LeaderResponse | R
 }
 
 async function resign(calls: OwnCalls, key: LeaderKey | null): Promise<HeaderOnly | Refusal> {
-  return key === null ? NO_LEADER_KEY : leave(calls, { key: key.key, createRevision: key.rev });
+  if (key === null) return NO_LEADER_KEY;
+  // It is of no use here, but etcd's has one as well.
+  const lease = await sessionOf(calls, key.lease);
+  return lease instanceof Refusal ? lease : leave(calls, { key: key.key, createRevision: key.rev });
 }
 
 function refusalOf(outcome: HeaderOnly | Refusal): Refusal | null {
