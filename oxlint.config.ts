@@ -24,7 +24,8 @@ const OF_STATE =
   "../state/{quotas,change-walk,compaction,counting,history-walk,hold,keyspace-facts,keyspace-state,lease-table,merge-heap,partition,version-image,version-search,versions}.ts";
 
 const ROOMS: readonly Room[] = [
-  ["proto/**", [], "proto imports nothing of ours."],
+  ["proto/*.ts", [], "proto imports nothing of ours."],
+  ["proto/json/**", ["../{limits,schema,writer}.ts"], "JSON stands on the declared messages."],
 
   ["journal/*.ts", [], "The journal imports nothing of ours."],
   [
@@ -176,6 +177,11 @@ const ROOMS: readonly Room[] = [
     "Locks and elections are clients of the services beside them.",
   ],
   [
+    "server/gateway/**",
+    ["../clock.ts", "../limits.ts", "../transport/{limits,refusals,service}.ts", "../../proto/**"],
+    "The gateway calls methods and knows no service.",
+  ],
+  [
     "server/http/**",
     [
       "../*.ts",
@@ -276,7 +282,12 @@ function direction([files, may, message]: Room): OxlintOverride {
 
 /** Below the sockets time and turns of the event loop go through seams, so that a simulation can be both. */
 const SEAMS: OxlintOverride = {
-  files: ["server/*.ts", "server/{api,engine,host,http,metrics,session,snapshot}/**", "journal/**", "partitions/**"],
+  files: [
+    "server/*.ts",
+    "server/{api,engine,gateway,host,http,metrics,session,snapshot}/**",
+    "journal/**",
+    "partitions/**",
+  ],
   rules: {
     "no-restricted-globals": [
       "error",

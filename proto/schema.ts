@@ -44,6 +44,8 @@ export interface MethodDeclaration {
   /** Full message name: `etcdserverpb.RangeRequest`. */
   readonly requestType: string;
   readonly responseType: string;
+  /** Where JSON is POSTed to call it, as its `google.api.http` option says: `/v3/kv/range`. None is no part of HTTP. */
+  readonly httpPaths: readonly string[];
 }
 
 /** Every method of every service that an etcd server offers on its client port, whether we implement it or not. */
@@ -55,8 +57,26 @@ export function allMethods(): MethodDeclaration[] {
       responseStream: method.responseStream === true,
       requestType: fullName(method.resolvedRequestType),
       responseType: fullName(method.resolvedResponseType),
+      httpPaths: httpPathsOf(method),
     })),
   );
+}
+
+/** What an option `google.api.http` says, as far as our files use it. */
+interface HttpRule {
+  readonly post: string;
+  readonly additional_bindings?: HttpRule | readonly HttpRule[];
+}
+
+function httpPathsOf(method: protobuf.Method): readonly string[] {
+  // Options have no types; a test compares the paths with those that etcd's Go module declares.
+  const options = (method.parsedOptions ?? []) as unknown as readonly { readonly "(google.api.http)"?: HttpRule }[];
+  return options.flatMap(({ "(google.api.http)": rule }) => (rule === undefined ? [] : pathsOfRule(rule)));
+}
+
+/** A single one of a repeated field is parsed as if it were not repeated. */
+function pathsOfRule({ post, additional_bindings: more = [] }: HttpRule): readonly string[] {
+  return [post, ...[more].flat().flatMap(pathsOfRule)];
 }
 
 /** The name with its package, without the dot that protobufjs puts before it. */

@@ -37,6 +37,7 @@ interface MethodDescriptor {
   output: string;
   clientStreaming: boolean;
   serverStreaming: boolean;
+  httpPaths: string[];
 }
 
 interface Descriptors {
@@ -78,13 +79,13 @@ describe.skipIf(goMissing !== null)(
       expect(Object.fromEntries(ourEnums())).toEqual(Object.fromEntries(theirs));
     });
 
-    test("every service has the same methods with the same kinds of streams", () => {
+    test("every service has the same methods with the same kinds of streams and paths of the JSON gateway", () => {
       const theirs = etcd.packages
         .flatMap((pkg) => pkg.services)
         .flatMap((service) => service.methods)
-        .map(({ path, input, output, clientStreaming, serverStreaming }) => [
+        .map(({ path, input, output, clientStreaming, serverStreaming, httpPaths }) => [
           path,
-          { input, output, clientStreaming, serverStreaming },
+          { input, output, clientStreaming, serverStreaming, httpPaths },
         ]);
       expect(Object.fromEntries(ourMethods())).toEqual(Object.fromEntries(theirs));
     });
@@ -187,6 +188,7 @@ function ourMethods(): [string, Omit<MethodDescriptor, "path">][] {
       output: method.responseType,
       clientStreaming: method.requestStream,
       serverStreaming: method.responseStream,
+      httpPaths: [...method.httpPaths],
     },
   ]);
 }

@@ -11,6 +11,7 @@ test("all methods of all services are listed once, with their kinds of streams",
     responseStream: false,
     requestType: "etcdserverpb.RangeRequest",
     responseType: "etcdserverpb.RangeResponse",
+    httpPaths: ["/v3/kv/range"],
   });
   const streams = methods.filter(({ requestStream, responseStream }) => requestStream || responseStream);
   expect(streams.map(({ path, requestStream }) => [path, requestStream]).toSorted()).toEqual([

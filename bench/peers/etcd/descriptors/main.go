@@ -2,7 +2,7 @@
 // the reference server speaks by: what the project's own table of messages and
 // methods is compared with. They are read from the generated code as it is
 // registered at run time, so no .proto file has to be parsed or kept.
-// Custom options (such as the version that a field came with) are left out.
+// Of custom options the paths of the JSON gateway alone are printed.
 package main
 
 import (
@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
@@ -50,6 +52,7 @@ type method struct {
 	Output          protoreflect.FullName `json:"output"`
 	ClientStreaming bool                  `json:"clientStreaming"`
 	ServerStreaming bool                  `json:"serverStreaming"`
+	HTTPPaths       []string              `json:"httpPaths"`
 }
 
 type message struct {
@@ -145,10 +148,29 @@ func readService(d protoreflect.ServiceDescriptor) service {
 			Output:          m.Output().FullName(),
 			ClientStreaming: m.IsStreamingClient(),
 			ServerStreaming: m.IsStreamingServer(),
+			HTTPPaths:       httpPaths(m),
 		})
 	}
 	slices.SortFunc(s.Methods, func(a, b method) int { return cmp.Compare(a.Name, b.Name) })
 	return s
+}
+
+// httpPaths gives what the JSON gateway's generator reads: every path to which a
+// whole request is POSTed. It stops the program when a rule says anything else.
+func httpPaths(m protoreflect.MethodDescriptor) []string {
+	paths := []string{}
+	rule := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if rule == nil {
+		return paths
+	}
+	for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
+		if r.GetPost() == "" || r.GetBody() != "*" {
+			fmt.Fprintf(os.Stderr, "%s has another rule than a POST: %v\n", m.FullName(), r)
+			os.Exit(1)
+		}
+		paths = append(paths, r.GetPost())
+	}
+	return paths
 }
 
 func readMessage(d protoreflect.MessageDescriptor) message {
