@@ -280,3 +280,23 @@ export const SNAPSHOT_RETRY_MAX_MS = 600_000;
 
 /** A start takes so many versions of a snapshot between two looks at the clock. */
 export const SNAPSHOT_LOAD_VERSIONS = 1_000;
+
+/** A request of the JSON gateway may have so many times the bytes of the largest message: base64 takes a third, names the rest. */
+export const GATEWAY_BODY_FACTOR = 2;
+
+/** Calls through the gateway at a time, streams among them; one more is refused. */
+export const GATEWAY_CALLS_MAX = 10_000;
+
+/** Requests of the gateway of which not all has come, and answers that clients have not taken; beyond it more are refused. */
+export const GATEWAY_HELD_BYTES_MAX = 256 * 1024 * 1024;
+export const GATEWAY_OWED_BYTES_MAX = 256 * 1024 * 1024;
+
+/** What a stream of the gateway may have waiting before it is not writable, and what of it may be copies before it is ended. */
+export const GATEWAY_QUEUED_BYTES_MAX = 256 * 1024;
+export const GATEWAY_COPIED_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Pieces of JSON that one answer makes in a turn. */
+export const GATEWAY_PIECES_PER_TURN = 8;
+
+/** A client that takes nothing of an answer for so long loses its connection. */
+export const GATEWAY_STALL_MS = 60_000;

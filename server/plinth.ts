@@ -32,6 +32,8 @@ import { ZoneShelf } from "./snapshot-shelf.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import { createClientHandler } from "./http/client-handler.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { serverStatus } from "./http/server-status.ts";
 import { listenHttp } from "./http/http-listener.ts";
@@ -262,17 +264,25 @@ async function open(
     const listener = await listenHttp(address, http, resources);
     opened.add(() => listener.close());
   }
+  const limits = transportLimits(config);
+  const gateway = new Gateway({ ...systemTime, methods: services.methods, observer: calls, limits });
   const front = new GrpcServer({
     methods: services.methods,
-    http,
+    http: createClientHandler({
+      plain: http,
+      gateway: config.grpcGateway ? (request, response, path) => gateway.handle(request, response, path) : null,
+      cors: config.cors,
+      hosts: config.hostWhitelist,
+    }),
     observer: calls,
-    limits: { ...transportLimits(config), connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
+    limits: { ...limits, connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },
     log,
     door: resources,
     heldUntil: isShared(config) ? engine.start : null,
   });
   server = front;
   opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));
+  opened.add(() => gateway.close());
   const urls: string[] = [];
   for (const address of config.listenClientAddresses) {
     if ("path" in address) await removeStaleSocket(address.path);
@@ -354,9 +364,10 @@ function loadTheRest(metrics: LateMetrics, logger: Logger): void {
 }
 
 /** What the operator may set of them. */
-function transportLimits({ maxRequestBytes, maxConcurrentStreams, keepAlive }: Config): Partial<TransportLimits> {
+function transportLimits({ maxRequestBytes, maxConcurrentStreams, keepAlive }: Config): TransportLimits {
   const isLimited = maxConcurrentStreams < DEFAULT_LIMITS.streamsPerConnectionMax;
   return {
+    ...DEFAULT_LIMITS,
     ...limitsForMessages(maxRequestBytes + RECEIVE_OVERHEAD_BYTES),
     ...(isLimited && { streamsPerConnectionMax: maxConcurrentStreams, streamsAnnounced: maxConcurrentStreams }),
     pingIntervalMsMin: keepAlive.minTimeMs,

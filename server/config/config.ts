@@ -15,6 +15,7 @@ import {
   readDurationMs,
   readInteger,
   readListenAddresses,
+  readNames,
 } from "./values.ts";
 import { RECORD_OVERHEAD_BYTES } from "../limits.ts";
 
@@ -121,6 +122,11 @@ export interface Config extends LogSettings {
   /** Somebody has said how the log shall be, or what shall be in it. */
   readonly isLogChosen: boolean;
   readonly metrics: MetricsLevel;
+  /** Whether JSON is taken at `/v3/`. */
+  readonly grpcGateway: boolean;
+  /** Origins, and names of the server, that are served over HTTP; `*` for all. */
+  readonly cors: ReadonlySet<string>;
+  readonly hostWhitelist: ReadonlySet<string>;
 }
 
 /** What a command line comes to; with a file, which is to be read then. Texts end in a newline, the error message does not. */
@@ -265,6 +271,9 @@ function buildConfig({ byName }: Settings): Config {
     ...readLogSettings(setting),
     isLogChosen: LOG_CHOICES.some((flag) => byName.has(flag)),
     metrics: readChoice(setting("metrics"), METRICS_LEVELS),
+    grpcGateway: setting("enable-grpc-gateway").text === "true",
+    cors: readNames(setting("cors")),
+    hostWhitelist: readNames(setting("host-whitelist")),
   };
 }
 

@@ -65,6 +65,12 @@ export function readDurationMs(setting: Setting): number {
   return total;
 }
 
+/** What is separated by commas; nothing is as good as all. */
+export function readNames({ text }: Setting): ReadonlySet<string> {
+  const names = text.split(",").map((name) => name.trim());
+  return new Set(text === "" ? ["*"] : names);
+}
+
 /** URLs to listen on, separated by commas; none for an empty text. */
 export function readListenAddresses(setting: Setting): ListenAddress[] {
   return readUrls(setting).map((url) => {

@@ -1,13 +1,12 @@
 /**
  * etcd's HTTP/1.1 endpoints: health, version and metrics, with its status codes and texts, and Plinth's own status.
- * Everything is a GET but the asking for a snapshot; there is no JSON gateway to gRPC.
+ * Everything is a GET but the asking for a snapshot.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../host/logger.ts";
 import { CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION } from "../version.ts";
-import { answerInTurn } from "./answer-in-turn.ts";
 import { CHECK_NAMES, type CheckType, type HealthChecks } from "./health-checks.ts";
 import { shareScrape } from "./shared-scrape.ts";
 
@@ -45,10 +44,10 @@ interface Answer {
 /** Makes the handler for client and metrics listeners alike. */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const sources: Sources = { ...options, metrics: shareScrape(options.metrics, options.clock ?? systemClock) };
-  return answerInTurn((request, response) => {
+  return (request, response) => {
     // Rejections are answered and logged inside.
     void answerRequest(sources, request, response);
-  });
+  };
 }
 
 async function answerRequest(sources: Sources, request: IncomingMessage, response: ServerResponse): Promise<void> {

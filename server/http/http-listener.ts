@@ -7,6 +7,7 @@ import type { ListenAddress } from "../config/config.ts";
 import { METRICS_CONNECTIONS_MAX } from "../limits.ts";
 import type { HostResources } from "../host/host-resources.ts";
 import { removeStaleSocket } from "../host/stale-socket.ts";
+import { answerInTurn } from "./answer-in-turn.ts";
 import type { HttpHandler } from "./http-handler.ts";
 
 /** Not imported: an import of this one loads Node's whole `fetch` along, which takes a start 20 ms. */
@@ -39,7 +40,7 @@ export async function listenHttp(
   if ("path" in address) {
     await removeStaleSocket(address.path);
   }
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, answerInTurn(handler));
   server.timeout = STALL_TIMEOUT_MS;
   server.maxConnections = METRICS_CONNECTIONS_MAX;
   server.on("drop", () => door.refuse(METRICS_CONNECTIONS_MAX));

@@ -125,6 +125,7 @@ export class GrpcServer implements ConnectionHost {
       options.http(request, response);
     });
     this.http.timeout = this.limits.writeStallTimeoutMs;
+    this.http.keepAliveTimeout = this.limits.httpIdleMs;
     // This server never listens, as it is given its connections; but only with this event does it begin to watch its own
     // timeouts and to know which connections are idle.
     this.http.emit("listening");

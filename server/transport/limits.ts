@@ -28,6 +28,8 @@ export interface TransportLimits {
   readonly partialMessageBytesTotalMax: number;
   /** Open plain HTTP requests of one connection, each a pair of sockets; further ones are answered REFUSED_STREAM. */
   readonly plainRequestsPerConnectionMax: number;
+  /** What of the body of a plain HTTP request may wait for who reads it. */
+  readonly plainBodyBytesMax: number;
   /** Bytes queued for one stream above which it is not writable. It is writable again at half of it. */
   readonly queuedBytesPerStreamMax: number;
   /** Memory held by what streaming calls of a connection have queued, above which those that queue are not writable. */
@@ -93,6 +95,11 @@ export interface TransportLimits {
    * one request and many answers, may wait for the client's windows. Watches may wait for ever.
    */
   readonly writeStallTimeoutMs: number;
+  /**
+   * How long an HTTP/1.1 connection may be silent between two requests: longer than clients keep one, for whom a connection that
+   * ends as they use it again is a failed call.
+   */
+  readonly httpIdleMs: number;
   /** How long a connection is kept to let the client read our GOAWAY before it is destroyed. */
   readonly lingerMs: number;
   /** How long shutdown waits for the answer to its PING before it stops taking new streams. */
@@ -104,10 +111,13 @@ export interface TransportLimits {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** A message as text is longer than on the wire. */
+const PLAIN_FACTOR = 2;
+
 /** The limits for messages of up to so many bytes: a connection can always hold one of them. */
 export function limitsForMessages(receiveMessageBytesMax: number): Partial<TransportLimits> {
   const partialMessageBytesMax = Math.max(DEFAULT_LIMITS.partialMessageBytesMax, receiveMessageBytesMax + KIB);
-  return { receiveMessageBytesMax, partialMessageBytesMax };
+  return { receiveMessageBytesMax, partialMessageBytesMax, plainBodyBytesMax: PLAIN_FACTOR * receiveMessageBytesMax };
 }
 
 export const DEFAULT_LIMITS: TransportLimits = {
@@ -124,6 +134,7 @@ export const DEFAULT_LIMITS: TransportLimits = {
   partialMessageBytesMax: 64 * MIB,
   partialMessageBytesTotalMax: 1024 * MIB,
   plainRequestsPerConnectionMax: 100,
+  plainBodyBytesMax: PLAIN_FACTOR * (1_572_864 + 524_288),
   queuedBytesPerStreamMax: 256 * KIB,
   queuedBytesPerConnectionMax: 4 * MIB,
   queuedBytesMax: 1024 * MIB,
@@ -149,6 +160,7 @@ export const DEFAULT_LIMITS: TransportLimits = {
   settingsTimeoutMs: 10_000,
   requestBodyTimeoutMs: 30_000,
   writeStallTimeoutMs: 60_000,
+  httpIdleMs: 300_000,
   lingerMs: 1_000,
   shutdownPingMs: 1_000,
   sweepIntervalMs: 1_000,

@@ -29,7 +29,6 @@ export class PlainExchange implements StreamListener {
   readonly #writer: StreamWriter;
   readonly #request: ClientRequest | null;
   #response: IncomingMessage | null = null;
-  #bodyBytes = 0;
 
   constructor(stream: Stream, fields: readonly HeaderField[], writer: StreamWriter, server: Server) {
     this.#stream = stream;
@@ -38,12 +37,12 @@ export class PlainExchange implements StreamListener {
   }
 
   onMessage(bytes: Buffer): void {
-    const bytesMax = this.#stream.host.limits.receiveMessageBytesMax;
-    this.#bodyBytes += bytes.length;
-    if (this.#bodyBytes > bytesMax) {
-      this.#fail(413, RESOURCE_EXHAUSTED, `request body larger than ${bytesMax} bytes`);
+    const bytesMax = this.#stream.host.limits.plainBodyBytesMax;
+    if (this.#request === null) return;
+    if (this.#request.writableLength + bytes.length > bytesMax) {
+      this.#fail(413, RESOURCE_EXHAUSTED, `more than ${bytesMax} bytes of the request body wait`);
     } else {
-      this.#request?.write(Buffer.from(bytes));
+      this.#request.write(Buffer.from(bytes));
     }
   }
 

@@ -170,17 +170,19 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
 
   /** True while a request that should have one message, or a plain HTTP request, lacks it, or its end. */
   get awaitsBody(): boolean {
-    return !this.remoteClosed && !this.closed && (this.head.method === null || this.head.method.kind !== "bidi");
+    if (this.remoteClosed || this.closed) return false;
+    // Who is being answered says what it wants when it wants.
+    return this.head.method === null ? !this.headersSent : this.head.method.kind !== "bidi";
   }
 
   /**
    * True while it is the client's turn to take what we have to send. A watch may be left waiting, but not a call that
-   * ends with its answer.
+   * ends with its answer, nor a plain HTTP request.
    */
   get awaitsReader(): boolean {
     // A stream that is closed but not over has an answer queued.
     if (this.closed) return true;
-    if (this.head.method === null || this.head.method.kind !== "server-stream") return false;
+    if (this.head.method !== null && this.head.method.kind !== "server-stream") return false;
     return this.queuedBytes > 0 || (this.choked && this.sendWindow <= 0);
   }
 

@@ -70,8 +70,19 @@ describe("defaults", () => {
         logOutputs: ["stderr"],
         isLogChosen: false,
         metrics: "basic",
+        grpcGateway: true,
+        cors: new Set(["*"]),
+        hostWhitelist: new Set(["*"]),
       },
     });
+  });
+
+  test("origins and host names are lists, and nothing is as good as all", () => {
+    expect(configOf(["--cors=http://a:80, http://b:80", "--host-whitelist="])).toMatchObject({
+      cors: new Set(["http://a:80", "http://b:80"]),
+      hostWhitelist: new Set(["*"]),
+    });
+    expect(configOf(["--enable-grpc-gateway=false"]).grpcGateway).toBe(false);
   });
 
   test("the data directory is named after the server unless it is given", () => {
@@ -466,7 +477,6 @@ describe("flags of etcd that do something else here", () => {
     "--client-cert-auth",
     "--client-crl-file=crl",
     "--auto-tls",
-    "--host-whitelist=db.example",
     "--initial-cluster=a=http://10.0.0.1:2380,b=http://10.0.0.2:2380",
     "--discovery-srv=example.com",
   ])("%s is refused rather than ignored", (argument) => {
@@ -478,7 +488,6 @@ describe("flags of etcd that do something else here", () => {
     "--client-cert-auth=false",
     "--cert-file=",
     "--auth-token=simple",
-    "--host-whitelist=*",
     "--initial-cluster=a=http://10.0.0.1:2380,a=http://10.0.0.2:2380",
   ])("%s asks for nothing that is missing", (argument) => {
     expect(parse([argument])).toMatchObject({ noEffect: [], warnings: [] });

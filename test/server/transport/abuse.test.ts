@@ -1,7 +1,8 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import * as frames from "../../../server/transport/frames/frames.ts";
 import { encodeFrame } from "../../../server/transport/frames/frames.ts";
@@ -139,6 +140,30 @@ describe("plain HTTP requests without their end", () => {
     peer.connection.sweep(after(0));
     expect(resetCode(peer, 1)).toBe(frames.CANCEL);
     expect(peer.connection.streams.length).toBe(0);
+  });
+
+  const post = requestFields({ ":path": "/v3/watch", ":method": "POST", "content-type": null, te: null });
+
+  test("may be silent once they are being answered, as a stream of JSON is", async () => {
+    const http = (_: unknown, response: ServerResponse): void => void response.write("{}");
+    const { server } = makeServer({ requestBodyTimeoutMs: 3_000, writeStallTimeoutMs: 3_000 }, { http });
+    const peer = openFake(server);
+    peer.send(headers(1, post), data(1, Buffer.from("{}"), false));
+    await vi.waitUntil(() => peer.socket.log.frames.some(({ type }) => type === frames.DATA));
+    for (let i = 0; i < 10; i++) peer.connection.sweep(after(0));
+    expect(resetCode(peer, 1)).toBeNull();
+  });
+
+  test("whose answer is not taken are reset after a while", async () => {
+    const http = (_: unknown, response: ServerResponse): void => void response.write("x".repeat(200_000));
+    const { server } = makeServer({ writeStallTimeoutMs: 3_000 }, { http });
+    const peer = openFake(server);
+    peer.send(headers(1, post), data(1, Buffer.from("{}"), false));
+    await vi.waitUntil(() => peer.connection.streams.get(1)?.sendWindow === 0);
+    for (let i = 0; i < 3; i++) peer.connection.sweep(after(0));
+    expect(resetCode(peer, 1)).toBeNull();
+    peer.connection.sweep(after(0));
+    expect(resetCode(peer, 1)).toBe(frames.CANCEL);
   });
 });
 

@@ -137,7 +137,7 @@ describe("plain HTTP over HTTP/2", () => {
   });
 
   test("a body above the limit gets status 413", async () => {
-    const { port } = await startServer({ receiveMessageBytesMax: 1_000 });
+    const { port } = await startServer({ plainBodyBytesMax: 1_000 });
     const fields = { ":path": "/v3/kv/put", ":method": "POST" };
     expect(await http2(`http://127.0.0.1:${port}`, fields, Buffer.alloc(1_001))).toMatchObject({ status: 413 });
   });
