@@ -281,6 +281,10 @@ export const SNAPSHOT_RETRY_MAX_MS = 600_000;
 /** A start takes so many versions of a snapshot between two looks at the clock. */
 export const SNAPSHOT_LOAD_VERSIONS = 1_000;
 
+/** How long a profile is made when nobody says how long, and at most. */
+export const PROFILE_SECONDS_DEFAULT = 30;
+export const PROFILE_SECONDS_MAX = 300;
+
 /** A request of the JSON gateway may have so many times the bytes of the largest message: base64 takes a third, names the rest. */
 export const GATEWAY_BODY_FACTOR = 2;
 

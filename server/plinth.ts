@@ -34,6 +34,8 @@ import { engineMetricSources } from "./http/metric-sources.ts";
 import { HealthChecks } from "./http/health-checks.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { createClientHandler } from "./http/client-handler.ts";
+import { createDebugHandler } from "./http/debug-handler.ts";
+import { debugVars, withoutPasswords } from "./http/debug-vars.ts";
 import { createHttpHandler } from "./http/http-handler.ts";
 import { serverStatus } from "./http/server-status.ts";
 import { listenHttp } from "./http/http-listener.ts";
@@ -43,6 +45,7 @@ import { JwtTokens } from "./session/jwt-tokens.ts";
 import type { Tokens } from "./session/tokens.ts";
 import { readTokenKeys } from "./config/token-keys.ts";
 import { RECEIVE_OVERHEAD_BYTES, SHUTDOWN_GRACE_MS } from "./limits.ts";
+import { Profiler } from "./host/profiler.ts";
 import { LimitedLog } from "./host/limited-log.ts";
 import type { Logger } from "./host/logger.ts";
 import { LateMetrics } from "./metrics/late-metrics.ts";
@@ -265,11 +268,25 @@ async function open(
     opened.add(() => listener.close());
   }
   const limits = transportLimits(config);
+  const argv = withoutPasswords([process.argv0, ...process.argv.slice(1)]);
   const gateway = new Gateway({ ...systemTime, methods: services.methods, observer: calls, limits });
   const front = new GrpcServer({
     methods: services.methods,
     http: createClientHandler({
       plain: http,
+      debug: createDebugHandler({
+        vars: () =>
+          debugVars({
+            engine,
+            memberId,
+            descriptorLimit: resources.descriptorLimit,
+            argv,
+            memory: () => process.memoryUsage(),
+          }),
+        profiler: config.pprof ? new Profiler(clock) : null,
+        argv,
+        logger,
+      }),
       gateway: config.grpcGateway ? (request, response, path) => gateway.handle(request, response, path) : null,
       cors: config.cors,
       hosts: config.hostWhitelist,

@@ -124,6 +124,8 @@ export interface Config extends LogSettings {
   readonly metrics: MetricsLevel;
   /** Whether JSON is taken at `/v3/`. */
   readonly grpcGateway: boolean;
+  /** Whether profiles can be asked for. */
+  readonly pprof: boolean;
   /** Origins, and names of the server, that are served over HTTP; `*` for all. */
   readonly cors: ReadonlySet<string>;
   readonly hostWhitelist: ReadonlySet<string>;
@@ -272,6 +274,7 @@ function buildConfig({ byName }: Settings): Config {
     isLogChosen: LOG_CHOICES.some((flag) => byName.has(flag)),
     metrics: readChoice(setting("metrics"), METRICS_LEVELS),
     grpcGateway: setting("enable-grpc-gateway").text === "true",
+    pprof: setting("enable-pprof").text === "true",
     cors: readNames(setting("cors")),
     hostWhitelist: readNames(setting("host-whitelist")),
   };

@@ -318,6 +318,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Serve the JSON gateway: /v3/... on the client URLs.",
   },
   {
+    name: "enable-pprof",
+    group: "HTTP",
+    value: "",
+    fallback: "false",
+    help: "Serve profiles of V8 at /debug/pprof/ on the client URLs.",
+  },
+  {
     name: "cors",
     group: "HTTP",
     value: "origins",
@@ -464,7 +471,6 @@ export const BOOLEAN_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "peer-client-cert-auth",
   "peer-auto-tls",
   "peer-skip-client-san-verification",
-  "enable-pprof",
   "enable-log-rotation",
   "enable-distributed-tracing",
   "unsafe-no-fsync",

@@ -5,11 +5,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { answerInTurn } from "./answer-in-turn.ts";
+import type { DebugHandler } from "./debug-handler.ts";
 import type { HttpHandler } from "./http-handler.ts";
 
 export interface ClientHandlerOptions {
-  /** Answers whatever the gateway does not. */
+  /** Answers whatever the others do not. */
   readonly plain: HttpHandler;
+  /** Answers requests to paths below `/debug/`. */
+  readonly debug: DebugHandler;
   /** Answers requests to paths below `/v3/`; null without one. */
   readonly gateway: ((request: IncomingMessage, response: ServerResponse, path: string) => void) | null;
   /** Origins whose pages may read the answers, `*` for all. */
@@ -18,7 +21,7 @@ export interface ClientHandlerOptions {
   readonly hosts: ReadonlySet<string>;
 }
 
-export function createClientHandler({ plain, gateway, cors, hosts }: ClientHandlerOptions): HttpHandler {
+export function createClientHandler({ plain, debug, gateway, cors, hosts }: ClientHandlerOptions): HttpHandler {
   return answerInTurn((request, response) => {
     const target = splitTarget(request.url ?? "/");
     if (target === null) return answer(request, response, 400, "400 Bad Request", { Connection: "close" });
@@ -37,6 +40,7 @@ export function createClientHandler({ plain, gateway, cors, hosts }: ClientHandl
     const place = gateway !== null && path === "/v3" ? "/v3/" : cleaned(path);
     if (place !== path) redirect(request, response, place + query);
     else if (gateway !== null && path.startsWith("/v3/")) gateway(request, response, path);
+    else if (path.startsWith("/debug/")) debug(request, response, path, query);
     else plain(request, response);
   });
 }

@@ -71,6 +71,7 @@ describe("defaults", () => {
         isLogChosen: false,
         metrics: "basic",
         grpcGateway: true,
+        pprof: false,
         cors: new Set(["*"]),
         hostWhitelist: new Set(["*"]),
       },
