@@ -3,8 +3,11 @@
  * HTTP/1.1 allows on the way. What random requests can find is in etcd/gateway.
  */
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
+import type { ClientHttp2Stream } from "node:http2";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
+import { text as textOf } from "node:stream/consumers";
 import type { IncomingMessage } from "node:http";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { HttpClient } from "../support/http-client.ts";
@@ -299,6 +302,27 @@ describeStores("the JSON gateway", (start) => {
     expect(await ask({ host: "evil.example" })).toEqual([421, null, refused]);
     const call = { path: "/v3/kv/range", headers: { host }, body: "{}" };
     expect(await http.call(call)).toMatchObject({ status: 404, body: "404 page not found\n" });
+  });
+});
+
+test("it is served over HTTP/2 as well", async () => {
+  const plinth = await startPlinth();
+  onTestFinished(() => plinth.remove());
+  const session = connectHttp2(plinth.url);
+  onTestFinished(() => session.destroy());
+  const post = (path: string, body: string): ClientHttp2Stream => {
+    const stream = session.request({ ":method": "POST", ":path": path });
+    stream.end(body);
+    return stream;
+  };
+  const value = Buffer.alloc(1_400_000, "plinth").toString("base64");
+  const watch = post("/v3/watch", JSON.stringify({ create_request: { key: b64("k") } }));
+  const lines = createInterface({ input: watch })[Symbol.asyncIterator]();
+  expect((await lines.next()).value).toContain('"created":true');
+  expect(await textOf(post("/v3/kv/put", JSON.stringify({ key: b64("k"), value })))).toContain('"revision":"2"');
+  expect(JSON.parse(String((await lines.next()).value))).toMatchObject({ result: { events: [{ kv: { value } }] } });
+  expect(JSON.parse(await textOf(post("/v3/kv/range", JSON.stringify({ key: b64("k") }))))).toMatchObject({
+    kvs: [{ value }],
   });
 });
 
