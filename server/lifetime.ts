@@ -51,10 +51,13 @@ export function answerOnly(told: Told): void {
 }
 
 /** Null when an output cannot be opened, which is then said where a log would not be needed, and sets the exit code. */
-export function tryOpenLog({ logLevel, logFormat, logOutputs }: LogSettings, isUnderScreen: boolean): OpenLog | null {
+export function tryOpenLog(
+  { logLevel, logFormat, logOutputs, logRotation }: LogSettings,
+  isUnderScreen: boolean,
+): OpenLog | null {
   const options: LoggerOptions = isUnderScreen
-    ? { level: "warn", format: "console", outputs: logOutputs }
-    : { level: logLevel, format: logFormat, outputs: logOutputs };
+    ? { level: "warn", format: "console", outputs: logOutputs, rotation: logRotation }
+    : { level: logLevel, format: logFormat, outputs: logOutputs, rotation: logRotation };
   try {
     return openLog(options);
   } catch (error) {

@@ -6,6 +6,7 @@ import { type JwtSettings, readAuthToken, unknownTokenOptions } from "./auth-tok
 import { RECORD_BYTES_MAX } from "../../journal/limits.ts";
 import { REFUSED_FLAGS, SERVE_FLAGS, USED_FLAGS, type UsedFlag } from "./flag-table.ts";
 import { helpText, versionText } from "./help.ts";
+import { type LogRotation, readLogRotation } from "./log-rotation-config.ts";
 import { type JournalReplica, readReplicas } from "./replica-list.ts";
 import { ConfigError, readSettings, type Setting, type Settings } from "./settings.ts";
 import {
@@ -19,7 +20,7 @@ import {
 } from "./values.ts";
 import { RECORD_OVERHEAD_BYTES } from "../limits.ts";
 
-export type { JournalReplica, ListenAddress };
+export type { JournalReplica, ListenAddress, LogRotation };
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -61,6 +62,8 @@ export interface LogSettings {
   readonly logFormat: LogFormat;
   /** `stderr`, `stdout` or file paths; at least one. */
   readonly logOutputs: readonly string[];
+  /** Null when files grow for ever. */
+  readonly logRotation: LogRotation | null;
 }
 
 export interface SnapshotTail {
@@ -438,10 +441,15 @@ function readAutoCompaction(modeSetting: Setting, retention: Setting): AutoCompa
 }
 
 export function readLogSettings(setting: (name: string) => Setting): LogSettings {
+  const logOutputs = readSome(setting("log-outputs"), readLogOutputs);
   return {
     logLevel: readChoice(inLowerCase(setting("log-level")), LOG_LEVELS),
     logFormat: readChoice(setting("log-format"), LOG_FORMATS),
-    logOutputs: readSome(setting("log-outputs"), readLogOutputs),
+    logOutputs,
+    logRotation:
+      setting("enable-log-rotation").text === "true"
+        ? readLogRotation(setting("log-rotation-config-json"), logOutputs)
+        : null,
   };
 }
 

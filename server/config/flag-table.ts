@@ -40,6 +40,20 @@ export const LOG_FLAGS: readonly UsedFlag[] = [
     fallback: "default",
     help: "Where to log: stderr (also called default), stdout, or file paths, separated by commas.",
   },
+  {
+    name: "enable-log-rotation",
+    group: "Logging",
+    value: "",
+    fallback: "false",
+    help: "Move the log file of --log-outputs away when it is large enough.",
+  },
+  {
+    name: "log-rotation-config-json",
+    group: "Logging",
+    value: "json",
+    fallback: "",
+    help: "How: maxsize in MiB (100), maxage in days and maxbackups in files that are kept (0 for all), localtime and compress (false).",
+  },
 ];
 
 export const USED_FLAGS: readonly UsedFlag[] = [
@@ -436,7 +450,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "tls-min-version",
   "tls-max-version",
   "logger",
-  "log-rotation-config-json",
   "distributed-tracing-address",
   "distributed-tracing-service-name",
   "distributed-tracing-instance-id",
@@ -471,7 +484,6 @@ export const BOOLEAN_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "peer-client-cert-auth",
   "peer-auto-tls",
   "peer-skip-client-san-verification",
-  "enable-log-rotation",
   "enable-distributed-tracing",
   "unsafe-no-fsync",
   "force-new-cluster",

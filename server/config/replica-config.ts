@@ -74,8 +74,8 @@ const REPLICA_FLAGS: readonly UsedFlag[] = [
 ];
 
 const FLAGS: FlagSet = {
-  booleans: new Set(),
-  values: new Set(REPLICA_FLAGS.map(({ name }) => name)),
+  booleans: new Set(REPLICA_FLAGS.filter(({ value }) => value === "").map(({ name }) => name)),
+  values: new Set(REPLICA_FLAGS.filter(({ value }) => value !== "").map(({ name }) => name)),
   aliases: new Map(),
 };
 

@@ -36,6 +36,7 @@ export class DescriptorSink implements LogSink {
   /** Those in whose place others came while a line was under way. */
   #replaced: number[] = [];
   readonly #onRecovered: (droppedTotal: number) => void;
+  readonly #beforeWrite: ((bytes: number) => void) | null;
   /** In order; of the first one what remains of it. */
   readonly #lines: Buffer[] = [];
   #pendingBytes = 0;
@@ -56,10 +57,16 @@ export class DescriptorSink implements LogSink {
    * @param descriptor does not block when it is a pipe or socket: a write that waits for a reader cannot be called back,
    *   and the end of the process would wait with it
    * @param onRecovered is told how many lines were dropped so far, when lines can be written again
+   * @param beforeWrite is told of a line before it is written, and may replace the descriptor
    */
-  constructor(descriptor: number, onRecovered: (droppedTotal: number) => void) {
+  constructor(
+    descriptor: number,
+    onRecovered: (droppedTotal: number) => void,
+    beforeWrite: ((bytes: number) => void) | null = null,
+  ) {
     this.#descriptor = descriptor;
     this.#onRecovered = onRecovered;
+    this.#beforeWrite = beforeWrite;
   }
 
   write(text: string): void {
@@ -85,6 +92,7 @@ export class DescriptorSink implements LogSink {
     const first = this.#underWay ? 1 : 0;
     try {
       while (this.#lines.length > first) {
+        if (!this.#torn) this.#beforeWrite?.(this.#lines[first].length);
         const count = writeSync(this.#descriptor, this.#lines[first]);
         if (count === 0) return;
         this.#written(first, count);
@@ -126,6 +134,7 @@ export class DescriptorSink implements LogSink {
       this.#lines[0] = Buffer.concat([NEWLINE, this.#lines[0]]);
       this.#pendingBytes += NEWLINE.length;
     }
+    if (!this.#torn) this.#beforeWrite?.(this.#lines[0].length);
     this.#underWay = true;
     write(this.#descriptor, this.#lines[0], this.#onWritten);
   };

@@ -9,7 +9,9 @@ import process from "node:process";
 
 import pino from "pino";
 
-import type { LogFormat, LogLevel } from "../config/config.ts";
+import type { LogFormat, LogLevel, LogRotation } from "../config/config.ts";
+import { systemWallMs } from "../clock.ts";
+import { RotatedFile } from "./log-rotation.ts";
 import { DescriptorSink } from "./log-sink.ts";
 import type { LogSink } from "./log-sink.ts";
 
@@ -20,6 +22,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** `stderr`, `stdout` or file paths. */
   readonly outputs: readonly string[];
+  /** Of files; null when they grow for ever. */
+  readonly rotation?: LogRotation | null;
 }
 
 /** A logger and what ends it. */
@@ -39,12 +43,24 @@ export interface OpenLog {
  * @throws when a file cannot be opened
  */
 export function openLog(options: LoggerOptions): OpenLog {
+  const { rotation = null } = options;
   const outputs = options.outputs.map((output) => {
-    const sink = new DescriptorSink(openDescriptor(output), (total) => {
+    const descriptor = openDescriptor(output);
+    const file =
+      rotation === null || isStandard(output)
+        ? null
+        : new RotatedFile(output, rotation, {
+            wallMs: systemWallMs,
+            replace: (next) => sink.replace(next),
+            onFailed: (what, error) => logger.error({ output, error }, what),
+          });
+    const onRecovered = (total: number): void => {
       // An error, as any line may have been among them.
       logger.error({ output, "dropped-total": total }, "log lines were dropped, as they could not be written");
-    });
-    return { output, sink };
+    };
+    const sink = new DescriptorSink(descriptor, onRecovered, file === null ? null : (bytes) => file.beforeWrite(bytes));
+    file?.opened(descriptor);
+    return { output, sink, file };
   });
   const sinks = outputs.map(({ sink }) => sink);
   const sink: LogSink = {
@@ -64,7 +80,9 @@ export function openLog(options: LoggerOptions): OpenLog {
     for (const each of outputs) {
       if (isStandard(each.output)) continue;
       try {
-        each.sink.replace(openDescriptor(each.output));
+        const descriptor = openDescriptor(each.output);
+        each.sink.replace(descriptor);
+        each.file?.opened(descriptor);
       } catch (error) {
         logger.error({ output: each.output, error }, "the log could not be opened again; it goes on where it was");
       }

@@ -1,5 +1,9 @@
 /** What an operator reads in the log of what clients have done, in etcd's words. */
-import { beforeAll, describe, expect, test } from "vitest";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { gunzipSync } from "node:zlib";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   authRoleAddRequest,
   authRoleAddResponse,
@@ -120,6 +124,27 @@ describeStores("the log", (start, name) => {
     await told("changed a password of a user").toEqual([expect.objectContaining({ by: ROOT.name })]);
     await told("request stats").toContainEqual(expect.objectContaining({ prefix: "/registry/secrets" }));
     expect(shared.store.logLines().join("\n")).not.toContain(NAME);
+  });
+});
+
+describeStores("the log as a file", (start) => {
+  test("that is as large as it may be is moved away and compressed, as --log-rotation-config-json says", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "plinth-rotated-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const file = path.join(folder, "etcd.log");
+    const before = "x".repeat(1024 * 1024 - 1);
+    writeFileSync(file, `${before}\n`);
+    const options = '{"maxsize":1,"maxbackups":2,"compress":true}';
+    const outputs = `--log-outputs=stderr,${file}`;
+    const store = await start([outputs, "--enable-log-rotation", `--log-rotation-config-json=${options}`]);
+    onTestFinished(() => store.remove());
+    const names = await vi.waitUntil(() => {
+      const [backup, ...others] = readdirSync(folder).filter((name) => name !== "etcd.log");
+      return backup?.endsWith(".gz") && others.length === 0 && backup;
+    });
+    expect(names).toMatch(/^etcd-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}\.log\.gz$/);
+    expect(gunzipSync(readFileSync(path.join(folder, names))).toString() === `${before}\n`).toBe(true);
+    await expect.poll(() => readFileSync(file, "utf8")).toContain("ready to serve client requests");
   });
 });
 

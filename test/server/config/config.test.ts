@@ -68,6 +68,7 @@ describe("defaults", () => {
         logLevel: "info",
         logFormat: "json",
         logOutputs: ["stderr"],
+        logRotation: null,
         isLogChosen: false,
         metrics: "basic",
         grpcGateway: true,
@@ -76,6 +77,35 @@ describe("defaults", () => {
         hostWhitelist: new Set(["*"]),
       },
     });
+  });
+
+  test("a log file is rotated as etcd's options say", () => {
+    const rotated = (...more: string[]): unknown =>
+      configOf(["--enable-log-rotation", "--log-outputs=stderr,/var/log/etcd.log", ...more]).logRotation;
+    const usual = { bytesMax: 104_857_600, ageMsMax: 0, backupsMax: 0, localTime: false, compress: false };
+    expect(rotated()).toEqual(usual);
+    expect(rotated("--log-rotation-config-json={}")).toEqual(usual);
+    const json = '{"maxsize":1,"maxage":2,"maxbackups":3,"localtime":true,"compress":true}';
+    expect(rotated(`--log-rotation-config-json=${json}`)).toEqual({
+      bytesMax: 1_048_576,
+      ageMsMax: 172_800_000,
+      backupsMax: 3,
+      localTime: true,
+      compress: true,
+    });
+    expect(configOf([`--log-rotation-config-json=${json}`]).logRotation).toBe(null);
+  });
+
+  test.each([
+    ["--log-outputs=stderr", "--log-outputs requires a single file path"],
+    ["--log-outputs=a,b", "--log-outputs requires a single file path"],
+    ["--log-rotation-config-json={", "improperly formatted log rotation config"],
+    ["--log-rotation-config-json=[]", "must be an object"],
+    ['--log-rotation-config-json={"maxsize":-1}', "maxsize must be a whole number"],
+    ['--log-rotation-config-json={"compress":1}', "compress must be true or false"],
+    ['--log-rotation-config-json={"maxSize":1}', 'there is no option "maxSize"'],
+  ])("a log that cannot be rotated so is refused: %s", (flag, reason) => {
+    expect(errorOf(["--enable-log-rotation", "--log-outputs=a", flag])).toContain(reason);
   });
 
   test("origins and host names are lists, and nothing is as good as all", () => {

@@ -27,6 +27,7 @@ describe("the command line of a replica", () => {
       logLevel: "debug",
       logFormat: "json",
       logOutputs: ["stderr"],
+      logRotation: null,
     });
   });
 
