@@ -66,7 +66,7 @@ const change = fc.oneof(
 function stateOf(auth: Auth): unknown {
   return {
     enabled: [auth.enabled, auth.enabledAt, auth.revision, auth.bytes],
-    users: auth.userNames().map((each) => auth.user(each)),
+    users: auth.userNames().map((each) => auth.userFacts(each)),
     roles: auth.roleNames().map((each) => [each, auth.role(each)]),
   };
 }

@@ -98,7 +98,7 @@ test("users and roles come back as they were, with passwords that Plinth has mad
   const { auth } = etcd.database;
   expect(auth.enabled).toBe(true);
   expect(auth.revision).toBe(keyspace.auth.revision);
-  expect(auth.users).toEqual(keyspace.auth.userNames().map((name) => keyspace.auth.user(name)));
+  expect(auth.users).toEqual(keyspace.auth.userNames().map((name) => keyspace.auth.userFacts(name)));
   for (const { name, permissions } of auth.roles) {
     expect([name, permissions]).toEqual([name, name === "root" ? [] : keyspace.auth.role(name)]);
   }
