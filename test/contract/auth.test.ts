@@ -60,6 +60,8 @@ const status = (client: EtcdClient) => rpc(client, "AuthStatus", authStatusReque
 /** As etcd has made it, with a cost of 4. */
 const HASH_OF_SECRET = "$2a$04$gY1LQ0iEbOHUlT.OVjFmT.hp5VjKvVT3PDkjJ/bvNlVdIm9E0B.bK";
 
+const FLOOD_LOGINS = 40;
+
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
 describeStores("auth, disabled", (start) => {
@@ -447,6 +449,25 @@ describe("auth (Plinth)", () => {
     await rpc(root, "UserChangePassword", authUserChangePasswordRequest, authUserChangePasswordResponse, back);
     await rpc(root, "AuthDisable", authDisableRequest, authDisableResponse, {});
     root.lean.destroy();
+  });
+
+  test("a client with many logins delays that of another one by a turn or two", async () => {
+    // Each takes so long that none is done before all have come.
+    const plinth = await startPlinth({ flags: ["--bcrypt-cost=7"] });
+    const client = await EtcdClient.connect(plinth.url);
+    await makeUsers(client);
+    await enableAuth(client);
+    const flooding = await EtcdClient.connect(plinth.url);
+    let done = 0;
+    const flood = Array.from({ length: FLOOD_LOGINS }, () =>
+      authenticate(flooding, { name: AMY.name, password: "wrong" }).catch(() => void done++),
+    );
+    await authenticate(client, BOB);
+    expect(done).toBeLessThan(FLOOD_LOGINS / 4);
+    await Promise.all(flood);
+    expect(done).toBe(FLOOD_LOGINS);
+    for (const each of [client, flooding]) each.lean.destroy();
+    await plinth.remove();
   });
 
   test("a token ends with a crash, and clients are told to get another one", async () => {
