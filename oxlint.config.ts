@@ -77,6 +77,7 @@ const ROOMS: readonly Room[] = [
     ["../clock.ts", "../../journal/replica/disk.ts"],
     "A snapshot is chunks of records: its files know no keyspace.",
   ],
+  ["server/tls/**", ["../clock.ts", "../config/**", "../engine/event-log.ts"], "TLS knows files and certificates."],
   [
     "server/session/**",
     ["../clock.ts", "../limits.ts", "../../partitions/auth/**"],
@@ -190,10 +191,12 @@ const ROOMS: readonly Room[] = [
       "../engine/**",
       "../host/**",
       "../metrics/**",
+      "../transport/limits.ts",
+      "../transport/socket/{remote,secure-front}.ts",
       "../../proto/**",
       "../../journal/journal-status.ts",
     ],
-    "http stands on the engine, the host and metrics.",
+    "http stands on the engine, the host, metrics and the transport's sockets.",
   ],
   [
     "server/{process,plinth,open-journal,own-zones,snapshot-shelf,lifetime,replica,replica-process,replica-tls}.ts",

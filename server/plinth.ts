@@ -12,7 +12,9 @@ import { createServices } from "./api/services.ts";
 import { Headers } from "./api/header.ts";
 import { AutoCompactor } from "./engine/auto-compactor.ts";
 import { systemClock, systemTime } from "./clock.ts";
-import type { Config, ListenAddress } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
+import { formatUrl } from "./config/tls-config.ts";
+import type { ClientTerms } from "./tls/client-terms.ts";
 import { DEFAULT_PARTITIONS } from "./config/partition-settings.ts";
 import type { PartitionSettings } from "./config/partition-settings.ts";
 import { openDataDir } from "./host/data-dir.ts";
@@ -262,9 +264,10 @@ async function open(
     snapshot: () => takeSnapshot(engine),
     logger,
   });
+  const terms = await openTerms(config, dataDir.path, log);
   // Before the replay, which may take long: an address that cannot be had is told at once, and who asks is answered.
   for (const address of config.listenMetricsAddresses) {
-    const listener = await listenHttp(address, http, resources);
+    const listener = await listenHttp(address, http, resources, terms === null ? null : { terms, log });
     opened.add(() => listener.close());
   }
   const limits = transportLimits(config);
@@ -303,9 +306,14 @@ async function open(
   const urls: string[] = [];
   for (const address of config.listenClientAddresses) {
     if ("path" in address) await removeStaleSocket(address.path);
-    const bound = await front.listen(address);
+    const { security } = address;
+    const bound = await front.listen({
+      ...address,
+      alsoPlain: security === "either",
+      ...(security !== undefined && terms !== null && { tls: terms }),
+    });
     logger.info({ ...address, ...bound }, "listening for client requests");
-    urls.push(urlOf({ ...address, ...bound }));
+    urls.push(formatUrl({ ...address, ...bound }));
   }
 
   onBound?.({ progress: engine.start, urls, dataDir: dataDir.path });
@@ -349,6 +357,16 @@ function takeSnapshot({ snapshotter }: Engine): Promise<object> {
   return snapshotter === null ? Promise.reject(new Error("snapshots are kept nowhere")) : snapshotter.take();
 }
 
+/** Null where nothing is served over TLS. */
+async function openTerms(config: Config, dataDir: string, log: LimitedLog): Promise<ClientTerms | null> {
+  const { clientTls, listenClientAddresses, listenMetricsAddresses } = config;
+  const secure = [...listenClientAddresses, ...listenMetricsAddresses].filter(({ security }) => security !== undefined);
+  if (clientTls === null || secure.length === 0) return null;
+  // Who serves without TLS need not load it.
+  const { openClientTerms } = await import("./tls/open-client-terms.ts");
+  return openClientTerms(clientTls, secure, dataDir, systemClock, log);
+}
+
 async function readPartitions({ partitionMap }: Config): Promise<PartitionSettings> {
   if (partitionMap === null) return DEFAULT_PARTITIONS;
   const { readPartitionMap } = await import("./config/partition-map-file.ts");
@@ -358,11 +376,6 @@ async function readPartitions({ partitionMap }: Config): Promise<PartitionSettin
 async function openTokens({ jwt, authTokenTtlMs }: Config, { keyspace }: Engine): Promise<Tokens> {
   if (jwt === null) return new AuthTokens(keyspace.auth, systemClock, authTokenTtlMs);
   return JwtTokens.open(keyspace.auth, systemTime.wallMs, await readTokenKeys(jwt));
-}
-
-function urlOf(address: ListenAddress): string {
-  if ("path" in address) return `unix://${address.path}`;
-  return `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
 /**

@@ -17,6 +17,7 @@ const BEARER = "Bearer ";
 /** A call as far as it can be refused. */
 interface Call {
   readonly metadata: CallMetadata;
+  readonly certifiedUser?: string | null;
 }
 
 export class Callers {
@@ -33,13 +34,16 @@ export class Callers {
   }
 
   /**
-   * The user of a call, null for nobody, or why it has no answer: a token that is none is worse than no token. This
-   * is the one place that says who calls.
+   * The user of a call, null for nobody, or why it has no answer: a token that is none is worse than no token. Without one
+   * the client's certificate says who it is. This is the one place that says who calls.
    */
   identify(call: Call): Identity | null | Refusal {
     if (!this.#auth.enabled) return null;
     const { token } = call.metadata;
-    if (token === null) return null;
+    if (token === null) {
+      const name = call.certifiedUser ?? null;
+      return name === null ? null : { name, authRevision: this.#auth.revision };
+    }
     const identity = this.#tokens.identify(token.startsWith(BEARER) ? token.slice(BEARER.length) : token);
     if (identity !== null) return identity;
     this.#log.warn({}, "invalid auth token");

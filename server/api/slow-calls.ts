@@ -67,6 +67,10 @@ class MeasuredCall implements UnaryCall {
     return this.#call.metadata;
   }
 
+  get certifiedUser(): string | null {
+    return this.#call.certifiedUser ?? null;
+  }
+
   get connection(): unknown {
     return this.#call.connection;
   }

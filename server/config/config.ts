@@ -18,9 +18,10 @@ import {
   readListenAddresses,
   readNames,
 } from "./values.ts";
+import { type ClientTls, readClientTls, tlsWarnings } from "./tls-config.ts";
 import { RECORD_OVERHEAD_BYTES } from "../limits.ts";
 
-export type { JournalReplica, ListenAddress, LogRotation };
+export type { ClientTls, JournalReplica, ListenAddress, LogRotation };
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "panic", "fatal"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -87,6 +88,8 @@ export interface Config extends LogSettings {
   readonly advertiseClientUrls: readonly string[];
   readonly advertisePeerUrls: readonly string[];
   readonly listenMetricsAddresses: readonly ListenAddress[];
+  /** Null where there are no certificates. */
+  readonly clientTls: ClientTls | null;
   /** Null when there is no quota. */
   readonly quotaBackendBytes: number | null;
   /** Of all that the process uses; null for what machine or container have. */
@@ -228,23 +231,32 @@ export function configOf(settings: Settings): Extract<ParsedConfig, { readonly k
       ...requestBytesWarnings(config),
       ...bcryptWarnings(settings),
       ...tokenWarnings(settings),
+      ...tlsWarnings(settingsReader(settings), config.listenClientAddresses),
     ],
   };
 }
 
-function buildConfig({ byName }: Settings): Config {
-  const setting = (name: string): Setting => byName.get(name) ?? defaultSetting(USED_FLAGS, name);
+function settingsReader({ byName }: Settings): (name: string) => Setting {
+  return (name) => byName.get(name) ?? defaultSetting(USED_FLAGS, name);
+}
+
+function buildConfig(settings: Settings): Config {
+  const { byName } = settings;
+  const setting = settingsReader(settings);
   const name = setting("name").text;
+  const listenClientAddresses = readSome(setting("listen-client-urls"), readListenAddresses);
+  const listenMetricsAddresses = readListenAddresses(setting("listen-metrics-urls"));
   return {
     name,
     // Not etcd's `${name}.etcd`: a directory of one must never be taken for a directory of the other.
     dataDir: byName.has("data-dir") ? readText(setting("data-dir")) : `${name}.plinth`,
-    listenClientAddresses: readSome(setting("listen-client-urls"), readListenAddresses),
+    listenClientAddresses,
     advertiseClientUrls: readAdvertisedUrls(
       byName.get("advertise-client-urls") ?? byName.get("listen-client-urls") ?? setting("advertise-client-urls"),
     ),
     advertisePeerUrls: readAdvertisedUrls(setting("initial-advertise-peer-urls")),
-    listenMetricsAddresses: readListenAddresses(setting("listen-metrics-urls")),
+    listenMetricsAddresses,
+    clientTls: readClientTls(setting, listenClientAddresses, listenMetricsAddresses),
     quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
     memoryLimitBytes: readMemoryLimit(setting("memory-limit-bytes")),
     partitionMap: setting("partition-map").text || null,

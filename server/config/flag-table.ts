@@ -139,7 +139,7 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     group: "Member",
     value: "urls",
     fallback: "http://localhost:2379",
-    help: "Where to serve clients, gRPC and HTTP/1.1 on one port: http://IP:port or unix:///path, separated by commas. localhost means 127.0.0.1.",
+    help: "Where to serve clients, gRPC and HTTP/1.1 on one port: http://IP:port or unix:///path, https:// or unixs:// with TLS, separated by commas; one address may be given both ways. localhost means 127.0.0.1.",
   },
   {
     name: "advertise-client-urls",
@@ -160,7 +160,7 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     group: "Member",
     value: "urls",
     fallback: "",
-    help: "Where to serve /metrics and the health endpoints in addition to the client URLs.",
+    help: "Where to serve /metrics and the health endpoints in addition to the client URLs, with TLS as they do or without it.",
   },
   {
     name: "quota-backend-bytes",
@@ -224,6 +224,84 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     value: "duration",
     fallback: "20s",
     help: "How long a client may take to answer that ping before its connection is closed. 0 means 20s and an interval of 2h.",
+  },
+  {
+    name: "cert-file",
+    group: "TLS",
+    value: "path",
+    fallback: "",
+    help: "Certificate (PEM) that is shown to clients at https:// and unixs:// URLs, with those that lead to its authority behind it. It and the other files of TLS are read again when they change.",
+  },
+  { name: "key-file", group: "TLS", value: "path", fallback: "", help: "Its key (PEM)." },
+  {
+    name: "trusted-ca-file",
+    group: "TLS",
+    value: "path",
+    fallback: "",
+    help: "Certificates (PEM) of the authority by which clients must be certified: with it, who shows no such certificate is not served over TLS.",
+  },
+  {
+    name: "client-cert-auth",
+    group: "TLS",
+    value: "",
+    fallback: "false",
+    help: "Clients need a certificate, and with authentication enabled the common name in it is the user of who sends no token.",
+  },
+  {
+    name: "client-crl-file",
+    group: "TLS",
+    value: "path",
+    fallback: "",
+    help: "List of revoked certificates (DER or PEM): whose serial number is on it is not served.",
+  },
+  {
+    name: "client-cert-allowed-cn",
+    group: "TLS",
+    value: "names",
+    fallback: "",
+    help: "Common names, separated by commas: a client's certificate must have one of them.",
+  },
+  {
+    name: "client-cert-allowed-hostname",
+    group: "TLS",
+    value: "names",
+    fallback: "",
+    help: "Host names or IP addresses, separated by commas: a client's certificate must be good for one of them.",
+  },
+  {
+    name: "auto-tls",
+    group: "TLS",
+    value: "",
+    fallback: "false",
+    help: "Make a certificate, which no authority has signed, and keep it in fixtures/client of the data directory. Clients have to be told to trust it.",
+  },
+  {
+    name: "self-signed-cert-validity",
+    group: "TLS",
+    value: "years",
+    fallback: "1",
+    help: "How long that certificate is good.",
+  },
+  {
+    name: "tls-min-version",
+    group: "TLS",
+    value: "TLS1.2|TLS1.3",
+    fallback: "TLS1.2",
+    help: "Oldest version of TLS.",
+  },
+  {
+    name: "tls-max-version",
+    group: "TLS",
+    value: "TLS1.2|TLS1.3",
+    fallback: "",
+    help: "Newest version of TLS.",
+  },
+  {
+    name: "cipher-suites",
+    group: "TLS",
+    value: "names",
+    fallback: "",
+    help: "Cipher suites of TLS 1.2, by their names in Go, separated by commas.",
   },
   {
     name: "auto-compaction-mode",
@@ -372,26 +450,10 @@ export interface RefusedFlag {
 }
 
 const isEmpty = (value: string): boolean => value === "";
-const isFalse = (value: string): boolean => value === "false";
 
-const NO_TLS = "clients would be served without TLS";
 const ONE_MEMBER = "each server here is a cluster of one member, so several would hold different data";
 
 export const REFUSED_FLAGS: readonly RefusedFlag[] = [
-  { name: "cert-file", boolean: false, harmless: isEmpty, why: NO_TLS },
-  { name: "key-file", boolean: false, harmless: isEmpty, why: NO_TLS },
-  { name: "client-cert-file", boolean: false, harmless: isEmpty, why: NO_TLS },
-  { name: "client-key-file", boolean: false, harmless: isEmpty, why: NO_TLS },
-  { name: "trusted-ca-file", boolean: false, harmless: isEmpty, why: NO_TLS },
-  { name: "auto-tls", boolean: true, harmless: isFalse, why: NO_TLS },
-  { name: "client-cert-auth", boolean: true, harmless: isFalse, why: "clients would not be asked for certificates" },
-  {
-    name: "client-cert-allowed-hostname",
-    boolean: false,
-    harmless: isEmpty,
-    why: "clients would not be asked for certificates",
-  },
-  { name: "client-crl-file", boolean: false, harmless: isEmpty, why: "revoked certificates would be accepted" },
   {
     name: "listen-client-http-urls",
     boolean: false,
@@ -437,6 +499,8 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "discovery-fallback",
   "discovery-srv-name",
   "v2-deprecation",
+  "client-cert-file",
+  "client-key-file",
   "peer-cert-file",
   "peer-key-file",
   "peer-client-cert-file",
@@ -445,10 +509,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "peer-crl-file",
   "peer-cert-allowed-cn",
   "peer-cert-allowed-hostname",
-  "self-signed-cert-validity",
-  "cipher-suites",
-  "tls-min-version",
-  "tls-max-version",
   "logger",
   "distributed-tracing-address",
   "distributed-tracing-service-name",

@@ -114,9 +114,18 @@ function buildConfig(setting: (name: string) => Setting): ReplicaConfig {
     dataDir: setting("data-dir").text,
     listen,
     tls,
-    listenMetricsAddresses: readListenAddresses(setting("listen-metrics-urls")),
+    listenMetricsAddresses: readPlainAddresses(setting("listen-metrics-urls")),
     ...readLogSettings(setting),
   };
+}
+
+/** A replica has a certificate for servers alone. */
+function readPlainAddresses(setting: Setting): ListenAddress[] {
+  const addresses = readListenAddresses(setting);
+  if (addresses.some(({ security }) => security !== undefined)) {
+    throw ConfigError.invalid(setting, "a replica's metrics are served without TLS");
+  }
+  return addresses;
 }
 
 function helpText(): string {

@@ -6,7 +6,10 @@ import { isIP } from "node:net";
 import { ConfigError, type Setting } from "./settings.ts";
 
 /** Where to listen, in the form that `net.Server.listen` takes. */
-export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+export type ListenAddress = ({ readonly host: string; readonly port: number } | { readonly path: string }) & {
+  /** With TLS alone, or with it and without it on one port; without it where nothing is said. */
+  readonly security?: "tls" | "either";
+};
 
 /** A whole number of at least `min`, in decimal digits, and at most `max`. */
 export function readInteger(setting: Setting, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
@@ -71,25 +74,32 @@ export function readNames({ text }: Setting): ReadonlySet<string> {
   return new Set(text === "" ? ["*"] : names);
 }
 
-/** URLs to listen on, separated by commas; none for an empty text. */
+/** URLs to listen on, separated by commas; none for an empty text. One address with TLS and without it is one. */
 export function readListenAddresses(setting: Setting): ListenAddress[] {
-  return readUrls(setting).map((url) => {
-    const { scheme, rest } = splitUrl(setting, url);
-    if (scheme === "https" || scheme === "unixs") {
-      throw ConfigError.invalid(setting, `TLS (${scheme}) is not supported yet`);
-    }
-    if (scheme === "unix") {
-      return { path: rest };
-    }
-    const { host, port } = splitHostPort(setting, url, rest);
-    if (host === "localhost") {
-      return { host: "127.0.0.1", port };
-    }
-    if (isIP(host) === 0) {
-      throw ConfigError.invalid(setting, `expected IP in URL for binding (${url})`);
-    }
-    return { host, port };
-  });
+  const addresses: ListenAddress[] = [];
+  for (const url of readUrls(setting)) {
+    const address = readListenAddress(setting, url);
+    const at = addresses.findIndex((other) => isSamePlace(other, address));
+    if (at < 0) addresses.push(address);
+    else if (addresses[at].security !== address.security) addresses[at] = { ...address, security: "either" };
+  }
+  return addresses;
+}
+
+function readListenAddress(setting: Setting, url: string): ListenAddress {
+  const { scheme, rest } = splitUrl(setting, url);
+  const secure = scheme === "https" || scheme === "unixs" ? { security: "tls" as const } : {};
+  if (scheme.startsWith("unix")) return { path: rest, ...secure };
+  const { host, port } = splitHostPort(setting, url, rest);
+  if (host === "localhost") return { host: "127.0.0.1", port, ...secure };
+  if (isIP(host) === 0) throw ConfigError.invalid(setting, `expected IP in URL for binding (${url})`);
+  return { host, port, ...secure };
+}
+
+/** Port 0 is another one each time. */
+function isSamePlace(one: ListenAddress, other: ListenAddress): boolean {
+  if ("path" in one || "path" in other) return "path" in one && "path" in other && one.path === other.path;
+  return one.host === other.host && one.port === other.port && one.port !== 0;
 }
 
 /** URLs that are only shown to clients, so any host name and https are fine. */

@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
-import type { TlsOptions } from "node:tls";
 
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionHost } from "./connection/connection.ts";
@@ -22,6 +21,9 @@ import { NO_ERROR } from "./frames/frames.ts";
 import { remoteOf } from "./socket/remote.ts";
 import { HeldConnection, type Holder } from "./socket/held-connection.ts";
 import { sniffProtocol } from "./socket/protocol-sniffer.ts";
+import type { Protocol } from "./socket/protocol-sniffer.ts";
+import { SecureFront } from "./socket/secure-front.ts";
+import type { SecureTerms } from "./socket/secure-front.ts";
 import { SERVER_STOPPED } from "./refusals.ts";
 import type { SendTotals } from "./stream/send-room.ts";
 import { readShared } from "./socket/shared-read.ts";
@@ -66,10 +68,12 @@ export interface GrpcServerOptions {
 
 /** Where to listen: a TCP address (port 0 for any free one), or the path of a unix socket. */
 export type ListenAddress = ({ readonly host: string; readonly port: number } | { readonly path: string }) & {
-  /** Serve HTTP/1.1 only, as for metrics. */
+  /** Without TLS serve HTTP/1.1 only, as for metrics. */
   readonly httpOnly?: boolean;
-  /** Serve over TLS with these certificates. HTTP/2 is offered by ALPN. */
-  readonly tls?: TlsOptions;
+  /** Serve over TLS. HTTP/2 is offered by ALPN. */
+  readonly tls?: SecureTerms;
+  /** And without it as well, as each client likes. */
+  readonly alsoPlain?: boolean;
 };
 
 export class GrpcServer implements ConnectionHost {
@@ -101,6 +105,8 @@ export class GrpcServer implements ConnectionHost {
   readonly #listeners = new Set<Server>();
   /** Every socket that is open, whatever it speaks. */
   readonly #sockets = new Set<Socket>();
+  /** Whom the certificates of clients make them. */
+  readonly #users = new WeakMap<Socket, string>();
   readonly #connections = new Set<Connection>();
   #dirty: Connection[] = [];
   #flushScheduled = false;
@@ -151,21 +157,12 @@ export class GrpcServer implements ConnectionHost {
    */
   async listen(address: ListenAddress): Promise<{ port?: number; path?: string }> {
     assert(this.#shutdown === null, "a server that was shut down does not listen again");
-    const take = (socket: Socket, protocol: string | null): void => {
+    const front = address.tls === undefined ? null : this.#frontOf(address.tls, address.alsoPlain === true);
+    const take = (socket: Socket): void => {
       if (!this.#admit(socket)) return;
-      if (address.httpOnly === true || protocol === "http/1.1") this.#takeHttp1(socket);
-      else if (protocol === "h2") this.#beginHttp2(socket, NOTHING);
-      else {
-        const expired = (): void => this.onConnectionError(socket, NO_ERROR, "client sends nothing");
-        sniffProtocol(socket, this.limits.prefaceTimeoutMs, expired, (isHttp2, firstBytes) => {
-          if (isHttp2) {
-            this.#beginHttp2(socket, firstBytes);
-          } else {
-            socket.unshift(firstBytes);
-            this.#takeHttp1(socket);
-          }
-        });
-      }
+      if (front !== null) front.accept(socket);
+      else if (address.httpOnly === true) this.#takeHttp1(socket);
+      else this.#sniff(socket);
     };
     const listener = await openListener(address, take, (error) => this.#door?.fail(error));
     this.#listeners.add(listener);
@@ -243,6 +240,45 @@ export class GrpcServer implements ConnectionHost {
     });
   }
 
+  /** Over TLS. The socket below, of which account is kept, closes with the one that is taken. */
+  #frontOf(terms: SecureTerms, alsoPlain: boolean): SecureFront {
+    return new SecureFront({
+      terms,
+      protocols: ["h2", "http/1.1"],
+      limits: this.limits,
+      take: (socket, protocol) => {
+        const user = terms.userOf(socket);
+        if (user !== null) this.#users.set(socket, user);
+        if (protocol === "h2") this.#beginHttp2(socket, NOTHING);
+        else if (protocol === "http/1.1") this.#takeHttp1(socket);
+        else this.#sniff(socket);
+      },
+      takePlain: alsoPlain ? this.#takePlain : null,
+      fail: (socket, reason) => {
+        if (this.#shutdown !== null) return;
+        this.observer?.onConnectionClosed();
+        this.#log?.warn({ remote: remoteOf(socket), reason }, "rejected a client's connection over TLS");
+      },
+    });
+  }
+
+  #sniff(socket: Socket): void {
+    const expired = (): void => this.onConnectionError(socket, NO_ERROR, "client sends nothing");
+    sniffProtocol(socket, this.limits.prefaceTimeoutMs, expired, (protocol, firstBytes) => {
+      this.#takePlain(socket, protocol, firstBytes);
+    });
+  }
+
+  readonly #takePlain = (socket: Socket, protocol: Protocol, firstBytes: Buffer): void => {
+    if (protocol === "http2") return this.#beginHttp2(socket, firstBytes);
+    if (protocol === "tls") {
+      this.onConnectionError(socket, NO_ERROR, "client speaks TLS where there is none");
+      return void socket.destroy();
+    }
+    socket.unshift(firstBytes);
+    this.#takeHttp1(socket);
+  };
+
   #takeHttp1(socket: Socket): void {
     this.http.emit("connection", socket);
     // Listeners are in place by now; what was unshifted flows with the rest.
@@ -267,7 +303,7 @@ export class GrpcServer implements ConnectionHost {
       ? readPrivately(socket, receive)
       : readShared(socket, receive, this.#poisonReads);
     if (current !== socket) this.#track(current);
-    connection = new Connection(current, this);
+    connection = new Connection(current, this, this.#users.get(socket) ?? null);
     this.#connections.add(connection);
     connection.read(firstBytes, 0, firstBytes.length);
     if (this.#shutdown !== null) connection.beginShutdown();

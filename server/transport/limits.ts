@@ -81,6 +81,10 @@ export interface TransportLimits {
   readonly emptyDataFramesMax: number;
   /** How long a new connection may take to send the HTTP/2 preface or the first bytes of an HTTP/1.1 request. */
   readonly prefaceTimeoutMs: number;
+  /** How long a client may take for its TLS handshake, from when it has begun it. */
+  readonly handshakeTimeoutMs: number;
+  /** TLS handshakes that are begun in one turn of the event loop; the others wait for the next one. */
+  readonly handshakesPerTurnMax: number;
   /**
    * How long a client of a server that waits for another one is not greeted: less than the 20 s after which it gives up, and
    * less than it takes itself: kube-apiserver's metrics wait for a greeting.
@@ -156,6 +160,8 @@ export const DEFAULT_LIMITS: TransportLimits = {
   keepAliveTimeoutMs: 20_000,
   emptyDataFramesMax: 1_000,
   prefaceTimeoutMs: 10_000,
+  handshakeTimeoutMs: 10_000,
+  handshakesPerTurnMax: 4,
   holdMs: 5_000,
   settingsTimeoutMs: 10_000,
   requestBodyTimeoutMs: 30_000,

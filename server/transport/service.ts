@@ -40,6 +40,8 @@ export type MessageParts = readonly (Uint8Array | readonly Uint8Array[] | MadePa
 /** One unary call. It is answered exactly once; an answer after the client went away is dropped silently. */
 export interface UnaryCall {
   readonly metadata: CallMetadata;
+  /** Whom the certificate of the client's connection makes it; null or absent for nobody. */
+  readonly certifiedUser?: string | null;
   /** Stands for the client's connection: the same for all its calls. */
   readonly connection: unknown;
   /** True once the client cancelled, its deadline passed or its connection closed. */
@@ -62,6 +64,8 @@ export interface UnaryCall {
 /** The server's half of a streaming call. */
 export interface StreamCall {
   readonly metadata: CallMetadata;
+  /** Whom the certificate of the client's connection makes it; null or absent for nobody. */
+  readonly certifiedUser?: string | null;
   /** True once the stream has ended, whoever ended it. Sending is then dropped silently. */
   readonly closed: boolean;
   /** Bytes of messages accepted by `send` and `sendParts` that could not yet be written to the socket. */

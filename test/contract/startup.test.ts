@@ -65,7 +65,7 @@ test("flags that cannot be used end it with 2 and a line that says why, and leav
   const cases: readonly (readonly [string, string])[] = [
     ["--no-such-flag=1", "no-such-flag"],
     ["--max-txn-ops=many", "max-txn-ops"],
-    ["--listen-client-urls=https://127.0.0.1:1", "TLS"],
+    ["--listen-client-urls=https://127.0.0.1:1", "TLS key/cert (--cert-file, --key-file) must be provided"],
     ["--listen-client-urls=http://example.com:1", "expected IP"],
     ["--watch-progress-notify-interval=-1s", "watch-progress-notify-interval"],
     ["positional", "positional"],

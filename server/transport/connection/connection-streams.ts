@@ -56,6 +56,7 @@ export class ConnectionStreams implements StreamHost {
   readonly limits: TransportLimits;
   readonly writer: StreamWriter;
   readonly inflater: Inflater;
+  readonly certifiedUser: string | null;
   /** The highest stream id seen, and the highest one that was taken on. */
   lastId = 0;
   lastAcceptedId = 0;
@@ -80,8 +81,10 @@ export class ConnectionStreams implements StreamHost {
     control: ControlWriter,
     listener: StreamsListener,
     sendWindow: number,
+    certifiedUser: string | null,
   ) {
     this.limits = host.limits;
+    this.certifiedUser = certifiedUser;
     this.writer = writer;
     this.inflater = host.inflater;
     this.#host = host;

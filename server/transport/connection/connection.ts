@@ -109,15 +109,19 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   #progressAt = performance.now();
   #progressBytes = 0;
 
-  /** Takes over the socket; its owner calls `read` with what it delivers. */
-  constructor(socket: Socket, host: ConnectionHost) {
+  /**
+   * Takes over the socket; its owner calls `read` with what it delivers.
+   *
+   * @param certifiedUser whom the client's certificate makes it
+   */
+  constructor(socket: Socket, host: ConnectionHost, certifiedUser: string | null = null) {
     this.limits = host.limits;
     this.#host = host;
     this.#socket = socket;
     this.#out = new OutputBuffer(socket);
     this.writer = new StreamWriter(this, this.#out, host.sendTotals);
     this.#control = new ControlWriter(this, this.#out);
-    this.streams = new ConnectionStreams(host, this.writer, this.#control, this, frames.DEFAULT_WINDOW);
+    this.streams = new ConnectionStreams(host, this.writer, this.#control, this, frames.DEFAULT_WINDOW, certifiedUser);
     this.#frameReader = new FrameReader(this, frames.DEFAULT_FRAME_BYTES_MAX);
     this.#headerFrames = new HeaderFrames(this, this.limits);
     this.#heads = new HeadCache(host.methods, this.limits.headerListBytesMax);

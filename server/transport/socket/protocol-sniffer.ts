@@ -1,8 +1,14 @@
-/** Tells HTTP/2 with prior knowledge from HTTP/1.1 by the first bytes of a connection. */
+/** Tells HTTP/2 with prior knowledge, a TLS handshake and HTTP/1.1 by the first bytes of a connection. */
 
 import type { Socket } from "node:net";
 
 import { PREFACE } from "../frames/frames.ts";
+
+/** What a client begins with; everything else is taken for HTTP/1.1, whose server says what is wrong. */
+export type Protocol = "http2" | "tls" | "http1";
+
+/** The type of the record that a TLS handshake begins with: no letter, so no HTTP. */
+const TLS_HANDSHAKE = 0x16;
 
 /** No HTTP/1.1 method begins like this. */
 const DECISIVE_BYTES = 4;
@@ -18,7 +24,7 @@ export function sniffProtocol(
   socket: Socket,
   timeoutMs: number,
   expired: () => void,
-  decided: (isHttp2: boolean, firstBytes: Buffer) => void,
+  decided: (protocol: Protocol, firstBytes: Buffer) => void,
 ): void {
   let received: Buffer = Buffer.alloc(0);
   let waiting = true;
@@ -47,7 +53,8 @@ export function sniffProtocol(
     if (isHttp2 && received.length < DECISIVE_BYTES) return;
     forget();
     socket.pause();
-    decided(isHttp2, received);
+    const other = received[0] === TLS_HANDSHAKE ? "tls" : "http1";
+    decided(isHttp2 ? "http2" : other, received);
   };
   socket.on("data", onData);
   socket.on("close", forget);

@@ -30,6 +30,8 @@ export interface StreamHost {
   readonly holdsTooMuch: boolean;
   readonly writer: StreamOutput;
   readonly inflater: Inflater;
+  /** Whom the client's certificate makes it, or null. */
+  readonly certifiedUser: string | null;
   /** Whether other connections shall have their turn before more is read of this one. */
   turnOver(): boolean;
   /** The stream has not read all that it was given: its connection reads nothing more until `stream.goOn` was called. */
@@ -120,6 +122,10 @@ export class Stream implements UnaryCall, StreamCall, MessageSink, Expirable {
 
   get metadata(): CallMetadata {
     return this.head.metadata;
+  }
+
+  get certifiedUser(): string | null {
+    return this.host.certifiedUser;
   }
 
   get connection(): unknown {

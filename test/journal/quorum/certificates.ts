@@ -1,5 +1,6 @@
 /** An authority and its certificates for loopback, which last a day and are made by the openssl command. */
 import { execFileSync, spawnSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,10 +17,34 @@ export class Authority {
     this.#ca = readFileSync(join(this.#folder, "ca.pem"));
   }
 
+  get caFile(): string {
+    return join(this.#folder, "ca.pem");
+  }
+
+  /** The files of a certificate that was issued. */
+  filesOf(name: string): { readonly cert: string; readonly key: string } {
+    return { cert: join(this.#folder, `${name}.pem`), key: join(this.#folder, `${name}.key`) };
+  }
+
+  /** A file that lists these certificates as revoked, in DER. */
+  revoke(...names: readonly string[]): string {
+    const at = (name: string): string => join(this.#folder, name);
+    const serials = names.map((name) => new X509Certificate(readFileSync(this.filesOf(name).cert)).serialNumber);
+    const lines = serials.map((serial) => `R\t400101000000Z\t240101000000Z\t${serial}\tunknown\t/CN=revoked\n`);
+    writeFileSync(at("index.txt"), lines.join(""));
+    writeFileSync(
+      at("ca.conf"),
+      "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=1\ncrl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n",
+    );
+    this.#run("ca", "-gencrl", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key", "-out", "crl.pem");
+    this.#run("crl", "-in", "crl.pem", "-outform", "DER", "-out", "crl.der");
+    return at("crl.der");
+  }
+
   /** A certificate that is good for both ends. */
-  issue(name: string): TlsMaterial {
+  issue(name: string, hosts = "DNS:localhost,IP:127.0.0.1,IP:::1"): TlsMaterial {
     const at = (ending: string): string => join(this.#folder, `${name}.${ending}`);
-    writeFileSync(at("ext"), "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n");
+    writeFileSync(at("ext"), `subjectAltName=${hosts}\n`);
     this.#run("req", "-new", ...NEW_KEY, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
     const signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", `${name}.ext`];
     this.#run("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.pem`, ...signing);

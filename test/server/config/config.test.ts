@@ -54,6 +54,7 @@ describe("defaults", () => {
         keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
         journalReplicas: null,
         journalTls: null,
+        clientTls: null,
         electionMs: 700,
         heartbeatMs: 100,
         forceIncompleteJournal: null,
@@ -218,7 +219,7 @@ describe("environment", () => {
   });
 
   test("a variable can ask for what is refused just as a flag can", () => {
-    expect(errorOf([], { ETCD_CLIENT_CERT_AUTH: "true" })).toContain("ETCD_CLIENT_CERT_AUTH: not supported yet");
+    expect(errorOf([], { ETCD_HOST_WHITELIST: "a" })).toContain("ETCD_HOST_WHITELIST: not supported yet");
   });
 });
 
@@ -253,8 +254,6 @@ describe("addresses", () => {
     { url: "ftp://10.0.0.1:1", reason: "URL scheme must be http, https, unix, or unixs: ftp://10.0.0.1:1" },
     { url: "10.0.0.1:1", reason: "URL scheme must be http, https, unix, or unixs: 10.0.0.1:1" },
     { url: "unix:", reason: "URL has no address: unix:" },
-    { url: "https://10.0.0.1:1", reason: "TLS (https) is not supported yet" },
-    { url: "unixs:///run/a.sock", reason: "TLS (unixs) is not supported yet" },
   ])("$url cannot be listened on: $reason", ({ url, reason }) => {
     expect(errorOf([`--listen-client-urls=${url}`])).toBe(
       `invalid value ${JSON.stringify(url)} for flag -listen-client-urls: ${reason}`,
@@ -501,19 +500,13 @@ describe("flags of etcd that do something else here", () => {
     expect(parsed.config.advertisePeerUrls).toEqual(["https://10.0.0.1:2380"]);
   });
 
-  test.each([
-    "--cert-file=server.crt",
-    "--key-file=server.key",
-    "--trusted-ca-file=ca.crt",
-    "--client-cert-auth",
-    "--client-crl-file=crl",
-    "--auto-tls",
-    "--initial-cluster=a=http://10.0.0.1:2380,b=http://10.0.0.2:2380",
-    "--discovery-srv=example.com",
-  ])("%s is refused rather than ignored", (argument) => {
-    const [flag] = argument.slice(2).split("=", 1);
-    expect(errorOf([argument])).toMatch(new RegExp(`^invalid value ".+" for flag -${flag}: not supported yet: .+`));
-  });
+  test.each(["--initial-cluster=a=http://10.0.0.1:2380,b=http://10.0.0.2:2380", "--discovery-srv=example.com"])(
+    "%s is refused rather than ignored",
+    (argument) => {
+      const [flag] = argument.slice(2).split("=", 1);
+      expect(errorOf([argument])).toMatch(new RegExp(`^invalid value ".+" for flag -${flag}: not supported yet: .+`));
+    },
+  );
 
   test.each([
     "--client-cert-auth=false",
@@ -575,4 +568,79 @@ test("no stream at all is no limit of streams", () => {
   expect(configOf(["--max-concurrent-streams=0"]).maxConcurrentStreams).toBe(4_294_967_295);
   expect(configOf(["--max-concurrent-streams=7"]).maxConcurrentStreams).toBe(7);
   expect(errorOf(["--max-concurrent-streams=4294967296"])).toContain("must be at most 4294967295");
+});
+
+describe("TLS", () => {
+  const pair = ["--cert-file=/c", "--key-file=/k"];
+  const https = "--listen-client-urls=https://127.0.0.1:1";
+
+  test("is what the flags say", () => {
+    const { clientTls, listenClientAddresses } = configOf([
+      "--listen-client-urls=https://127.0.0.1:1,http://127.0.0.1:1,unixs:///s,http://127.0.0.1:2",
+      ...pair,
+      "--trusted-ca-file=/ca",
+      "--client-crl-file=/crl",
+      "--client-cert-allowed-hostname=a,b",
+      "--tls-max-version=TLS1.2",
+      "--cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
+    ]);
+    expect(listenClientAddresses).toEqual([
+      { host: "127.0.0.1", port: 1, security: "either" },
+      { path: "/s", security: "tls" },
+      { host: "127.0.0.1", port: 2 },
+    ]);
+    expect(clientTls).toEqual({
+      certificate: { cert: "/c", key: "/k" },
+      selfSignedYears: 1,
+      trustedCa: "/ca",
+      revocations: "/crl",
+      asksClients: true,
+      namesUsers: false,
+      allowedNames: [],
+      allowedHosts: ["a", "b"],
+      minVersion: "TLSv1.2",
+      maxVersion: "TLSv1.2",
+      ciphers:
+        "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:" +
+        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
+    });
+  });
+
+  test.each([
+    [
+      [https],
+      "TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:1 with HTTPS scheme",
+    ],
+    [[https, "--cert-file=/c"], "KeyFile and CertFile must both be present[key: , cert: /c]"],
+    [
+      ["--listen-metrics-urls=https://127.0.0.1:2"],
+      "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
+    ],
+    [["--tls-min-version=TLS1.1"], 'unexpected TLS version "TLS1.1" (must be one of: TLS1.2, TLS1.3)'],
+    [
+      ["--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"],
+      "min version (TLS1.3) is greater than max version (TLS1.2)",
+    ],
+    [
+      ["--tls-min-version=TLS1.3", "--cipher-suites=TLS_RSA_WITH_AES_128_GCM_SHA256"],
+      "cipher suites cannot be configured when only TLS1.3 is enabled",
+    ],
+    [["--cipher-suites=AES"], 'unexpected TLS cipher suite "AES"'],
+    [["--auto-tls", "--self-signed-cert-validity=0"], "selfSignedCertValidity is invalid,it should be greater than 0"],
+    [["--auto-tls", "--client-cert-auth"], "--client-cert-auth needs --cert-file and --key-file"],
+    [[...pair, "--client-crl-file=/crl"], "--client-crl-file needs --client-cert-auth or --trusted-ca-file"],
+    [
+      [...pair, "--client-cert-auth", "--client-cert-allowed-cn=a,b", "--client-cert-allowed-hostname=c"],
+      'AllowedCNs and AllowedHostnames are mutually exclusive (cns=["a" "b"], hostnames=["c"])',
+    ],
+  ])("%j is refused, in etcd's words where it refuses it", (argv, reason) => {
+    expect(errorOf(argv)).toContain(reason);
+  });
+
+  test("certificates of which nothing comes are told", () => {
+    expect(parse(["--listen-client-urls=http://127.0.0.1:1", ...pair, "--auto-tls"]).warnings).toEqual([
+      "ignoring client auto TLS since certs given",
+      "scheme is http or unix while key and cert files are present; ignoring key and cert files for http://127.0.0.1:1",
+    ]);
+  });
 });

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { LeanClient } from "../../../bench/client/lean-client.ts";
 import { GrpcServer } from "../../../server/transport/grpc-server.ts";
-import { makeCertificate, opensslMissing } from "./support-certificate.ts";
+import { makeCertificate, opensslMissing, termsOf } from "./support-certificate.ts";
 import { asBytes, frame, grpcJsClient, grpcJsTestClient, http2TestClient, leanTestClient } from "./support-clients.ts";
 import {
   COUNT,
@@ -342,7 +342,7 @@ describe("requests", () => {
 describe.skipIf(opensslMissing)("over TLS", () => {
   it("calls and streams are what they are without", async () => {
     const { cert, key } = makeCertificate();
-    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: { cert, key } });
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: termsOf({ cert, key }) });
     const lean = await leanTestClient(`https://127.0.0.1:${port}`, { tls: { ca: cert } });
     const peer = grpcJsTestClient(`https://127.0.0.1:${port}`, {}, credentials.createSsl(cert));
     for (const client of [lean, peer]) {
@@ -356,7 +356,7 @@ describe.skipIf(opensslMissing)("over TLS", () => {
   });
 
   it("a client that does not trust the certificate gets no connection", async () => {
-    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: makeCertificate() });
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: termsOf(makeCertificate()) });
     await expect(LeanClient.connect(`https://127.0.0.1:${port}`)).rejects.toMatchObject({ code: codes.UNAVAILABLE });
   });
 });

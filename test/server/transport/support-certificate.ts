@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SecureTerms } from "../../../server/transport/socket/secure-front.ts";
 
 export const opensslMissing = spawnSync("openssl", ["version"]).status !== 0;
 
@@ -18,4 +19,14 @@ export function makeCertificate(): { readonly cert: Buffer; readonly key: Buffer
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Terms under which everybody is taken. */
+export function termsOf(certificate: { readonly cert: Buffer; readonly key: Buffer }): SecureTerms {
+  return {
+    asksClients: false,
+    fresh: () => Promise.resolve(certificate),
+    refuse: () => null,
+    userOf: () => null,
+  };
 }
