@@ -219,7 +219,7 @@ describe("environment", () => {
   });
 
   test("a variable can ask for what is refused just as a flag can", () => {
-    expect(errorOf([], { ETCD_HOST_WHITELIST: "a" })).toContain("ETCD_HOST_WHITELIST: not supported yet");
+    expect(errorOf([], { ETCD_DISCOVERY_SRV: "a" })).toContain("ETCD_DISCOVERY_SRV: not supported yet");
   });
 });
 
