@@ -291,12 +291,14 @@ export const GATEWAY_BODY_FACTOR = 2;
 /** Calls through the gateway at a time, streams among them; one more is refused. */
 export const GATEWAY_CALLS_MAX = 10_000;
 
-/** Requests of the gateway of which not all has come, and answers that clients have not taken; beyond it more are refused. */
+/** Requests of the gateway of which not all has come; beyond it more are refused. */
 export const GATEWAY_HELD_BYTES_MAX = 256 * 1024 * 1024;
-export const GATEWAY_OWED_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Long answers of the gateway that clients have not taken; beyond it further ones are dropped, and short ones are given. */
+export const GATEWAY_OWED_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** What a stream of the gateway may have waiting before it is not writable, and what of it may be copies before it is ended. */
-export const GATEWAY_QUEUED_BYTES_MAX = 256 * 1024;
+export const GATEWAY_QUEUED_BYTES_MAX = 64 * 1024;
 export const GATEWAY_COPIED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Pieces of JSON that one answer makes in a turn. */

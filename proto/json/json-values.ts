@@ -21,7 +21,7 @@ export class JsonValues {
   heldBytes = 0;
 
   /**
-   * Takes the next bytes, which it may keep.
+   * Takes the next bytes.
    *
    * @param take gets every value that is whole now
    * @throws JsonError when those behind the values that were taken are none
@@ -30,7 +30,8 @@ export class JsonValues {
     for (let start = 0; start < bytes.length;) {
       const end = this.#scanner.scan(bytes, start);
       if (end < 0) {
-        if (this.#scanner.hasStarted) this.#keep(bytes.subarray(start));
+        // A copy, as what was before it is not to be kept along.
+        if (this.#scanner.hasStarted) this.#keep(Buffer.from(bytes.subarray(start)));
         return;
       }
       this.#keep(bytes.subarray(start, end));

@@ -5,11 +5,15 @@ export class GatewayRoom {
   calls = 0;
   /** Of requests that are not whole. */
   heldBytes = 0;
-  /** Of answers that are not taken, in bytes of the messages. */
+  /** Of long answers that are not taken, in bytes of the messages. */
   owedBytes = 0;
 
   get refusesCalls(): boolean {
-    return this.calls >= GATEWAY_CALLS_MAX || this.owedBytes > GATEWAY_OWED_BYTES_MAX;
+    return this.calls >= GATEWAY_CALLS_MAX;
+  }
+
+  get dropsLongAnswers(): boolean {
+    return this.owedBytes > GATEWAY_OWED_BYTES_MAX;
   }
 
   get holdsTooMuch(): boolean {

@@ -3,6 +3,7 @@ import { OK } from "../../proto/grpc-codes.ts";
 import { messageToJson } from "../../proto/json/message-to-json.ts";
 import { WireSource } from "../../proto/json/wire-source.ts";
 import { COPIED_RESPONSE_BYTES } from "../limits.ts";
+import { ANSWER_DROPPED } from "../transport/refusals.ts";
 import type { MessageParts, Status, UnaryCall, UnaryMethod } from "../transport/service.ts";
 import { ANSWER_HEADERS, Exchange } from "./exchange.ts";
 
@@ -18,6 +19,8 @@ export class UnaryExchange extends Exchange implements UnaryCall {
   }
 
   replyParts(parts: MessageParts, length: number, onTaken: () => void = () => undefined): void {
+    const { room } = this.parts;
+    if (length > COPIED_RESPONSE_BYTES && room.dropsLongAnswers) this.refuse(ANSWER_DROPPED);
     if (this.closed) return onTaken();
     this.decide(OK);
     const pieces = messageToJson(this.route.responseType, new WireSource(parts, length));
@@ -26,7 +29,6 @@ export class UnaryExchange extends Exchange implements UnaryCall {
       onTaken();
       return;
     }
-    const { room } = this.parts;
     room.owedBytes += length;
     const onMade = (): void => {
       room.owedBytes -= length;

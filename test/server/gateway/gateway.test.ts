@@ -10,6 +10,7 @@ import { Gateway } from "../../../server/gateway/gateway.ts";
 import {
   GATEWAY_BODY_FACTOR,
   GATEWAY_COPIED_BYTES_MAX,
+  GATEWAY_OWED_BYTES_MAX,
   GATEWAY_QUEUED_BYTES_MAX,
   GATEWAY_STALL_MS,
 } from "../../../server/limits.ts";
@@ -211,6 +212,30 @@ describe("a unary call", () => {
     expect(counts.seen.at(-1)).toBe(`handled ${RANGE} 0`);
   });
 
+  test("with a long answer is dropped while too much waits for others, and one with a short answer is not", async () => {
+    const value = GATEWAY_OWED_BYTES_MAX / 2;
+    const head = Buffer.concat([
+      Buffer.of(0x12),
+      varint(1 + varint(value).length + value),
+      Buffer.of(0x2a),
+      varint(value),
+    ]);
+    const part = { length: value, read: (): void => undefined };
+    const { port, http, counts } = await serve([
+      range((call, message) => {
+        if (decodeRangeRequest(message).countOnly) call.reply(rangeResponse(3));
+        else call.replyParts([head, part], head.length + value);
+      }),
+    ]);
+    for (let i = 0; i < 2; i++) await sendOnly(port, "/v3/kv/range", "{}");
+    await vi.waitUntil(() => counts.seen.length === 4);
+    expect((await http.call({ path: "/v3/kv/range", body: '{"count_only":true}' })).status).toBe(200);
+    expect(await http.call({ path: "/v3/kv/range" })).toMatchObject({
+      status: 503,
+      body: expect.stringContaining("the answer is dropped") as unknown,
+    });
+  });
+
   test("is cancelled when its client goes, and counted so", async () => {
     const { promise, resolve } = Promise.withResolvers<UnaryCall>();
     const { port, counts } = await serve([range(resolve)]);
@@ -278,7 +303,7 @@ describe("a stream", () => {
     const { port } = await serve([method]);
     const socket = await sendOnly(port, "/v3/watch", "");
     const call = await opened;
-    const message = rangeResponse(32_768);
+    const message = rangeResponse(8_192);
     let sent = 0;
     while (call.writable) {
       call.send(message);
@@ -286,7 +311,8 @@ describe("a stream", () => {
       // What the kernel takes of its own is not waiting.
       await new Promise(setImmediate);
     }
-    expect(call.queuedBytes).toBeLessThan(2 * GATEWAY_QUEUED_BYTES_MAX);
+    // Node's socket has some as well.
+    expect(call.queuedBytes).toBeLessThan(4 * GATEWAY_QUEUED_BYTES_MAX);
     expect(listener.seen).toEqual(["half closed"]);
     socket.resume();
     await vi.waitUntil(() => listener.seen.includes("drain"));
