@@ -37,7 +37,8 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #routes: Routes;
-  readonly #streams = new Set<StreamExchange>();
+  /** Streams, and calls that may wait for long. */
+  readonly #lasting = new Set<Exchange>();
   #isClosed = false;
 
   constructor({ methods, limits, ...options }: GatewayOptions) {
@@ -58,8 +59,10 @@ export class Gateway {
     const call = { request, response, route, metadata: metadataOf(request.headers), timeoutMs };
     const { method } = route;
     switch (method.kind) {
-      case "unary": {
+      case "unary":
+      case "waiting": {
         const exchange = new UnaryExchange(this.#parts, call);
+        if (method.kind === "waiting") this.#track(call, exchange);
         this.#readMessage(call, exchange, (message) => exchange.call(method, message));
         break;
       }
@@ -74,17 +77,21 @@ export class Gateway {
     }
   }
 
-  /** Ends the streams, and takes no more calls. */
+  /** Ends the streams and who waits, and takes no more calls. */
   close(): void {
     this.#isClosed = true;
-    for (const stream of this.#streams) stream.end(SERVER_STOPPED);
+    for (const exchange of this.#lasting) exchange.abort(SERVER_STOPPED);
   }
 
   #openStream(call: GatewayRequest): StreamExchange {
     const stream = new StreamExchange(this.#parts, call);
-    this.#streams.add(stream);
-    call.response.once("close", () => this.#streams.delete(stream));
+    this.#track(call, stream);
     return stream;
+  }
+
+  #track({ response }: GatewayRequest, exchange: Exchange): void {
+    this.#lasting.add(exchange);
+    response.once("close", () => this.#lasting.delete(exchange));
   }
 
   #readMessage(

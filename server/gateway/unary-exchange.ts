@@ -4,12 +4,24 @@ import { messageToJson } from "../../proto/json/message-to-json.ts";
 import { WireSource } from "../../proto/json/wire-source.ts";
 import { COPIED_RESPONSE_BYTES } from "../limits.ts";
 import { ANSWER_DROPPED } from "../transport/refusals.ts";
-import type { MessageParts, Status, UnaryCall, UnaryMethod } from "../transport/service.ts";
+import type {
+  MessageParts,
+  Status,
+  StreamListener,
+  UnaryCall,
+  UnaryMethod,
+  WaitingMethod,
+} from "../transport/service.ts";
 import { ANSWER_HEADERS, Exchange } from "./exchange.ts";
 
 export class UnaryExchange extends Exchange implements UnaryCall {
-  call(method: UnaryMethod, message: Buffer): void {
-    if (this.begin()) method.handle(this, message);
+  /** Of a method whose answer may be long in coming: it hears when the call is over. */
+  #listener: StreamListener | null = null;
+
+  call(method: UnaryMethod | WaitingMethod, message: Buffer): void {
+    if (!this.begin()) return;
+    if (method.kind === "waiting") this.#listener = method.handle(this, message);
+    else method.handle(this, message);
   }
 
   reply(message: Uint8Array): void {
@@ -49,5 +61,10 @@ export class UnaryExchange extends Exchange implements UnaryCall {
 
   onProgress(): void {
     // Who answers once does not wait for room.
+  }
+
+  override onOver(): void {
+    super.onOver();
+    this.#listener?.onClose();
   }
 }

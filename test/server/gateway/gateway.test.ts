@@ -355,4 +355,30 @@ describe("a stream", () => {
     expect(await answer).toMatchObject({ status: 503, body: `{"error":${stopped}}\n` });
     expect(await http.call({ path: "/v3/watch" })).toMatchObject({ status: 503, body: stopped });
   });
+
+  test("a call that waits is ended by a stop, and hears when its client goes", async () => {
+    const calls: UnaryCall[] = [];
+    const closes: string[] = [];
+    const waits: Method = {
+      kind: "waiting",
+      path: "/v3lockpb.Lock/Lock",
+      handle: (call) => {
+        calls.push(call);
+        const listener = new Listener();
+        listener.onClose = () => void closes.push("close");
+        return listener;
+      },
+    };
+    const { http, port, gateway } = await serve([waits]);
+    const socket = await sendOnly(port, "/v3/lock/lock", "{}");
+    await vi.waitUntil(() => calls.length === 1);
+    socket.destroy();
+    await vi.waitUntil(() => closes.length === 1);
+    expect(calls[0].closed).toBe(true);
+    const answer = http.call({ path: "/v3/lock/lock" });
+    await vi.waitUntil(() => calls.length === 2);
+    gateway.close();
+    expect(await answer).toMatchObject({ status: 503, body: '{"code":14,"message":"etcdserver: server stopped"}' });
+    await vi.waitUntil(() => closes.length === 2);
+  });
 });
