@@ -55,6 +55,41 @@ describeStores("the JSON gateway", (start) => {
       return linesOf(response);
     }
 
+    test("a lock is waited for, and given up with the connection; an election is observed line by line", async () => {
+      const lease = async (): Promise<string> => {
+        const answer = (await post("/v3/lease/grant", { TTL: 600 })) as [number, { ID: string }];
+        return answer[1].ID;
+      };
+      const [holder, waiter] = [await lease(), await lease()];
+      const keyOf = (name: string, id: string): string => b64(`${name}/${BigInt(id).toString(16)}`);
+      const first = await post("/v3/lock/lock", { name: b64("json"), lease: holder });
+      expect(first).toMatchObject([200, { key: keyOf("json", holder) }]);
+      const count = async (length: number): Promise<void> => {
+        const range = { key: b64("json/"), range_end: b64("json0"), count_only: true };
+        const look = async () => ((await post("/v3/kv/range", range)) as [number, { count?: string }])[1].count;
+        await expect.poll(look, { timeout: 15_000 }).toBe(`${length}`);
+      };
+      const gone = new HttpClient(shared.store.url);
+      const never = gone.call({ path: "/v3/lock/lock", body: JSON.stringify({ name: b64("json"), lease: waiter }) });
+      void never.catch(() => {});
+      await count(2);
+      gone.close();
+      await count(1);
+      const waits = post("/v3/lock/lock", { name: b64("json"), lease: waiter });
+      await count(2);
+      expect(await post("/v3/lock/unlock", { key: keyOf("json", holder) })).toMatchObject([200, {}]);
+      expect(await waits).toMatchObject([200, { key: keyOf("json", waiter) }]);
+      const campaign = await post("/v3/election/campaign", { name: b64("led"), lease: holder, value: b64("one") });
+      expect(campaign).toMatchObject([200, { leader: { name: b64("led"), key: keyOf("led", holder), lease: holder } }]);
+      const next = await stream({ path: "/v3/election/observe", body: JSON.stringify({ name: b64("led") }) });
+      expect(await next()).toMatchObject({ result: { kv: { value: b64("one") } } });
+      const [, { leader }] = campaign as [number, { leader: object }];
+      await post("/v3/election/proclaim", { leader, value: b64("two") });
+      expect(await next()).toMatchObject({ result: { kv: { value: b64("two") } } });
+      const refused = await post("/v3/election/resign", {});
+      expect(refused).toMatchObject([500, { code: 2, message: '"leader" field must be provided' }]);
+    });
+
     test("§9.4: put and get keys, as the documentation has it", async () => {
       const first = await shared.revision();
       expect(await post("/v3/kv/put", { key: b64("foo"), value: b64("bar") })).toEqual([
