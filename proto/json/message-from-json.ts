@@ -141,10 +141,10 @@ function writeScalar(writer: protobuf.Writer, field: protobuf.Field, token: Toke
   }
 }
 
-/** A name that is not known counts for nothing. */
+/** A name that is not known counts for nothing. Names inherit numbers in protobufjs, and all that objects have. */
 function writeEnum(writer: protobuf.Writer, field: protobuf.Field, type: protobuf.Enum, token: Token): boolean {
-  const named = token.kind === "string" ? (type.values[token.text] ?? null) : undefined;
-  if (named === null) return true;
+  if (token.kind === "string" && !Object.hasOwn(type.values, token.text)) return true;
+  const named = token.kind === "string" ? BigInt(type.values[token.text]) : null;
   const value = named ?? (token.kind === "number" ? wholeNumber(token.text) : null);
   if (value === null || value < RANGES.int32[0] || value > RANGES.int32[1]) return false;
   writeVarint(writer.uint32(tagOf(field, VARINT)), BigInt(value));

@@ -53,6 +53,8 @@ function scalar(field: protobuf.Field): fc.Arbitrary<string> {
       ...Object.keys(values).map((name) => JSON.stringify(name)),
       ...Object.values(values).map(String),
       '"NONE_SUCH"',
+      '"1"',
+      '"toString"',
     );
   }
   switch (field.type) {

@@ -130,6 +130,16 @@ describe("from JSON", () => {
     expect(() => fromJson(put, json)).toThrow(new JsonError(`proto: ${message}`));
   });
 
+  test.each(["1", "0", "NONE", "toString", "constructor", "__proto__", ""])(
+    "%j is no name of an enum, and counts for nothing",
+    (name) => {
+      const range = "etcdserverpb.RangeRequest";
+      const text = JSON.stringify({ limit: 1, sort_order: name });
+      const order = fieldsOf(range, fromJson(range, text));
+      expect(order).toEqual(fieldsOf(range, fromJson(range, '{"limit":1}')));
+    },
+  );
+
   test("two members of a oneof are refused", () => {
     const text = '{"version":1,"mod_revision":2}';
     expect(() => fromJson("etcdserverpb.Compare", text)).toThrow(
