@@ -22,6 +22,8 @@ const LEFT_OUT = new Map([
   ["/v3/watch", "does not end"],
   ["/v3/lock/lock", "may wait for another call"],
   ["/v3/election/campaign", "may wait for another call"],
+  ["/v3/election/proclaim", "may be given a lease of the server's choice, which ends at a moment of its own"],
+  ["/v3/election/resign", "the same"],
   ["/v3/election/observe", "does not end"],
   ["/v3/lease/grant", "has texts of its own"],
 ]);

@@ -28,7 +28,8 @@ describe.skipIf(skipReason !== null)(`Plinth's gateway answers as etcd's does ($
           const answers = await Promise.all(
             clients.map((client, i) =>
               client.call(call).catch((error: unknown) => {
-                throw new Error(`${stores[i].name} does not answer ${described(call)}`, { cause: error });
+                const last = stores[i].logLines().slice(-3).join("\n");
+                throw new Error(`${stores[i].name} does not answer ${described(call)}\n${last}`, { cause: error });
               }),
             ),
           );
