@@ -74,6 +74,9 @@ export class Gateway {
       case "bidi":
         this.#readMessages(call, this.#openStream(call), method);
         break;
+      default:
+        // A kind that is not called here would never be answered.
+        method satisfies never;
     }
   }
 
