@@ -4,10 +4,11 @@
  *
  * The buffer comes from a free list with the first byte and usually goes back with the write: libuv tries to write at
  * once, and when nothing is left in the socket's queue afterwards the memory is free. Otherwise the socket keeps it until
- * its queue is empty.
+ * its queue is empty. Over TLS it goes back when that write is done.
  */
 
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 const SMALL_BYTES = 16 * 1024;
 /** Holds four DATA frames of the usual largest size and some small ones. Larger buffers gain nothing. */
@@ -29,9 +30,12 @@ export class OutputBuffer {
   readonly #socket: Socket;
   /** Buffers in the socket's queue. */
   readonly #handed: Buffer[] = [];
+  /** A TLS socket's queue is never empty right after a write, so it says of each buffer when it is done with it. */
+  readonly #isSecure: boolean;
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#isSecure = socket instanceof TLSSocket;
   }
 
   /** Bytes that wait in the socket's queue or here. */
@@ -64,6 +68,10 @@ export class OutputBuffer {
     this.length = 0;
     if (!this.#socket.writable) {
       giveBack(buffer);
+      return;
+    }
+    if (this.#isSecure) {
+      if (!this.#socket.write(chunk, () => giveBack(buffer))) this.blocked = true;
       return;
     }
     if (!this.#socket.write(chunk)) this.blocked = true;
