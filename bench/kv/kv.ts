@@ -1,7 +1,7 @@
 /*
  * Question: how many puts, reads and updates a second does Plinth answer, with one replica of its journal and with three, and
  * how long does each take, beside a real etcd with default settings, with one member and with three, on the same machine in
- * the same run? With 10 connections of 50 calls in flight each, and with one call in flight.
+ * the same run? And how many of them over TLS? With 10 connections of 50 calls in flight each, and with one call in flight.
  */
 
 import { compact } from "./compact.ts";
@@ -13,6 +13,7 @@ import {
   startEtcdTarget,
   startPlinthOnDirectories,
   startPlinthOnProcesses,
+  startPlinthOverTls,
   startPlinthTarget,
   type Target,
 } from "./targets.ts";
@@ -24,11 +25,14 @@ import { median, spread } from "../statistics.ts";
 
 const STARTS = [
   startPlinthTarget,
+  startPlinthOverTls,
   startPlinthOnDirectories,
   startPlinthOnProcesses,
   startEtcdTarget,
   startEtcdClusterTarget,
 ] as const;
+const PLAIN = STARTS.indexOf(startPlinthTarget);
+const OVER_TLS = STARTS.indexOf(startPlinthOverTls);
 const ETCD = STARTS.indexOf(startEtcdTarget);
 const ETCD_CLUSTER = STARTS.indexOf(startEtcdClusterTarget);
 
@@ -91,6 +95,7 @@ export async function benchKv(options: BenchOptions): Promise<SuiteReport> {
       "p50 ms",
       "p99 ms",
       "CPU µs/call",
+      "× plain",
       "× etcd",
       "× 3 members",
     ],
@@ -98,6 +103,7 @@ export async function benchKv(options: BenchOptions): Promise<SuiteReport> {
     notes: [
       "goals with 500 calls in flight, against etcd with one member: Plinth's Put and Txn at least 6 × with a lower p99, " +
         "Range at least 8 ×; with three directories Put and Txn at least 5 × with a lower p99, and not slower at 1 in flight",
+      "goal with 500 calls in flight over TLS, against the same without it (× plain): Put and Range at least 0.60",
       "goal with 500 calls in flight, against etcd with three members: Put and Txn with three processes at least 4 ×",
       "3 directories: a server whose journal has three replicas on the disk; 3 processes: three more processes keep them, " +
         "over TCP on the loopback interface; etcd with three members is called at its leader",
@@ -111,7 +117,7 @@ export async function benchKv(options: BenchOptions): Promise<SuiteReport> {
 async function prepare(target: Target, connections: number, keys: readonly Buffer[]): Promise<Contender> {
   try {
     const clients: LeanClient[] = [];
-    for (let i = 0; i < connections; i++) clients.push(await LeanClient.connect(target.url));
+    for (let i = 0; i < connections; i++) clients.push(await LeanClient.connect(target.url, { tls: target.tls ?? {} }));
     const put = puts(keys);
     for (let begin = 0; begin < keys.length; begin += PRELOADS_IN_FLIGHT) {
       const count = Math.min(PRELOADS_IN_FLIGHT, keys.length - begin);
@@ -136,7 +142,10 @@ function rowsOf(
     const rounds = results[i];
     const rates = rounds.map((round) => round.callsPerSecond);
     const times = (other: number): string =>
-      formatNumber(median(rates.map((rate, round) => rate / results[other][round].callsPerSecond)), 1);
+      formatNumber(
+        median(rates.map((rate, round) => rate / results[other][round].callsPerSecond)),
+        other === PLAIN ? 2 : 1,
+      );
     return [
       workloads[workload].name,
       connections * inFlight === 1 ? "1" : `${connections} × ${inFlight}`,
@@ -146,6 +155,7 @@ function rowsOf(
       formatNumber(median(rounds.map((round) => round.p50)), 3),
       formatNumber(median(rounds.map((round) => round.p99)), 3),
       formatNumber(median(rounds.map((round) => round.cpuMicroseconds)), 2),
+      i === OVER_TLS ? times(PLAIN) : "",
       times(ETCD),
       times(ETCD_CLUSTER),
     ];

@@ -4,9 +4,10 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ConnectionOptions } from "node:tls";
 
 import { ensurePeer } from "../peers/build.ts";
 import { startEtcd } from "../peers/etcd.ts";
@@ -22,6 +23,8 @@ const ZONES = ["a", "b", "c"];
 export interface Target {
   readonly name: string;
   readonly url: string;
+  /** How its certificate is trusted; absent where there is none. */
+  readonly tls?: ConnectionOptions;
   /** All its processes. */
   readonly pids: readonly number[];
   /** Ends the server and removes its data. */
@@ -34,6 +37,16 @@ export function startPlinthTarget(flags: readonly string[] = []): Promise<Target
     "Plinth",
     async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null),
     () => Promise.resolve(flags),
+  );
+}
+
+/** The same over TLS, with a certificate of its own. */
+export function startPlinthOverTls(): Promise<Target> {
+  return startPlinth(
+    "Plinth, TLS",
+    async (zone, folder) => (zone === ZONES[0] ? join(folder, zone) : null),
+    () => Promise.resolve(["--auto-tls"]),
+    "https",
   );
 }
 
@@ -73,6 +86,7 @@ async function startPlinth(
   name: string,
   place: (zone: string, folder: string, processes: ServerProcess[]) => Promise<string | null>,
   more: (folder: string) => Promise<readonly string[]> = () => Promise.resolve([]),
+  scheme: "http" | "https" = "http",
 ): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), "plinth-bench-"));
   const processes: ServerProcess[] = [];
@@ -82,8 +96,9 @@ async function startPlinth(
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const url = `http://127.0.0.1:${await freePort()}`;
-    const flags = ["--data-dir", join(folder, "data"), "--listen-client-urls", url, "--advertise-client-urls", url];
+    const url = `${scheme}://127.0.0.1:${await freePort()}`;
+    const dataDir = join(folder, "data");
+    const flags = ["--data-dir", dataDir, "--listen-client-urls", url, "--advertise-client-urls", url];
     flags.push(...(await more(folder)));
     const places: string[] = [];
     for (const zone of ZONES) {
@@ -93,7 +108,9 @@ async function startPlinth(
     flags.push("--journal-replicas", places.join(","));
     const { server } = await ServerProcess.start([MAIN, ...flags], (line) => line.includes(SERVES));
     processes.push(server);
-    return { name, url, pids: processes.map(({ pid }) => pid), stop };
+    const target = { name, url, pids: processes.map(({ pid }) => pid), stop };
+    if (scheme === "http") return target;
+    return { ...target, tls: { ca: await readFile(join(dataDir, "fixtures/client/cert.pem")) } };
   } catch (error) {
     await stop();
     throw error;

@@ -64,6 +64,9 @@ export async function startCluster(kube: Kube, startStore: StartStore): Promise<
   // As it comes, where it comes with what is asked for.
   const gate = kube.version === "1.37" && !kube.streams ? ["--feature-gates=EtcdRangeStream=false"] : [];
   const store = await startStore();
+  const { tls } = store;
+  const credentials =
+    tls === undefined ? [] : [`--etcd-cafile=${tls.ca}`, `--etcd-certfile=${tls.cert}`, `--etcd-keyfile=${tls.key}`];
   const start = (...flags: readonly string[]): Promise<KubeApiserver> =>
     startKubeApiserver({
       version: kube.version,
@@ -72,6 +75,7 @@ export async function startCluster(kube: Kube, startStore: StartStore): Promise<
         `--event-ttl=${eventTtlSeconds}s`,
         `--etcd-compaction-interval=${compactionIntervalSeconds}s`,
         ...gate,
+        ...credentials,
         ...flags,
       ],
     });

@@ -22,7 +22,9 @@ import {
 } from "./steps/housekeeping.ts";
 import { listsAsAsked } from "./steps/streamed-lists.ts";
 import { pagedLists } from "./steps/paged-lists.ts";
+import { rotatedCertificates } from "./steps/rotated-certificates.ts";
 import { watchedObjects } from "./steps/watched-objects.ts";
+import { startMutualTlsPlinthStore } from "../support/mutual-tls-store.ts";
 import {
   startEtcdStore,
   startPlinthStore,
@@ -44,7 +46,7 @@ const previous: Kube = { version: "1.36", streams: false };
 describe.skipIf(skipReason !== null).each([
   ["1.37 on Plinth", newest, startPlinthStore],
   ["1.37 on etcd", newest, startEtcdStore],
-  ["1.37 without RangeStream on Plinth", newestPaging, startPlinthStore],
+  ["1.37 without RangeStream on Plinth over mutual TLS", newestPaging, startMutualTlsPlinthStore],
   ["1.36 on Plinth with three replicas, one of them away", previous, startZonedPlinthStore],
   ["1.36 on Plinth with three replicas in other processes, one of them killed", previous, startReplicatedPlinthStore],
   ["1.36 on Plinth with a standby that takes over", previous, startStandbyPlinthStore],
@@ -99,6 +101,10 @@ describe.skipIf(skipReason !== null).each([
 
   test("lists come from the store as streams or as pages, whichever this version asks for", async () => {
     await listsAsAsked(cluster);
+  });
+
+  test("the store's certificate is replaced under load, and no request fails", async () => {
+    await rotatedCertificates(cluster);
   });
 
   test("while the store is up no cache falls behind and no apiserver complains", async () => {

@@ -25,7 +25,11 @@ export class Observers {
     const configMaps = core(namespace, "configmaps");
     const { resourceVersion } = (await cluster.direct.list(configMaps)).metadata;
     const prefix = `/registry/configmaps/${namespace}/`;
-    const store = await watchStore(cluster.store.clientUrls, prefix, Number(resourceVersion) + 1);
+    const store = await watchStore(
+      cluster.store.tls === undefined ? cluster.store.clientUrls : cluster.store.url,
+      prefix,
+      Number(resourceVersion) + 1,
+    );
     const streams = cluster.both.map(({ server }) => new WatchStream(server, configMaps, resourceVersion));
     return new Observers(configMaps, streams, store);
   }

@@ -20,6 +20,8 @@ export interface Store {
   readonly url: string;
   /** Where clients look for it, separated by commas: more than `url` where another server may serve the same. */
   readonly clientUrls: string;
+  /** Where those are over mutual TLS: what a client needs, and another certificate for the server, whose name it gives. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string; rotate(): string };
   /** The process id of the current run. */
   readonly pid: number;
   /** Ends it as a crash would. */
@@ -150,7 +152,7 @@ async function whichServes(servers: readonly PlinthProcess[]): Promise<PlinthPro
   return found;
 }
 
-function storeOf(plinth: PlinthProcess): Store {
+export function storeOf(plinth: PlinthProcess): Store {
   return {
     name: "plinth",
     url: plinth.url,
