@@ -125,6 +125,18 @@ export const REPLICA_CONNECTIONS_MAX = 32;
 /** Connections that have not said yet who they are; the oldest goes when there is one more. */
 export const REPLICA_STRANGERS_MAX = 64;
 
+/** Connections for files at one replica. */
+export const FILE_CONNECTIONS_MAX = 8;
+
+/** What is sent of a file at a time, and kept of it in memory here and there. */
+export const FILE_PIECE_BYTES = 256 * 1024;
+
+/** Who asks for files, and hears nothing for so long, gives up: a disk has made some megabytes durable by then. */
+export const FILE_ANSWER_MS_MAX = 30_000;
+
+/** A connection for files that asks nothing for so long is ended: who asks may have to wait for its own disk meanwhile. */
+export const FILES_SILENT_MS_MAX = 60_000;
+
 /** Requests of one connection that have no answer yet; meanwhile no more are read. */
 export const REQUESTS_IN_HAND_MAX = 64;
 

@@ -10,6 +10,7 @@ import { outrun } from "./journal-errors.ts";
 import { JournalTally } from "./journal-tally.ts";
 import { FRAME_BYTES_SOFT, FRAMES_IN_FLIGHT, OPENING_LOOK_MS, SETTLE_TIMEOUT_MS, TAKE_OVER_SHARE } from "./limits.ts";
 import { Opening } from "./opening.ts";
+import { FileSession } from "./quorum/file-session.ts";
 import { Follower } from "./quorum/follower.ts";
 import type { LocalReplica } from "./quorum/local-replica.ts";
 import { LocalSite } from "./quorum/local-site.ts";
@@ -140,6 +141,23 @@ export class LinkedStore implements JournalStore {
     } catch (error) {
       throw error instanceof JournalError && error.code === "ERR_JOURNAL_FENCED" ? outrun(error) : error;
     }
+  }
+
+  /**
+   * Opens what a zone whose replica is elsewhere keeps beside its frames. Reigns and those that wait for one may.
+   *
+   * @param epoch of the reign that asks; 0 of who only reads
+   * @throws JournalError when it cannot be reached, or refuses, or its process is too old
+   */
+  openFiles(zone: string, epoch: number, signal: AbortSignal): Promise<FileSession> {
+    const { zones, clock, tls = null } = this.#options;
+    const place = zones.find((each) => each.zone === zone);
+    const identity = this.#identity();
+    if (place === undefined || place instanceof LocalSite || identity === null)
+      throw new TypeError("a zone of an open journal, whose replica is elsewhere, is reached");
+    // Not that of the links: a process of an older version would take it for one of those, begun anew.
+    const writer = randomInt(1, 2 ** 48 - 1);
+    return FileSession.open({ zone, address: place.address, tls, identity, writer, epoch, clock, signal });
   }
 
   async close(): Promise<void> {

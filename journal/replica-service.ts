@@ -4,6 +4,9 @@ import { resolve } from "node:path";
 import { FrameHeader, readFrame } from "./frame.ts";
 import { JournalError } from "./journal.ts";
 import { SEGMENT_BYTES_DEFAULT } from "./limits.ts";
+import { fenced } from "./journal-errors.ts";
+import type { FileKeeper } from "./quorum/file-connection.ts";
+import type { FileStore } from "./quorum/file-store.ts";
 import type { JournalIdentity } from "./quorum/greeting.ts";
 import type { ReplicaServerListener, RequestHandler } from "./quorum/replica-server.ts";
 import { ReplicaServer } from "./quorum/replica-server.ts";
@@ -47,6 +50,8 @@ export interface ReplicaServiceOptions {
   /** How fast what is on the disk is checked in the background; `SCRUB_BYTES_PER_SECOND` and `SCRUB_REST_MS` unless given. */
   readonly scrub?: ScrubPace;
   readonly disk?: Disk;
+  /** Opens what is kept for servers beside the frames of that cluster, once it is known which one that is. Without, nothing is. */
+  readonly openFiles?: (clusterId: string) => FileStore;
   readonly clock: Clock;
   readonly listener: ReplicaServiceListener;
 }
@@ -67,7 +72,7 @@ export interface ReplicaServiceStatus {
   readonly trouble: JournalError | null;
 }
 
-export class ReplicaService implements RequestHandler {
+export class ReplicaService implements RequestHandler, FileKeeper {
   readonly #options: ReplicaServiceOptions;
   /** Null while the replica is blank. */
   #host: ReplicaHost | null = null;
@@ -75,6 +80,10 @@ export class ReplicaService implements RequestHandler {
   #making: Promise<void> | null = null;
   #server: ReplicaServer | null = null;
   #isClosed = false;
+  /** Null while the replica is blank. */
+  files: FileStore | null = null;
+  /** The newest reign that was heard of since the process began, and who that is, where it has said so. */
+  #newest = { epoch: 0, name: "" };
   /** When the last frame became durable. */
   #appendedAtMs = Number.NEGATIVE_INFINITY;
   readonly #header = new FrameHeader();
@@ -101,6 +110,7 @@ export class ReplicaService implements RequestHandler {
         identity: () => service.#identity,
         isIntact: (frame) => service.#isIntact(frame),
         replica: service,
+        keeper: options.openFiles === undefined ? null : service,
         clock,
         listener,
       });
@@ -139,6 +149,15 @@ export class ReplicaService implements RequestHandler {
       if (kind === "describe") answer(blank(seq));
       else answer({ kind: "failed", seq, reason: "the replica is blank" });
     } else host.handle(request, kind === "append" && request.frame !== null ? this.#timed(answer) : answer);
+  }
+
+  /** Files are changed by the newest reign that is known here, by a promise, a frame or what it has asked before. */
+  refusalOf(epoch: number): JournalError | null {
+    const log = this.#host?.log ?? null;
+    const known = Math.max(this.#newest.epoch, log?.facts.promised ?? 0, log?.last.epoch ?? 0);
+    if (epoch < known) return fenced(known, known === this.#newest.epoch ? this.#newest.name : "");
+    if (epoch > known) this.#newest = { epoch, name: "" };
+    return null;
   }
 
   #timed(answer: (answer: ReplicaAnswer) => void): (answer: ReplicaAnswer) => void {
@@ -216,7 +235,10 @@ export class ReplicaService implements RequestHandler {
         onStalled: tellTrouble,
         onGone: tellTrouble,
         onReleased: (epoch) => this.#server?.tellReleased(epoch),
-        onPromised: (epoch, name) => this.#server?.tellPromised(epoch, name),
+        onPromised: (epoch, name) => {
+          if (epoch >= this.#newest.epoch) this.#newest = { epoch, name };
+          this.#server?.tellPromised(epoch, name);
+        },
         onRotten: (rot) => {
           listener.onRot(rot);
           this.#server?.tellRotten(rot);
@@ -226,6 +248,7 @@ export class ReplicaService implements RequestHandler {
     const { host, clusterId, salt } = await openOrLater(options);
     this.#identity = { clusterId: Buffer.from(clusterId, "hex"), salt };
     this.#host = host;
+    this.files = this.#options.openFiles?.(clusterId) ?? null;
     if (journal === null) return;
     this.#server?.endOthers();
     listener.onMade(clusterId);

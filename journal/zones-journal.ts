@@ -27,6 +27,7 @@ import { SCRUB_PACE } from "./replica/scrubber.ts";
 import { isLoss, salvage } from "./salvage.ts";
 import type { Clock, Turns } from "./time.ts";
 
+export type { PrepareZone } from "./quorum/quorum-journal.ts";
 export type { Rot } from "./replica/messages.ts";
 
 /** A replica in this process. */

@@ -9,7 +9,8 @@
  *       16    16  clusterId   zeros when there is none
  *       32     4  salt        of the journal's frames
  *       36     8  writer      number of the process that writes or looks; 0 from a replica
- *       44     1  isBlank     1: the journal is not known here; clusterId and salt say nothing
+ *       44     1  flags       1: the journal is not known here; clusterId and salt say nothing. 2: the connection is for files
+ *                             (file-packet.ts); a replica says so to who has said so
  *       45     1  zoneLength  z
  *       46     2  reasonLength  r
  *       48     z  zone        the writer's: whose replica it looks for; the replica's: its own
@@ -35,6 +36,9 @@ const ZONE_BYTES_MAX = 32;
 const GREETING_BYTES_MIN = FIXED_BYTES + CRC_BYTES;
 const GREETING_BYTES_MAX = GREETING_BYTES_MIN + ZONE_BYTES_MAX + REASON_BYTES_MAX;
 
+const BLANK_FLAG = 1;
+const FILES_FLAG = 2;
+
 const NO_CLUSTER_ID = Buffer.alloc(CLUSTER_ID_BYTES);
 
 /** Which journal it is. */
@@ -51,6 +55,8 @@ export interface Greeting {
   readonly writer: number;
   /** Why the sender wants nothing more of the receiver; empty when it does. */
   readonly reason: string;
+  /** The connection is for files, and not for frames. */
+  readonly isForFiles: boolean;
 }
 
 /** The bytes are no greeting; the message says what they are, to follow "it". */
@@ -65,7 +71,7 @@ export class GreetingError extends Error {
   }
 }
 
-export function encodeGreeting({ identity, zone, writer, reason }: Greeting): Buffer {
+export function encodeGreeting({ identity, zone, writer, reason, isForFiles }: Greeting): Buffer {
   const zoneBytes = Buffer.from(zone, "latin1");
   const reasonBytes = cutText(reason, REASON_BYTES_MAX);
   assert(zoneBytes.length <= ZONE_BYTES_MAX, "a zone has a short name");
@@ -77,7 +83,7 @@ export function encodeGreeting({ identity, zone, writer, reason }: Greeting): Bu
   if (identity !== null) identity.clusterId.copy(bytes, 16);
   bytes.writeUInt32LE(identity?.salt ?? 0, 32);
   writeUint64(bytes, writer, 36);
-  bytes[44] = identity === null ? 1 : 0;
+  bytes[44] = (identity === null ? BLANK_FLAG : 0) | (isForFiles ? FILES_FLAG : 0);
   bytes[45] = zoneBytes.length;
   bytes.writeUInt16LE(reasonBytes.length, 46);
   zoneBytes.copy(bytes, FIXED_BYTES);
@@ -143,12 +149,14 @@ function decode(bytes: Buffer): Greeting {
   const writer = readUint64(bytes, 36);
   if (!Number.isSafeInteger(writer)) throw damaged();
   const reasonOffset = FIXED_BYTES + zoneLength;
+  const isBlank = (bytes[44] & BLANK_FLAG) !== 0;
   return {
     // Copied: who keeps an identity keeps no read of a socket.
-    identity: bytes[44] === 1 ? null : { clusterId: Buffer.from(bytes.subarray(16, 32)), salt: bytes.readUInt32LE(32) },
+    identity: isBlank ? null : { clusterId: Buffer.from(bytes.subarray(16, 32)), salt: bytes.readUInt32LE(32) },
     zone: bytes.toString("latin1", FIXED_BYTES, reasonOffset),
     writer,
     reason: bytes.toString("utf8", reasonOffset, crcOffset),
+    isForFiles: (bytes[44] & FILES_FLAG) !== 0,
   };
 }
 

@@ -74,8 +74,8 @@ export interface ReignOptions {
   readonly onFlush?: ((milliseconds: number, bytes: number, records: number) => void) | undefined;
 }
 
-/** Resolves when a zone has all that it needs of the records before that position, other than from the journal. */
-export type PrepareZone = (zone: string, firstPosition: number) => Promise<void>;
+/** Resolves when a zone has all that it needs of the records before that position, other than from the journal: a reign asks for it. */
+export type PrepareZone = (zone: string, firstPosition: number, epoch: number) => Promise<void>;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -366,7 +366,7 @@ export class QuorumJournal implements Journal, StatusSource {
         this.#end(peer.isWithin ? outgrown(peer.zone, promised) : fenced(promised, name));
       },
       fetchFor: (feed, from) => this.#fetcher.fetchFor(feed, from),
-      prepareZone: this.#options.prepareZone ?? (() => Promise.resolve()),
+      prepareZone: async (zone, firstPosition) => this.#options.prepareZone?.(zone, firstPosition, this.epoch),
       list: () => this.#voters.committedBy(this.#toldIndex),
       // As after a trim: it may be the one that is read.
       onBegun: ({ firstPosition }) => {

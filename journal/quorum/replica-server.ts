@@ -7,6 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 import { createServer as createTlsServer, type PeerCertificate, type Server as TlsServer, TLSSocket } from "node:tls";
 import {
   CONNECTION_SILENT_MS_MAX,
+  FILE_CONNECTIONS_MAX,
   GREETING_MS_MAX,
   REPLICA_CONNECTIONS_MAX,
   REPLICA_STRANGERS_MAX,
@@ -15,6 +16,7 @@ import {
 import type { JournalError } from "../journal.ts";
 import type { ReplicaAnswer, ReplicaRequest, Rot } from "../replica/messages.ts";
 import type { Clock, Timer } from "../time.ts";
+import { FileConnection, type FileKeeper } from "./file-connection.ts";
 import {
   encodeGreeting,
   findDisagreement,
@@ -58,6 +60,8 @@ export interface ReplicaServerOptions {
   /** Whether a frame is one of this journal, sealed with its salt, and whole. */
   readonly isIntact: (frame: Buffer) => boolean;
   readonly replica: RequestHandler;
+  /** Files that are kept beside the frames; null for none. */
+  readonly keeper: FileKeeper | null;
   readonly clock: Clock;
   readonly listener: ReplicaServerListener;
 }
@@ -70,6 +74,7 @@ export class ReplicaServer {
   /** The oldest first. */
   readonly #strangers = new Set<Stranger>();
   readonly #connections = new Set<Connection>();
+  readonly #fileConnections = new Set<FileConnection>();
   #stalledBy: JournalError | null = null;
   #rot: Rot | null = null;
   #silence: Timer;
@@ -136,6 +141,7 @@ export class ReplicaServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const stranger of this.#strangers) stranger.refuse("the replica is being closed");
     for (const connection of this.#connections) connection.end("the replica is being closed");
+    for (const connection of this.#fileConnections) connection.end();
     await closed;
   }
 
@@ -176,6 +182,7 @@ export class ReplicaServer {
       if (distrust !== null) return distrust;
       const reason = findDisagreement(theirs, ownGreeting(this.#options));
       if (reason !== null) return reason;
+      if (theirs.isForFiles) return this.#connectForFiles(socket, rest);
       this.#endOlder(theirs.writer);
       if (this.#connections.size === REPLICA_CONNECTIONS_MAX)
         return `the replica has ${REPLICA_CONNECTIONS_MAX} connections, and takes no more`;
@@ -189,6 +196,21 @@ export class ReplicaServer {
       connection.read(rest);
       return null;
     });
+  }
+
+  /** Says why it is not spoken to, or null. */
+  #connectForFiles(socket: Socket, rest: Buffer): string | null {
+    const { keeper, clock } = this.#options;
+    if (keeper === null) return "the replica keeps no files";
+    if (this.#fileConnections.size === FILE_CONNECTIONS_MAX)
+      return `the replica has ${FILE_CONNECTIONS_MAX} connections for files, and takes no more`;
+    socket.write(encodeGreeting({ ...ownGreeting(this.#options), isForFiles: true }));
+    // It comes for a file, and goes: whoever is interested is told of that file.
+    const onEnd = (): void => void this.#fileConnections.delete(connection);
+    const connection = new FileConnection({ socket, keeper, clock, onEnd });
+    this.#fileConnections.add(connection);
+    connection.read(rest);
+    return null;
   }
 
   #endOlder(writer: number): void {
@@ -205,7 +227,7 @@ export class ReplicaServer {
 }
 
 function ownGreeting({ identity, zone }: ReplicaServerOptions): Greeting {
-  return { identity: identity(), zone, writer: 0, reason: "" };
+  return { identity: identity(), zone, writer: 0, reason: "", isForFiles: false };
 }
 
 function peerOf(socket: Socket): string {
@@ -285,7 +307,7 @@ class Stranger {
   /** It gets the reason, and until the greeting's limit the time to read it. */
   #tellAndRefuse(socket: Socket, reason: string, toldHere: string): void {
     // Which journal it is that refuses is nobody else's business.
-    socket.end(encodeGreeting({ identity: null, zone: this.#options.zone, writer: 0, reason }));
+    socket.end(encodeGreeting({ identity: null, zone: this.#options.zone, writer: 0, reason, isForFiles: false }));
     this.#tell(toldHere);
   }
 

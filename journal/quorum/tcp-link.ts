@@ -183,7 +183,7 @@ class Connection {
 
   #ownGreeting(): Greeting {
     const { identity, zone, writer } = this.#options;
-    return { identity: identity(), zone, writer, reason: "" };
+    return { identity: identity(), zone, writer, reason: "", isForFiles: false };
   }
 
   #onData(chunk: Buffer): void {
@@ -256,7 +256,7 @@ class Connection {
   }
 }
 
-function openSocket({ isSecure, host, port }: ReplicaAddress, tls: TlsMaterial | null): Socket {
+export function openSocket({ isSecure, host, port }: ReplicaAddress, tls: TlsMaterial | null): Socket {
   const keepAlive = { keepAlive: true, keepAliveInitialDelay: LINK_SILENT_MS_MAX };
   if (!isSecure) return connect({ host, port, noDelay: true, ...keepAlive });
   if (tls === null) throw new TypeError("an address with tls:// needs a certificate, its key and a CA");

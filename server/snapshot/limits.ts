@@ -43,6 +43,12 @@ export const SYNC_BYTES = 16 * 1024 * 1024;
 /** How fast a snapshot is written, unless told otherwise. */
 export const SNAPSHOT_BYTES_PER_SECOND = 50_000_000;
 
+/** What is moved of a snapshot between zones at a time; as much as a packet of the journal's connections for files has room for. */
+export const PIECE_BYTES = 256 * 1024;
+
+/** How fast a server that starts takes one from a zone elsewhere: others may be served from the same disk. */
+export const FETCH_BYTES_PER_SECOND = 200_000_000;
+
 /** What is read again, from the page cache, counts as so much of what is written. */
 export const READING_COST = 1 / 8;
 

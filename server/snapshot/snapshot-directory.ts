@@ -51,7 +51,8 @@ export class SnapshotDirectory {
 
   /** Makes the directory where there is none, within one that is there, and takes away what a process that was killed has left. */
   async tidy(): Promise<void> {
-    assert(this.#job === null, "nothing is being written");
+    // What is being written is nothing that was left.
+    if (this.#job !== null) return;
     try {
       // Not what it lies in: a disk that is away is not to be replaced by a directory of that name.
       await mkdir(this.path, { mode: 0o700 }).catch((error: unknown) => {

@@ -16,6 +16,8 @@ export type SnapshotErrorCode =
   | "ERR_SNAPSHOT_NO_SPACE"
   /** The file system failed; `cause` is its error. */
   | "ERR_SNAPSHOT_IO"
+  /** A zone whose replica is in another process does not do what it is asked; `cause` is why. */
+  | "ERR_SNAPSHOT_ZONE"
   /** The thread ended of something that it did not expect. */
   | "ERR_SNAPSHOT_THREAD"
   /** Whoever asked for it does not want it any more. */
@@ -66,6 +68,17 @@ export function otherCluster(path: string, found: string, own: string): Snapshot
 /** @param where such as `at offset 4096`, or `chunk 7` */
 export function corrupt(path: string, where: string, what: string): SnapshotError {
   return new SnapshotError("ERR_SNAPSHOT_CORRUPT", `${path}: corrupt ${where}: ${what}`);
+}
+
+/** A disk gives other bytes than it was given. */
+export function readOtherwise(path: string, from: number, to: number): SnapshotError {
+  const text = `${path}: between offsets ${from} and ${to} other bytes are read than were written`;
+  return new SnapshotError("ERR_SNAPSHOT_IO", text);
+}
+
+/** @param error what its connection has told */
+export function zoneFailed(zone: string, error: Error): SnapshotError {
+  return new SnapshotError("ERR_SNAPSHOT_ZONE", `zone ${zone}: ${error.message}`, { cause: error });
 }
 
 export function incomplete(path: string): SnapshotError {

@@ -85,7 +85,7 @@ describe.skipIf(opensslMissing)("mutual TLS", () => {
     const server = await listen({ tls: replica });
     const socket = connectTls({ port: server.port, host: "127.0.0.1", ca: replica.ca });
     await once(socket, "secureConnect");
-    socket.write(encodeGreeting({ identity: IDENTITY, zone: "a", writer: 1, reason: "" }));
+    socket.write(encodeGreeting({ identity: IDENTITY, zone: "a", writer: 1, reason: "", isForFiles: false }));
     const [bytes] = await once(socket, "data");
     const words = "the writer brings no certificate";
     expect(String(bytes)).toContain(words);

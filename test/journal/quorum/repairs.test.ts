@@ -74,7 +74,8 @@ test("frames that have rotted are given over a link, before the replica is up an
   const isIntact = (frame: Buffer): boolean => readFrame(frame, 0, frame.length, salt, new FrameHeader());
   const common = { zone: "c", tls: null, identity, isIntact, clock: systemClock };
   const noted = { onConnected: () => undefined, onDisconnected: () => undefined, onRefused: () => undefined };
-  const server = await ReplicaServer.listen({ ...common, host: "127.0.0.1", port: 0, replica: host, listener: noted });
+  const served = { host: "127.0.0.1", port: 0, replica: host, keeper: null, listener: noted };
+  const server = await ReplicaServer.listen({ ...common, ...served });
   const address = { isSecure: false, host: "127.0.0.1", port: server.port };
   const peers = [
     ...local.map((replica, i) => new Peer(i, replica.zone, true, (peer) => replica.connect(peer))),

@@ -129,7 +129,7 @@ test("a replica's memory does not grow with a writer that asks and does not read
   const socket = connect(server.port, "127.0.0.1").pause();
   endings.push(() => socket.destroy());
   const before = heldBytes();
-  socket.write(encodeGreeting({ identity: IDENTITY, zone: "a", writer: 1, reason: "" }));
+  socket.write(encodeGreeting({ identity: IDENTITY, zone: "a", writer: 1, reason: "", isForFiles: false }));
   for (let seq = 1; seq <= COUNT; seq++)
     socket.write(encodeRequest({ kind: "fetch", seq, epoch: 1, from: 1, to: 1 }).head);
   await handled.find((seq) => seq === COUNT);

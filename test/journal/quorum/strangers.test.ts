@@ -12,7 +12,7 @@ import { ManualClock } from "../../sim/manual-clock.ts";
 import { append, answerAtOnce, IDENTITY, Told, ToldLink, ToldServer } from "./tcp-pair.ts";
 
 const OTHER_CLUSTER = { clusterId: Buffer.alloc(16, 0xcd), salt: 1234 };
-const WRITER: Greeting = { identity: IDENTITY, zone: "a", writer: 9, reason: "" };
+const WRITER: Greeting = { identity: IDENTITY, zone: "a", writer: 9, reason: "", isForFiles: false };
 
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
@@ -87,9 +87,13 @@ describe("a writer", () => {
   });
 
   test("finds by itself that a replica is not the one, should that not refuse", async () => {
-    const port = await answerAll(encodeGreeting({ identity: IDENTITY, zone: "c", writer: 0, reason: "" }));
+    const port = await answerAll(
+      encodeGreeting({ identity: IDENTITY, zone: "c", writer: 0, reason: "", isForFiles: false }),
+    );
     expect(await open(port).down()).toContain("looks for the replica of zone a, and this is that of zone c");
-    const other = await answerAll(encodeGreeting({ identity: OTHER_CLUSTER, zone: "a", writer: 0, reason: "" }));
+    const other = await answerAll(
+      encodeGreeting({ identity: OTHER_CLUSTER, zone: "a", writer: 0, reason: "", isForFiles: false }),
+    );
     expect(await open(other).down()).toContain(`and the replica of cluster ${"cd".repeat(16)}`);
   });
 
@@ -244,6 +248,7 @@ describe("a greeting", () => {
     zone: fc.stringMatching(/^[a-z0-9-]{1,32}$/),
     writer: fc.maxSafeNat(),
     reason: fc.string({ unit: "grapheme", maxLength: 50 }),
+    isForFiles: fc.boolean(),
   });
 
   test("comes as it was sent, in whatever pieces, with what follows it", () => {

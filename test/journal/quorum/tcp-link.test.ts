@@ -55,7 +55,7 @@ async function listenBare(onConnection: (socket: Socket) => void): Promise<numbe
 
 /** Greets whoever connects as the replica that was looked for. */
 function greet(socket: Socket): void {
-  socket.write(encodeGreeting({ identity: IDENTITY, zone: "a", writer: 0, reason: "" }));
+  socket.write(encodeGreeting({ identity: IDENTITY, zone: "a", writer: 0, reason: "", isForFiles: false }));
 }
 
 describe("a link over TCP", () => {

@@ -106,6 +106,7 @@ export class ToldServer {
       identity: () => IDENTITY,
       isIntact,
       replica: { handle: answerAtOnce },
+      keeper: null,
       clock: systemClock,
       listener: {
         onConnected: (_, writer) => told.add({ kind: "connected", writer }),
