@@ -96,6 +96,8 @@ export class Standby {
     const fresh = [...this.answers.values()].filter(({ atMs }) => atMs >= oldestMs).map(({ status }) => status);
     // Not the list that this process knew before: that may be long replaced.
     const list = newestList(fresh);
+    // One that was made anew knows none, and may be the first to answer: that says nothing.
+    if (list.members.length === 0) return;
     for (const status of votersOf(list, fresh)) {
       if (status.leaseLeftMs > 0 || (!status.isVacant && status.silentForMs < electionMs)) led++;
       else left++;
