@@ -199,10 +199,10 @@ const ROOMS: readonly Room[] = [
     "http stands on the engine, the host, metrics and the transport's sockets.",
   ],
   [
-    "server/{process,plinth,open-journal,own-zones,snapshot-shelf,lifetime,replica,replica-process,replica-tls}.ts",
+    "server/{process,plinth,open-journal,own-zones,snapshot-shelf,shelf-zones,far-copier,lifetime,replica,replica-process,replica-snapshots,replica-tls}.ts",
     [
       "../journal/*.ts",
-      "../journal/quorum/{replica-address,tcp-link}.ts",
+      "../journal/quorum/{file-store,replica-address,tcp-link}.ts",
       "../partitions/store/block-pool.ts",
       "../proto/schema.ts",
     ],

@@ -278,6 +278,14 @@ export const SNAPSHOT_PIECE_BYTES_MIN = 1_024;
 export const SNAPSHOT_RETRY_MIN_MS = 10_000;
 export const SNAPSHOT_RETRY_MAX_MS = 600_000;
 
+/** A zone elsewhere that could not be given one is given it again after the first, then after twice as long each time. */
+export const COPY_RETRY_MIN_MS = 1_000;
+export const COPY_RETRY_MAX_MS = 60_000;
+
+/** A start that finds none anywhere, and does not hear every zone, looks so often, and so long after the last look. */
+export const LOOKS_MAX = 3;
+export const LOOK_AGAIN_MS = 1_000;
+
 /** A start takes so many versions of a snapshot between two looks at the clock. */
 export const SNAPSHOT_LOAD_VERSIONS = 1_000;
 

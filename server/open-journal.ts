@@ -4,7 +4,8 @@ import { openDirectoryStore } from "../journal/directory-journal.ts";
 import type { JournalStore } from "../journal/journal.ts";
 import { JournalError } from "../journal/journal.ts";
 import { JournalTally } from "../journal/journal-tally.ts";
-import { openJournalStore, type Rot } from "../journal/zones-journal.ts";
+import { LinkedStore } from "../journal/linked-store.ts";
+import { openJournalStore, type PrepareZone, type Rot } from "../journal/zones-journal.ts";
 import { systemTime, type Timer } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { describePlace, type JournalReplica } from "./config/replica-list.ts";
@@ -15,7 +16,8 @@ import type { Logger } from "./host/logger.ts";
 import { WAITING_TOLD_MS } from "./limits.ts";
 import { OWN_ZONES, ownDirectory, SNAPSHOTS_NAME } from "./own-zones.ts";
 import { readTls } from "./replica-tls.ts";
-import type { SnapshotZone, ZoneShelf } from "./snapshot-shelf.ts";
+import type { SnapshotZone } from "./shelf-zones.ts";
+import type { ZoneShelf } from "./snapshot-shelf.ts";
 import type { Counters } from "./metrics/counters.ts";
 
 /** Of an election: a lease that has run out when it begins is waited for by nobody. */
@@ -28,7 +30,7 @@ export interface JournalOpening {
   readonly logger: Logger;
   /** Where it is kept how the replicas are. */
   readonly tally: JournalTally;
-  readonly shelf: Pick<ZoneShelf, "prepareZone">;
+  readonly shelf: Pick<ZoneShelf, "prepareZone" | "reach">;
   /** Size of the journal's files; 64 MiB unless given. */
   readonly segmentBytes?: number | undefined;
   /** The journal's disk has failed, of something that does not pass. */
@@ -46,11 +48,20 @@ export function journalDirectories(replicas: readonly JournalReplica[], dataDir:
   return own.length === 0 ? [dataDir.path] : own.map(({ directory }) => path.resolve(directory));
 }
 
-/** Where snapshots are to lie: beside each replica of this process; where it has none, in the data directory. */
+/**
+ * Where snapshots are to lie: beside each replica of this process, and where some are elsewhere, in the data directory, for what is
+ * taken from there when no replica of this process has its disk.
+ */
 export function snapshotZones(replicas: readonly JournalReplica[], dataDir: DataDir): readonly SnapshotZone[] {
   const own = replicas.filter((replica) => "directory" in replica);
-  if (own.length === 0) return [{ zone: "", directory: path.join(dataDir.path, SNAPSHOTS_NAME) }];
-  return own.map(({ zone, directory }) => ({ zone, directory: path.resolve(directory, SNAPSHOTS_NAME) }));
+  const zones = own.map(({ zone, directory }) => ({ zone, directory: path.resolve(directory, SNAPSHOTS_NAME) }));
+  if (own.length === replicas.length) return zones;
+  return [...zones, { zone: "", directory: path.join(dataDir.path, SNAPSHOTS_NAME), counts: false }];
+}
+
+/** Zones whose replicas are in other processes. */
+export function farZones(replicas: readonly JournalReplica[]): readonly string[] {
+  return replicas.filter((replica) => "address" in replica).map(({ zone }) => zone);
 }
 
 /** What is kept of the replicas while this process runs, and counted. */
@@ -79,7 +90,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     mustExist: dataDir.journalMade,
     onFlush: (milliseconds: number, bytes: number) => engine.onJournalWritten(milliseconds, bytes),
   };
-  const prepareZone = (zone: string, firstPosition: number): Promise<void> => shelf.prepareZone(zone, firstPosition);
+  const prepareZone: PrepareZone = (zone, firstPosition, epoch) => shelf.prepareZone(zone, firstPosition, epoch);
   const zones = replicasOf(config, dataDir);
   const [first] = zones;
   const carrying = new CarryingOver(opening);
@@ -125,6 +136,7 @@ export async function openJournal(opening: JournalOpening, signal: AbortSignal):
     signal,
     onWaiting: (reason) => waiting.tell(reason),
   }).finally(() => waiting.end());
+  if (store instanceof LinkedStore) shelf.reach((zone, epoch, ending) => store.openFiles(zone, epoch, ending));
   if (isFound) await dataDir.adopt(BigInt(`0x${store.clusterId}`));
   return store;
 }

@@ -29,7 +29,15 @@ import { Reigns } from "./engine/reigns.ts";
 import type { StartProgress } from "./engine/start-progress.ts";
 import { Opened } from "./opened.ts";
 import type { JournalOpening } from "./open-journal.ts";
-import { isShared, journalDirectories, journalTally, openJournal, replicasOf, snapshotZones } from "./open-journal.ts";
+import {
+  farZones,
+  isShared,
+  journalDirectories,
+  journalTally,
+  openJournal,
+  replicasOf,
+  snapshotZones,
+} from "./open-journal.ts";
 import { ZoneShelf } from "./snapshot-shelf.ts";
 import { EngineHealth } from "./http/engine-health.ts";
 import { engineMetricSources } from "./http/metric-sources.ts";
@@ -155,12 +163,19 @@ async function open(
   const source: BlockSource = isAddressSpaceLimited() ? systemBlocks : (bytes) => blocks.allocate(bytes);
   const shelf = new ZoneShelf({
     zones: snapshotZones(replicas, dataDir),
+    farZones: farZones(replicas),
     majority: Math.floor(replicas.length / 2) + 1,
     retentionMs: config.historyRetentionMs,
+    clock,
     wallMs: systemTime.wallMs,
     isAddressSpaceLimited: isAddressSpaceLimited(),
     clusterId: () => journalClusterId,
+    epoch: () => engine.proposer.epoch,
     log,
+    onFetched: (zone, bytes, of) =>
+      engine.start.prepare(`fetching a snapshot from zone ${zone}, ${Math.floor((bytes / of) * 100)} %`),
+    onGiven: (zone, bytes) => engine.counters.snapshotBytesGiven(zone, bytes),
+    onCopied: () => void engine.snapshotter?.tidyUp(),
   });
   const engine: Engine = new Engine({
     ...systemTime,
@@ -208,6 +223,7 @@ async function open(
   });
   opened.add(() => reigns.close());
   opened.add(() => engine.snapshotter?.close());
+  opened.add(() => shelf.close());
   const resources = new HostResources({
     directories: journalDirectories(replicas, dataDir),
     replicas: replicas.length,
@@ -236,6 +252,7 @@ async function open(
       config,
       host: resources,
       journalStatus,
+      snapshotZones: () => shelf.farZones,
       lastBackup,
     }),
   );
@@ -259,6 +276,7 @@ async function open(
         name: config.name,
         identity: () => dataDir.identity,
         journalStatus,
+        snapshotZones: () => shelf.farZones,
         backups,
       }),
     snapshot: () => takeSnapshot(engine),

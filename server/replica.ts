@@ -16,7 +16,14 @@ import { DISK_SECONDS_BOUNDS } from "./metrics/counters.ts";
 import type { MetricSet } from "./metrics/metric-set.ts";
 import type { ReplicaMetricSources } from "./metrics/replica-process-metrics.ts";
 import { Opened } from "./opened.ts";
+import { ReplicaSnapshots } from "./replica-snapshots.ts";
 import { readTls } from "./replica-tls.ts";
+
+/** What no flag sets. */
+export interface ReplicaOptions {
+  /** Size of the journal's files; 64 MiB unless given. */
+  readonly segmentBytes?: number;
+}
 
 export class Replica {
   /** Resolves to the reason when the directory is gone: the process should end, and be started again. */
@@ -33,11 +40,11 @@ export class Replica {
    *
    * @throws DataDirError, JournalError, or the system's error of a file or an address
    */
-  static async start(config: ReplicaConfig, logger: Logger): Promise<Replica> {
+  static async start(config: ReplicaConfig, logger: Logger, options: ReplicaOptions = {}): Promise<Replica> {
     const opened = new Opened();
     const lost = Promise.withResolvers<Error>();
     try {
-      await open(opened, config, logger, lost.resolve);
+      await open(opened, config, logger, options, lost.resolve);
       return new Replica(opened, lost.promise);
     } catch (error) {
       await opened.close();
@@ -55,6 +62,7 @@ async function open(
   opened: Opened,
   config: ReplicaConfig,
   logger: Logger,
+  options: ReplicaOptions,
   onLost: (error: Error) => void,
 ): Promise<void> {
   const { zone, listen } = config;
@@ -70,9 +78,15 @@ async function open(
   });
   opened.add(() => resources.stop());
   const appendSeconds = new BucketRecorder(DISK_SECONDS_BOUNDS);
+  let snapshots: ReplicaSnapshots | null = null;
   const service = await ReplicaService.open({
+    ...options,
     zone,
     directory: directory.path,
+    openFiles: (clusterId) => {
+      snapshots = new ReplicaSnapshots(directory.path, clusterId, logger);
+      return snapshots;
+    },
     host: listen.host,
     port: listen.port,
     tls,
@@ -99,16 +113,21 @@ async function open(
     const { trouble } = service.status;
     return trouble === null ? null : reasonOf(trouble);
   };
+  const snapshotStatus = (): { count: number; newest: number } => ({
+    count: snapshots?.count ?? 0,
+    newest: snapshots?.newest ?? 0,
+  });
   const checks = new HealthChecks(new ReplicaHealth(reason), systemClock, logger);
   const http = createHttpHandler({
     checks,
     metrics: lateMetrics({
       status: () => service.status,
+      snapshots: snapshotStatus,
       appendSeconds,
       diskFreeBytes: () => resources.diskFreeBytes,
       descriptorLimit: resources.descriptorLimit,
     }),
-    status: () => ({ ...service.status, role: "replica", zone, trouble: reason() }),
+    status: () => ({ ...service.status, role: "replica", zone, snapshots: snapshotStatus(), trouble: reason() }),
     logger,
   });
   for (const address of config.listenMetricsAddresses) {

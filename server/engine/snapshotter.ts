@@ -116,6 +116,14 @@ export class Snapshotter {
     return this.#takeOne();
   }
 
+  /** Removes what is not needed any more, and trims the journal: a zone has one more. */
+  async tidyUp(): Promise<void> {
+    if (!this.#isServing) return;
+    const { shelf, trim } = this.#options;
+    // A journal that is stalled, or another's by now, is trimmed another time.
+    await trim((await shelf.tidyUp()) + 1).catch(() => undefined);
+  }
+
   #takeOne(): Promise<SnapshotInfo> {
     this.#running ??= this.#take().finally(() => {
       this.#running = null;
@@ -171,7 +179,7 @@ export class Snapshotter {
   }
 
   async #write(): Promise<SnapshotInfo> {
-    const { shelf, trim } = this.#options;
+    const { shelf } = this.#options;
     const { source, facts, journalBytes } = await this.#open();
     let info: SnapshotInfo;
     try {
@@ -190,8 +198,7 @@ export class Snapshotter {
     assert(info.versions === source.count && info.position === facts.position, "what is complete is what was given");
     this.#last = info;
     this.#lastBytes = journalBytes;
-    // A journal that is stalled, or another's by now, is trimmed another time.
-    await trim((await shelf.tidyUp()) + 1).catch(() => undefined);
+    await this.tidyUp();
     return info;
   }
 

@@ -19,11 +19,12 @@ export interface MetricParts {
   readonly config: Config;
   readonly host: HostNumbers;
   readonly journalStatus: () => JournalStatus;
+  readonly snapshotZones: MetricSources["farZones"];
   readonly lastBackup: MetricSources["lastBackup"];
 }
 
 export function engineMetricSources(parts: MetricParts): MetricSources {
-  const { engine, services, calls, checks, memberId, config, host, journalStatus, lastBackup } = parts;
+  const { engine, services, calls, checks, memberId, config, host, journalStatus, snapshotZones, lastBackup } = parts;
   const { applier, proposer, queue, partitionTally, keyspace, counters } = engine;
   const health = new EngineHealth(engine);
   return {
@@ -61,6 +62,7 @@ export function engineMetricSources(parts: MetricParts): MetricSources {
     healthChecks: () => checks.counts(),
     host,
     snapshots: () => engine.snapshotter,
+    farZones: snapshotZones,
     lastBackup,
   };
 }

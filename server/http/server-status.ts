@@ -50,6 +50,18 @@ export interface SnapshotStatus {
   readonly tailRecords: number;
   /** Why the last attempt has failed; null when none has since the newest. */
   readonly failure: string | null;
+  /** Of zones whose replicas are in other processes. */
+  readonly zones: readonly SnapshotZoneStatus[];
+}
+
+export interface SnapshotZoneStatus {
+  readonly zone: string;
+  /** Journal position of the newest that it was heard to have; null for none. */
+  readonly position: number | null;
+  /** Of one that it is given: bytes that are there, and all; null when it is given none. */
+  readonly copying: { readonly bytes: number; readonly of: number } | null;
+  /** Why it was not given the last; null when it was. */
+  readonly failure: string | null;
 }
 
 export interface PartitionStatus extends PartitionNumbers {
@@ -79,6 +91,7 @@ export interface StatusParts {
   readonly name: string;
   readonly identity: () => { readonly clusterId: bigint; readonly memberId: bigint };
   readonly journalStatus: () => JournalStatus;
+  readonly snapshotZones: () => readonly SnapshotZoneStatus[];
   /** The wall clock, Unix ms. */
   readonly wallMs: () => number;
 }
@@ -103,22 +116,23 @@ export function serverStatus(parts: StatusParts): ServerStatus {
     applied: engine.applier.applied,
     journal,
     partitions: partitionsOf(engine),
-    snapshots: snapshotsOf(engine),
+    snapshots: snapshotsOf(parts),
     backup: backups?.last ?? null,
     warnings: [
       ...journal.replicas.map(warningOf),
       ...engine.partitionTally.partitions().map(quotaWarning),
       snapshotWarning(engine),
+      ...parts.snapshotZones().map(copyWarning),
       backupWarning(parts),
     ].filter((warning) => warning !== null),
     nowMs: wallMs(),
   };
 }
 
-function snapshotsOf({ snapshotter }: Engine): SnapshotStatus | null {
+function snapshotsOf({ engine: { snapshotter }, snapshotZones }: StatusParts): SnapshotStatus | null {
   if (snapshotter === null) return null;
   const { last, isRunning, tailRecords, failure } = snapshotter;
-  return { last, isRunning, tailRecords, failure: failure?.message ?? null };
+  return { last, isRunning, tailRecords, failure: failure?.message ?? null, zones: snapshotZones() };
 }
 
 function backupWarning({ backups }: StatusParts): string | null {
@@ -129,6 +143,10 @@ function backupWarning({ backups }: StatusParts): string | null {
 function snapshotWarning({ snapshotter }: Engine): string | null {
   const failure = snapshotter?.failure ?? null;
   return failure === null ? null : `no snapshot can be taken, and the journal grows: ${failure.message}`;
+}
+
+function copyWarning({ zone, failure }: SnapshotZoneStatus): string | null {
+  return failure === null ? null : `zone ${zone} was not given the newest snapshot: ${failure}`;
 }
 
 function partitionsOf({ partitionTally }: Engine): PartitionStatus[] {

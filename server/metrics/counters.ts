@@ -45,6 +45,8 @@ export class Counters {
   /** Snapshots that were taken, and attempts that failed. */
   snapshots: number;
   snapshotsFailed: number;
+  /** Bytes of snapshots that were given to zones elsewhere, by zone. */
+  readonly snapshotBytesByZone: Map<string, number>;
   /** Scheduled backups that were made, and attempts that failed. */
   backups: number;
   backupsFailed: number;
@@ -74,6 +76,7 @@ export class Counters {
     this.compactedVersions = 0;
     this.snapshots = 0;
     this.snapshotsFailed = 0;
+    this.snapshotBytesByZone = new Map();
     this.backups = 0;
     this.backupsFailed = 0;
     this.leasesGranted = 0;
@@ -89,6 +92,10 @@ export class Counters {
   }
 
   /** Begins to count for the replica of a zone. */
+  snapshotBytesGiven(zone: string, bytes: number): void {
+    this.snapshotBytesByZone.set(zone, (this.snapshotBytesByZone.get(zone) ?? 0) + bytes);
+  }
+
   addReplica(zone: string): ReplicaCounters {
     const counters = new ReplicaCounters();
     this.replicas.set(zone, counters);

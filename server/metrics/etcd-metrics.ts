@@ -34,6 +34,7 @@ export interface MetricSources {
   readonly healthChecks: () => Iterable<HealthCheckNumbers>;
   readonly host: HostNumbers;
   readonly snapshots: SnapshotSources["snapshots"];
+  readonly farZones: SnapshotSources["farZones"];
   readonly lastBackup: SnapshotSources["lastBackup"];
 }
 

@@ -12,6 +12,8 @@ export interface ReplicaMetricSources {
     readonly epoch: number;
     readonly trouble: unknown;
   };
+  /** Of those beside it: how many, and the position of the newest, 0 for none. */
+  readonly snapshots: () => { readonly count: number; readonly newest: number };
   /** Until a frame that has come is durable. */
   readonly appendSeconds: BucketRecorder;
   readonly diskFreeBytes: () => number;
@@ -20,6 +22,7 @@ export interface ReplicaMetricSources {
 
 export function replicaMetrics({
   status,
+  snapshots,
   appendSeconds,
   diskFreeBytes,
   descriptorLimit,
@@ -36,6 +39,12 @@ export function replicaMetrics({
   set.gauge("plinth_replica_epoch", "The last reign that was promised to a server.", () => status().epoch);
   set.gauge("plinth_replica_is_well", "Whether the replica keeps what it is sent.", () =>
     status().trouble === null ? 1 : 0,
+  );
+  set.gauge("plinth_replica_snapshots", "Snapshots that lie beside the replica.", () => snapshots().count);
+  set.gauge(
+    "plinth_replica_snapshot_position",
+    "Journal position of the newest snapshot beside the replica.",
+    () => snapshots().newest,
   );
   set.gauge("plinth_disk_free_bytes", "Room on the disk of the replica.", diskFreeBytes);
   registerProcessMetrics(set, descriptorLimit);

@@ -10,15 +10,25 @@ export interface SnapshotNumbers {
   readonly tailRecords: number;
 }
 
+/** A zone elsewhere: the position of its newest, null for none. */
+export interface FarZoneNumbers {
+  readonly zone: string;
+  readonly position: number | null;
+}
+
 export interface SnapshotSources {
   readonly counters: Counters;
   /** Null where none is kept. */
   readonly snapshots: () => SnapshotNumbers | null;
+  readonly farZones: () => readonly FarZoneNumbers[];
   /** The newest scheduled backup, or null. */
   readonly lastBackup: () => { readonly atMs: number; readonly bytes: number } | null;
 }
 
-export function registerSnapshotMetrics(set: MetricSet, { counters, snapshots, lastBackup }: SnapshotSources): void {
+export function registerSnapshotMetrics(
+  set: MetricSet,
+  { counters, snapshots, farZones, lastBackup }: SnapshotSources,
+): void {
   set.counter("plinth_snapshots_total", "Snapshots taken since the start.", () => counters.snapshots);
   set.counter(
     "plinth_snapshots_failed_total",
@@ -38,6 +48,22 @@ export function registerSnapshotMetrics(set: MetricSet, { counters, snapshots, l
   gauge("position", "Journal position of the newest complete snapshot.", ({ last }) => last?.position ?? null);
   gauge("tail_records", "Records of the journal that a start executes behind it.", ({ tailRecords }) => tailRecords);
   gauge("running", "Whether a snapshot is being taken.", ({ isRunning }) => Number(isRunning));
+  set.labelledGauge(
+    "plinth_snapshot_zone_position",
+    "Journal position of the newest snapshot in a zone whose replica is elsewhere.",
+    ["zone"],
+    (report) => {
+      for (const { zone, position } of farZones()) if (position !== null) report([zone], position);
+    },
+  );
+  set.labelledCounter(
+    "plinth_snapshot_zone_bytes_total",
+    "Bytes of snapshots that were given to a zone whose replica is elsewhere, since the start.",
+    ["zone"],
+    (report) => {
+      for (const [zone, bytes] of counters.snapshotBytesByZone) report([zone], bytes);
+    },
+  );
   set.counter("plinth_backups_total", "Scheduled backups made since the start.", () => counters.backups);
   set.counter(
     "plinth_backups_failed_total",

@@ -16,7 +16,7 @@ import { draftDataDir } from "../host/data-dir.ts";
 import type { DataDirDraft, Identity } from "../host/data-dir.ts";
 import { isAddressSpaceLimited } from "../host/memory.ts";
 import { OWN_ZONES, ownDirectory, SNAPSHOTS_NAME } from "../own-zones.ts";
-import { ZoneShelf } from "../snapshot-shelf.ts";
+import { NO_FAR_ZONES, ZoneShelf } from "../snapshot-shelf.ts";
 import { NO_LOG } from "./no-log.ts";
 
 export interface NewDataDirOptions {
@@ -68,9 +68,11 @@ async function writeSnapshot(
   const source = keyspace.openSnapshot();
   if (source === null) throw new Error("nothing is changed while a keyspace is written down");
   const shelf = new ZoneShelf({
+    ...NO_FAR_ZONES,
     zones: OWN_ZONES.map((zone) => ({ zone, directory: path.join(ownDirectory(draft.path, zone), SNAPSHOTS_NAME) })),
     majority: OWN_ZONES.length,
     retentionMs: 0,
+    clock: systemTime.clock,
     wallMs: systemTime.wallMs,
     isAddressSpaceLimited: isAddressSpaceLimited(),
     clusterId: () => clusterId,

@@ -1,7 +1,7 @@
 /** A server's status as a person reads it: a few lines, and a table of the journal's zones. */
 import type { ReplicaStatus } from "../../journal/journal-status.ts";
 import { bytesText, durationText } from "./texts.ts";
-import type { BackupStatus, PartitionStatus, ServerStatus } from "../http/server-status.ts";
+import type { BackupStatus, PartitionStatus, ServerStatus, SnapshotZoneStatus } from "../http/server-status.ts";
 
 /** What a replica in a process of its own says of itself. */
 export interface ReplicaOwnStatus {
@@ -49,6 +49,9 @@ export function statusText(url: string, status: ServerStatus): string {
     ["zones", zonesText(status)],
     ["snapshot", snapshotText(status)],
   ];
+  // A server of a former version tells of none.
+  const far = status.snapshots?.zones ?? [];
+  if (far.length > 0) facts.push(["elsewhere", far.map(farZoneText).join("; ")]);
   if (status.backup !== undefined && status.backup !== null)
     facts.push(["backup", backupText(status.backup, status.nowMs)]);
   if (trouble !== null) facts.push(["trouble", trouble]);
@@ -72,6 +75,12 @@ export function statusText(url: string, status: ServerStatus): string {
 
 function backupText({ name, bytes, atMs }: BackupStatus, nowMs: number): string {
   return `${name}, ${bytesText(bytes)}, ${durationText(Math.max(0, nowMs - atMs))} old`;
+}
+
+function farZoneText({ zone, position, copying }: SnapshotZoneStatus): string {
+  const has = position === null ? "no snapshot" : `position ${position}`;
+  if (copying === null) return `${zone}: ${has}`;
+  return `${zone}: ${has}, the next is ${Math.floor((copying.bytes / copying.of) * 100)} % there`;
 }
 
 /** A server of a former version tells of none. */

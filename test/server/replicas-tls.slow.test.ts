@@ -1,5 +1,4 @@
 /** Replicas and servers that know one another by certificates. */
-import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../../bench/peers/peer-process.ts";
 import { putRequest, rangeRequest } from "../../bench/client/requests.ts";
 import { Authority, opensslMissing } from "../journal/quorum/certificates.ts";
+import type { CertificateFiles } from "../support/certificate-files.ts";
+import { issueFiles, replicaFlags, serverFlags } from "../support/certificate-files.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import { PlinthProcess } from "../support/plinth-process.ts";
 import { makeReplica, untilSaid, ZONES } from "../support/replicas.ts";
@@ -16,24 +17,8 @@ let replicas: PlinthProcess[] = [];
 let list: string;
 const running: PlinthProcess[] = [];
 
-/** Files for who is called so, certified by an authority; gives their paths. */
-function issue(authority: Authority, name: string): { cert: string; key: string; ca: string } {
-  const { cert, key, ca } = authority.issue(name);
-  const write = (ending: string, content: string | Buffer): string => {
-    const file = path.join(folder, `${name}.${ending}`);
-    writeFileSync(file, content, { mode: 0o600 });
-    return file;
-  };
-  return { cert: write("crt", cert), key: write("key", key), ca: write("ca", ca) };
-}
-
-async function newServer(name: string, files: { cert: string; key: string; ca: string }): Promise<PlinthProcess> {
-  const flags = [
-    `--journal-replicas=${list}`,
-    `--journal-cert-file=${files.cert}`,
-    `--journal-key-file=${files.key}`,
-    `--journal-trusted-ca-file=${files.ca}`,
-  ];
+async function newServer(name: string, files: CertificateFiles): Promise<PlinthProcess> {
+  const flags = [`--journal-replicas=${list}`, ...serverFlags(files)];
   const server = new PlinthProcess(await freePort(), path.join(folder, name), null, { flags });
   running.push(server);
   return server;
@@ -56,20 +41,19 @@ test.skipIf(opensslMissing)(
     const stranger = new Authority();
     try {
       for (const zone of ZONES) {
-        const { cert, key, ca } = issue(authority, `replica-${zone}`);
-        const tls = [`--cert-file=${cert}`, `--key-file=${key}`, `--trusted-ca-file=${ca}`];
+        const tls = replicaFlags(issueFiles(folder, authority, `replica-${zone}`));
         replicas.push(await makeReplica(zone, path.join(folder, zone), "tls", tls));
       }
       await Promise.all(replicas.map((each) => each.start()));
       list = ZONES.map((zone, i) => `${zone}=tls://127.0.0.1:${replicas[i].port}`).join(",");
-      const server = await newServer("server", issue(authority, "server"));
+      const server = await newServer("server", issueFiles(folder, authority, "server"));
       await server.start();
       const client = await EtcdClient.connect(server.url);
       await client.put(putRequest("k", "v"));
       expect((await client.range(rangeRequest("k"))).kvs).toHaveLength(1);
       client.lean.destroy();
 
-      const other = await newServer("other", issue(stranger, "other"));
+      const other = await newServer("other", issueFiles(folder, stranger, "other"));
       const starting = other.start().catch(() => "ended");
       await untilSaid(replicas[0], "refused a connection");
       await untilSaid(other, "the journal cannot be opened for now");

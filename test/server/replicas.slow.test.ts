@@ -178,7 +178,7 @@ test("a replica is refused a directory that another process keeps, or that is a 
 test("a replica's metrics tell what it has and how long its disk takes", OPTIONS, async () => {
   const urls = new Map<string, string>();
   for (const zone of ZONES) urls.set(zone, `http://127.0.0.1:${await freePort()}`);
-  const measured = await Replicas.start((zone) => [`--listen-metrics-urls=${urls.get(zone)}`]);
+  const measured = await Replicas.start({ flagsOf: (zone) => [`--listen-metrics-urls=${urls.get(zone)}`] });
   try {
     const server = await measured.server("first");
     await server.start();

@@ -48,6 +48,7 @@ export class FakeMetricSources {
       healthChecks: () => this.checks,
       host: this.host,
       snapshots: () => this.snapshots,
+      farZones: () => [{ zone: "b", position: 700 }],
       lastBackup: () => ({ atMs: 2_000, bytes: 8_192 }),
     };
   }

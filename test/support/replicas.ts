@@ -15,25 +15,44 @@ const ELECTION = "--election-timeout=4000";
 
 const SAID_MILLISECONDS_MAX = 30_000;
 
+/** Servers and replicas with small segments: the journal is trimmed by whole ones. */
+const SMALL_SERVER = path.join(import.meta.dirname, "..", "guarantees", "traffic", "small-segments-main.ts");
+const SMALL_REPLICA = path.join(import.meta.dirname, "small-replica-main.ts");
+
+export interface ReplicasOptions {
+  /** Further flags of a zone's process. */
+  readonly flagsOf?: (zone: string) => readonly string[];
+  readonly smallSegments?: boolean;
+  /** Over `tls://`, with certificates that `flagsOf` and the servers' flags name. */
+  readonly isSecure?: boolean;
+}
+
 export class Replicas {
   readonly processes: readonly PlinthProcess[];
   /** As `--journal-replicas` takes it. */
-  readonly list: string;
+  list: string;
   readonly #folder: string;
   readonly #servers: PlinthProcess[] = [];
+  readonly #serverOptions: { readonly mainFile?: string };
 
-  private constructor(folder: string, processes: readonly PlinthProcess[]) {
+  private constructor(folder: string, processes: readonly PlinthProcess[], options: ReplicasOptions) {
+    const { smallSegments = false, isSecure = false } = options;
     this.#folder = folder;
     this.processes = processes;
-    this.list = ZONES.map((zone, i) => `${zone}=tcp://127.0.0.1:${processes[i].port}`).join(",");
+    this.#serverOptions = smallSegments ? { mainFile: SMALL_SERVER } : {};
+    const scheme = isSecure ? "tls" : "tcp";
+    this.list = ZONES.map((zone, i) => `${zone}=${scheme}://127.0.0.1:${processes[i].port}`).join(",");
   }
 
-  /** @param flagsOf further flags of a zone's process */
-  static async start(flagsOf: (zone: string) => readonly string[] = () => []): Promise<Replicas> {
+  static async start(options: ReplicasOptions = {}): Promise<Replicas> {
+    const { flagsOf = () => [], smallSegments = false, isSecure = false } = options;
     const folder = makePeerFolder("plinth-replicas");
+    const mainFile = smallSegments ? SMALL_REPLICA : null;
+    const scheme = isSecure ? "tls" : "tcp";
     const processes: PlinthProcess[] = [];
-    for (const zone of ZONES) processes.push(await makeReplica(zone, path.join(folder, zone), "tcp", flagsOf(zone)));
-    const replicas = new Replicas(folder, processes);
+    for (const zone of ZONES)
+      processes.push(await makeReplica(zone, path.join(folder, zone), scheme, flagsOf(zone), mainFile));
+    const replicas = new Replicas(folder, processes, options);
     try {
       await Promise.all(processes.map((each) => each.start()));
       return replicas;
@@ -47,7 +66,7 @@ export class Replicas {
   async server(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
     const dataDir = path.join(this.#folder, name);
     const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ELECTION, ...flags];
-    const server = new PlinthProcess(await freePort(), dataDir, null, { flags: all });
+    const server = new PlinthProcess(await freePort(), dataDir, null, { flags: all, ...this.#serverOptions });
     this.#servers.push(server);
     return server;
   }
@@ -56,7 +75,7 @@ export class Replicas {
   async standby(name: string, flags: readonly string[] = []): Promise<PlinthProcess> {
     const dataDir = path.join(this.#folder, name);
     const all = [`--name=${name}`, `--journal-replicas=${this.list}`, ELECTION, ...flags];
-    const options = { flags: all, startedLines: [STANDBY_LINE, SERVING_LINE] };
+    const options = { flags: all, startedLines: [STANDBY_LINE, SERVING_LINE], ...this.#serverOptions };
     const server = new PlinthProcess(await freePort(), dataDir, null, options);
     this.#servers.push(server);
     return server;
@@ -79,11 +98,13 @@ export async function makeReplica(
   dataDir: string,
   scheme: "tcp" | "tls" = "tcp",
   flags: readonly string[] = [],
+  mainFile: string | null = null,
 ): Promise<PlinthProcess> {
   const port = await freePort();
   const listen = `--listen=${scheme}://127.0.0.1:${port}`;
   const command = ["replica", `--zone=${zone}`, `--data-dir=${dataDir}`, listen, ...flags];
-  return new PlinthProcess(port, dataDir, null, { command, startedLines: ["the replica listens"] });
+  const options = { command, startedLines: ["the replica listens"] };
+  return new PlinthProcess(port, dataDir, null, mainFile === null ? options : { ...options, mainFile });
 }
 
 /** Resolves when the server has said so, in whichever of its runs. */

@@ -54,6 +54,7 @@ beforeEach(async () => {
       identity: () => ({ clusterId: 0xabn, memberId: 0xcdn }),
       backups: null,
       journalStatus: () => new JournalTally({ zones: [{ zone: "a", place: "/a" }] }).status(),
+      snapshotZones: () => [],
       wallMs: () => 7,
     });
   handler = createHttpHandler({

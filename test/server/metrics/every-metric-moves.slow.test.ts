@@ -232,7 +232,13 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   const replica = engine.counters.addReplica("a");
   const parts = { engine, services, calls, checks, memberId: MEMBER_ID, config, host };
   let status: JournalStatus = new JournalTally({ zones: [{ zone: "a", place: "/a" }] }).status();
-  const sources = engineMetricSources({ ...parts, journalStatus: () => status, lastBackup: () => null });
+  let far = [{ zone: "b", position: 5 }];
+  const sources = engineMetricSources({
+    ...parts,
+    journalStatus: () => status,
+    snapshotZones: () => far,
+    lastBackup: () => null,
+  });
   const metrics = new Metrics(sources);
   const made = [await metrics.text()];
   Object.assign(host, { connectionsRefused: 1, diskFreeBytes: 1, diskTotalBytes: 2 });
@@ -248,6 +254,8 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   };
   status = { ...status, replicas: status.replicas.map((each) => ({ ...each, state: "rebuilding", ...known })) };
   engine.counters.backupsFailed++;
+  engine.counters.snapshotBytesGiven("b", 1);
+  far = [{ zone: "b", position: 6 }];
   replica.onAppended(1);
   replica.onRoundTrip(1);
   const journal = await takeOver(engine);

@@ -184,12 +184,32 @@ test("what a server says moves no cursor of the terminal", () => {
 test("the newest snapshot, and what a start would execute behind it", () => {
   const last = { position: 5_000, revision: 1_000, versions: 900, bytes: 3_000_000, takenAtMs: NOW_MS - 90_000 };
   const shown = (snapshots: ServerStatus["snapshots"]): string => lines([replica("a")], { snapshots })[8];
-  expect(shown({ last, isRunning: false, tailRecords: 678, failure: null })).toBe(
+  expect(shown({ last, isRunning: false, tailRecords: 678, failure: null, zones: [] })).toBe(
     "  snapshot   revision 1000, 2.9 MiB, 1 min old; 678 records behind it",
   );
-  expect(shown({ last, isRunning: true, tailRecords: 678, failure: null })).toMatch(/, the next is being taken$/);
-  expect(shown({ last: null, isRunning: false, tailRecords: 678, failure: null })).toBe("  snapshot   none yet");
-  expect(shown({ last: null, isRunning: true, tailRecords: 678, failure: null })).toMatch(/the first is being taken$/);
+  expect(shown({ last, isRunning: true, tailRecords: 678, failure: null, zones: [] })).toMatch(
+    /, the next is being taken$/,
+  );
+  expect(shown({ last: null, isRunning: false, tailRecords: 678, failure: null, zones: [] })).toBe(
+    "  snapshot   none yet",
+  );
+  expect(shown({ last: null, isRunning: true, tailRecords: 678, failure: null, zones: [] })).toMatch(
+    /the first is being taken$/,
+  );
+});
+
+test("what zones elsewhere have of the snapshots, and why one was not given the newest", () => {
+  const last = { position: 5_000, revision: 1_000, versions: 900, bytes: 3_000_000, takenAtMs: NOW_MS - 90_000 };
+  const common = { copying: null, failure: null };
+  const zones = [
+    { zone: "a", position: 5_000, ...common },
+    { zone: "b", position: 3_000, copying: { bytes: 1_500_000, of: 3_000_000 }, failure: null },
+    { zone: "c", position: null, ...common },
+  ];
+  const snapshots = { last, isRunning: false, tailRecords: 678, failure: null, zones };
+  expect(lines([replica("a")], { snapshots })).toContain(
+    "  elsewhere  a: position 5000; b: position 3000, the next is 50 % there; c: no snapshot",
+  );
 });
 
 test("the newest scheduled backup, where there is one", () => {
