@@ -282,7 +282,7 @@ export const SNAPSHOT_RETRY_MAX_MS = 600_000;
 export const COPY_RETRY_MIN_MS = 1_000;
 export const COPY_RETRY_MAX_MS = 60_000;
 
-/** A start that finds none anywhere, and does not hear every zone, looks so often, and so long after the last look. */
+/** A start that hears of snapshots in no majority of the zones looks so often, and so long after the last look. */
 export const LOOKS_MAX = 3;
 export const LOOK_AGAIN_MS = 1_000;
 

@@ -74,10 +74,10 @@ interface Copy<In extends Zone = Zone> {
   readonly info: FileInfo;
 }
 
-/** What lies where, and where that could not be told. */
+/** What lies where, and how many zones of the journal have told of theirs. */
 interface Look {
   readonly copies: Copy[];
-  readonly unheard: number;
+  readonly heard: number;
 }
 
 export class ZoneShelf implements SnapshotShelf {
@@ -252,28 +252,32 @@ export class ZoneShelf implements SnapshotShelf {
     this.#first = (this.#first + 1) % this.#near.length;
   }
 
-  /** What is there when a server starts. Where nothing is, and some zone was not heard, it may be heard yet. */
+  /**
+   * What is there when a server starts. The journal was trimmed behind what a majority of its zones has: of a majority that was
+   * heard one has what is needed, and fewer may not. Who was not heard may be yet.
+   */
   async #copiesOfStart(): Promise<Copy[]> {
     for (let looks = 1; ; looks++) {
-      const { copies, unheard } = await this.#look();
-      if (copies.length > 0 || unheard === 0 || looks === LOOKS_MAX || this.#closing.signal.aborted) return copies;
+      const { copies, heard } = await this.#look();
+      const isEnough = heard >= this.#options.majority || this.#far.length === 0;
+      if (isEnough || looks === LOOKS_MAX || this.#closing.signal.aborted) return copies;
       await sleep(LOOK_AGAIN_MS);
     }
   }
 
   async #look(): Promise<Look> {
     const copies: Copy[] = [];
-    let unheard = 0;
+    let heard = 0;
     const lists = await Promise.all(this.#zones.map((zone) => this.#try(zone, "listing", () => zone.list())));
     for (const [i, zone] of this.#zones.entries()) {
       const listed: readonly ListedSnapshot[] | null = lists[i];
-      if (listed === null) unheard++;
+      if (listed !== null && zone.counts) heard++;
       for (const { position, info, error } of listed ?? []) {
         if (error !== null) this.#passOver(zone, position, error);
         else if (!zone.damaged.has(position)) copies.push({ zone, info });
       }
     }
-    return { copies, unheard };
+    return { copies, heard };
   }
 
   /** The same in a zone of this process; null when it cannot be had. */

@@ -14,18 +14,24 @@ export interface ReplicaOwnStatus {
   /** Index of the last frame that it knows to be committed. */
   readonly committed: number;
   readonly epoch: number;
+  /** How many lie beside it, and the position of the newest, 0 for none. A replica of a former version tells of none. */
+  readonly snapshots?: { readonly count: number; readonly newest: number };
   readonly trouble: string | null;
 }
 
 /** Ends in a newline. */
 export function replicaText(url: string, status: ReplicaOwnStatus): string {
-  const { zone, state, clusterId, epoch, lastIndex, lastPosition, committed, trouble } = status;
+  const { zone, state, clusterId, epoch, lastIndex, lastPosition, committed, snapshots, trouble } = status;
   const facts: [string, string][] = [
     ["cluster", clusterId],
     ["state", REPLICA_STATES[state] ?? state],
     ["epoch", `${epoch} promised`],
     ["position", `${lastPosition}, in frame ${lastIndex}; frames up to ${committed} are known to be committed`],
   ];
+  if (snapshots !== undefined) {
+    const { count, newest } = snapshots;
+    facts.push(["snapshots", count === 0 ? "none" : `${count}, the newest of position ${newest}`]);
+  }
   if (trouble !== null) facts.push(["trouble", trouble]);
   return linesOf([`${url}  the replica in zone ${zone}`, ...table(facts).map((line) => `  ${line}`)]);
 }

@@ -161,15 +161,22 @@ test("a replica in a process of its own, blank and as one of a journal", () => {
   ]);
   const formed = { ...blank, state: "formed", clusterId: "ab".repeat(16), lastIndex: 12, lastPosition: 5_678 } as const;
   expect(
-    replicaText(URL, { ...formed, committed: 11, epoch: 7, trouble: "ENOSPC" })
+    replicaText(URL, {
+      ...formed,
+      committed: 11,
+      epoch: 7,
+      snapshots: { count: 2, newest: 5_000 },
+      trouble: "ENOSPC",
+    })
       .split("\n")
       .slice(1),
   ).toEqual([
-    "  cluster   abababababababababababababababab",
-    "  state     one of the journal's replicas",
-    "  epoch     7 promised",
-    "  position  5678, in frame 12; frames up to 11 are known to be committed",
-    "  trouble   ENOSPC",
+    "  cluster    abababababababababababababababab",
+    "  state      one of the journal's replicas",
+    "  epoch      7 promised",
+    "  position   5678, in frame 12; frames up to 11 are known to be committed",
+    "  snapshots  2, the newest of position 5000",
+    "  trouble    ENOSPC",
     "",
   ]);
 });
