@@ -2,7 +2,6 @@
 import { JournalError } from "../journal/journal.ts";
 import type { FileStore } from "../journal/quorum/file-store.ts";
 import type { Clock } from "./clock.ts";
-import { SNAPSHOT_BYTES_PER_SECOND } from "./snapshot/limits.ts";
 import type { SnapshotSource } from "./snapshot/move-snapshot.ts";
 import { moveSnapshot } from "./snapshot/move-snapshot.ts";
 import type { ListedSnapshot } from "./snapshot/snapshot-directory.ts";
@@ -70,6 +69,8 @@ export interface FarZoneOptions {
   readonly openFiles: OpenFiles;
   /** Of the reign of this process; 0 while it has none. */
   readonly epoch: () => number;
+  /** How fast it is given one. */
+  readonly bytesPerSecond: number;
   readonly clock: Clock;
   /** So many bytes more were given to the zone. */
   readonly onBytes: (bytes: number) => void;
@@ -126,7 +127,7 @@ export class FarZone {
   }
 
   /**
-   * Gives it a snapshot, no faster than one is written, unless it has it.
+   * Gives it a snapshot, at its rate, unless it has it.
    *
    * @returns whether it had none of that position
    * @throws SnapshotError
@@ -152,14 +153,14 @@ export class FarZone {
   }
 
   #give(position: number, source: SnapshotSource, epoch: number): Promise<boolean> {
-    const { clock, onBytes } = this.#options;
+    const { bytesPerSecond, clock, onBytes } = this.#options;
     return this.use(epoch, async (files) => {
       if (!this.damaged.has(position) && (await files.list()).includes(position)) return false;
       let told = 0;
       try {
         await moveSnapshot(source, files, {
           position,
-          bytesPerSecond: SNAPSHOT_BYTES_PER_SECOND,
+          bytesPerSecond,
           clock,
           from: `snapshot ${position}`,
           onMoved: (bytes, of) => {

@@ -22,7 +22,7 @@ import { LOOK_AGAIN_MS, LOOKS_MAX } from "./limits.ts";
 import { FarZone, NearZone } from "./shelf-zones.ts";
 import type { FarZoneStatus, OpenFiles, SnapshotZone } from "./shelf-zones.ts";
 import { copySnapshot } from "./snapshot/copy-snapshot.ts";
-import { FETCH_BYTES_PER_SECOND } from "./snapshot/limits.ts";
+import { FETCH_BYTES_PER_SECOND, SNAPSHOT_BYTES_PER_SECOND } from "./snapshot/limits.ts";
 import { moveSnapshot } from "./snapshot/move-snapshot.ts";
 import type { ListedSnapshot } from "./snapshot/snapshot-directory.ts";
 import { missing, noAddresses, otherFacts, SnapshotError } from "./snapshot/snapshot-error.ts";
@@ -203,7 +203,9 @@ export class ZoneShelf implements SnapshotShelf {
     assert(farZones.length === 0 || openFiles !== null, "zones elsewhere are reached when the journal is open");
     this.#near = zones.map((zone) => new NearZone(zone, clusterId()));
     if (openFiles === null) return;
-    const common = { clusterId: clusterId(), openFiles, epoch, clock, signal };
+    // All of them together are given no more in a second than is written: this process reads it, and sums it up, beside its calls.
+    const bytesPerSecond = SNAPSHOT_BYTES_PER_SECOND / farZones.length;
+    const common = { clusterId: clusterId(), openFiles, epoch, bytesPerSecond, clock, signal };
     this.#far = farZones.map((zone) => new FarZone({ ...common, zone, onBytes: (bytes) => onGiven(zone, bytes) }));
     const wanted = (): { position: number; source: NearZone["files"] } | null => {
       const written = this.#written;

@@ -12,7 +12,7 @@ import type { PlinthProcess } from "../support/plinth-process.ts";
 import { Replicas, untilSaid } from "../support/replicas.ts";
 
 /** Each of the tests waits for elections, and for others that do; each has replicas of its own. */
-const OPTIONS = { concurrent: true, timeout: 180_000 };
+const OPTIONS = { concurrent: true, timeout: 300_000 };
 
 async function withClient<T>({ url }: PlinthProcess, use: (client: EtcdClient) => Promise<T>): Promise<T> {
   const client = await EtcdClient.connect(url);
@@ -78,7 +78,7 @@ async function segments({ dataDir }: PlinthProcess): Promise<number> {
 }
 
 function until(isSo: () => Promise<boolean>, interval = 50): Promise<boolean> {
-  return vi.waitUntil(isSo, { timeout: 60_000, interval });
+  return vi.waitUntil(isSo, { timeout: 120_000, interval });
 }
 
 async function untilIn(replicas: readonly PlinthProcess[], position: number): Promise<void> {
@@ -182,7 +182,7 @@ describe("snapshots in zones whose replicas are other processes", OPTIONS, () =>
     const value = Buffer.alloc(200_000);
     for (let i = 0; i < value.length; i++) value[i] = (i * 2_654_435_761) >>> ((i % 3) * 8);
     await withClient(first, async (client) => {
-      for (let i = 0; i < 300; i++) {
+      for (let i = 0; i < 150; i++) {
         value.writeUInt32LE(i * 7_919, i * 4);
         await client.put(putRequest(`big${i}`, value));
       }
