@@ -32,7 +32,7 @@ import type { Revoked } from "./txn/lease-revoke.ts";
 import { LongChange, SHORT_CHANGE_KEYS } from "./txn/long-change.ts";
 import type { Allowance, Steps } from "./txn/long-change.ts";
 import { openHash, WholeHasher } from "./walk/hash.ts";
-import type { HistoryHasher } from "./walk/history-hasher.ts";
+import { HistoryHasher } from "./walk/history-hasher.ts";
 import { LeaseKeyReader } from "./walk/lease-keys.ts";
 import { HistoryLoader } from "./walk/history-loader.ts";
 import { SnapshotLoader } from "./walk/snapshot-loader.ts";
@@ -474,6 +474,16 @@ export class Keyspace {
   /** Makes the same hash in steps. */
   openHash(revision: number): HistoryHasher | Refusal {
     return openHash(this.#state, revision);
+  }
+
+  /**
+   * Makes the hash that etcd makes while it removes what a compaction allows: of what was retained since the compact revision
+   * before up to this one. To be begun in the turn that has compacted.
+   */
+  openCompactionHash(compactedBefore: number): HistoryHasher {
+    const { compactRevision } = this.#state;
+    assert(compactedBefore < compactRevision, "there was a compaction");
+    return new HistoryHasher(this.#state, compactRevision, compactedBefore);
   }
 
   /** Begins to walk what is retained up to now, in the order in which it was made. */

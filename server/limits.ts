@@ -129,6 +129,13 @@ export const SORTED_RANGES_WAITING_MAX = 1_000;
 export const HASH_SLICE_CHANGES = 1_000;
 export const HASH_SLICE_BYTES = 4 * 1024 * 1024;
 
+/** What is hashed of a compaction in one turn, with the pause behind it: nobody waits for that, and all else goes first. */
+export const COMPACTION_HASH_SLICE_MS = 0.5;
+export const COMPACTION_HASH_PAUSE_MS = 3;
+
+/** So many hashes of compactions are remembered, as in etcd. */
+export const COMPACTION_HASHES_KEPT = 10;
+
 /** How many hashes are made at a time, and how many wait for their turn; one more is refused. */
 export const HASHES_RUNNING_MAX = 1;
 export const HASHES_WAITING_MAX = 100;

@@ -54,6 +54,7 @@ export class Steady {
       turns: this.#turns,
       counters: new Counters(),
       log: QUIET,
+      isMemoryShort: () => false,
     });
     this.#compactor.startCounting();
   }

@@ -6,7 +6,8 @@
  * existed there: then all of it does. A deletion at the compact revision itself does not count. So whether the removal that a
  * compaction allows has already been done makes no difference (HK-02).
  *
- * It is made step by step, at the revision and the compact revision of its start.
+ * It is made step by step, at the revision of its start and a compact revision: that of its start, or the one before in the
+ * turn that has set it, before anything is removed. That gives the number that etcd makes while it removes (HK-04).
  */
 import { Buffer } from "node:buffer";
 import type { Hold } from "../state/hold.ts";
@@ -24,13 +25,13 @@ export class HistoryHasher {
   readonly #walk: RetainedWalk;
   readonly #crc = new Crc32c();
 
-  constructor(state: KeyspaceState, hashRevision: number) {
+  constructor(state: KeyspaceState, hashRevision: number, compactRevision = state.compactRevision) {
     this.headerRevision = state.revision;
-    this.#walk = new RetainedWalk(state, hashRevision, hashRevision);
+    this.#walk = new RetainedWalk(state, hashRevision, hashRevision, compactRevision);
     this.#crc.update(BUCKET);
   }
 
-  /** That of the start; -1 before the first compaction. */
+  /** -1 before the first compaction. */
   get compactRevision(): number {
     return this.#walk.compactRevision;
   }

@@ -16,7 +16,7 @@ import { RetainedEntry } from "./retained-entry.ts";
 import { RevisionOrder } from "./revision-order.ts";
 
 export class RetainedWalk {
-  /** That of the start; -1 before the first compaction. */
+  /** That of the start, or the one before; -1 before the first compaction. */
   readonly compactRevision: number;
   /** The revision up to which it goes. */
   readonly revision: number;
@@ -26,6 +26,8 @@ export class RetainedWalk {
   readonly #entry: RetainedEntry;
   /** Keys by what they were at the compact revision, as far as that counts. */
   readonly #order = new RevisionOrder();
+  /** Whether all of that counts where no key existed. */
+  readonly #countsAllIfNone: boolean;
   /** Where keys are looked for. */
   #foundAt: number;
   #isAnyAlive = false;
@@ -42,16 +44,19 @@ export class RetainedWalk {
   /**
    * @param aliveAt of what keys were at the compact revision that counts which still was so at this one, unless no key existed
    *   there: then all of it does
+   * @param compactRevision the one before may be given in the turn that has set another one, before anything is removed
    */
-  constructor(state: KeyspaceState, revision: number, aliveAt: number) {
-    this.compactRevision = state.compactRevision;
+  constructor(state: KeyspaceState, revision: number, aliveAt: number, compactRevision = state.compactRevision) {
+    this.compactRevision = compactRevision;
     this.revision = revision;
-    this.hold = new Hold(state.held, state.compactRevision);
+    this.hold = new Hold(state.held, compactRevision);
+    // What a compaction keeps has the deletions of its own revision, and where no key exists one was deleted there.
+    this.#countsAllIfNone = compactRevision === state.compactRevision;
     this.#state = state;
     this.#entry = new RetainedEntry(state.versions);
     this.#foundAt = aliveAt;
     // Before the first compaction all is in the changes. A revision below 0 has nothing.
-    if (state.compactRevision <= 0 || revision < state.compactRevision) this.#nextKey = null;
+    if (compactRevision <= 0 || revision < compactRevision) this.#nextKey = null;
     this.#toChanges();
   }
 
@@ -90,7 +95,7 @@ export class RetainedWalk {
         }
         if (ref !== NO_VERSION) this.#found(slot, ref);
       }
-      const isAll = this.#isAnyAlive || this.#foundAt === this.compactRevision;
+      const isAll = this.#isAnyAlive || !this.#countsAllIfNone || this.#foundAt === this.compactRevision;
       this.#foundAt = this.compactRevision;
       this.#nextKey = isAll ? null : "";
     }

@@ -30,6 +30,7 @@ import type { Turns } from "../clock.ts";
 import type { SpaceGuard } from "../engine/space-guard.ts";
 import { ALARM } from "../engine/alarm-commands.ts";
 import { Backup } from "../etcd-backup/backup.ts";
+import type { Compactor } from "../engine/compactor.ts";
 import type { Applier } from "../engine/applier.ts";
 import type { ReadGate } from "../engine/read-gate.ts";
 import type { Proposer } from "../engine/proposer.ts";
@@ -50,6 +51,7 @@ export interface MaintenanceContext {
   readonly applier: Pick<Applier, "applied">;
   readonly proposer: Proposer;
   readonly guard: SpaceGuard;
+  readonly compactor: Pick<Compactor, "hashes">;
   readonly turns: Turns;
   readonly callers: Callers;
   readonly headers: Headers;
@@ -179,7 +181,9 @@ export class MaintenanceService {
   }
 
   #hashKv(call: UnaryCall, request: HashKVRequest): void {
-    const { headers, keyspace } = this.#context;
+    const { headers, keyspace, compactor } = this.#context;
+    const kept = compactor.hashes.at(request.revision);
+    if (kept !== null) return call.reply(hashKVResponse.encode({ header: headers.at(keyspace.revision), ...kept }));
     const open = (): HistoryHasher | Refusal => keyspace.openHash(request.revision);
     const refusal = open();
     if (refusal instanceof Refusal) return call.fail(refusal);

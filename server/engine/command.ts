@@ -20,8 +20,8 @@ export interface EffectTargets {
     remove(id: bigint): void;
   };
   readonly history: {
-    /** Begins to remove what a compaction allows to forget. */
-    run(): void;
+    /** The compact revision has moved: begins to remove what that allows to forget. */
+    compacted(): void;
   };
 }
 

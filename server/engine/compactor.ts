@@ -1,27 +1,36 @@
 /**
  * Removes compacted history in slices, so that reads and writes go on beside it (CO-11). The compaction point itself is
- * set by executing the journal's record; what is left to do is only to forget.
+ * set by executing the journal's record; what is left to do is only to forget. Before that it is hashed (compaction-hashes.ts).
  */
 import assert from "node:assert/strict";
 import type { Keyspace } from "../../partitions/keyspace.ts";
 import type { Clock, Turns } from "../clock.ts";
-import { SLICE_COMPACTION_ENTRIES, SLICE_COMPACTION_MS, STEP_COMPACTION_ENTRIES } from "../limits.ts";
+import {
+  COMPACTION_HASH_PAUSE_MS,
+  SLICE_COMPACTION_ENTRIES,
+  SLICE_COMPACTION_MS,
+  STEP_COMPACTION_ENTRIES,
+} from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { durationText } from "./event-log.ts";
 import type { EventLog } from "./event-log.ts";
+import { CompactionHashes } from "./compaction-hashes.ts";
 
 export interface CompactorOptions {
   readonly keyspace: Keyspace;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Clock;
   readonly turns: Turns;
   readonly counters: Counters;
   readonly log: EventLog;
+  /** Whether removal is wanted at once. */
+  readonly isMemoryShort: () => boolean;
 }
 
 export class Compactor {
+  readonly hashes: CompactionHashes;
   readonly #keyspace: Keyspace;
   readonly #turns: Turns;
-  readonly #clock: Pick<Clock, "nowMs">;
+  readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #log: EventLog;
   #running = false;
@@ -33,7 +42,8 @@ export class Compactor {
   #toldRevision = 0;
   #waiting: (() => void)[] = [];
 
-  constructor({ keyspace, clock, turns, counters, log }: CompactorOptions) {
+  constructor({ keyspace, clock, turns, counters, log, isMemoryShort }: CompactorOptions) {
+    this.hashes = new CompactionHashes(keyspace, clock, isMemoryShort);
     this.#keyspace = keyspace;
     this.#clock = clock;
     this.#turns = turns;
@@ -46,6 +56,13 @@ export class Compactor {
   startCounting(): void {
     this.#isCounting = true;
     this.#toldRevision = this.#keyspace.compactRevision;
+    this.hashes.begin();
+  }
+
+  /** The compact revision has moved in this turn. */
+  compacted(): void {
+    this.hashes.compacted();
+    this.run();
   }
 
   /** Begins to remove what a compaction left behind. Safe to call at any time. */
@@ -64,6 +81,10 @@ export class Compactor {
   }
 
   #slice(): void {
+    if (!this.hashes.step()) {
+      this.#afterHashing();
+      return;
+    }
     // What is held back is being read in turns of its own, and free soon.
     if (!this.step() || this.#keyspace.removalHeld) {
       this.#turns.later(() => this.#slice());
@@ -74,6 +95,13 @@ export class Compactor {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const tell of waiting) tell();
+  }
+
+  /** Who waits for the removal waits for no pause. */
+  #afterHashing(): void {
+    const goOn = (): void => this.#slice();
+    if (this.#waiting.length > 0) this.#turns.later(goOn);
+    else this.#clock.after(COMPACTION_HASH_PAUSE_MS, goOn);
   }
 
   /** Removes a slice of it; true when there is no more that may be removed, and memory follows what is kept. */
@@ -110,6 +138,7 @@ export class Compactor {
       "compact-revision": compactRevision,
       took: durationText(this.#clock.nowMs() - this.#begunMs),
       "number-of-keys-compacted": this.#removed,
+      hash: this.hashes.at(compactRevision)?.hash,
       "current-db-size-bytes": bytes,
     };
     this.#log.info(fields, "finished scheduled compaction");

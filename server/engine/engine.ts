@@ -124,7 +124,14 @@ export class Engine {
     this.start = new StartProgress(clock);
     this.reads = new ReadGate(clock, options.isAlone);
     this.leadership = new Leadership(this.reads, clock);
-    this.compactor = new Compactor({ keyspace, clock, turns, counters, log });
+    this.compactor = new Compactor({
+      keyspace,
+      clock,
+      turns,
+      counters,
+      log,
+      isMemoryShort: () => memory.isShortWith(keyspace.bytes),
+    });
     this.catchUp = new CatchUp(keyspace, turns, flush);
     this.lessor = new Lessor(clock, turns, counters, (id, onLost) => this.#expire(id, onLost));
     const pending = new AllGrowth(this);

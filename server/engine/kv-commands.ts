@@ -78,7 +78,7 @@ export const COMPACTION = commandKind<CompactionRequest, null>({
   decode: decodeCompactionRequest,
   encode: encoder(writeCompactionRequest),
   execute: (keyspace, request) => keyspace.compact(request.revision),
-  effects: ({ history }) => history.run(),
+  effects: ({ history }) => history.compacted(),
 });
 
 /** What the operator's retention asks for. */

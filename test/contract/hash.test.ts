@@ -67,6 +67,26 @@ describeStores("HashKV", (start) => {
     expect(await shared.client.hashKv(0)).toMatchObject({ compactRevision: point, hashRevision: present });
   });
 
+  test("HK-04: at the revisions of the last ten compactions HashKV gives what was hashed before the removal, until a restart", async () => {
+    const { client } = shared;
+    const told: HashKVResponse[] = [];
+    for (let i = 0; i < 12; i++) {
+      const [point] = await putAll(client, `g${i % 3}=${i}`, "h=1", "g=2").then((revisions) => revisions.slice(1));
+      told.push(await client.hashKv(point));
+      // Its answer comes when the removal is over.
+      await client.compact({ revision: point, physical: true });
+    }
+    const header = { revision: await currentRevision(client) };
+    for (const { hash, compactRevision, hashRevision } of told.slice(-10)) {
+      expect(await client.hashKv(hashRevision)).toMatchObject({ header, hash, compactRevision, hashRevision });
+    }
+    for (const { hashRevision } of told.slice(0, -10)) await expectRefused(client.hashKv(hashRevision), ...COMPACTED);
+    await crash(shared);
+    const [before, last] = told.slice(-2).map(({ hashRevision }) => hashRevision);
+    expect(await shared.client.hashKv(last)).toMatchObject({ compactRevision: last, hashRevision: last });
+    await expectRefused(shared.client.hashKv(before), ...COMPACTED);
+  });
+
   test("HK-03: the hash of everything tells the current revision, and stays until something changes", async () => {
     const { client } = shared;
     const hash = () => client.rare("Maintenance/Hash", hashRequest, hashResponse, {});

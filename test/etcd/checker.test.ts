@@ -90,7 +90,7 @@ describe("answers", () => {
     expect(isSame(txn, answer([kv("a")], 8), answer([kv("a")], 9))).toBe(false);
   });
 
-  test("HashKV may differ at a revision that was compacted at", () => {
+  test("HashKV at a revision that was compacted at may be a remembered one or not", () => {
     const hash = (revision: number): UnaryCommand => ({ name: "hashKv", request: { revision } });
     const answer = (of: number, compactRevision: number): Answer => ({
       ok: { header, hash: of, compactRevision, hashRevision: 6 },
@@ -98,9 +98,11 @@ describe("answers", () => {
     expect(isSame(hash(6), answer(1, 5), answer(2, 5))).toBe(false);
     expect(isSame(hash(6), answer(2, 5), answer(2, 4))).toBe(false);
     expect(isSame(hash(5), answer(1, 5), answer(2, 4))).toBe(true);
+    expect(isSame(hash(5), answer(1, 4), answer(2, 4))).toBe(false);
     const compacted = { code: 11, message: "etcdserver: mvcc: required revision has been compacted" };
     expect(isSame(hash(5), compacted, answer(2, 4))).toBe(true);
-    expect(isSame(hash(5), answer(2, 4), compacted)).toBe(false);
+    expect(isSame(hash(5), answer(2, 4), compacted)).toBe(true);
+    expect(isSame(hash(5), answer(2, 4), { code: 14, message: "etcdserver: no leader" })).toBe(false);
     expect(isSame(hash(6), compacted, answer(2, 4))).toBe(false);
   });
 

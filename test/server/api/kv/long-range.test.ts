@@ -172,6 +172,7 @@ test("compaction that overtakes a long range alters nothing of it, and removes w
       turns: systemTurns,
       counters: new Counters(),
       log: NO_LOG,
+      isMemoryShort: () => false,
     });
     const removed = new Promise<void>((resolve) => compactor.whenRemoved(resolve));
     await Promise.all([reading.then(() => order.push("answered")), removed.then(() => order.push("removed"))]);
