@@ -4,6 +4,7 @@
  *     LOCK            empty; holds the kernel's lock while a process owns the directory
  *     identity.json   {"format":1,"clusterId":"<16 hex digits>","memberId":"<16 hex digits>","journalMade":true}
  *                     and "journalClusterId" when the journal began under another cluster id
+ *     UNFINISHED      empty; a command makes the directory of something else, and is not done while there is no identity.json
  *
  * `journalMade` is there as soon as a journal is: from then on a directory without one has lost it. Who removes LOCK gains
  * nothing, as the journal's own lock is on a file that the journal does not open without.
@@ -11,7 +12,7 @@
  * Everything else in it belongs to others, who put it there after `openDataDir` has returned.
  */
 import { randomBytes } from "node:crypto";
-import { open, readdir, readFile, rename } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { nodeDisk } from "../../journal/replica/disk.ts";
@@ -72,6 +73,7 @@ const LOCK_NAME = "LOCK";
 const IDENTITY_NAME = "identity.json";
 /** Left by a crash while the identity was being written. */
 const IDENTITY_DRAFT_NAME = "identity.json.tmp";
+const UNFINISHED_NAME = "UNFINISHED";
 
 /** What an unused directory may hold. A file system's root has `lost+found`. */
 const IGNORED_NAMES: ReadonlySet<string> = new Set([LOCK_NAME, IDENTITY_DRAFT_NAME, "lost+found"]);
@@ -157,19 +159,29 @@ export async function draftDataDir(dataDir: string): Promise<DataDirDraft> {
   const names = (await readdir(directory)).filter((name) => !IGNORED_NAMES.has(name));
   if (names.length > 0) {
     lock.release();
+    if (names.includes(UNFINISHED_NAME)) throw unfinished(directory);
     const text = `${directory} is not empty (it holds ${JSON.stringify(names[0])}): a new data directory is made in one that is`;
     throw new DataDirError("ERR_DATA_DIR_FOREIGN", text);
   }
   const identity = { clusterId: randomId(), memberId: randomId() };
+  const mark = path.join(directory, UNFINISHED_NAME);
+  await writeFile(mark, "");
+  await nodeDisk.syncDirectory(directory);
   return {
     path: directory,
     identity,
     async complete() {
       await writeIdentity(directory, { identity, journalClusterId: identity.clusterId, journalMade: true });
       await nodeDisk.syncDirectory(directory);
+      await rm(mark);
     },
     close: () => lock.release(),
   };
+}
+
+function unfinished(directory: string): DataDirError {
+  const text = `data directory ${directory} is not whole, as what made it was cut short: remove it, and make it anew`;
+  return new DataDirError("ERR_DATA_DIR_FOREIGN", text);
 }
 
 async function makeDirectory(directory: string): Promise<void> {
@@ -200,6 +212,7 @@ export function takeLock(directory: string): FileLock {
 /** Refuses to move in with somebody else's files, first of all etcd's. */
 async function checkUnused(directory: string): Promise<void> {
   const names = (await readdir(directory)).filter((name) => !IGNORED_NAMES.has(name) && !name.startsWith(HIDDEN));
+  if (names.includes(UNFINISHED_NAME)) throw unfinished(directory);
   if (names.includes("member")) {
     throw new DataDirError(
       "ERR_DATA_DIR_FOREIGN",
