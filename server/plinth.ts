@@ -311,6 +311,7 @@ async function open(
       gateway: config.grpcGateway ? (request, response, path) => gateway.handle(request, response, path) : null,
       cors: config.cors,
       hosts: config.hostWhitelist,
+      isAuthEnabled: () => engine.keyspace.auth.enabled,
     }),
     observer: calls,
     limits: { ...limits, connectionsMax: resources.connectionsMax(DEFAULT_LIMITS.connectionsMax) },

@@ -19,9 +19,15 @@ export interface ClientHandlerOptions {
   readonly cors: ReadonlySet<string>;
   /** Host names by which the server may be asked, `*` for all. */
   readonly hosts: ReadonlySet<string>;
+  /** Whether calls are made by users. */
+  readonly isAuthEnabled: () => boolean;
 }
 
-export function createClientHandler({ plain, debug, gateway, cors, hosts }: ClientHandlerOptions): HttpHandler {
+/** etcd's words to who would be taken for nobody at the gateway, where a certificate names no user. */
+const IGNORED_NAME = "CommonName of client sending a request against gateway will be ignored and not used as expected";
+
+export function createClientHandler(options: ClientHandlerOptions): HttpHandler {
+  const { plain, debug, gateway, cors, hosts, isAuthEnabled } = options;
   return answerInTurn((request, response) => {
     const target = splitTarget(request.url ?? "/");
     if (target === null) return answer(request, response, 400, "400 Bad Request", { Connection: "close" });
@@ -31,6 +37,9 @@ export function createClientHandler({ plain, debug, gateway, cors, hosts }: Clie
     // Over TLS the certificate says who is asked.
     if (!("encrypted" in request.socket) && !hosts.has("*") && !hosts.has(host)) {
       return answer(request, response, 421, foreignHost(host));
+    }
+    if (gateway !== null && path.startsWith("/v3/") && hasName(request.socket) && isAuthEnabled()) {
+      return answer(request, response, 400, IGNORED_NAME);
     }
     allowOrigin(response, cors, request.headers.origin);
     if (request.method === "OPTIONS") {
@@ -43,6 +52,11 @@ export function createClientHandler({ plain, debug, gateway, cors, hosts }: Clie
     else if (path.startsWith("/debug/")) debug(request, response, path, query);
     else plain(request, response);
   });
+}
+
+/** Whether the client's certificate makes it a user, which the transport says at the socket. */
+function hasName(socket: object): boolean {
+  return "certifiedUser" in socket && typeof socket.certifiedUser === "string" && socket.certifiedUser !== "";
 }
 
 /** Where the gateway was before etcd 3.4, which still answers there. */

@@ -249,6 +249,8 @@ export class GrpcServer implements ConnectionHost {
       take: (socket, protocol) => {
         const user = terms.userOf(socket);
         if (user !== null) this.#users.set(socket, user);
+        // Handlers of HTTP have the socket alone.
+        Object.assign(socket, { certifiedUser: user });
         if (protocol === "h2") this.#beginHttp2(socket, NOTHING);
         else if (protocol === "http/1.1") this.#takeHttp1(socket);
         else this.#sniff(socket);

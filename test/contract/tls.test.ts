@@ -106,6 +106,12 @@ describe.skipIf(opensslMissing || goMissingReason() !== null)("TLS", () => {
         "1\n",
         "etcdserver: authentication failed, invalid user ID or password",
       ]);
+      // The gateway's calls would be nobody's.
+      const { cert, key } = authority.filesOf("alice");
+      const own = { ca: readFileSync(authority.caFile), cert: readFileSync(cert), key: readFileSync(key) };
+      const ignored = "CommonName of client sending a request against gateway will be ignored and not used as expected";
+      expect(await get(`${store.url}/v3/kv/range`, own)).toContain(ignored);
+      expect(await get(`${store.url}/health`, own)).toContain('"health":"true"');
     });
 
     test("one port serves with TLS and without it where both are asked for", async () => {

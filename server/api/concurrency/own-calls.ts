@@ -71,6 +71,8 @@ export class OwnServices {
 export interface Origin {
   readonly metadata: CallMetadata;
   readonly connection?: unknown;
+  /** The user that the client's certificate makes it, if any. */
+  readonly certifiedUser?: string | null;
 }
 
 export interface OwnWatchListener {
@@ -91,10 +93,10 @@ export class OwnCalls {
   readonly #services: OwnServices;
   readonly #origin: Origin;
 
-  constructor(services: OwnServices, { metadata, connection }: Origin) {
+  constructor(services: OwnServices, { metadata, connection, certifiedUser }: Origin) {
     this.#services = services;
     // What the client asked to be there has been looked at when its own call came.
-    this.#origin = { metadata: { ...metadata, hasLeader: false }, connection };
+    this.#origin = { metadata: { ...metadata, hasLeader: false }, connection, certifiedUser: certifiedUser ?? null };
   }
 
   /** Gives the id of a new lease. */
@@ -119,7 +121,7 @@ export class OwnCalls {
   }
 
   watch(request: WatchCreateRequest, listener: OwnWatchListener): OwnWatch {
-    const call = new OwnStream(this.#origin.metadata, listener);
+    const call = new OwnStream(this.#origin, listener);
     const stream = this.#services.watch.open(call);
     call.listener = stream;
     stream.onMessage(written(writeWatchRequest, { case: "create", request }));
@@ -134,12 +136,14 @@ export class OwnCalls {
 class OwnUnaryCall implements UnaryCall {
   readonly metadata: CallMetadata;
   readonly connection: unknown;
+  readonly certifiedUser: string | null;
   /** What was begun is ended, also when the client has gone: then something may have to be taken back. */
   readonly closed = false;
   readonly #resolve: (answer: Buffer | Refusal) => void;
 
-  constructor({ metadata, connection }: Origin, resolve: (answer: Buffer | Refusal) => void) {
+  constructor({ metadata, connection, certifiedUser }: Origin, resolve: (answer: Buffer | Refusal) => void) {
     this.metadata = metadata;
+    this.certifiedUser = certifiedUser ?? null;
     this.connection = connection;
     this.#resolve = resolve;
   }
@@ -162,13 +166,15 @@ class OwnUnaryCall implements UnaryCall {
 /** One watch on a stream of its own. */
 class OwnStream implements StreamCall {
   readonly metadata: CallMetadata;
+  readonly certifiedUser: string | null;
   readonly queuedBytes = 0;
   closed = false;
   listener: StreamListener | null = null;
   readonly #watch: OwnWatchListener;
 
-  constructor(metadata: CallMetadata, watch: OwnWatchListener) {
+  constructor({ metadata, certifiedUser }: Origin, watch: OwnWatchListener) {
     this.metadata = metadata;
+    this.certifiedUser = certifiedUser ?? null;
     this.#watch = watch;
   }
 

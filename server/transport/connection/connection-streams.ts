@@ -10,7 +10,7 @@ import type { DeadlineWheel } from "../stream/deadline-wheel.ts";
 import { CANCEL, MAX_31, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../frames/frames.ts";
 import type { HeaderField } from "../headers/header-field.ts";
 import type { TransportLimits } from "../limits.ts";
-import { PlainExchange } from "./plain-exchange.ts";
+import { PlainExchange, type PlainOrigin } from "./plain-exchange.ts";
 import type { Releases } from "./releases.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { RequestHead } from "../headers/request-head.ts";
@@ -69,6 +69,7 @@ export class ConnectionStreams implements StreamHost {
   readonly #listener: StreamsListener;
   #heldBytes = 0;
   #abandoned = false;
+  readonly #origin: PlainOrigin;
   /** Plain HTTP requests among the streams. */
   #plainRequests = 0;
   readonly #table = new StreamTable<Stream>();
@@ -82,9 +83,11 @@ export class ConnectionStreams implements StreamHost {
     listener: StreamsListener,
     sendWindow: number,
     certifiedUser: string | null,
+    origin: PlainOrigin,
   ) {
     this.limits = host.limits;
     this.certifiedUser = certifiedUser;
+    this.#origin = origin;
     this.writer = writer;
     this.inflater = host.inflater;
     this.#host = host;
@@ -164,7 +167,7 @@ export class ConnectionStreams implements StreamHost {
   }
 
   #openPlain(stream: Stream, fields: readonly HeaderField[]): void {
-    const exchange = new PlainExchange(stream, fields, this.writer, this.#host.http);
+    const exchange = new PlainExchange(stream, fields, this.writer, this.#host.http, this.#origin);
     // A request that HTTP/1.1 cannot say is answered by now.
     if (stream.over) return;
     stream.listener = exchange;

@@ -121,7 +121,15 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     this.#out = new OutputBuffer(socket);
     this.writer = new StreamWriter(this, this.#out, host.sendTotals);
     this.#control = new ControlWriter(this, this.#out);
-    this.streams = new ConnectionStreams(host, this.writer, this.#control, this, frames.DEFAULT_WINDOW, certifiedUser);
+    this.streams = new ConnectionStreams(
+      host,
+      this.writer,
+      this.#control,
+      this,
+      frames.DEFAULT_WINDOW,
+      certifiedUser,
+      socket,
+    );
     this.#frameReader = new FrameReader(this, frames.DEFAULT_FRAME_BYTES_MAX);
     this.#headerFrames = new HeaderFrames(this, this.limits);
     this.#heads = new HeadCache(host.methods, this.limits.headerListBytesMax);

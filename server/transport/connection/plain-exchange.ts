@@ -24,16 +24,30 @@ const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "tra
 const FIELD_OVERHEAD = 9;
 const HEADER_BYTES_MAX = DEFAULT_FRAME_BYTES_MAX;
 
+/** Whose connection it is, which handlers ask its socket for. */
+export interface PlainOrigin {
+  /** None for a socket in the file system. */
+  readonly remoteAddress?: string | undefined;
+  /** True over TLS. */
+  readonly encrypted?: boolean;
+}
+
 export class PlainExchange implements StreamListener {
   readonly #stream: Stream;
   readonly #writer: StreamWriter;
   readonly #request: ClientRequest | null;
   #response: IncomingMessage | null = null;
 
-  constructor(stream: Stream, fields: readonly HeaderField[], writer: StreamWriter, server: Server) {
+  constructor(
+    stream: Stream,
+    fields: readonly HeaderField[],
+    writer: StreamWriter,
+    server: Server,
+    origin: PlainOrigin,
+  ) {
     this.#stream = stream;
     this.#writer = writer;
-    this.#request = this.#start(fields, server);
+    this.#request = this.#start(fields, server, origin);
   }
 
   onMessage(bytes: Buffer): void {
@@ -58,8 +72,11 @@ export class PlainExchange implements StreamListener {
     this.#request?.destroy();
   }
 
-  #start(fields: readonly HeaderField[], server: Server): ClientRequest | null {
+  #start(fields: readonly HeaderField[], server: Server, origin: PlainOrigin): ClientRequest | null {
     const [ours, theirs] = duplexPair();
+    const { remoteAddress, encrypted } = origin;
+    const { certifiedUser } = this.#stream;
+    Object.assign(theirs, { remoteAddress, certifiedUser }, encrypted === true ? { encrypted } : {});
     // The two ends do not learn of each other's destruction by themselves. What the server wrote before is still read.
     ours.on("close", () => theirs.destroy());
     theirs.on("close", () => {

@@ -127,6 +127,12 @@ describe("plain HTTP over HTTP/2", () => {
     expect(server.streamCount).toBe(0);
   });
 
+  test("its handler is told whose connection it is", async () => {
+    const { port } = await startServer();
+    const { body } = await http2(`http://127.0.0.1:${port}`, { ":path": "/whose" }, null);
+    expect(body.toString()).toBe("127.0.0.1");
+  });
+
   test("a body goes there and back", async () => {
     const { port } = await startServer();
     const body = Buffer.alloc(1_000_000, "0123456789");

@@ -131,6 +131,7 @@ export function makeServer(
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => {
         response.setHeader("x-seen", `${request.method} ${request.url}`);
+        if (request.url === "/whose") chunks.push(Buffer.from(String(request.socket.remoteAddress)));
         response.statusCode = request.url === "/health" ? 200 : 404;
         response.end(Buffer.concat(chunks));
       });
