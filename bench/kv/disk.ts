@@ -23,7 +23,7 @@ const CLIENTS = 10;
 
 /** 10 M updates, at the rate of the largest clusters; the history is dropped as often as a kube-apiserver does it. */
 const UPDATES_PER_KEY = 10;
-const UPDATES_PER_SECOND = 10_000;
+const UPDATES_PER_SECOND = 20_000;
 const COMPACT_EVERY_MILLISECONDS = 300_000;
 const KEYS_SHARES = [0.1, 1];
 

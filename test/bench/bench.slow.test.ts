@@ -49,9 +49,9 @@ it.skipIf(missing !== null)(
   { timeout: MILLISECONDS_MAX },
   async () => {
     const text = await report("kv");
-    expect(rowsWith(text, "calls/s")).toBe(30);
-    expect(rowsWith(text, "p99 ms")).toBe(30);
-    expect(rowsWith(text, "× 3 members")).toBe(30);
+    expect(rowsWith(text, "calls/s")).toBe(36);
+    expect(rowsWith(text, "p99 ms")).toBe(36);
+    expect(rowsWith(text, "× 3 members")).toBe(36);
     expect(text).toMatch(/- versions: node 24\S+, etcd 3\./);
   },
 );

@@ -18,7 +18,7 @@ import { backupBytes, withTrailer } from "../etcd-backup/backup-bytes.ts";
 
 const mainFile = path.join(import.meta.dirname, "..", "..", "..", "server", "main.ts");
 const timeout = 300_000;
-const KILLS = 5;
+const KILLS = 3;
 const KILLS_MAX = 40;
 const KEYS = 10_000;
 
