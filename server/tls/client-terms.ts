@@ -103,7 +103,10 @@ function materialOf(
 ): Material {
   checkCertificates(cert, paths[0]);
   checking(paths[1], () => createPrivateKey(key));
-  if (ca !== null) checkCertificates(ca, paths[2]);
+  if (ca !== null && !checkCertificates(ca, paths[2]).some(isRoot)) {
+    // Node's server does not trust a certificate without the one that has signed it; Go's does.
+    throw new TlsFileError(`${paths[2]}: it has no authority that is signed by itself: add the root to it`);
+  }
   const options: SecureContextOptions = {
     cert,
     key,
@@ -122,13 +125,17 @@ function materialOf(
 }
 
 /** One that is half written has fewer ends than beginnings, or none of either. */
-function checkCertificates(file: Buffer, path: string): void {
+function checkCertificates(file: Buffer, path: string): X509Certificate[] {
   const text = file.toString("latin1");
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   const begun = text.split("-----BEGIN CERTIFICATE").length - 1;
   if (blocks.length === 0 || blocks.length < begun)
     throw new TlsFileError(`${path}: it has no whole certificates (PEM)`);
-  for (const block of blocks) checking(path, () => new X509Certificate(block));
+  return blocks.map((block) => checking(path, () => new X509Certificate(block)));
+}
+
+function isRoot(certificate: X509Certificate): boolean {
+  return certificate.checkIssued(certificate);
 }
 
 function checking<Made>(path: string, make: () => Made): Made {

@@ -266,7 +266,7 @@ export class GrpcServer implements ConnectionHost {
 
   #sniff(socket: Socket): void {
     const expired = (): void => this.onConnectionError(socket, NO_ERROR, "client sends nothing");
-    sniffProtocol(socket, this.limits.prefaceTimeoutMs, expired, (protocol, firstBytes) => {
+    sniffProtocol(socket, false, this.limits.prefaceTimeoutMs, expired, (protocol, firstBytes) => {
       this.#takePlain(socket, protocol, firstBytes);
     });
   }

@@ -29,6 +29,7 @@ describe.skipIf(opensslMissing || goMissingReason() !== null)("TLS", () => {
     foreign = new Authority();
     for (const name of ["server", "root", "alice", "nobody"]) authority.issue(name);
     authority.issue("elsewhere", "DNS:elsewhere.example");
+    authority.issue("over", "DNS:localhost", -1);
     foreign.issue("root");
     folder = await mkdtemp(path.join(tmpdir(), "plinth-tls-"));
   });
@@ -46,16 +47,17 @@ describe.skipIf(opensslMissing || goMissingReason() !== null)("TLS", () => {
   }
 
   describe.each(STORES)("%s", (name) => {
-    test("who shows a certificate of the authority is served, and nobody else", async () => {
+    test("who shows a certificate of the authority whose time is not over is served, and nobody else", async () => {
       const store = await start(name, serverFlags(authority, "server", "clients"));
       expect(await tlsEtcdctl(store, authority, "alice", ["put", "a", "1"])).toMatchObject({ stdout: "OK\n", code: 0 });
-      const refused = [
-        await tlsEtcdctl(store, authority, null, ["get", "a"]),
-        await tlsEtcdctl(store, foreign, "root", ["get", "a"], authority.caFile),
-        await tlsEtcdctl(store, foreign, "root", ["get", "a"]),
-        await etcdctl(`http://127.0.0.1:${store.port}`, ["--command-timeout=3s", "--dial-timeout=2s", "get", "a"]),
-      ];
-      expect(refused.map(({ code }) => code)).toEqual([1, 1, 1, 1]);
+      const refused = await Promise.all([
+        tlsEtcdctl(store, authority, null, ["get", "a"]),
+        tlsEtcdctl(store, authority, "over", ["get", "a"]),
+        tlsEtcdctl(store, foreign, "root", ["get", "a"], authority.caFile),
+        tlsEtcdctl(store, foreign, "root", ["get", "a"]),
+        etcdctl(`http://127.0.0.1:${store.port}`, ["--command-timeout=3s", "--dial-timeout=2s", "get", "a"]),
+      ]);
+      expect(refused.map(({ code }) => code)).toEqual([1, 1, 1, 1, 1]);
       expect(await tlsEtcdctl(store, authority, "alice", ["get", "a"])).toMatchObject({ stdout: "a\n1\n" });
     });
 
@@ -66,12 +68,12 @@ describe.skipIf(opensslMissing || goMissingReason() !== null)("TLS", () => {
       ];
       const allowed = [...serverFlags(authority, "server", "clients"), "--client-cert-allowed-hostname=localhost"];
       const [one, other] = [await start(name, revoked), await start(name, allowed)];
-      const endings = [
-        await tlsEtcdctl(one, authority, "alice", ["get", "a"]),
-        await tlsEtcdctl(one, authority, "root", ["get", "a"]),
-        await tlsEtcdctl(other, authority, "elsewhere", ["get", "a"]),
-        await tlsEtcdctl(other, authority, "alice", ["get", "a"]),
-      ];
+      const endings = await Promise.all([
+        tlsEtcdctl(one, authority, "alice", ["get", "a"]),
+        tlsEtcdctl(one, authority, "root", ["get", "a"]),
+        tlsEtcdctl(other, authority, "elsewhere", ["get", "a"]),
+        tlsEtcdctl(other, authority, "alice", ["get", "a"]),
+      ]);
       expect(endings.map(({ code }) => code)).toEqual([1, 0, 1, 0]);
     });
 
@@ -245,6 +247,12 @@ describe.skipIf(opensslMissing || goMissingReason() !== null)("TLS", () => {
     await expect(startTlsStore("plinth", [`--cert-file=${files.cert}`, `--key-file=${files.key}`])).rejects.toThrow(
       told,
     );
+  });
+
+  test("authorities none of which is a root end a start: nobody would be let in", async () => {
+    const flags = serverFlags(authority, "server", "clients");
+    flags[2] = `--trusted-ca-file=${authority.filesOf("alice").cert}`;
+    await expect(startTlsStore("plinth", flags)).rejects.toThrow("add the root to it");
   });
 
   function copyOf(name: string, as: string): { cert: string; key: string } {

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 
 import { PREFACE } from "../frames/frames.ts";
+import { HELLO_BYTES_MAX, isWholeHello } from "./client-hello.ts";
 
 /** What a client begins with; everything else is taken for HTTP/1.1, whose server says what is wrong. */
 export type Protocol = "http2" | "tls" | "http1";
@@ -16,12 +17,14 @@ const DECISIVE_BYTES = 4;
 /**
  * Waits for the first bytes of a socket. It is then paused, and the bytes are no longer in it.
  *
+ * @param takesTls whether a TLS handshake is waited for until its first message is whole, or too long; else one byte tells it
  * @param timeoutMs after which the socket is destroyed
  * @param expired called before it is
  * @param decided called once, unless the socket ends before
  */
 export function sniffProtocol(
   socket: Socket,
+  takesTls: boolean,
   timeoutMs: number,
   expired: () => void,
   decided: (protocol: Protocol, firstBytes: Buffer) => void,
@@ -51,10 +54,11 @@ export function sniffProtocol(
     const compared = Math.min(received.length, PREFACE.length);
     const isHttp2 = PREFACE.compare(received, 0, compared, 0, compared) === 0;
     if (isHttp2 && received.length < DECISIVE_BYTES) return;
+    const isTls = received[0] === TLS_HANDSHAKE;
+    if (isTls && takesTls && received.length < HELLO_BYTES_MAX && !isWholeHello(received)) return;
     forget();
     socket.pause();
-    const other = received[0] === TLS_HANDSHAKE ? "tls" : "http1";
-    decided(isHttp2 ? "http2" : other, received);
+    decided(isHttp2 ? "http2" : isTls ? "tls" : "http1", received);
   };
   socket.on("data", onData);
   socket.on("close", forget);

@@ -1,11 +1,13 @@
 /**
- * TLS on accepted sockets whose first bytes begin a handshake. Handshakes are begun a few in each turn of the event loop:
- * each takes it a millisecond, and a thousand clients that come at once would stop all others for seconds.
+ * TLS on accepted sockets whose first bytes begin a handshake. Handshakes are begun a few in each turn of the event loop,
+ * once their first message is whole: each takes it a millisecond, and a thousand clients that come at once, or send the last
+ * byte at once, would stop all others for seconds.
  */
 import type { Socket } from "node:net";
 import { createServer } from "node:tls";
 import type { SecureContextOptions, Server, TLSSocket } from "node:tls";
 import type { TransportLimits } from "../limits.ts";
+import { isWholeHello } from "./client-hello.ts";
 import { turnAwayPlain } from "./plain-stranger.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
 import type { Protocol } from "./protocol-sniffer.ts";
@@ -71,8 +73,9 @@ export class SecureFront {
   accept(socket: Socket): void {
     const { limits, takePlain, fail } = this.#options;
     const expired = (): void => fail(socket, "client sends nothing");
-    sniffProtocol(socket, limits.prefaceTimeoutMs, expired, (protocol, firstBytes) => {
+    sniffProtocol(socket, true, limits.prefaceTimeoutMs, expired, (protocol, firstBytes) => {
       if (protocol === "tls") {
+        if (!isWholeHello(firstBytes)) return this.#fail(socket, "client's first message of TLS is too long");
         socket.on("error", ignore);
         this.#waiting.push([socket, firstBytes]);
         this.#schedule();

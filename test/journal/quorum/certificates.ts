@@ -41,12 +41,22 @@ export class Authority {
     return at("crl.der");
   }
 
-  /** A certificate that is good for both ends. */
-  issue(name: string, hosts = "DNS:localhost,IP:127.0.0.1,IP:::1"): TlsMaterial {
+  /** A certificate that is good for both ends. @param days how long it lasts: less than nothing for one that is over */
+  issue(name: string, hosts = "DNS:localhost,IP:127.0.0.1,IP:::1", days = 1): TlsMaterial {
     const at = (ending: string): string => join(this.#folder, `${name}.${ending}`);
     writeFileSync(at("ext"), `subjectAltName=${hosts}\n`);
     this.#run("req", "-new", ...NEW_KEY, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
-    const signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", `${name}.ext`];
+    const signing = [
+      "-CA",
+      "ca.pem",
+      "-CAkey",
+      "ca.key",
+      "-CAcreateserial",
+      "-days",
+      String(days),
+      "-extfile",
+      `${name}.ext`,
+    ];
     this.#run("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.pem`, ...signing);
     return { cert: readFileSync(at("pem")), key: readFileSync(at("key")), ca: this.#ca };
   }
