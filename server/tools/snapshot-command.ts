@@ -7,6 +7,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { SNAPSHOT_PATH } from "../http/http-handler.ts";
 import type { SnapshotInfo } from "../engine/snapshots.ts";
+import { TLS_FLAGS, TLS_USAGE, tlsOf } from "./client-tls.ts";
 import { askFor, ENDPOINT_DEFAULT, endpointOf, reasonOf, textOf } from "./endpoint.ts";
 import { bytesText } from "./texts.ts";
 import { helped, refuseUse } from "./usage.ts";
@@ -20,9 +21,9 @@ const USAGE = `Asks a server on this machine to take a snapshot, and waits until
 
   plinth snapshot now [--endpoint=URL]
 
-  --endpoint     where it listens for clients, or for metrics: http://host:port, or unix:///path;
-                 ${ENDPOINT_DEFAULT} unless given
-`;
+  --endpoint     where it listens for clients, or for metrics: http://host:port, or unix:///path,
+                 with https or unixs for TLS; ${ENDPOINT_DEFAULT} unless given
+${TLS_USAGE}`;
 
 /** Runs the command with the arguments behind its name, and sets the exit code. */
 export async function snapshotCommand(args: readonly string[]): Promise<void> {
@@ -55,9 +56,9 @@ function parse(args: readonly string[]): ReturnType<typeof endpointOf> | null {
   try {
     const { values } = parseArgs({
       args: rest,
-      options: { endpoint: { type: "string", default: ENDPOINT_DEFAULT } },
+      options: { endpoint: { type: "string", default: ENDPOINT_DEFAULT }, ...TLS_FLAGS },
     });
-    return endpointOf(values.endpoint);
+    return endpointOf(values.endpoint, tlsOf(values));
   } catch (error) {
     return refuseUse(error instanceof Error ? error.message : String(error), USAGE);
   }

@@ -7,6 +7,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { STATUS_PATH } from "../http/http-handler.ts";
 import type { ServerStatus } from "../http/server-status.ts";
+import { TLS_FLAGS, TLS_USAGE, tlsOf } from "./client-tls.ts";
 import { askFor, ENDPOINT_DEFAULT, endpointOf, reasonOf, textOf } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { replicaText, statusText } from "./status-text.ts";
@@ -22,9 +23,9 @@ const USAGE = `Asks servers how they and the zones of their journal are.
 
   plinth status [--endpoints=URL,URL...] [-w json]
 
-  --endpoints    where they listen for clients, or for metrics: http://host:port, or unix:///path;
-                 ${ENDPOINT_DEFAULT} unless given
-  -w json        one JSON object a line
+  --endpoints    where they listen for clients, or for metrics: http://host:port, or unix:///path,
+                 with https or unixs for TLS; ${ENDPOINT_DEFAULT} unless given
+${TLS_USAGE}  -w json        one JSON object a line
 
 The exit code is 1 when one of them does not answer.
 `;
@@ -58,11 +59,13 @@ function parse(args: readonly string[]): { endpoints: Endpoint[]; isJson: boolea
       options: {
         "write-out": { type: "string", short: "w", default: "simple" },
         endpoints: { type: "string", default: ENDPOINT_DEFAULT },
+        ...TLS_FLAGS,
       },
     });
     const format = values["write-out"];
     if (format !== "simple" && format !== "json") return refuseUse(`-w must be simple or json, not ${format}`, USAGE);
-    const endpoints = values.endpoints.split(",").map((url) => endpointOf(url.trim()));
+    const tls = tlsOf(values);
+    const endpoints = values.endpoints.split(",").map((url) => endpointOf(url.trim(), tls));
     return { endpoints, isJson: format === "json" };
   } catch (error) {
     return refuseUse(error instanceof Error ? error.message : String(error), USAGE);

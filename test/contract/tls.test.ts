@@ -13,6 +13,7 @@ import { goMissingReason } from "../../bench/peers/build.ts";
 import { freePort } from "../../bench/peers/peer-process.ts";
 import { Authority, opensslMissing } from "../journal/quorum/certificates.ts";
 import { etcdctl } from "../support/etcdctl.ts";
+import { plinthStatus } from "../support/plinth-status.ts";
 import { startPlinth } from "../support/plinth-process.ts";
 import { serverFlags, startTlsStore, tlsEtcdctl } from "../support/tls-store.ts";
 import type { TlsStore } from "../support/tls-store.ts";
@@ -188,6 +189,22 @@ describe.skipIf(opensslMissing || goMissingReason() !== null)("TLS", () => {
     const lines = ["client speaks without TLS", "client speaks TLS where there is none"];
     for (const line of lines) await vi.waitUntil(() => store.logLines().some((logged) => logged.includes(line)));
     expect(await shownName(store.port)).toBe("server");
+  });
+
+  test("plinth status asks over TLS, with etcdctl's flags, and a server that is not who it should be is not believed", async () => {
+    const store = await start("plinth", serverFlags(authority, "server", "clients"));
+    const { cert, key } = authority.filesOf("alice");
+    const own = [`--endpoints=${store.url}`, `--cert=${cert}`, `--key=${key}`];
+    const [asked, unchecked, foreignRoot, nobody] = await Promise.all([
+      plinthStatus(...own, `--cacert=${authority.caFile}`),
+      plinthStatus(...own, "--insecure-skip-tls-verify"),
+      plinthStatus(...own, `--cacert=${foreign.caFile}`),
+      plinthStatus(`--endpoints=${store.url}`, `--cacert=${authority.caFile}`),
+    ]);
+    expect(asked).toMatchObject({ code: 0, out: expect.stringMatching(/^ {2}role +writer$/m) });
+    expect(unchecked.code).toBe(0);
+    expect(foreignRoot).toMatchObject({ code: 1, error: expect.stringMatching(/self-signed|signature/) });
+    expect(nobody).toMatchObject({ code: 1, error: expect.stringContaining("certificate required") });
   });
 
   test("names that are not allowed are refused, and a unix socket has TLS", async () => {

@@ -1,5 +1,5 @@
 /** What an operator sees of a server and the zones of its journal: `plinth status`, `/plinth/status` and metrics. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
@@ -12,19 +12,9 @@ import type { ServerStatus } from "../../server/http/server-status.ts";
 import { EtcdClient } from "../support/etcd-client.ts";
 import type { PlinthProcess } from "../support/plinth-process.ts";
 import { startPlinth } from "../support/plinth-process.ts";
+import { plinthStatus } from "../support/plinth-status.ts";
 import { Replicas } from "../support/replicas.ts";
 import { parseExposition } from "./metrics/exposition.ts";
-
-const command = path.join(import.meta.dirname, "..", "..", "bin", "plinth");
-
-async function plinthStatus(...args: string[]): Promise<{ code: number; out: string; error: string }> {
-  const child = spawn(command, ["status", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const said = { out: "", error: "" };
-  child.stdout.on("data", (chunk: Buffer) => (said.out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (said.error += chunk.toString()));
-  const [code] = (await once(child, "close")) as [number]; // It is not killed.
-  return { code, ...said };
-}
 
 async function statusOf({ url }: { readonly url: string }): Promise<ServerStatus> {
   const { code, out } = await plinthStatus(`--endpoints=${url}`, "-w", "json");
@@ -118,7 +108,8 @@ describe("the status of a server with one zone", () => {
 
   test.each([
     ["--endpoint=x", "Unknown option '--endpoint'"],
-    ["--endpoints=https://127.0.0.1:2379", "TLS is not supported yet"],
+    ["--cert=some.crt", "--cert and --key belong together"],
+    ["--cacert=/nowhere/ca.crt", "ENOENT: no such file or directory, open '/nowhere/ca.crt'"],
     ["--endpoints=http://127.0.0.1:2379/health", "an endpoint is http://host:port"],
     ["--endpoints=127.0.0.1:65536", "an endpoint is http://host:port"],
     ["--endpoints=", "an endpoint is http://host:port"],
