@@ -42,6 +42,11 @@ export class Wire {
   #outLength = 0;
   #reading = false;
   #flushScheduled = false;
+  /**
+   * When what was written leaves. A TLS socket gives out one read of the kernel's record by record: what answers all of them
+   * is one write as well, or batches would only ever become smaller.
+   */
+  #schedule: (flush: (wire: Wire) => void, wire: Wire) => unknown = process.nextTick;
 
   /** A frame that has come in part. */
   readonly #partial: Buffer;
@@ -67,6 +72,7 @@ export class Wire {
 
   #open(url: string, tlsOptions: tls.ConnectionOptions): net.Socket {
     if (url.startsWith("https:")) {
+      this.#schedule = setImmediate;
       const { hostname, port } = new URL(url);
       const socket = tls.connect({ host: hostname, port: Number(port), ALPNProtocols: ["h2"], ...tlsOptions });
       socket.on("data", (chunk: Buffer) => this.#read(chunk, 0, chunk.length));
@@ -145,7 +151,7 @@ export class Wire {
   scheduleFlush(): void {
     if (this.#reading || this.#flushScheduled) return;
     this.#flushScheduled = true;
-    process.nextTick(flushScheduled, this);
+    this.#schedule(flushScheduled, this);
   }
 
   /** The scheduled flush. */
@@ -185,7 +191,8 @@ export class Wire {
     } finally {
       this.#reading = false;
     }
-    this.#flush();
+    if (this.#schedule === process.nextTick) this.#flush();
+    else this.scheduleFlush();
   }
 
   #cut(bytes: Buffer, start: number, end: number): void {
