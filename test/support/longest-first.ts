@@ -16,6 +16,7 @@ export const LONGEST: readonly string[] = [
   "test/server/whole-store.slow.test.ts",
   "test/server/own-zones.slow.test.ts",
   "test/server/far-snapshots.slow.test.ts",
+  "test/contract/etcdctl-transcripts.test.ts",
   "test/contract/idle.test.ts",
   "test/guarantees/guarantees.slow.test.ts",
   "test/server/memory-limit.slow.test.ts",
