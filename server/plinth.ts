@@ -60,10 +60,12 @@ import { LimitedLog } from "./host/limited-log.ts";
 import type { Logger } from "./host/logger.ts";
 import { LateMetrics } from "./metrics/late-metrics.ts";
 import { CallCounters } from "./metrics/call-counters.ts";
+import type { ListenAddress } from "./config/values.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
 import type { JournalStatus } from "../journal/journal-status.ts";
 import { schema } from "../proto/schema.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
+import type { Traffic } from "./transport/service.ts";
 import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
 import type { TransportLimits } from "./transport/limits.ts";
 
@@ -323,17 +325,23 @@ async function open(
   opened.add(() => front.shutdown(SHUTDOWN_GRACE_MS));
   opened.add(() => gateway.close());
   const urls: string[] = [];
-  for (const address of config.listenClientAddresses) {
+  const listen = async (address: ListenAddress, traffic: Traffic): Promise<string> => {
     if ("path" in address) await removeStaleSocket(address.path);
     const { security } = address;
     const bound = await front.listen({
       ...address,
+      traffic,
       alsoPlain: security === "either",
       ...(security !== undefined && terms !== null && { tls: terms }),
     });
-    logger.info({ ...address, ...bound }, "listening for client requests");
-    urls.push(formatUrl({ ...address, ...bound }));
+    logger.info({ ...address, ...bound, traffic }, "listening for client requests");
+    return formatUrl({ ...address, ...bound });
+  };
+  const forHttp = config.listenClientHttpAddresses;
+  for (const address of config.listenClientAddresses) {
+    urls.push(await listen(address, forHttp.length === 0 ? "grpc+http" : "grpc"));
   }
+  for (const address of forHttp) await listen(address, "http");
 
   onBound?.({ progress: engine.start, urls, dataDir: dataDir.path });
   const records = await reigns.begin();
@@ -378,8 +386,10 @@ function takeSnapshot({ snapshotter }: Engine): Promise<object> {
 
 /** Null where nothing is served over TLS. */
 async function openTerms(config: Config, dataDir: string, log: LimitedLog): Promise<ClientTerms | null> {
-  const { clientTls, listenClientAddresses, listenMetricsAddresses } = config;
-  const secure = [...listenClientAddresses, ...listenMetricsAddresses].filter(({ security }) => security !== undefined);
+  const { clientTls, listenClientAddresses, listenClientHttpAddresses, listenMetricsAddresses } = config;
+  const secure = [...listenClientAddresses, ...listenClientHttpAddresses, ...listenMetricsAddresses].filter(
+    ({ security }) => security !== undefined,
+  );
   if (clientTls === null || secure.length === 0) return null;
   // Who serves without TLS need not load it.
   const { openClientTerms } = await import("./tls/open-client-terms.ts");

@@ -85,6 +85,8 @@ export interface Config extends LogSettings {
   readonly name: string;
   readonly dataDir: string;
   readonly listenClientAddresses: readonly ListenAddress[];
+  /** Where HTTP is served without gRPC; where there are none, on the clients' addresses. */
+  readonly listenClientHttpAddresses: readonly ListenAddress[];
   readonly advertiseClientUrls: readonly string[];
   readonly advertisePeerUrls: readonly string[];
   readonly listenMetricsAddresses: readonly ListenAddress[];
@@ -231,7 +233,7 @@ export function configOf(settings: Settings): Extract<ParsedConfig, { readonly k
       ...requestBytesWarnings(config),
       ...bcryptWarnings(settings),
       ...tokenWarnings(settings),
-      ...tlsWarnings(settingsReader(settings), config.listenClientAddresses),
+      ...tlsWarnings(settingsReader(settings), [...config.listenClientAddresses, ...config.listenClientHttpAddresses]),
     ],
   };
 }
@@ -245,18 +247,20 @@ function buildConfig(settings: Settings): Config {
   const setting = settingsReader(settings);
   const name = setting("name").text;
   const listenClientAddresses = readSome(setting("listen-client-urls"), readListenAddresses);
+  const listenClientHttpAddresses = readListenAddresses(setting("listen-client-http-urls"));
   const listenMetricsAddresses = readListenAddresses(setting("listen-metrics-urls"));
   return {
     name,
     // Not etcd's `${name}.etcd`: a directory of one must never be taken for a directory of the other.
     dataDir: byName.has("data-dir") ? readText(setting("data-dir")) : `${name}.plinth`,
     listenClientAddresses,
+    listenClientHttpAddresses,
     advertiseClientUrls: readAdvertisedUrls(
       byName.get("advertise-client-urls") ?? byName.get("listen-client-urls") ?? setting("advertise-client-urls"),
     ),
     advertisePeerUrls: readAdvertisedUrls(setting("initial-advertise-peer-urls")),
     listenMetricsAddresses,
-    clientTls: readClientTls(setting, listenClientAddresses, listenMetricsAddresses),
+    clientTls: readClientTls(setting, [...listenClientAddresses, ...listenClientHttpAddresses], listenMetricsAddresses),
     quotaBackendBytes: readQuota(setting("quota-backend-bytes")),
     memoryLimitBytes: readMemoryLimit(setting("memory-limit-bytes")),
     partitionMap: setting("partition-map").text || null,

@@ -156,6 +156,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "Peer URLs shown in the member list. Nothing listens there.",
   },
   {
+    name: "listen-client-http-urls",
+    group: "Member",
+    value: "urls",
+    fallback: "",
+    help: "Where to serve HTTP without gRPC: the gateway, /metrics, /health. The client URLs then serve gRPC alone.",
+  },
+  {
     name: "listen-metrics-urls",
     group: "Member",
     value: "urls",
@@ -454,12 +461,6 @@ const isEmpty = (value: string): boolean => value === "";
 const ONE_MEMBER = "each server here is a cluster of one member, so several would hold different data";
 
 export const REFUSED_FLAGS: readonly RefusedFlag[] = [
-  {
-    name: "listen-client-http-urls",
-    boolean: false,
-    harmless: isEmpty,
-    why: "HTTP is served on the client URLs",
-  },
   {
     name: "initial-cluster",
     boolean: false,

@@ -27,7 +27,7 @@ import type { SecureTerms } from "./socket/secure-front.ts";
 import { SERVER_STOPPED } from "./refusals.ts";
 import type { SendTotals } from "./stream/send-room.ts";
 import { readShared } from "./socket/shared-read.ts";
-import type { CallObserver, Method } from "./service.ts";
+import type { CallObserver, Method, Traffic } from "./service.ts";
 
 /** Not imported: an import of this one loads Node's whole `fetch` along, which takes a start 20 ms. */
 const { createServer: createHttpServer } = process.getBuiltinModule("node:http");
@@ -68,8 +68,8 @@ export interface GrpcServerOptions {
 
 /** Where to listen: a TCP address (port 0 for any free one), or the path of a unix socket. */
 export type ListenAddress = ({ readonly host: string; readonly port: number } | { readonly path: string }) & {
-  /** Without TLS serve HTTP/1.1 only, as for metrics. */
-  readonly httpOnly?: boolean;
+  /** What is served here; both unless said. */
+  readonly traffic?: Traffic;
   /** Serve over TLS. HTTP/2 is offered by ALPN. */
   readonly tls?: SecureTerms;
   /** And without it as well, as each client likes. */
@@ -107,6 +107,8 @@ export class GrpcServer implements ConnectionHost {
   readonly #sockets = new Set<Socket>();
   /** Whom the certificates of clients make them. */
   readonly #users = new WeakMap<Socket, string>();
+  /** What is served on connections that are not for all. */
+  readonly #traffic = new WeakMap<Socket, Traffic>();
   readonly #connections = new Set<Connection>();
   #dirty: Connection[] = [];
   #flushScheduled = false;
@@ -157,11 +159,12 @@ export class GrpcServer implements ConnectionHost {
    */
   async listen(address: ListenAddress): Promise<{ port?: number; path?: string }> {
     assert(this.#shutdown === null, "a server that was shut down does not listen again");
-    const front = address.tls === undefined ? null : this.#frontOf(address.tls, address.alsoPlain === true);
+    const { tls, alsoPlain = false, traffic = "grpc+http" } = address;
+    const front = tls === undefined ? null : this.#frontOf(tls, alsoPlain, traffic);
     const take = (socket: Socket): void => {
       if (!this.#admit(socket)) return;
+      this.#note(socket, traffic);
       if (front !== null) front.accept(socket);
-      else if (address.httpOnly === true) this.#takeHttp1(socket);
       else this.#sniff(socket);
     };
     const listener = await openListener(address, take, (error) => this.#door?.fail(error));
@@ -232,6 +235,10 @@ export class GrpcServer implements ConnectionHost {
     return true;
   }
 
+  #note(socket: Socket, traffic: Traffic): void {
+    if (traffic !== "grpc+http") this.#traffic.set(socket, traffic);
+  }
+
   #track(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("close", () => {
@@ -241,14 +248,15 @@ export class GrpcServer implements ConnectionHost {
   }
 
   /** Over TLS. The socket below, of which account is kept, closes with the one that is taken. */
-  #frontOf(terms: SecureTerms, alsoPlain: boolean): SecureFront {
+  #frontOf(terms: SecureTerms, alsoPlain: boolean, traffic: Traffic): SecureFront {
     return new SecureFront({
       terms,
-      protocols: ["h2", "http/1.1"],
+      protocols: traffic === "grpc" ? ["h2"] : ["h2", "http/1.1"],
       limits: this.limits,
       take: (socket, protocol) => {
         const user = terms.userOf(socket);
         if (user !== null) this.#users.set(socket, user);
+        this.#note(socket, traffic);
         // Handlers of HTTP have the socket alone.
         Object.assign(socket, { certifiedUser: user });
         if (protocol === "h2") this.#beginHttp2(socket, NOTHING);
@@ -272,7 +280,13 @@ export class GrpcServer implements ConnectionHost {
   }
 
   readonly #takePlain = (socket: Socket, protocol: Protocol, firstBytes: Buffer): void => {
-    if (protocol === "http2") return this.#beginHttp2(socket, firstBytes);
+    const traffic = this.#traffic.get(socket);
+    // Over HTTP/2, HTTP is served as its clients agree on it: by ALPN.
+    if (protocol === "http2" && traffic !== "http") return this.#beginHttp2(socket, firstBytes);
+    if (protocol !== "tls" && traffic === "grpc") {
+      this.onConnectionError(socket, NO_ERROR, "client speaks HTTP/1.1 where gRPC alone is served");
+      return void socket.destroy();
+    }
     if (protocol === "tls") {
       this.onConnectionError(socket, NO_ERROR, "client speaks TLS where there is none");
       return void socket.destroy();
@@ -305,7 +319,10 @@ export class GrpcServer implements ConnectionHost {
       ? readPrivately(socket, receive)
       : readShared(socket, receive, this.#poisonReads);
     if (current !== socket) this.#track(current);
-    connection = new Connection(current, this, this.#users.get(socket) ?? null);
+    connection = new Connection(current, this, {
+      certifiedUser: this.#users.get(socket) ?? null,
+      traffic: this.#traffic.get(socket) ?? "grpc+http",
+    });
     this.#connections.add(connection);
     connection.read(firstBytes, 0, firstBytes.length);
     if (this.#shutdown !== null) connection.beginShutdown();

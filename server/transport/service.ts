@@ -6,6 +6,9 @@
  * handler returns: what it keeps it copies.
  */
 
+/** What an address serves. */
+export type Traffic = "grpc+http" | "grpc" | "http";
+
 /** A gRPC status: the numeric code and the text exactly as the client shall see it. */
 export interface Status {
   readonly code: number;

@@ -59,7 +59,7 @@ export interface FakePeer {
 export function fakeConnection(server: GrpcServer): FakePeer {
   const socket = new FakeSocket();
   // The connection uses of a socket only what FakeSocket has.
-  const connection = new Connection(socket as unknown as Socket, server);
+  const connection = new Connection(socket as unknown as Socket, server, { certifiedUser: null, traffic: "grpc+http" });
   const send = (...octets: readonly Uint8Array[]): void => {
     const chunk = Buffer.concat(octets);
     connection.read(chunk, 0, chunk.length);

@@ -24,7 +24,7 @@ import { PeerSettings } from "./peer-settings.ts";
 import { PingPolicy } from "./ping-policy.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { CANCELED } from "../../../proto/grpc-codes.ts";
-import type { Status } from "../service.ts";
+import type { Status, Traffic } from "../service.ts";
 import type { TurnShares } from "./turn-shares.ts";
 import { StreamWriter } from "../sending/stream-writer.ts";
 import type { WriterHost } from "../sending/stream-writer.ts";
@@ -41,6 +41,13 @@ export interface ConnectionHost extends StreamsHost {
   onConnectionClosed(connection: Connection): void;
   /** The client has seen that a shutdown began: streams it opened before are all here. */
   onShutdownSeen(connection: Connection): void;
+}
+
+export interface ConnectionOrigin {
+  /** Whom the client's certificate makes it. */
+  readonly certifiedUser: string | null;
+  /** What is served where it was taken. */
+  readonly traffic: Traffic;
 }
 
 /** Input that took longer is likely to be followed by more in the same turn of the event loop. */
@@ -112,9 +119,9 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
   /**
    * Takes over the socket; its owner calls `read` with what it delivers.
    *
-   * @param certifiedUser whom the client's certificate makes it
+   * @param origin where it comes from
    */
-  constructor(socket: Socket, host: ConnectionHost, certifiedUser: string | null = null) {
+  constructor(socket: Socket, host: ConnectionHost, { certifiedUser, traffic }: ConnectionOrigin) {
     this.limits = host.limits;
     this.#host = host;
     this.#socket = socket;
@@ -132,7 +139,7 @@ export class Connection implements FrameHandler, HeaderBlockSink, StreamsListene
     );
     this.#frameReader = new FrameReader(this, frames.DEFAULT_FRAME_BYTES_MAX);
     this.#headerFrames = new HeaderFrames(this, this.limits);
-    this.#heads = new HeadCache(host.methods, this.limits.headerListBytesMax);
+    this.#heads = new HeadCache(host.methods, this.limits.headerListBytesMax, traffic);
     this.#resets = new RateLimit(this.limits.resetsPerSecondMax);
     this.#controlFrames = new RateLimit(this.limits.controlFramesPerSecondMax);
     this.#pings = new PingPolicy(this.limits.pingIntervalMsMin);

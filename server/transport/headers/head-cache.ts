@@ -7,6 +7,7 @@ import { HpackDecoder } from "./hpack.ts";
 import { RequestHeadReader } from "./request-head.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { MethodTable } from "../method-table.ts";
+import type { Traffic } from "../service.ts";
 
 /** Calls of up to this many kinds may alternate on a connection without being decoded again. */
 const ENTRIES = 4;
@@ -26,8 +27,8 @@ export class HeadCache {
   /** The next entry to replace. */
   #oldest = 0;
 
-  constructor(methods: MethodTable, headerListBytesMax: number) {
-    this.#reader = new RequestHeadReader(methods, headerListBytesMax);
+  constructor(methods: MethodTable, headerListBytesMax: number, traffic: Traffic) {
+    this.#reader = new RequestHeadReader(methods, headerListBytesMax, traffic);
   }
 
   /**

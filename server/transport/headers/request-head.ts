@@ -26,7 +26,7 @@ import type { HeaderField } from "./header-field.ts";
 import type { FieldSink } from "./hpack.ts";
 import type { MethodTable } from "../method-table.ts";
 import { INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED } from "../../../proto/grpc-codes.ts";
-import type { CallMetadata, Method, Status } from "../service.ts";
+import type { CallMetadata, Method, Status, Traffic } from "../service.ts";
 
 /** An answer that the headers alone decide. */
 export interface Refusal {
@@ -60,6 +60,7 @@ const PSEUDO = REQUIRED | (1 << AUTHORITY) | (1 << STATUS);
 export class RequestHeadReader implements FieldSink {
   readonly #methods: MethodTable;
   readonly #listBytesMax: number;
+  readonly #traffic: Traffic;
   /** Bits of the kinds seen. */
   #seen = 0;
   #regularSeen = false;
@@ -77,9 +78,13 @@ export class RequestHeadReader implements FieldSink {
   #authorization: string | null = null;
   #fields: HeaderField[] = [];
 
-  /** @param listBytesMax the largest header list; the fields beyond it are counted and dropped */
-  constructor(methods: MethodTable, listBytesMax: number) {
+  /**
+   * @param listBytesMax the largest header list; the fields beyond it are counted and dropped
+   * @param traffic where HTTP alone is served, calls of gRPC are requests like others, and nobody knows their paths
+   */
+  constructor(methods: MethodTable, listBytesMax: number, traffic: Traffic) {
     this.#methods = methods;
+    this.#traffic = traffic;
     this.#listBytesMax = listBytesMax;
   }
 
@@ -185,9 +190,10 @@ export class RequestHeadReader implements FieldSink {
       return { ...head, malformed: false, refusal: refusal(431, RESOURCE_EXHAUSTED, text) };
     }
     if (malformed) return head;
+    if (this.#traffic === "http") return { ...head, plainFields: [...this.#fields] };
     const method = this.#methods.find(this.#path);
     if (!isGrpc(this.#contentType)) {
-      if (method === null) return { ...head, plainFields: [...this.#fields] };
+      if (method === null && this.#traffic !== "grpc") return { ...head, plainFields: [...this.#fields] };
       const text = `invalid gRPC request content-type "${this.#contentType}"`;
       return { ...head, refusal: refusal(415, INVALID_ARGUMENT, text) };
     }

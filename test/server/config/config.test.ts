@@ -41,6 +41,7 @@ describe("defaults", () => {
         listenClientAddresses: [{ host: "127.0.0.1", port: 2379 }],
         advertiseClientUrls: ["http://localhost:2379"],
         advertisePeerUrls: ["http://localhost:2380"],
+        listenClientHttpAddresses: [],
         listenMetricsAddresses: [],
         quotaBackendBytes: 2_147_483_648,
         memoryLimitBytes: null,

@@ -90,7 +90,7 @@ describe("GR-01 HTTP/1.1 on the port of gRPC", () => {
 
   test("a listener for HTTP only does not take HTTP/2", async () => {
     const { server } = await startServer();
-    const { port } = await server.listen({ host: "127.0.0.1", port: 0, httpOnly: true });
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, traffic: "http" });
     expect((await http1({ port, path: "/health" })).status).toBe(200);
     const client = await RawClient.connect({ port: port as number });
     client.send(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
