@@ -316,6 +316,9 @@ export const GATEWAY_OWED_BYTES_MAX = 1024 * 1024 * 1024;
 export const GATEWAY_QUEUED_BYTES_MAX = 64 * 1024;
 export const GATEWAY_COPIED_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Requests of the gateway are read for so long in a turn, all together. */
+export const GATEWAY_READ_TURN_MS = 2;
+
 /** Pieces of JSON that one answer makes in a turn. */
 export const GATEWAY_PIECES_PER_TURN = 8;
 

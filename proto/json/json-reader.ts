@@ -89,17 +89,19 @@ export class JsonReader {
     return { kind, start, text: raw, raw };
   }
 
-  /** Leaves out the value that comes next, whatever is in it. */
-  skip(): void {
+  /** Leaves out the value that comes next, whatever is in it, and yields for every name and value there. */
+  *skip(): Generator<void, void> {
     let depth = 0;
     do {
       this.#skipSpace();
       const byte = this.#bytes[this.#at];
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+      const isOpen = byte === OPEN_BRACE || byte === OPEN_BRACKET;
+      if (isOpen) depth++;
       else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
       if (byte === QUOTE) this.#string();
       else if (isWord(byte)) this.token();
       else this.#at++;
+      if (isOpen || byte === QUOTE || isWord(byte)) yield;
       // A name is followed by its value.
       this.#skipSpace();
     } while (depth > 0);

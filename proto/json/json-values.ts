@@ -1,17 +1,21 @@
 /** Cuts JSON values out of bytes: the first one of a whole text, or all of a text that comes in pieces. */
 import { Buffer } from "node:buffer";
 import { JsonScanner } from "./json-scanner.ts";
+import { JSON_BYTES_PER_STEP } from "./limits.ts";
 
 /**
- * The first value of a text, or null when it has none. What comes behind is not looked at.
+ * The first value of a text, or null when it has none. What comes behind is not looked at. Yields between the steps of its work.
  *
  * @throws JsonError
  */
-export function firstJsonValue(text: Buffer): Buffer | null {
+export function* firstJsonValue(text: Buffer): Generator<void, Buffer | null> {
   const scanner = new JsonScanner();
-  const end = scanner.scan(text, 0);
-  if (end < 0 && !scanner.finish()) return null;
-  return withoutSpaceBefore(text.subarray(0, end < 0 ? text.length : end));
+  for (let start = 0; start < text.length; start += JSON_BYTES_PER_STEP) {
+    const end = scanner.scan(text.subarray(0, start + JSON_BYTES_PER_STEP), start);
+    if (end >= 0) return withoutSpaceBefore(text.subarray(0, end));
+    yield;
+  }
+  return scanner.finish() ? withoutSpaceBefore(text) : null;
 }
 
 export class JsonValues {
@@ -21,12 +25,11 @@ export class JsonValues {
   heldBytes = 0;
 
   /**
-   * Takes the next bytes.
+   * Takes the next bytes, and yields every value that is whole with them.
    *
-   * @param take gets every value that is whole now
-   * @throws JsonError when those behind the values that were taken are none
+   * @throws JsonError when those behind the values that were yielded are none
    */
-  push(bytes: Buffer, take: (value: Buffer) => void): void {
+  *push(bytes: Buffer): Generator<Buffer, void> {
     for (let start = 0; start < bytes.length;) {
       const end = this.#scanner.scan(bytes, start);
       if (end < 0) {
@@ -35,18 +38,18 @@ export class JsonValues {
         return;
       }
       this.#keep(bytes.subarray(start, end));
-      this.#take(take);
+      yield this.#take();
       start = end;
     }
   }
 
   /**
-   * No more bytes will come.
+   * No more bytes will come. Yields the value that ends with them.
    *
-   * @throws JsonError when a value is not whole
+   * @throws JsonError when it is not whole
    */
-  finish(take: (value: Buffer) => void): void {
-    if (this.#scanner.finish()) this.#take(take);
+  *finish(): Generator<Buffer, void> {
+    if (this.#scanner.finish()) yield this.#take();
   }
 
   #keep(piece: Buffer): void {
@@ -54,12 +57,12 @@ export class JsonValues {
     this.heldBytes += piece.length;
   }
 
-  #take(take: (value: Buffer) => void): void {
+  #take(): Buffer {
     const [first] = this.#pieces;
     const value = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.heldBytes = 0;
-    take(withoutSpaceBefore(value));
+    return withoutSpaceBefore(value);
   }
 }
 

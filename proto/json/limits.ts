@@ -7,10 +7,14 @@
 export const JSON_DEPTH_MAX = 10_000;
 
 /**
- * How many names of fields and elements of lists one text may have, of those that are looked at. Without it a long text is long
- * work. A txn of 10,000 operations has fewer.
+ * How many names of fields and elements of lists one text may have, and of what is not known everything counts. Without it a
+ * long text is long work. A txn of 10,000 operations has fewer.
  */
 export const JSON_VALUES_MAX = 200_000;
+
+/** What a step of reading has of them, or of bytes whose grammar is checked: some 0.1 ms. */
+export const JSON_VALUES_PER_STEP = 100;
+export const JSON_BYTES_PER_STEP = 16 * 1024;
 
 /** How much JSON is made of a message at a time, about. */
 export const JSON_PIECE_CHARACTERS = 32 * 1024;

@@ -9,7 +9,7 @@ import { DEPTH_MAX } from "../limits.ts";
 import { fullName, protobufjs } from "../schema.ts";
 import { bytesOfBase64 } from "./base64.ts";
 import { JsonError } from "./json-error.ts";
-import { JSON_VALUES_MAX } from "./limits.ts";
+import { JSON_VALUES_MAX, JSON_VALUES_PER_STEP } from "./limits.ts";
 import { JsonReader } from "./json-reader.ts";
 import type { Token } from "./json-reader.ts";
 import { wholeNumber } from "./whole-number.ts";
@@ -26,19 +26,21 @@ const RANGES: Readonly<Record<string, readonly [min: bigint, max: bigint]>> = {
 };
 
 /**
+ * Yields between the steps of its work, of which each is short.
+ *
  * @param json one JSON value that JsonScanner has found whole, with nothing around it
  * @throws JsonError
  */
-export function messageFromJson(type: protobuf.Type, json: Buffer): Uint8Array {
+export function* messageFromJson(type: protobuf.Type, json: Buffer): Generator<void, Uint8Array> {
   const writer = protobufjs().Writer.create();
-  new MessageWriter(writer, new JsonReader(json)).message(type, 1);
+  yield* new MessageWriter(writer, new JsonReader(json)).message(type, 1);
   return writer.finish();
 }
 
 class MessageWriter {
   readonly #writer: protobuf.Writer;
   readonly #reader: JsonReader;
-  /** Names and elements of lists that may still come. */
+  /** Names and elements that may still come. */
   #valuesLeft = JSON_VALUES_MAX;
 
   constructor(writer: protobuf.Writer, reader: JsonReader) {
@@ -46,7 +48,7 @@ class MessageWriter {
     this.#reader = reader;
   }
 
-  message(type: protobuf.Type, depth: number): void {
+  *message(type: protobuf.Type, depth: number): Generator<void, void> {
     const reader = this.#reader;
     if (depth > DEPTH_MAX) throw new JsonError("proto: exceeded max recursion depth");
     if (reader.peek() !== "object") reader.unexpected(reader.token());
@@ -54,61 +56,64 @@ class MessageWriter {
     const fields = fieldsOf(type);
     const seen = new Set<protobuf.Field | protobuf.OneOf>();
     for (let name = reader.nextName(); name !== null; name = reader.nextName()) {
-      this.#count();
+      if (this.#endsStep()) yield;
       const field = fields.get(name.text);
       if (field === undefined) {
-        reader.skip();
+        for (const _ of reader.skip()) if (this.#endsStep()) yield;
         continue;
       }
       if (seen.has(field)) reader.fail(name.start, `duplicate field ${name.raw}`);
       seen.add(field);
       if (reader.peek() === "null") {
-        reader.skip();
+        reader.token();
       } else if (field.repeated) {
-        this.#list(field, depth);
+        yield* this.#list(field, depth);
       } else {
         const { partOf } = field;
         if (partOf !== null && seen.has(partOf)) {
           reader.fail(name.start, `error parsing ${name.raw}, oneof ${fullNameOf(partOf)} is already set`);
         }
         if (partOf !== null) seen.add(partOf);
-        this.#value(field, depth);
+        yield* this.#value(field, depth);
       }
     }
   }
 
-  #list(field: protobuf.Field, depth: number): void {
+  *#list(field: protobuf.Field, depth: number): Generator<void, void> {
     const reader = this.#reader;
     if (reader.peek() !== "array") reader.unexpected(reader.token());
     reader.enter();
     // A list of numbers need not be packed to be understood.
     while (reader.nextElement()) {
-      this.#count();
-      this.#value(field, depth);
+      if (this.#endsStep()) yield;
+      yield* this.#value(field, depth);
     }
   }
 
-  #value(field: protobuf.Field, depth: number): void {
+  *#value(field: protobuf.Field, depth: number): Generator<void, void> {
     const { resolvedType } = field;
     const writer = this.#writer;
-    if (resolvedType instanceof protobufjs().Type) {
-      writer.uint32(tagOf(field, LENGTH)).fork();
-      this.message(resolvedType, depth + 1);
-      writer.ldelim();
-      return;
-    }
+    if (!(resolvedType instanceof protobufjs().Type)) return this.#scalar(field, resolvedType);
+    writer.uint32(tagOf(field, LENGTH)).fork();
+    yield* this.message(resolvedType, depth + 1);
+    writer.ldelim();
+  }
+
+  #scalar(field: protobuf.Field, named: protobuf.Enum | null): void {
+    const writer = this.#writer;
     const token = this.#reader.token();
-    const isWritten =
-      resolvedType === null ? writeScalar(writer, field, token) : writeEnum(writer, field, resolvedType, token);
+    const isWritten = named === null ? writeScalar(writer, field, token) : writeEnum(writer, field, named, token);
     if (!isWritten) {
-      const type = resolvedType === null ? field.type : "enum";
+      const type = named === null ? field.type : "enum";
       this.#reader.fail(token.start, `invalid value for ${type} field ${field.jsonName}: ${token.raw}`);
     }
   }
 
-  #count(): void {
+  /** Counts a name or an element. */
+  #endsStep(): boolean {
     this.#valuesLeft--;
     if (this.#valuesLeft < 0) throw new JsonError("proto: too many values");
+    return this.#valuesLeft % JSON_VALUES_PER_STEP === 0;
   }
 }
 

@@ -41,9 +41,10 @@ export function wholeNumber(text: string): bigint | null {
 
 /** Where the digits end that begin at `start`. */
 function digitsEnd(text: string, start: number): number {
-  let end = start;
-  while (text.charCodeAt(end) >= ZERO && text.charCodeAt(end) <= NINE) end++;
-  return end;
+  for (let end = start; ; end++) {
+    const code = text.charCodeAt(end);
+    if (!(code >= ZERO && code <= NINE)) return end;
+  }
 }
 
 /** Where the exponent ends that may be at `start`. */

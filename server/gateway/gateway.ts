@@ -17,6 +17,7 @@ import { metadataOf, timeoutOf } from "./call-headers.ts";
 import { answerStatus } from "./exchange.ts";
 import type { Exchange, GatewayParts, GatewayRequest } from "./exchange.ts";
 import { GatewayRoom } from "./gateway-room.ts";
+import { JsonWork } from "./json-work.ts";
 import { readBody, readValues } from "./request-body.ts";
 import { Routes } from "./routes.ts";
 import { StreamExchange } from "./stream-exchange.ts";
@@ -29,7 +30,7 @@ export interface GatewayOptions {
   readonly methods: readonly Method[];
   /** Is told of the calls as of those that come over gRPC. */
   readonly observer: CallObserver;
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Pick<Clock, "after" | "nowMs">;
   readonly turns: Turns;
   readonly limits: GatewayLimits;
 }
@@ -37,6 +38,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #routes: Routes;
+  readonly #work: JsonWork;
   /** Streams, and calls that may wait for long. */
   readonly #lasting = new Set<Exchange>();
   #isClosed = false;
@@ -45,6 +47,7 @@ export class Gateway {
     const messageBytesMax = limits.receiveMessageBytesMax;
     this.#parts = { ...options, messageBytesMax, room: new GatewayRoom() };
     this.#routes = new Routes(methods);
+    this.#work = new JsonWork(options.clock, options.turns);
   }
 
   /** Answers one request to a path below `/v3/`. @param path as it is meant: without its query, and unescaped */
@@ -103,26 +106,45 @@ export class Gateway {
     call: (message: Buffer) => void,
   ): void {
     const { room, messageBytesMax } = this.#parts;
-    readBody(request, room, messageBytesMax, (body) => {
-      const message = Buffer.isBuffer(body) ? this.#messageIn(route.requestType, body) : body;
-      if (Buffer.isBuffer(message)) {
-        call(message);
+    readBody(request, room, messageBytesMax, (body, letGo) => {
+      if (Buffer.isBuffer(body)) {
+        this.#work.add(this.#callWith(this.#messageIn(route.requestType, body), exchange, call, letGo));
         return;
       }
       // What was not read is not waited for.
-      if (message === body) response.setHeader("Connection", "close");
-      exchange.refuse(message);
+      response.setHeader("Connection", "close");
+      exchange.refuse(body);
     });
+  }
+
+  /** Reads a message, unless the client goes meanwhile, and calls a method with it. */
+  *#callWith(
+    reading: Generator<void, Buffer | Status>,
+    exchange: Exchange,
+    call: (message: Buffer) => void,
+    letGo: () => void,
+  ): Generator<void, void> {
+    let step = reading.next();
+    while (step.done !== true && !exchange.closed) {
+      yield;
+      step = reading.next();
+    }
+    letGo();
+    if (step.done !== true) return;
+    if (Buffer.isBuffer(step.value)) call(step.value);
+    else exchange.refuse(step.value);
   }
 
   #readMessages({ request, route }: GatewayRequest, exchange: StreamExchange, method: BidiMethod): void {
     const { room, messageBytesMax } = this.#parts;
     const listener = exchange.open(method);
     if (listener === null) return;
-    readValues(request, room, messageBytesMax, {
-      onValue: (json) => {
+    const fitting = this.#fitting.bind(this);
+    readValues(request, this.#work, room, messageBytesMax, {
+      *onValue(json) {
         if (exchange.closed) return;
-        const message = this.#fitting(messageFromJson(route.requestType, json));
+        const message = fitting(yield* messageFromJson(route.requestType, json));
+        if (exchange.closed) return;
         if (Buffer.isBuffer(message)) listener.onMessage(message);
         else exchange.end(message);
       },
@@ -139,10 +161,10 @@ export class Gateway {
   }
 
   /** The first value of a body as a message, or what is wrong with it. Without one it is a message without fields. */
-  #messageIn(type: protobuf.Type, body: Buffer): Buffer | Status {
+  *#messageIn(type: protobuf.Type, body: Buffer): Generator<void, Buffer | Status> {
     try {
-      const json = firstJsonValue(body);
-      return json === null ? Buffer.alloc(0) : this.#fitting(messageFromJson(type, json));
+      const json = yield* firstJsonValue(body);
+      return json === null ? Buffer.alloc(0) : this.#fitting(yield* messageFromJson(type, json));
     } catch (error) {
       if (error instanceof JsonError) return { code: INVALID_ARGUMENT, message: error.message };
       throw error;

@@ -7,6 +7,7 @@ import { GATEWAY_BODY_FACTOR } from "../limits.ts";
 import { TOO_MANY_REQUESTS } from "../transport/refusals.ts";
 import type { Status } from "../transport/service.ts";
 import type { GatewayRoom } from "./gateway-room.ts";
+import type { JsonWork } from "./json-work.ts";
 
 /** Counts what a request holds of the room that all share. */
 class Held {
@@ -33,40 +34,47 @@ class Held {
 /**
  * Reads a body to its end.
  *
- * @param onEnd called once, unless the client goes before: with the body, or with why it is not read on
+ * @param onEnd called once, unless the client goes before: with the body, which takes room until `letGo` is called, or with why
+ *   it is not read on
  */
 export function readBody(
   request: IncomingMessage,
   room: GatewayRoom,
   messageBytesMax: number,
-  onEnd: (body: Buffer | Status) => void,
+  onEnd: (body: Buffer | Status, letGo: () => void) => void,
 ): void {
   const held = new Held(room, messageBytesMax);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const forget = (): void => {
-    held.set(0);
-    request.off("data", onData).off("end", onWhole).off("close", forget);
+  const letGo = (): void => void held.set(0);
+  const stop = (): void => void request.off("data", onData).off("end", onWhole).off("close", onGone);
+  const onGone = (): void => {
+    stop();
+    letGo();
   };
   const onData = (chunk: Buffer): void => {
     chunks.push(chunk);
     bytes += chunk.length;
     const refused = held.set(bytes);
     if (refused === null) return;
-    forget();
-    onEnd(refused);
+    onGone();
+    onEnd(refused, letGo);
   };
   const onWhole = (): void => {
-    forget();
-    onEnd(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+    stop();
+    onEnd(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), letGo);
   };
-  request.on("data", onData).on("end", onWhole).on("close", forget);
+  request.on("data", onData).on("end", onWhole).on("close", onGone);
 }
 
 /** Takes the JSON values of a body. */
 export interface ValuesListener {
-  /** @throws JsonError when it is none that can be taken */
-  onValue(json: Buffer): void;
+  /**
+   * Yields between the steps of its work.
+   *
+   * @throws JsonError when it is none that can be taken
+   */
+  onValue(json: Buffer): Iterable<void>;
   /** No more will come: the body has ended, or goes on with what is no JSON. */
   onEnd(): void;
   /** One is not read on. */
@@ -75,49 +83,65 @@ export interface ValuesListener {
   wantsMore(resume: () => void): boolean;
 }
 
+/** Gives a listener the values of a body in their order. One piece of it is worked on at a time, and none is read meanwhile. */
 export function readValues(
   request: IncomingMessage,
+  work: JsonWork,
   room: GatewayRoom,
   messageBytesMax: number,
   listener: ValuesListener,
 ): void {
   const held = new Held(room, messageBytesMax);
   const values = new JsonValues();
-  const take = (json: Buffer): void => listener.onValue(json);
+  let isOver = false;
+  const stop = (): void => void request.off("data", onData).off("end", onWhole).off("close", forget);
   const forget = (): void => {
+    isOver = true;
     held.set(0);
-    request.off("data", onData).off("end", onWhole).off("close", forget);
+    stop();
     // What else comes is of no interest.
     request.resume();
   };
-  const onData = (chunk: Buffer): void => {
-    if (!isJson(() => values.push(chunk, take))) {
-      forget();
-      listener.onEnd();
-      return;
-    }
-    const refused = held.set(values.heldBytes);
-    if (refused !== null) {
-      forget();
-      listener.onRefused(refused);
-    } else if (!listener.wantsMore(() => request.resume())) {
-      request.pause();
-    }
-  };
-  const onWhole = (): void => {
-    isJson(() => values.finish(take));
+  const end = (): void => {
     forget();
     listener.onEnd();
   };
-  request.on("data", onData).on("end", onWhole).on("close", forget);
-}
-
-function isJson(read: () => void): boolean {
-  try {
-    read();
-    return true;
-  } catch (error) {
-    if (error instanceof JsonError) return false;
-    throw error;
+  /** Gives true when they were JSON, and the client is still there. */
+  function* take(jsons: Iterable<Buffer>): Generator<void, boolean> {
+    try {
+      for (const json of jsons) {
+        yield* listener.onValue(json);
+        yield;
+        if (isOver) return false;
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
+      end();
+      return false;
+    }
   }
+  function* takePiece(piece: Buffer): Generator<void, void> {
+    if (isOver || !(yield* take(values.push(piece)))) return;
+    held.set(values.heldBytes);
+    if (listener.wantsMore(() => request.resume())) request.resume();
+  }
+  function* takeLast(): Generator<void, void> {
+    if (yield* take(values.finish())) end();
+  }
+  const onData = (piece: Buffer): void => {
+    const refused = held.set(values.heldBytes + piece.length);
+    if (refused === null) {
+      request.pause();
+      work.add(takePiece(piece));
+    } else {
+      forget();
+      listener.onRefused(refused);
+    }
+  };
+  const onWhole = (): void => {
+    stop();
+    work.add(takeLast());
+  };
+  request.on("data", onData).on("end", onWhole).on("close", forget);
 }

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { JsonError } from "../../../proto/json/json-error.ts";
 import { firstJsonValue, JsonValues } from "../../../proto/json/json-values.ts";
 import { JSON_DEPTH_MAX } from "../../../proto/json/limits.ts";
+import { allSteps } from "./all-steps.ts";
 import { jsonOf } from "./json-arbitraries.ts";
 
 function textOrError(read: () => string | null): string | null {
@@ -26,13 +27,15 @@ test("values that come in pieces are the values of the text, wherever it was cut
       const ends = [...cuts.map((at) => at % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
       const values = new JsonValues();
       const taken: string[] = [];
-      const take = (value: Buffer): void => void taken.push(value.toString());
+      const take = (whole: Iterable<Buffer>): void => {
+        for (const value of whole) taken.push(value.toString());
+      };
       let start = 0;
       for (const end of ends) {
-        values.push(bytes.subarray(start, end), take);
+        take(values.push(bytes.subarray(start, end)));
         start = end;
       }
-      values.finish(take);
+      take(values.finish());
       expect(taken).toEqual(texts);
       expect(values.heldBytes).toBe(0);
     }),
@@ -48,7 +51,7 @@ test("what is JSON for JSON.parse is JSON, and nothing else", () => {
     fc.property(text, (bytes) => {
       // Of latin1, as the grammar is one of bytes.
       const whole = bytes.toString("latin1").trim();
-      const value = textOrError(() => firstJsonValue(bytes)?.toString("latin1") ?? null);
+      const value = textOrError(() => allSteps(firstJsonValue(bytes))?.toString("latin1") ?? null);
       if (isParsed(whole)) expect(value).toBe(whole);
       else expect(value).not.toBe(whole);
     }),
@@ -96,11 +99,11 @@ test.each([
   ["'", "! invalid character '\\'' looking for beginning of value"],
   ["\u00fc", "! invalid character '\u00c3' looking for beginning of value"],
 ])("%j is read as Go reads it", (text, expected) => {
-  expect(textOrError(() => firstJsonValue(Buffer.from(text))?.toString() ?? null)).toBe(expected);
+  expect(textOrError(() => allSteps(firstJsonValue(Buffer.from(text)))?.toString() ?? null)).toBe(expected);
 });
 
 test("how deep a text goes has a limit", () => {
   const nested = (depth: number): Buffer => Buffer.from("[".repeat(depth) + "]".repeat(depth));
-  expect(firstJsonValue(nested(JSON_DEPTH_MAX))).toHaveLength(2 * JSON_DEPTH_MAX);
-  expect(() => firstJsonValue(nested(JSON_DEPTH_MAX + 1))).toThrow("exceeded max depth");
+  expect(allSteps(firstJsonValue(nested(JSON_DEPTH_MAX)))).toHaveLength(2 * JSON_DEPTH_MAX);
+  expect(() => allSteps(firstJsonValue(nested(JSON_DEPTH_MAX + 1)))).toThrow("exceeded max depth");
 });

@@ -7,6 +7,7 @@ import { messageFromJson } from "../../../proto/json/message-from-json.ts";
 import { messageToJson } from "../../../proto/json/message-to-json.ts";
 import { WireSource } from "../../../proto/json/wire-source.ts";
 import { allMethods, schema } from "../../../proto/schema.ts";
+import { allSteps } from "./all-steps.ts";
 import { jsonOf } from "./json-arbitraries.ts";
 
 /** All messages of calls that have a path. */
@@ -19,7 +20,7 @@ const MESSAGES = [
 ];
 
 function fromJson(name: string, json: string | Buffer): Buffer {
-  return Buffer.from(messageFromJson(schema().lookupType(name), Buffer.from(json)));
+  return Buffer.from(allSteps(messageFromJson(schema().lookupType(name), Buffer.from(json))));
 }
 
 /** @param cuts where the wire bytes are cut into parts */
@@ -43,7 +44,7 @@ test("a message is the same after JSON as before, whatever parts it came in", ()
     fc.property(message, ([name, text, cuts]) => {
       let wire: Buffer;
       try {
-        const json = firstJsonValue(text);
+        const json = allSteps(firstJsonValue(text));
         fc.pre(json !== null);
         wire = fromJson(name, json ?? "");
       } catch (error) {
@@ -157,5 +158,16 @@ describe("from JSON", () => {
     expect(() => fromJson("etcdserverpb.LeaseTimeToLiveResponse", many.replaceAll("1", '""'))).toThrow(
       "proto: too many values",
     );
+    // What is not known is counted like what is.
+    for (const value of ["1", '""', "{}", "[]", '{"":null}']) {
+      const unknown = `{"none":[${Array(200_000).fill(value).join(",")}]}`;
+      expect(() => fromJson(txn, unknown)).toThrow("proto: too many values");
+    }
+    // A key, a value and a lease in each of the most that a txn may have.
+    const operation = '{"request_put":{"key":"YQ==","value":"YQ==","lease":"1"}}';
+    const compare = '{"key":"YQ==","target":"MOD","result":"EQUAL","mod_revision":"1"}';
+    const lists = { compare, success: operation, failure: operation };
+    const most = Object.entries(lists).map(([name, of]) => `"${name}":[${Array(10_000).fill(of).join(",")}]`);
+    expect(() => fromJson(txn, `{${most.join(",")}}`)).not.toThrow();
   });
 });

@@ -12,9 +12,11 @@ import {
   GATEWAY_COPIED_BYTES_MAX,
   GATEWAY_OWED_BYTES_MAX,
   GATEWAY_QUEUED_BYTES_MAX,
+  GATEWAY_READ_TURN_MS,
   GATEWAY_STALL_MS,
 } from "../../../server/limits.ts";
 import type { CallObserver, Method, StreamCall, StreamListener, UnaryCall } from "../../../server/transport/service.ts";
+import { JSON_VALUES_MAX, JSON_VALUES_PER_STEP } from "../../../proto/json/limits.ts";
 import { allMethods } from "../../../proto/schema.ts";
 import { rangeRequest } from "../../../bench/client/requests.ts";
 import { decodeRangeRequest } from "../../../proto/requests.ts";
@@ -77,9 +79,8 @@ interface Served {
   readonly gateway: Gateway;
 }
 
-async function serve(methods: readonly Method[]): Promise<Served> {
+async function serve(methods: readonly Method[], clock = new ManualClock()): Promise<Served> {
   const counts = new Counts();
-  const clock = new ManualClock();
   const limits = { receiveMessageBytesMax: MESSAGE_BYTES_MAX };
   const gateway = new Gateway({ methods, observer: counts, clock, turns: systemTurns, limits });
   const server = createServer((request, response) => gateway.handle(request, response, request.url ?? ""));
@@ -112,6 +113,23 @@ function watch(): { method: Method; listener: Listener; opened: Promise<StreamCa
     return listener;
   };
   return { method: { kind: "bidi", path: WATCH, open }, listener, opened: promise };
+}
+
+/** As if each step of reading took all the time of a turn. */
+class SlowReading extends ManualClock {
+  readings = 0;
+
+  override nowMs(): number {
+    this.readings++;
+    return super.nowMs() + this.readings * GATEWAY_READ_TURN_MS;
+  }
+}
+
+/** Turns of the event loop until `isOver`. */
+async function turnsUntil(isOver: () => boolean): Promise<number> {
+  let turns = 0;
+  for (; !isOver(); turns++) await new Promise((resolve) => setImmediate(resolve));
+  return turns;
 }
 
 /** Sends the head and body of a request and reads nothing. */
@@ -269,9 +287,33 @@ describe("a unary call", () => {
     expect(text).toMatch(/^HTTP\/1\.1 429 [^]*Connection: close[^]*"the request has more than 2000000 bytes of JSON"/);
     expect(counts.seen).toEqual([]);
   });
+
+  test("of many values is read in many turns, and those who come meanwhile do not wait for its end", async () => {
+    const answered: number[] = [];
+    const handle = (call: UnaryCall, message: Buffer): void => {
+      answered.push(message.length);
+      call.reply(rangeResponse(1));
+    };
+    const { port, http } = await serve([range(handle)], new SlowReading());
+    const values = JSON_VALUES_MAX - 10;
+    await sendOnly(port, "/v3/kv/range", `{"key":"YQ==","":[${'"",'.repeat(values - 1)}""]}`);
+    const other = http.call({ path: "/v3/kv/range", body: "{}" });
+    expect(await turnsUntil(() => answered.length === 2)).toBeGreaterThan(values / JSON_VALUES_PER_STEP);
+    expect(answered).toEqual([0, 3]);
+    expect(await other).toMatchObject({ status: 200 });
+  });
 });
 
 describe("a stream", () => {
+  test("of many messages is read in many turns", async () => {
+    const { method, listener } = watch();
+    const { port } = await serve([method], new SlowReading());
+    const messages = 10_000;
+    await sendOnly(port, "/v3/watch", "{}".repeat(messages));
+    expect(await turnsUntil(() => listener.seen.includes("half closed"))).toBeGreaterThan(messages);
+    expect(listener.messages).toHaveLength(messages);
+  });
+
   test("gets each JSON value of the body as a message when it is whole", async () => {
     const { method, listener, opened } = watch();
     const { port } = await serve([method]);
