@@ -1,11 +1,12 @@
 /**
  * Metrics for any number of scrapers at the price of one: who asks while the text is being made waits for that one, and
- * who asks soon after gets the same.
+ * who asks at once after it gets the same.
  */
 import type { Clock } from "../clock.ts";
 
-/** How long a text is given out again. Scrapers come every few seconds at most. */
-const SCRAPE_REUSE_MS = 1_000;
+/** A text is given out again for so many times as long as it took to make it: making it takes a tenth of the time at most. */
+const SCRAPE_REUSE = 10;
+const SCRAPE_REUSE_MS_MAX = 1_000;
 
 /**
  * Wraps the making of the metrics' text. A failure is given to those who wait for it, and not kept.
@@ -21,8 +22,10 @@ export function shareScrape(make: () => Promise<string>, clock: Clock): () => Pr
   return () => {
     if (current !== null && clock.nowMs() < reusableUntilMs) return current;
     reusableUntilMs = Number.POSITIVE_INFINITY;
+    const beganMs = clock.nowMs();
     current = make().then((text) => {
-      reusableUntilMs = clock.nowMs() + SCRAPE_REUSE_MS;
+      const nowMs = clock.nowMs();
+      reusableUntilMs = nowMs + Math.min((nowMs - beganMs) * SCRAPE_REUSE, SCRAPE_REUSE_MS_MAX);
       return Buffer.from(text);
     });
     current.catch(forget);

@@ -207,7 +207,7 @@ describe("environment", () => {
   });
 
   test("an unknown variable of etcd's is named in a warning", () => {
-    expect(parse([], { ETCD_SERVICE_HOST: "10.0.0.1" }).warnings).toEqual([
+    expect(parse([], { ETCD_SERVICE_HOST: "10.0.0.1", ETCD_UNSUPPORTED_ARCH: "amd64" }).warnings).toEqual([
       "unrecognized environment variable ETCD_SERVICE_HOST",
     ]);
   });
