@@ -94,6 +94,8 @@ export function readValues(
   const held = new Held(room, messageBytesMax);
   const values = new JsonValues();
   let isOver = false;
+  let isWorking = false;
+  let isWhole = false;
   const stop = (): void => void request.off("data", onData).off("end", onWhole).off("close", forget);
   const forget = (): void => {
     isOver = true;
@@ -123,16 +125,20 @@ export function readValues(
   }
   function* takePiece(piece: Buffer): Generator<void, void> {
     if (isOver || !(yield* take(values.push(piece)))) return;
+    isWorking = false;
     held.set(values.heldBytes);
-    if (listener.wantsMore(() => request.resume())) request.resume();
+    if (isWhole) yield* takeLast();
+    else if (listener.wantsMore(() => request.resume())) request.resume();
   }
   function* takeLast(): Generator<void, void> {
     if (yield* take(values.finish())) end();
   }
+
   const onData = (piece: Buffer): void => {
     const refused = held.set(values.heldBytes + piece.length);
     if (refused === null) {
       request.pause();
+      isWorking = true;
       work.add(takePiece(piece));
     } else {
       forget();
@@ -140,8 +146,10 @@ export function readValues(
     }
   };
   const onWhole = (): void => {
+    // A pause does not hold back the end.
     stop();
-    work.add(takeLast());
+    isWhole = true;
+    if (!isWorking) work.add(takeLast());
   };
   request.on("data", onData).on("end", onWhole).on("close", forget);
 }

@@ -79,11 +79,19 @@ interface Served {
   readonly gateway: Gateway;
 }
 
-async function serve(methods: readonly Method[], clock = new ManualClock()): Promise<Served> {
+/** @param first what is done before a request is handled */
+async function serve(
+  methods: readonly Method[],
+  clock = new ManualClock(),
+  first?: () => Promise<unknown>,
+): Promise<Served> {
   const counts = new Counts();
   const limits = { receiveMessageBytesMax: MESSAGE_BYTES_MAX };
   const gateway = new Gateway({ methods, observer: counts, clock, turns: systemTurns, limits });
-  const server = createServer((request, response) => gateway.handle(request, response, request.url ?? ""));
+  const server = createServer(async (request, response) => {
+    await first?.();
+    gateway.handle(request, response, request.url ?? "");
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   // It listens on an address.
@@ -305,6 +313,18 @@ describe("a unary call", () => {
 });
 
 describe("a stream", () => {
+  test("whose whole body comes at once gets every message before the end", async () => {
+    const { method, listener, opened } = watch();
+    const { http } = await serve([method], new SlowReading(), () => new Promise((resolve) => setImmediate(resolve)));
+    const answer = http.call({ path: "/v3/watch", body: '{"create_request":{}} {"progress_request":{}}{}' });
+    const call = await opened;
+    call.send(Buffer.from([0x18, 1]));
+    await vi.waitUntil(() => listener.seen.includes("half closed"));
+    expect(listener.messages).toHaveLength(3);
+    call.end({ code: 0, message: "" });
+    expect(await answer).toMatchObject({ status: 200, body: '{"result":{"created":true}}\n' });
+  });
+
   test("of many messages is read in many turns", async () => {
     const { method, listener } = watch();
     const { port } = await serve([method], new SlowReading());
