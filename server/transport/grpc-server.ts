@@ -267,7 +267,7 @@ export class GrpcServer implements ConnectionHost {
       fail: (socket, reason) => {
         if (this.#shutdown !== null) return;
         this.observer?.onConnectionClosed();
-        this.#log?.warn({ remote: remoteOf(socket), reason }, "rejected a client's connection over TLS");
+        this.#log?.warn({ remote: remoteOf(socket), reason }, "rejected connection on client endpoint");
       },
     });
   }
