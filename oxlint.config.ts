@@ -170,7 +170,7 @@ const ROOMS: readonly Room[] = [
       "../method.ts",
       "../whole-message.ts",
       "../../limits.ts",
-      "../../engine/{leadership,refusals}.ts",
+      "../../engine/{event-log,leadership,refusals}.ts",
       "../../transport/service.ts",
       "../../../proto/**",
       "../../../partitions/refusals.ts",

@@ -98,7 +98,7 @@ export function createServices(
   ];
   // What waits is not slow.
   const own = new OwnServices(services);
-  const waiting = new WaitingCalls();
+  const waiting = new WaitingCalls(log);
   const served = [...services, ...lockMethods(own, waiting), ...electionMethods(own, waiting, leadership)];
   const health = healthMethods(engine.start);
   const measured = served.map((method) => (isMeasured(method) ? slowCalls.measured(method) : method));

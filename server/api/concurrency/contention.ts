@@ -36,7 +36,7 @@ import {
 } from "../../../proto/requests.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { SESSION_TTL_SECONDS } from "../../limits.ts";
-import type { OwnCalls } from "./own-calls.ts";
+import type { OwnCalls, OwnWatch } from "./own-calls.ts";
 import { GONE } from "./waiting-calls.ts";
 
 const NO_LEASE = 0n;
@@ -93,21 +93,27 @@ function waitForDelete(
 ): Promise<Refusal | null> {
   if (signal.aborted) return Promise.resolve(GONE);
   return new Promise((resolve) => {
+    // A watch that is refused has ended before it is known here.
+    let watch: OwnWatch | null = null;
+    let isOver = false;
     const end = (outcome: Refusal | null): void => {
+      if (isOver) return;
+      isOver = true;
       signal.removeEventListener("abort", onGone);
-      watch.stop();
+      watch?.stop();
       resolve(outcome);
     };
     const onGone = (): void => end(GONE);
     const request = { ...emptyWatchCreateRequest(), key, startRevision, filters: [FILTER_NOPUT] };
-    const watch = calls.watch(request, {
+    signal.addEventListener("abort", onGone);
+    watch = calls.watch(request, {
       isWritable: true,
       onResponse({ events }) {
         if (events.length > 0) end(null);
       },
       onEnd: ({ code, message }) => end(new Refusal(code, message)),
     });
-    signal.addEventListener("abort", onGone);
+    if (isOver) watch.stop();
   });
 }
 

@@ -22,7 +22,7 @@ import type { MessageType } from "../../../proto/message-type.ts";
 import type { HeaderOnly } from "../../../proto/rare.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import type { Leadership } from "../../engine/leadership.ts";
-import type { Method, UnaryCall } from "../../transport/service.ts";
+import type { Method } from "../../transport/service.ts";
 import { lastingMethod, serverStreamMethod, waitingMethod } from "../method.ts";
 import {
   foundBy,
@@ -41,7 +41,7 @@ import type { Place } from "./contention.ts";
 import { observe } from "./observer.ts";
 import { OwnCalls } from "./own-calls.ts";
 import type { OwnServices } from "./own-calls.ts";
-import { GONE, handedOn } from "./waiting-calls.ts";
+import { GONE } from "./waiting-calls.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
 
 const NO_LEADER_KEY = new Refusal(UNKNOWN, '"leader" field must be provided');
@@ -58,7 +58,9 @@ export function electionMethods(services: OwnServices, waiting: WaitingCalls, le
     answer: (calls: OwnCalls, request: Request) => Promise<Response | Refusal>,
   ): Method =>
     lastingMethod(`${PATH}/${name}`, decode, (call, request) => {
-      void reply(call, response, answer(new OwnCalls(services, call), request));
+      const outcome = answer(new OwnCalls(services, call), request);
+      // It answers in any case.
+      void waiting.answer(call, encoded(response, outcome));
     });
   return [
     waitingMethod(`${PATH}/Campaign`, campaignRequest.decode, (call, request) => {
@@ -76,14 +78,12 @@ export function electionMethods(services: OwnServices, waiting: WaitingCalls, le
   ];
 }
 
-async function reply<Response>(
-  call: UnaryCall,
+async function encoded<Response>(
   response: MessageType<Response>,
   outcome: Promise<Response | Refusal>,
-): Promise<void> {
+): Promise<Buffer | Refusal> {
   const answer = await outcome;
-  if (answer instanceof Refusal) call.fail(handedOn(answer));
-  else call.reply(response.encode(answer));
+  return answer instanceof Refusal ? answer : response.encode(answer);
 }
 
 async function campaign(

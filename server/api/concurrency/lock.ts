@@ -4,7 +4,7 @@ import type { LockRequest, LockResponse, UnlockRequest } from "../../../proto/co
 import { emptyDeleteRangeRequest, emptyRangeRequest } from "../../../proto/requests.ts";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { UNKNOWN } from "../../../proto/grpc-codes.ts";
-import type { Method, UnaryCall } from "../../transport/service.ts";
+import type { Method } from "../../transport/service.ts";
 import { lastingMethod, waitingMethod } from "../method.ts";
 import {
   foundBy,
@@ -20,7 +20,7 @@ import {
 } from "./contention.ts";
 import { OwnCalls } from "./own-calls.ts";
 import type { OwnServices } from "./own-calls.ts";
-import { GONE, handedOn } from "./waiting-calls.ts";
+import { GONE } from "./waiting-calls.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
 
 const SESSION_EXPIRED = new Refusal(UNKNOWN, "mutex: session is expired");
@@ -35,7 +35,8 @@ export function lockMethods(services: OwnServices, waiting: WaitingCalls): Metho
       });
     }),
     lastingMethod("/v3lockpb.Lock/Unlock", unlockRequest.decode, (call, request) => {
-      void unlock(new OwnCalls(services, call), call, request);
+      // It answers in any case.
+      void waiting.answer(call, unlock(new OwnCalls(services, call), request));
     }),
   ];
 }
@@ -66,8 +67,7 @@ async function lock(calls: OwnCalls, request: LockRequest, signal: AbortSignal):
   return found.kvs.length === 0 ? SESSION_EXPIRED : { header: found.header, key };
 }
 
-async function unlock(calls: OwnCalls, call: UnaryCall, { key }: UnlockRequest): Promise<void> {
+async function unlock(calls: OwnCalls, { key }: UnlockRequest): Promise<Buffer | Refusal> {
   const deleted = await calls.deleteRange({ ...emptyDeleteRangeRequest(), key });
-  if (deleted instanceof Refusal) call.fail(handedOn(deleted));
-  else call.reply(unlockResponse.encode({ header: deleted.header }));
+  return deleted instanceof Refusal ? deleted : unlockResponse.encode({ header: deleted.header });
 }

@@ -35,7 +35,7 @@ export function observe(
 ): StreamListener {
   if (!waiting.enter()) return ended(call, TOO_MANY_REQUESTS);
   if (call.metadata.hasLeader) leadership.require(call);
-  const observer = new Observer(calls, call, line, () => {
+  const observer = new Observer(calls, call, line, waiting, () => {
     leadership.release(call);
     waiting.leave();
   });
@@ -47,18 +47,21 @@ class Observer implements StreamListener {
   readonly #calls: OwnCalls;
   readonly #call: StreamCall;
   readonly #line: Line;
+  readonly #waiting: WaitingCalls;
   readonly #onClosed: () => void;
   #watch: OwnWatch | null = null;
 
-  constructor(calls: OwnCalls, call: StreamCall, line: Line, onClosed: () => void) {
+  constructor(calls: OwnCalls, call: StreamCall, line: Line, waiting: WaitingCalls, onClosed: () => void) {
     this.#calls = calls;
     this.#call = call;
     this.#line = line;
+    this.#waiting = waiting;
     this.#onClosed = onClosed;
   }
 
   begin(): void {
-    void this.#look();
+    // What fails ends the call.
+    void this.#look().catch((error: unknown) => this.#call.end(this.#waiting.failedWith(error)));
   }
 
   onMessage(): void {}
@@ -99,22 +102,24 @@ class Observer implements StreamListener {
     });
   }
 
-  /** False when the leader is gone. */
+  /** False when the leader is gone, or the client. */
   #followEvent(header: ResponseHeader, { type, kv }: Event): boolean {
     if (type === EVENT_DELETE) {
       this.#stopWatch();
-      void this.#look();
+      this.begin();
       return false;
     }
     assert(kv !== null, "an event has a kv");
     this.#tell(header, kv);
-    return true;
+    return !this.#call.closed;
   }
 
   /** Watches in place of what was watched before. */
   #watchFor(request: Partial<WatchCreateRequest>, onEvents: (response: WatchResponse) => void): void {
     this.#stopWatch();
     const call = this.#call;
+    // What was told last may have been more than the client takes.
+    if (call.closed) return;
     this.#watch = this.#calls.watch(
       { ...emptyWatchCreateRequest(), ...request },
       {

@@ -124,7 +124,8 @@ export class OwnCalls {
     const call = new OwnStream(this.#origin, listener);
     const stream = this.#services.watch.open(call);
     call.listener = stream;
-    stream.onMessage(written(writeWatchRequest, { case: "create", request }));
+    if (call.closed) stream.onClose();
+    else stream.onMessage(written(writeWatchRequest, { case: "create", request }));
     return { onDrain: () => stream.onDrain(), stop: () => call.close() };
   }
 

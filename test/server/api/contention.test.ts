@@ -8,7 +8,11 @@ import {
   lockRequest,
   lockResponse,
 } from "../../../proto/concurrency.ts";
+import { lockMethods } from "../../../server/api/concurrency/lock.ts";
+import { OwnServices } from "../../../server/api/concurrency/own-calls.ts";
+import { WaitingCalls } from "../../../server/api/concurrency/waiting-calls.ts";
 import { Headers } from "../../../server/api/header.ts";
+import { ended } from "../../../server/api/method.ts";
 import { createServices } from "../../../server/api/services.ts";
 import type { Services } from "../../../server/api/services.ts";
 import { systemTime } from "../../../server/clock.ts";
@@ -16,7 +20,7 @@ import { parseConfig } from "../../../server/config/config.ts";
 import type { Engine } from "../../../server/engine/engine.ts";
 import { DELETE_RANGE, PUT } from "../../../server/engine/kv-commands.ts";
 import { LEASE_GRANT } from "../../../server/engine/lease-commands.ts";
-import type { StreamListener } from "../../../server/transport/service.ts";
+import type { Method, StreamCall, StreamListener } from "../../../server/transport/service.ts";
 import { HeldStream } from "../../sim/held-stream.ts";
 import { HeldUnaryCall } from "../../sim/held-unary-call.ts";
 import { execute, newEngine, NO_LOG, takeOver } from "../../support/engines.ts";
@@ -115,4 +119,44 @@ test("an observer that does not read is told in order when it does, and costs no
   await settled(() => stream.copied.length === 52);
   listener.onClose();
   expect([engine.keyspace.watchers.count, services.watch.streams]).toEqual([0, 0]);
+});
+
+test("a call whose watch is refused at once is refused, and gives its place and its key up", async () => {
+  const refused = { code: 8, message: "etcdserver: no more watches" };
+  const path = "/etcdserverpb.Watch/Watch";
+  const open = (call: StreamCall): StreamListener => ended(call, refused);
+  const withoutWatch = services.methods.map((each): Method =>
+    each.path === path ? { kind: "bidi", path, open } : each,
+  );
+  const waiting = new WaitingCalls(NO_LOG);
+  const [method] = lockMethods(new OwnServices(withoutWatch), waiting);
+  if (method.kind !== "waiting") throw new Error("its answer may be long in coming");
+  const [holder, waiter] = [new HeldUnaryCall(), new HeldUnaryCall()];
+  method.handle(holder, lockRequest.encode({ name: Buffer.from("x"), lease: 1n }));
+  await settled(() => holder.message !== null);
+  method.handle(waiter, lockRequest.encode({ name: Buffer.from("x"), lease: 2n }));
+  await settled(() => waiting.count === 0);
+  expect(waiter.status?.message).toBe(refused.message);
+  expect([engine.keyspace.lease(1n)?.keyCount, engine.keyspace.lease(2n)?.keyCount]).toEqual([1, 0]);
+});
+
+test.each([
+  ["already", async () => put("e/a", "0")],
+  ["later", async () => undefined],
+])("an observer whose stream ends as it is told of who leads %s leaves no watch", async (_, first) => {
+  await first();
+  class Ending extends HeldStream {
+    override send(message: Uint8Array): void {
+      if (this.closed) return;
+      super.send(message);
+      this.end({ code: 8, message: "too much is queued" });
+      listener.onClose();
+    }
+  }
+  const stream = new Ending();
+  const listener = observe("e", stream);
+  await settled(() => services.watch.streams === 1 || stream.closed);
+  await put("e/a", "1");
+  await settled(() => stream.closed);
+  expect([stream.copied.length, engine.keyspace.watchers.count, services.watch.streams]).toEqual([1, 0, 0]);
 });

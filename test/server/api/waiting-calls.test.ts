@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import { Refusal } from "../../../partitions/refusals.ts";
 import { WaitingCalls } from "../../../server/api/concurrency/waiting-calls.ts";
 import { HeldUnaryCall } from "../../sim/held-unary-call.ts";
+import { NO_LOG } from "../../support/engines.ts";
 
 test("calls beyond the limit are refused, and one that has ended makes room", async () => {
-  const waiting = new WaitingCalls(2);
+  const waiting = new WaitingCalls(NO_LOG, 2);
   const ends: ((answer: Buffer | Refusal) => void)[] = [];
   const wait = (): Promise<Buffer | Refusal> => new Promise((resolve) => ends.push(resolve));
   const calls = Array.from({ length: 4 }, () => new HeldUnaryCall());
@@ -16,14 +17,14 @@ test("calls beyond the limit are refused, and one that has ended makes room", as
     undefined,
   ]);
   ends[0](Buffer.from("it"));
-  await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
   expect(calls[0].message?.toString()).toBe("it");
   waiting.run(calls[3], wait);
   expect([calls[3].status, waiting.count]).toEqual([null, 2]);
 });
 
 test("who has gone has its place until it has been seen to", async () => {
-  const waiting = new WaitingCalls(1);
+  const waiting = new WaitingCalls(NO_LOG, 1);
   const left = Promise.withResolvers<void>();
   const listener = waiting.run(new HeldUnaryCall(), async (signal) => {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -35,4 +36,16 @@ test("who has gone has its place until it has been seen to", async () => {
   left.resolve();
   await new Promise((resolve) => setImmediate(resolve));
   expect(waiting.enter()).toBe(true);
+});
+
+test("what throws is told of, costs its own call and gives its place back", async () => {
+  const lines: object[] = [];
+  const waiting = new WaitingCalls({ ...NO_LOG, warn: (fields) => void lines.push(fields) }, 1);
+  const error = new Error("a fault");
+  const call = new HeldUnaryCall();
+  waiting.run(call, async () => {
+    throw error;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([call.status?.code, waiting.count, lines]).toEqual([13, 0, [{ error }]]);
 });
