@@ -60,7 +60,12 @@ export function createServices(
     leadership,
   } = engine;
   const callers = new Callers(keyspace, tokens, log);
-  const passwords = new Passwords({ hasher, clock, cost: config.bcryptCost });
+  const passwords = new Passwords({
+    hasher,
+    clock,
+    cost: config.bcryptCost,
+    onFailed: (error) => log.warn({ error }, "a password could not be worked on"),
+  });
   const slowCalls = new SlowCalls(clock, log, config.warningRequestMs);
   const shared = {
     keyspace,

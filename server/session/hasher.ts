@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 
 /** Has one thing to do at a time. */
 export interface Hasher {
+  /** Both reject when they cannot be done; the next order is no worse for it. */
   hash(password: string, cost: number): Promise<string>;
   matches(password: string, hash: string): Promise<boolean>;
   /** Gives up what it does, whose promise is never settled. False when it cannot. */
@@ -48,11 +49,11 @@ export class ThreadHasher implements Hasher {
 
   #order(order: HashOrder): Promise<unknown> {
     assert(this.#resolve === null, "it has one thing to do at a time");
+    this.#thread ??= this.#begin();
+    this.#thread.postMessage(order, []);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#thread ??= this.#begin();
-    this.#thread.postMessage(order, []);
     return promise;
   }
 
@@ -63,11 +64,19 @@ export class ThreadHasher implements Hasher {
       if (this.#thread !== thread) return;
       const resolve = this.#resolve;
       this.#resolve = null;
+      this.#reject = null;
       resolve?.(answer);
     });
-    thread.on("error", (error) => {
-      if (this.#thread === thread) this.#reject?.(error);
-    });
+    thread.on("error", (error) => this.#fail(thread, error));
+    thread.on("exit", (code) => this.#fail(thread, new Error(`the thread for passwords ended with ${code}`)));
     return thread;
+  }
+
+  /** The next order begins another thread. */
+  #fail(thread: Worker, error: Error): void {
+    if (this.#thread !== thread) return;
+    const reject = this.#reject;
+    this.drop();
+    reject?.(error);
   }
 }

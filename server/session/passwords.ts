@@ -40,7 +40,6 @@ interface Job {
   readonly caller: PasswordCaller;
   /** With null when the work is not done. */
   readonly resolve: (result: unknown) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 export interface PasswordsOptions {
@@ -48,6 +47,8 @@ export interface PasswordsOptions {
   readonly clock: Clock;
   /** Of a new hash: each more doubles the work. */
   readonly cost: number;
+  /** Told of work that could not be done. */
+  readonly onFailed: (error: unknown) => void;
   readonly waitingMax?: number;
   readonly perUserMax?: number;
 }
@@ -56,17 +57,22 @@ export class Passwords {
   readonly #hasher: Hasher;
   readonly #clock: Clock;
   readonly #cost: number;
+  readonly #onFailed: (error: unknown) => void;
   readonly #waiting: FairQueue<Job>;
   #isWorking = false;
 
-  constructor({ hasher, clock, cost, waitingMax, perUserMax }: PasswordsOptions) {
+  constructor({ hasher, clock, cost, onFailed, waitingMax, perUserMax }: PasswordsOptions) {
     this.#hasher = hasher;
     this.#clock = clock;
     this.#cost = cost;
+    this.#onFailed = onFailed;
     this.#waiting = new FairQueue(waitingMax ?? PASSWORDS_WAITING_MAX, perUserMax ?? PASSWORDS_WAITING_PER_USER_MAX);
   }
 
-  /** What to keep of a password, or null when too many wait, or nobody wants it any more. Two hashes of one differ. */
+  /**
+   * What to keep of a password, or null when too many wait, nobody wants it any more, or it cannot be worked on now. Two hashes
+   * of one differ.
+   */
   hash(password: string, caller: PasswordCaller): Promise<string | null> {
     return this.#hashing(() => this.#hasher.hash(password, this.#cost), caller);
   }
@@ -91,9 +97,9 @@ export class Passwords {
   }
 
   #inTurn<Result>(work: () => Promise<Result>, caller: PasswordCaller, drop: () => boolean): Promise<Result | null> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       // Cast: it is given what `work` gives.
-      const job = { work, drop, caller, resolve: resolve as (result: unknown) => void, reject };
+      const job = { work, drop, caller, resolve: resolve as (result: unknown) => void };
       this.#waiting.add(caller.user, caller.connection, job)?.resolve(null);
       this.#next();
     });
@@ -124,7 +130,11 @@ export class Passwords {
         ended();
       });
     let look = lookLater();
-    job.work().then(job.resolve, job.reject).then(ended, ended);
+    const failed = (error: unknown): void => {
+      this.#onFailed(error);
+      job.resolve(null);
+    };
+    void job.work().then(job.resolve, failed).finally(ended);
   }
 }
 

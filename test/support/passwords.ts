@@ -10,7 +10,10 @@ import { ManualClock } from "../sim/manual-clock.ts";
 const CHEAPEST = 4;
 
 export function cheapPasswords(options: Partial<PasswordsOptions> = {}): Passwords {
-  return new Passwords({ hasher: LOOP_HASHER, clock: new ManualClock(), cost: CHEAPEST, ...options });
+  const onFailed = (error: unknown): void => {
+    throw error;
+  };
+  return new Passwords({ hasher: LOOP_HASHER, clock: new ManualClock(), cost: CHEAPEST, onFailed, ...options });
 }
 
 export function sessionsOf({ keyspace }: Engine): Sessions {

@@ -88,6 +88,29 @@ test("a thread does what is asked of it, and another one does when that was give
   hasher.drop();
 });
 
+test("an order that ends the thread is refused, and the next one has another thread", async () => {
+  const hasher = new ThreadHasher();
+  // Cast: bcrypt throws at what is no number.
+  await expect(hasher.hash("secret", "4" as unknown as number)).rejects.toThrow("Illegal arguments");
+  const hash = await hasher.hash("secret", 4);
+  expect(await hasher.matches("secret", hash)).toBe(true);
+  // Cast: what cannot be sent to a thread.
+  await expect(hasher.matches("secret", Symbol("hash") as unknown as string)).rejects.toThrow("could not be cloned");
+  expect(await hasher.matches("secret", hash)).toBe(true);
+  hasher.drop();
+});
+
+test("work that fails is told of, and who waits for it and for the next is answered", async () => {
+  const failures: unknown[] = [];
+  const error = new Error("no more threads");
+  const hasher: Hasher = { ...LOOP_HASHER, matches: () => Promise.reject(error) };
+  const passwords = cheapPasswords({ hasher, onFailed: (failure) => void failures.push(failure) });
+  const outcomes = [passwords.matches("secret", "hash", caller), passwords.hash("secret", caller)];
+  expect(await outcomes[0]).toBe(null);
+  expect(await outcomes[1]).not.toBe(null);
+  expect(failures).toEqual([error]);
+});
+
 test("work that nobody wants any more makes room for others", async () => {
   const clock = new ManualClock();
   let dropped = 0;
