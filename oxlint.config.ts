@@ -77,6 +77,15 @@ const ROOMS: readonly Room[] = [
     ["../clock.ts", "../../journal/replica/disk.ts"],
     "A snapshot is chunks of records: its files know no keyspace.",
   ],
+  [
+    "server/witness/**",
+    [
+      "../config/partition-settings.ts",
+      "../engine/{execute-record,partition-map-of,self-check}.ts",
+      "../../partitions/**",
+    ],
+    "A witness makes a keyspace of what it is given, and knows neither disks nor clients.",
+  ],
   ["server/tls/**", ["../clock.ts", "../config/**", "../engine/event-log.ts"], "TLS knows files and certificates."],
   [
     "server/session/**",

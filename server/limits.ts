@@ -281,6 +281,9 @@ export const SNAPSHOT_PAUSE_MS = 3;
 export const SNAPSHOT_STEP_LOOKS = 64;
 export const SNAPSHOT_PIECE_BYTES_MIN = 1_024;
 
+/** A self-check looks at the clock after so many records. */
+export const SELF_CHECK_SLICE_RECORDS = 32;
+
 /** After one that failed the next is tried after the first, then after twice as long each time. */
 export const SNAPSHOT_RETRY_MIN_MS = 10_000;
 export const SNAPSHOT_RETRY_MAX_MS = 600_000;

@@ -64,6 +64,7 @@ import type { ListenAddress } from "./config/values.ts";
 import { removeStaleSocket } from "./host/stale-socket.ts";
 import type { JournalStatus } from "../journal/journal-status.ts";
 import { schema } from "../proto/schema.ts";
+import { ThreadWitness } from "./witness/thread-witness.ts";
 import { GrpcServer } from "./transport/grpc-server.ts";
 import type { Traffic } from "./transport/service.ts";
 import { DEFAULT_LIMITS, limitsForMessages } from "./transport/limits.ts";
@@ -191,6 +192,10 @@ async function open(
     log,
     shelf,
     snapshotTail: config.snapshotTail,
+    selfCheck:
+      config.corruptCheckMs === 0
+        ? null
+        : { everyMs: config.corruptCheckMs, openWitness: () => new ThreadWitness(partitions) },
     isAlone,
     flush: () => server?.flush(),
     onJournalFailed: (error) => {
@@ -225,6 +230,7 @@ async function open(
   });
   opened.add(() => reigns.close());
   opened.add(() => engine.snapshotter?.close());
+  opened.add(() => engine.selfCheck?.close());
   opened.add(() => shelf.close());
   const resources = new HostResources({
     directories: journalDirectories(replicas, dataDir),

@@ -43,6 +43,7 @@ async function measure(directory: string): Promise<Start> {
     log: { info: () => {}, warn: () => {} },
     isAlone: true,
     shelf: null,
+    selfCheck: null,
     snapshotTail: { bytes: Infinity, records: Infinity },
     wallMs: systemTime.wallMs,
     flush: () => {},

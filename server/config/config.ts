@@ -120,6 +120,8 @@ export interface Config extends LogSettings {
   readonly historyRetentionMs: number;
   /** A snapshot is due with as much journal behind the last one. */
   readonly snapshotTail: SnapshotTail;
+  /** How often memory is compared with what the disks have; 0 for never. */
+  readonly corruptCheckMs: number;
   readonly watchProgressNotifyIntervalMs: number;
   /** Null for simple tokens, and how long one of these may lie unused. */
   readonly jwt: JwtSettings | null;
@@ -283,6 +285,7 @@ function buildConfig(settings: Settings): Config {
       bytes: readInteger(setting("snapshot-tail-bytes"), 1),
       records: readInteger(setting("snapshot-tail-records"), 1),
     },
+    corruptCheckMs: readDurationMs(setting("corrupt-check-time")),
     watchProgressNotifyIntervalMs: readProgressInterval(setting("watch-progress-notify-interval")),
     jwt: readAuthToken(setting("auth-token")),
     authTokenTtlMs: readTokenTtl(setting("auth-token-ttl")),

@@ -367,6 +367,13 @@ export const USED_FLAGS: readonly UsedFlag[] = [
     help: "The same by records: a start loads the snapshot and executes those behind it.",
   },
   {
+    name: "corrupt-check-time",
+    group: "History",
+    value: "duration",
+    fallback: "0s",
+    help: "How often memory is compared with what snapshot and journal make of it; takes the memory of a second keyspace meanwhile. 0 for never.",
+  },
+  {
     name: "watch-progress-notify-interval",
     group: "History",
     value: "duration",
@@ -515,7 +522,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "distributed-tracing-service-name",
   "distributed-tracing-instance-id",
   "distributed-tracing-sampling-rate",
-  "corrupt-check-time",
   "compact-hash-check-time",
   "compaction-batch-limit",
   "compaction-sleep-interval",
@@ -523,7 +529,6 @@ export const VALUE_FLAGS_WITHOUT_EFFECT: readonly string[] = [
   "bootstrap-defrag-threshold-megabytes",
   "max-learners",
   "snapshot-catchup-entries",
-  "experimental-corrupt-check-time",
   "experimental-compact-hash-check-time",
   "experimental-compaction-batch-limit",
   "experimental-compaction-sleep-interval",
@@ -559,6 +564,7 @@ export const BOOLEAN_FLAGS_WITHOUT_EFFECT: readonly string[] = [
 
 /** Older spellings of flags that are obeyed: kubeadm wrote these for etcd before 3.6. */
 export const FLAG_ALIASES: ReadonlyMap<string, string> = new Map([
+  ["experimental-corrupt-check-time", "corrupt-check-time"],
   ["experimental-watch-progress-notify-interval", "watch-progress-notify-interval"],
   ["experimental-warning-apply-duration", "warning-apply-duration"],
   ["experimental-warning-unary-request-duration", "warning-unary-request-duration"],

@@ -5,11 +5,10 @@
 import assert from "node:assert/strict";
 import { JournalError } from "../../journal/journal.ts";
 import type { Journal, JournalListener, JournalStore, RecordRun } from "../../journal/journal.ts";
-import { ALARM_ACTION_ACTIVATE, ALARM_NOSPACE } from "../../proto/rare.ts";
+import { ALARM_ACTION_ACTIVATE, ALARM_CORRUPT, ALARM_NOSPACE } from "../../proto/rare.ts";
 import { Keyspace } from "../../partitions/keyspace.ts";
 import type { Partition } from "../../partitions/state/partition.ts";
 import type { PrefixQuota } from "../../partitions/state/quotas.ts";
-import { PartitionMap } from "../../partitions/state/partition-map.ts";
 import type { BlockPool } from "../../partitions/store/block-pool.ts";
 import { COMPACTED, LEASE_NOT_FOUND, Refusal } from "../../partitions/refusals.ts";
 import type { Copies } from "../../partitions/txn/copies.ts";
@@ -41,6 +40,7 @@ import { Lessor } from "./lessor.ts";
 import { Proposer } from "./proposer.ts";
 import type { Waiter } from "./proposal.ts";
 import { PartitionGuard } from "./partition-guard.ts";
+import { partitionMapOf } from "./partition-map-of.ts";
 import { PartitionTally } from "./partition-numbers.ts";
 import { QUOTA_REACHED, QUOTAS } from "./quota-commands.ts";
 import { ReadGate } from "./read-gate.ts";
@@ -48,6 +48,8 @@ import { recordOf } from "./record.ts";
 import { RunPart } from "./run-part.ts";
 import { SlowRuns } from "./slow-runs.ts";
 import type { SnapshotShelf } from "./snapshots.ts";
+import { SelfCheck } from "./self-check.ts";
+import type { Witness } from "./self-check.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { SpaceGuard } from "./space-guard.ts";
 import { StartProgress } from "./start-progress.ts";
@@ -71,6 +73,8 @@ export interface EngineOptions {
   /** Where snapshots of the keyspace are kept, and found at a start; null for nowhere. */
   readonly shelf: SnapshotShelf | null;
   readonly snapshotTail: SnapshotTail;
+  /** How often memory is compared with what snapshots and journal make of it, and by whom; null for never. */
+  readonly selfCheck: { readonly everyMs: number; readonly openWitness: () => Witness } | null;
   /** The wall clock, Unix ms: for people. */
   readonly wallMs: () => number;
   /** Nobody else can write to the journal as long as this process is there. */
@@ -101,6 +105,8 @@ export class Engine {
   readonly start: StartProgress;
   /** Null where snapshots are kept nowhere. */
   readonly snapshotter: Snapshotter | null;
+  /** Null where none is made. */
+  readonly selfCheck: SelfCheck | null;
   readonly #slowRuns: SlowRuns;
   readonly #options: EngineOptions;
   /** Of the present reign. */
@@ -111,11 +117,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const { clock, turns, quotaBytes, memory, warningApplyMs, warningRequestMs, log, flush } = options;
-    const { entries, otherResources } = options.partitions;
-    const prefixes = entries.map(({ prefix }) => prefix);
-    const { pool } = options;
-    const partitionMap = new PartitionMap(otherResources ? { prefixes, pool } : { prefixes, resourceRoot: null, pool });
-    const keyspace = new Keyspace({ partitionMap });
+    const keyspace = new Keyspace({ partitionMap: partitionMapOf(options.partitions, options.pool) });
     const { counters } = this;
     this.keyspace = keyspace;
     this.queue = new WriteQueue(weightsOf(options.partitions));
@@ -147,6 +149,8 @@ export class Engine {
       proposeReached: (prefix, isReached, onEnd) => this.#proposeOwn(QUOTA_REACHED, { prefix, isReached }, onEnd),
     });
     this.snapshotter = options.shelf === null ? null : this.#openSnapshotter(options.shelf);
+    const { shelf, selfCheck } = options;
+    this.selfCheck = shelf === null || selfCheck === null ? null : this.#openSelfCheck(shelf, selfCheck);
     this.#slowRuns = new SlowRuns({ log, counters, warningApplyMs, warningRequestMs });
     this.applier = new Applier({
       keyspace,
@@ -176,7 +180,26 @@ export class Engine {
       log,
       position: () => this.applier.applied,
       journalBytes: () => this.#writtenBytes + this.applier.replayedBytes,
-      trim: async (position) => this.#journal?.trim(position),
+      trim: async (position) => this.#journal?.trim(Math.min(position, this.selfCheck?.neededFrom ?? position)),
+    });
+  }
+
+  #openSelfCheck(shelf: SnapshotShelf, selfCheck: NonNullable<EngineOptions["selfCheck"]>): SelfCheck {
+    const { clock, turns, log, memory, memberId: memberID } = this.#options;
+    return new SelfCheck({
+      ...selfCheck,
+      keyspace: this.keyspace,
+      counters: this.counters,
+      shelf,
+      clock,
+      turns,
+      log,
+      journal: () => this.#journal,
+      newestPosition: () => this.snapshotter?.last?.position ?? 0,
+      position: () => this.applier.applied,
+      isMemoryShortWith: (keptBytes) => memory.isShortWith(keptBytes),
+      raiseCorrupt: () =>
+        this.#proposeOwn(ALARM_RAISE, { action: ALARM_ACTION_ACTIVATE, memberID, alarm: ALARM_CORRUPT }, () => {}),
     });
   }
 
@@ -198,6 +221,7 @@ export class Engine {
       lessor.demote();
       partitionGuard.demote();
       this.snapshotter?.demote();
+      this.selfCheck?.demote();
       this.#journal = null;
       leadership.trouble(true);
       reads.shut();
@@ -243,6 +267,7 @@ export class Engine {
     partitionGuard.promote();
     this.#journal = journal;
     this.snapshotter?.serve();
+    this.selfCheck?.serve();
     return applier.applied - before;
   }
 
@@ -355,6 +380,7 @@ export class Engine {
     this.lessor.demote();
     this.partitionGuard.demote();
     this.snapshotter?.demote();
+    this.selfCheck?.demote();
   }
 
   /** Compacts on the server's own behalf. Resolves to null when it is done or was done before, else to the reason. */

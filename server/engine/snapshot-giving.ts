@@ -6,6 +6,9 @@ import type { Clock, Turns } from "../clock.ts";
 import { SNAPSHOT_PIECE_BYTES_MIN, SNAPSHOT_SLICE_MS, SNAPSHOT_STEP_LOOKS } from "../limits.ts";
 import type { SnapshotWriting } from "./snapshots.ts";
 
+/** Whoever takes what is given, as far as it does so. */
+export type SnapshotReceiver = Pick<SnapshotWriting, "hasRoom" | "onRoom" | "reserve" | "commit">;
+
 interface Time {
   readonly clock: Clock;
   readonly turns: Turns;
@@ -20,7 +23,7 @@ interface Time {
  */
 export async function giveSnapshot(
   source: SnapshotSource,
-  writing: SnapshotWriting,
+  writing: SnapshotReceiver,
   { clock, turns }: Time,
   pauseMs: number,
   onSlice: (versions: number) => void,
@@ -35,7 +38,7 @@ export async function giveSnapshot(
 }
 
 /** What is given in one turn. */
-function giveSlice(source: SnapshotSource, writing: SnapshotWriting, clock: Pick<Clock, "nowMs">): void {
+function giveSlice(source: SnapshotSource, writing: SnapshotReceiver, clock: Pick<Clock, "nowMs">): void {
   const endMs = clock.nowMs() + SNAPSHOT_SLICE_MS;
   const target = writing.reserve(source.needed === 0 ? SNAPSHOT_PIECE_BYTES_MIN : source.needed);
   const before = source.count;

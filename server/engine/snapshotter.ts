@@ -206,6 +206,8 @@ export class Snapshotter {
     const { keyspace, position, journalBytes, wallMs } = this.#options;
     for (;;) {
       this.#checkOpen();
+      // Those that are kept may be the only ones without what is wrong.
+      if (keyspace.refuseChange() !== null) throw new Error("memory may be corrupt: the CORRUPT alarm is active");
       const source = keyspace.openSnapshot();
       if (source !== null) {
         const facts = { position: position(), takenAtMs: wallMs(), keyspace: source.facts };

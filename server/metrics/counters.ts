@@ -45,6 +45,10 @@ export class Counters {
   /** Snapshots that were taken, and attempts that failed. */
   snapshots: number;
   snapshotsFailed: number;
+  /** Self-checks that came to an end, those of them that found a difference, and attempts that failed. */
+  selfChecks: number;
+  selfChecksDiffering: number;
+  selfChecksFailed: number;
   /** Bytes of snapshots that were given to zones elsewhere, by zone. */
   readonly snapshotBytesByZone: Map<string, number>;
   /** Scheduled backups that were made, and attempts that failed. */
@@ -76,6 +80,9 @@ export class Counters {
     this.compactedVersions = 0;
     this.snapshots = 0;
     this.snapshotsFailed = 0;
+    this.selfChecks = 0;
+    this.selfChecksDiffering = 0;
+    this.selfChecksFailed = 0;
     this.snapshotBytesByZone = new Map();
     this.backups = 0;
     this.backupsFailed = 0;

@@ -35,6 +35,21 @@ export function registerSnapshotMetrics(
     "Attempts to take a snapshot that failed since the start.",
     () => counters.snapshotsFailed,
   );
+  set.counter(
+    "plinth_self_checks_total",
+    "Comparisons of memory with snapshot and journal that came to an end since the start.",
+    () => counters.selfChecks,
+  );
+  set.counter(
+    "plinth_self_checks_differing_total",
+    "Those of them that found a difference.",
+    () => counters.selfChecksDiffering,
+  );
+  set.counter(
+    "plinth_self_checks_failed_total",
+    "Comparisons of memory with snapshot and journal that could not be made since the start.",
+    () => counters.selfChecksFailed,
+  );
   const gauge = (name: string, help: string, value: (numbers: SnapshotNumbers) => number | null): void =>
     set.labelledGauge(`plinth_snapshot_${name}`, help, [], (report) => {
       const numbers = snapshots();

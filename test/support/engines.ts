@@ -29,6 +29,7 @@ export function newEngine(options: Partial<EngineOptions> = {}): Engine {
     warningRequestMs: 300,
     log: NO_LOG,
     shelf: null,
+    selfCheck: null,
     snapshotTail: { bytes: Infinity, records: Infinity },
     wallMs: () => 0,
     isAlone: true,

@@ -61,6 +61,7 @@ describe("defaults", () => {
         forceIncompleteJournal: null,
         autoCompaction: { mode: "off" },
         takeOver: false,
+        corruptCheckMs: 0,
         watchProgressNotifyIntervalMs: 5000,
         jwt: null,
         authTokenTtlMs: 300_000,

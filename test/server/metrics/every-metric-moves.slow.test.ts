@@ -97,6 +97,7 @@ beforeAll(async () => {
     flags: [
       "--snapshot-tail-records=10",
       "--snapshot-schedule=1s",
+      "--corrupt-check-time=1s",
       `--snapshot-dir=${path.join(folder, "backups")}`,
       "--warning-apply-duration=1ns",
       `--quota-backend-bytes=${QUOTA_BYTES}`,
@@ -254,6 +255,9 @@ async function scrapesOfEngine(): Promise<Exposition[]> {
   };
   status = { ...status, replicas: status.replicas.map((each) => ({ ...each, state: "rebuilding", ...known })) };
   engine.counters.backupsFailed++;
+  // What brings them about is in self-check.slow.test.ts.
+  engine.counters.selfChecksDiffering++;
+  engine.counters.selfChecksFailed++;
   engine.counters.snapshotBytesGiven("b", 1);
   far = [{ zone: "b", position: 6 }];
   replica.onAppended(1);
