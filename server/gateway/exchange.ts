@@ -15,6 +15,8 @@ export interface GatewayParts {
   readonly clock: Pick<Clock, "after">;
   readonly turns: Turns;
   readonly room: GatewayRoom;
+  /** How long the rest of a body may be in coming. */
+  readonly bodySilenceMs: number;
   /** The largest message, on the wire. */
   readonly messageBytesMax: number;
 }

@@ -23,8 +23,8 @@ import { Routes } from "./routes.ts";
 import { StreamExchange } from "./stream-exchange.ts";
 import { UnaryExchange } from "./unary-exchange.ts";
 
-/** Those of the transport: a message may be as large as over gRPC. */
-export type GatewayLimits = Pick<TransportLimits, "receiveMessageBytesMax">;
+/** Those of the transport: a message may be as large, and its rest as long in coming, as over HTTP/2. */
+export type GatewayLimits = Pick<TransportLimits, "receiveMessageBytesMax" | "requestBodyTimeoutMs">;
 
 export interface GatewayOptions {
   readonly methods: readonly Method[];
@@ -44,8 +44,8 @@ export class Gateway {
   #isClosed = false;
 
   constructor({ methods, limits, ...options }: GatewayOptions) {
-    const messageBytesMax = limits.receiveMessageBytesMax;
-    this.#parts = { ...options, messageBytesMax, room: new GatewayRoom() };
+    const { receiveMessageBytesMax: messageBytesMax, requestBodyTimeoutMs: bodySilenceMs } = limits;
+    this.#parts = { ...options, messageBytesMax, bodySilenceMs, room: new GatewayRoom() };
     this.#routes = new Routes(methods);
     this.#work = new JsonWork(options.clock, options.turns);
   }
@@ -105,8 +105,7 @@ export class Gateway {
     exchange: Exchange,
     call: (message: Buffer) => void,
   ): void {
-    const { room, messageBytesMax } = this.#parts;
-    readBody(request, room, messageBytesMax, (body, letGo) => {
+    readBody(request, this.#parts, (body, letGo) => {
       if (Buffer.isBuffer(body)) {
         this.#work.add(this.#callWith(this.#messageIn(route.requestType, body), exchange, call, letGo));
         return;
@@ -136,11 +135,10 @@ export class Gateway {
   }
 
   #readMessages({ request, route }: GatewayRequest, exchange: StreamExchange, method: BidiMethod): void {
-    const { room, messageBytesMax } = this.#parts;
     const listener = exchange.open(method);
     if (listener === null) return;
     const fitting = this.#fitting.bind(this);
-    readValues(request, this.#work, room, messageBytesMax, {
+    readValues(request, this.#work, this.#parts, {
       *onValue(json) {
         if (exchange.closed) return;
         const message = fitting(yield* messageFromJson(route.requestType, json));

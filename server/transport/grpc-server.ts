@@ -128,7 +128,12 @@ export class GrpcServer implements ConnectionHost {
     if (this.#heldUntil?.isOver === false) this.#heldUntil.whenOver(() => this.#releaseHeld());
     this.#poisonReads = options.poisonReads ?? false;
     this.#privateReads = options.privateReads ?? false;
-    this.http = createHttpServer((request, response) => {
+    const timeouts = {
+      headersTimeout: this.limits.httpHeadMs,
+      requestTimeout: 0,
+      connectionsCheckingInterval: this.limits.sweepIntervalMs,
+    };
+    this.http = createHttpServer(timeouts, (request, response) => {
       if (this.#shutdown !== null) response.setHeader("connection", "close");
       options.http(request, response);
     });

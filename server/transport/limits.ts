@@ -100,6 +100,11 @@ export interface TransportLimits {
    */
   readonly writeStallTimeoutMs: number;
   /**
+   * How long the head of an HTTP/1.1 request may take. Its body may stay open for as long as its reader likes: a stream of JSON
+   * does.
+   */
+  readonly httpHeadMs: number;
+  /**
    * How long an HTTP/1.1 connection may be silent between two requests: longer than clients keep one, for whom a connection that
    * ends as they use it again is a failed call.
    */
@@ -166,6 +171,7 @@ export const DEFAULT_LIMITS: TransportLimits = {
   settingsTimeoutMs: 10_000,
   requestBodyTimeoutMs: 30_000,
   writeStallTimeoutMs: 60_000,
+  httpHeadMs: 60_000,
   httpIdleMs: 300_000,
   lingerMs: 1_000,
   shutdownPingMs: 1_000,

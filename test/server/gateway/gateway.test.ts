@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { systemTurns } from "../../../server/clock.ts";
+import type { Timer } from "../../../server/clock.ts";
 import { Gateway } from "../../../server/gateway/gateway.ts";
 import {
   GATEWAY_BODY_FACTOR,
@@ -24,6 +25,7 @@ import { HttpClient } from "../../support/http-client.ts";
 import { ManualClock } from "../../sim/manual-clock.ts";
 
 const MESSAGE_BYTES_MAX = 1_000_000;
+const SILENCE_MS = 30_000;
 
 /** A RangeResponse with so many bytes in one value. */
 function rangeResponse(bytes: number): Buffer {
@@ -86,7 +88,7 @@ async function serve(
   first?: () => Promise<unknown>,
 ): Promise<Served> {
   const counts = new Counts();
-  const limits = { receiveMessageBytesMax: MESSAGE_BYTES_MAX };
+  const limits = { receiveMessageBytesMax: MESSAGE_BYTES_MAX, requestBodyTimeoutMs: SILENCE_MS };
   const gateway = new Gateway({ methods, observer: counts, clock, turns: systemTurns, limits });
   const server = createServer(async (request, response) => {
     await first?.();
@@ -123,6 +125,16 @@ function watch(): { method: Method; listener: Listener; opened: Promise<StreamCa
   return { method: { kind: "bidi", path: WATCH, open }, listener, opened: promise };
 }
 
+class CountingClock extends ManualClock {
+  /** That were ever set. */
+  timers = 0;
+
+  override after(delayMs: number, callback: () => void): Timer {
+    this.timers++;
+    return super.after(delayMs, callback);
+  }
+}
+
 /** As if each step of reading took all the time of a turn. */
 class SlowReading extends ManualClock {
   readings = 0;
@@ -141,12 +153,12 @@ async function turnsUntil(isOver: () => boolean): Promise<number> {
 }
 
 /** Sends the head and body of a request and reads nothing. */
-async function sendOnly(port: number, path: string, body: string): Promise<Socket> {
+async function sendOnly(port: number, path: string, body: string, length = body.length): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");
   socket.pause();
-  socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n${body}`);
   return socket;
 }
 
@@ -296,6 +308,24 @@ describe("a unary call", () => {
     expect(counts.seen).toEqual([]);
   });
 
+  test("whose body stops to come is refused, and its connection ends", async () => {
+    const clock = new CountingClock();
+    const { port, counts } = await serve([range((call) => call.reply(rangeResponse(1)))], clock);
+    const socket = await sendOnly(port, "/v3/kv/range", "{", 100);
+    // One when it begins, one for each piece.
+    await vi.waitUntil(() => clock.timers === 2);
+    await clock.advance(SILENCE_MS - 1);
+    socket.write('"key"');
+    await vi.waitUntil(() => clock.timers === 3);
+    await clock.advance(SILENCE_MS - 1);
+    expect(clock.pending).toBe(1);
+    await clock.advance(1);
+    let text = "";
+    for await (const chunk of socket) text += chunk;
+    expect(text).toMatch(/^HTTP\/1\.1 504 [^]*Connection: close[^]*"the rest of the request is too long in coming"/);
+    expect(counts.seen).toEqual([]);
+  });
+
   test("of many values is read in many turns, and those who come meanwhile do not wait for its end", async () => {
     const answered: number[] = [];
     const handle = (call: UnaryCall, message: Buffer): void => {
@@ -323,6 +353,22 @@ describe("a stream", () => {
     expect(listener.messages).toHaveLength(3);
     call.end({ code: 0, message: "" });
     expect(await answer).toMatchObject({ status: 200, body: '{"result":{"created":true}}\n' });
+  });
+
+  test("may be silent between two messages, and not in the midst of one", async () => {
+    const { method, listener } = watch();
+    const { port, clock } = await serve([method]);
+    const socket = await sendOnly(port, "/v3/watch", "{}", 100);
+    await vi.waitUntil(() => listener.messages.length === 1);
+    await clock.advance(100 * SILENCE_MS);
+    expect(listener.seen).toEqual([]);
+    socket.write("{");
+    await vi.waitUntil(() => clock.pending === 1);
+    await clock.advance(SILENCE_MS);
+    await vi.waitUntil(() => listener.seen.includes("close"));
+    socket.resume();
+    const [bytes] = (await once(socket, "data")) as [Buffer];
+    expect(bytes.toString()).toMatch(/^HTTP\/1\.1 504 /);
   });
 
   test("of many messages is read in many turns", async () => {

@@ -51,6 +51,16 @@ describe("GR-01 HTTP/1.1 on the port of gRPC", () => {
     });
   });
 
+  test("a head has to come in a while, and a body may stay open", async () => {
+    const { port, server } = await startServer({ httpHeadMs: 30, sweepIntervalMs: 10 });
+    const socket = connect(port, "127.0.0.1");
+    onTestFinished(() => void socket.destroy());
+    socket.write("POST /v3/x HTTP/1.1\r\n");
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /);
+    expect(server.http.requestTimeout).toBe(0);
+  });
+
   test("a connection serves several requests", async () => {
     const { port } = await startServer();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
