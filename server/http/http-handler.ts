@@ -12,7 +12,7 @@ import { shareScrape } from "./shared-scrape.ts";
 
 export interface HttpHandlerOptions {
   readonly checks: HealthChecks;
-  /** The metrics' text. Asked for once a second at most. */
+  /** The metrics' text. Asked for ten times a second at most. */
   readonly metrics: () => Promise<string>;
   /** What `/plinth/status` answers, as JSON. */
   readonly status: () => object;

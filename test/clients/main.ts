@@ -31,6 +31,8 @@ const PAGE = path.join(ROOT, "docs", "compatibility.md");
 /** What gives a process a network of its own, without root where the kernel lets others do so. */
 const UNSHARE = process.getuid?.() === 0 ? ["--net"] : ["--net", "--map-root-user"];
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
@@ -61,11 +63,14 @@ async function prepareAll(): Promise<number> {
   const child = spawn("unshare", [...UNSHARE, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", ...self], {
     stdio: "inherit",
   });
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   await once(child, "close");
   return child.exitCode ?? 1;
 }
 
 async function runAll(): Promise<number> {
+  // An orderly end takes along what a suite has started.
+  for (const signal of SIGNALS) process.once(signal, () => process.exit(1));
   const results: Result[] = [];
   let isFaulty = false;
   for (const suite of suites) {

@@ -42,6 +42,16 @@ describeStores("http", (start) => {
     ]);
   });
 
+  test("§9.4: a call that has been answered is in the metrics that are asked for next", async () => {
+    const calls = async (): Promise<number> =>
+      Number(/^grpc_server_handled_total\{(?=.*"Put")(?=.*"OK").*\} (\d+)$/m.exec((await get("/metrics"))[1])?.[1]);
+    const before = await calls();
+    await shared.put("counted");
+    expect(await calls()).toBe(before + 1);
+    await shared.put("counted");
+    expect(await calls()).toBe(before + 2);
+  });
+
   test("§9.4: the metrics that people and tests look for are there", async () => {
     await shared.put("metrics");
     const { version } = await shared.client.status();

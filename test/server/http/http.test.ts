@@ -232,26 +232,6 @@ describe("other paths and methods", () => {
     expect(await ask("/metrics", "POST")).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
   });
 
-  test("scrapes at the same time are one, and its text serves for ten times as long as it took", async () => {
-    let made = 0;
-    const text = Promise.withResolvers<string>();
-    metricsText = () => {
-      made++;
-      return text.promise;
-    };
-    const replies = [ask("/metrics"), ask("/metrics")];
-    await expect.poll(() => made).toBe(1);
-    await clock.advance(3);
-    text.resolve("first\n");
-    expect((await Promise.all(replies)).map(({ body }) => body)).toEqual(["first\n", "first\n"]);
-    metricsText = () => Promise.resolve("second\n");
-    await clock.advance(29);
-    expect((await ask("/metrics")).body).toBe("first\n");
-    await clock.advance(1);
-    expect((await ask("/metrics")).body).toBe("second\n");
-    expect(made).toBe(1);
-  });
-
   test("a failure inside is a 500 and one line in the log", async () => {
     metricsText = () => Promise.reject(new Error("no numbers"));
     expect(await ask("/metrics")).toMatchObject({ status: 500, body: "Internal Server Error\n" });
