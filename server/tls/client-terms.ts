@@ -13,6 +13,9 @@ import { WatchedFiles } from "./watched-files.ts";
 /** Certificates from a client's to its authority that are looked for among the revoked ones. */
 const CHAIN_MAX = 16;
 
+/** X509_CERT_AUX of OpenSSL, in DER: a list of trusted uses, which is id-kp-clientAuth. */
+const TRUST_FOR_CLIENTS = Buffer.from("300c300a06082b06010505070302", "hex");
+
 interface Material {
   readonly options: SecureContextOptions;
   readonly revoked: ReadonlySet<string>;
@@ -101,16 +104,13 @@ function materialOf(
   ca: Buffer | null,
   revocations: Buffer | null,
 ): Material {
-  checkCertificates(cert, paths[0]);
+  readCertificates(cert, paths[0]);
   checking(paths[1], () => createPrivateKey(key));
-  if (ca !== null && !checkCertificates(ca, paths[2]).some(isRoot)) {
-    // Node's server does not trust a certificate without the one that has signed it; Go's does.
-    throw new TlsFileError(`${paths[2]}: it has no authority that is signed by itself: add the root to it`);
-  }
+  const authorities = ca === null ? null : readCertificates(ca, paths[2]).map(trusted);
   const options: SecureContextOptions = {
     cert,
     key,
-    ...(tls.asksClients && { ca: ca ?? getCACertificates("system") }),
+    ...(tls.asksClients && { ca: authorities ?? getCACertificates("system") }),
     minVersion: tls.minVersion,
     maxVersion: tls.maxVersion,
     ...(tls.ciphers !== null && { ciphers: tls.ciphers }),
@@ -124,8 +124,8 @@ function materialOf(
   return { options, revoked };
 }
 
-/** One that is half written has fewer ends than beginnings, or none of either. */
-function checkCertificates(file: Buffer, path: string): X509Certificate[] {
+/** @throws when it is half written, with fewer ends than beginnings, or none of either */
+function readCertificates(file: Buffer, path: string): X509Certificate[] {
   const text = file.toString("latin1");
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   const begun = text.split("-----BEGIN CERTIFICATE").length - 1;
@@ -134,8 +134,13 @@ function checkCertificates(file: Buffer, path: string): X509Certificate[] {
   return blocks.map((block) => checking(path, () => new X509Certificate(block)));
 }
 
-function isRoot(certificate: X509Certificate): boolean {
-  return certificate.checkIssued(certificate);
+/**
+ * The certificate as OpenSSL's PEM for one that is trusted to certify clients whoever has signed it. Without that an authority
+ * in between is good for nothing unless the root is there too; Go trusts whatever is in the file.
+ */
+function trusted({ raw }: X509Certificate): string {
+  const base64 = Buffer.concat([raw, TRUST_FOR_CLIENTS]).toString("base64");
+  return `-----BEGIN TRUSTED CERTIFICATE-----\n${base64.replaceAll(/.{64}/g, "$&\n")}\n-----END TRUSTED CERTIFICATE-----\n`;
 }
 
 function checking<Made>(path: string, make: () => Made): Made {

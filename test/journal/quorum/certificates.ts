@@ -12,8 +12,17 @@ export class Authority {
   readonly #folder = mkdtempSync(join(tmpdir(), "plinth-authority-"));
   readonly #ca: Buffer;
 
-  constructor() {
-    this.#run("req", "-x509", ...NEW_KEY, "-keyout", "ca.key", "-out", "ca.pem", "-days", "1", "-subj", "/CN=replicas");
+  /** @param above the authority that certifies this one, which otherwise does so itself */
+  constructor(above: Authority | null = null) {
+    const key = [...NEW_KEY, "-keyout", "ca.key"];
+    if (above === null) {
+      this.#run("req", "-x509", ...key, "-out", "ca.pem", "-days", "1", "-subj", "/CN=replicas");
+    } else {
+      this.#run("req", "-new", ...key, "-out", "ca.csr", "-subj", "/CN=between");
+      writeFileSync(join(this.#folder, "ca.ext"), "basicConstraints=critical,CA:TRUE\n");
+      const signing = ["-CA", above.caFile, "-CAkey", join(above.#folder, "ca.key"), "-CAcreateserial", "-days", "1"];
+      this.#run("x509", "-req", "-in", "ca.csr", "-out", "ca.pem", ...signing, "-extfile", "ca.ext");
+    }
     this.#ca = readFileSync(join(this.#folder, "ca.pem"));
   }
 
