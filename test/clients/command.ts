@@ -46,11 +46,13 @@ export async function command([program, ...args]: readonly string[], options: Co
     endGroup();
   }, MILLISECONDS_MAX);
   process.once("exit", endGroup);
-  await once(child, "close");
+  const closed = once(child, "close");
+  await Promise.race([once(child, "exit"), closed]);
   process.off("exit", endGroup);
   clearTimeout(late);
-  // What it has left behind must not be there for the next one.
+  // What it has left behind must not be there for the next one, and may hold its outputs open.
   endGroup();
+  await closed;
   if (options.log !== undefined) await appendFile(options.log, `$ ${[program, ...args].join(" ")}\n${output}\n`);
   return { succeeded: child.exitCode === 0, output };
 }

@@ -98,8 +98,11 @@ async function run(suite: Suite, name: StoreName): Promise<Outcomes> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const log = path.join(folder, "log.txt");
+  const prepared = folderOf(suite);
   const started = performance.now();
-  const outcomes = await withStore(name, suite, folder, (store) => suite.run(folderOf(suite), store, log));
+  const outcomes = await withStore(name, suite.flags?.(prepared) ?? null, folder, (store) =>
+    suite.run(prepared, store, log),
+  );
   console.log(`${suite.name} on ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s, ${log}`);
   for (const [test, outcome] of outcomes) if (outcome === "failed") console.log(`  failed: ${test}`);
   return outcomes;

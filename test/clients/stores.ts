@@ -4,7 +4,7 @@ import path from "node:path";
 import { ensurePeer } from "../../bench/peers/build.ts";
 import { startEtcd } from "../../bench/peers/etcd.ts";
 import { startPlinth } from "../support/plinth-process.ts";
-import type { Store, Suite } from "./suite.ts";
+import type { Store } from "./suite.ts";
 
 export type StoreName = Store["name"];
 
@@ -14,19 +14,20 @@ const PORT = 2379;
 /**
  * Runs something while the store is there.
  *
+ * @param flags of the store; null for none that runs
  * @param folder an empty one, for the commands
  */
 export async function withStore<T>(
   name: StoreName,
-  suite: Suite,
+  flags: readonly string[] | null,
   folder: string,
   use: (store: Store) => Promise<T>,
 ): Promise<T> {
   const commands = path.join(folder, "bin");
   await makeCommands(commands, name);
   const store: Store = { name, url: `http://127.0.0.1:${PORT}`, port: PORT, commands };
-  if (suite.flags === null) return use(store);
-  const options = { port: PORT, flags: suite.flags };
+  if (flags === null) return use(store);
+  const options = { port: PORT, flags };
   if (name === "etcd") {
     const etcd = await startEtcd(options);
     return use(store).finally(() => etcd.stop());

@@ -29,8 +29,8 @@ export interface Suite {
   readonly tests: "its own" | "ours";
   /** Commands without which it can neither be fetched nor run. */
   readonly tools: readonly string[];
-  /** Flags of the store, as `--name=value`; null where the suite starts its stores by itself. */
-  readonly flags: readonly string[] | null;
+  /** Flags of the store, as `--name=value`, for what `prepare` left in a folder; null where the suite starts its stores by itself. */
+  readonly flags: ((folder: string) => readonly string[]) | null;
   readonly leftOut: readonly LeftOut[];
   /** Fetches and builds in an empty folder, with the network; that folder is all that `run` may need. */
   prepare(folder: string): Promise<void>;

@@ -9,7 +9,7 @@ export const pythonAetcd: Suite = {
   version: `aetcd ${VERSION} (PyPI)`,
   tests: "its own",
   tools: ["python3"],
-  flags: [],
+  flags: () => [],
   leftOut: [],
   prepare: async (folder) => {
     await makePython(folder, [

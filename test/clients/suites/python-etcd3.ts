@@ -10,7 +10,7 @@ export const pythonEtcd3: Suite = {
   version: `etcd3 ${VERSION} (PyPI)`,
   tests: "its own",
   tools: ["python3"],
-  flags: [],
+  flags: () => [],
   leftOut: [
     {
       why: "stop two of three members",

@@ -9,7 +9,7 @@ export const pythonEtcd3gw: Suite = {
   version: `etcd3gw ${VERSION} (PyPI)`,
   tests: "its own",
   tools: ["python3"],
-  flags: [],
+  flags: () => [],
   leftOut: [],
   prepare: async (folder) => {
     await makePython(folder, [`etcd3gw==${VERSION}`, "oslotest==6.0.0", "pytest==9.0.3"]);

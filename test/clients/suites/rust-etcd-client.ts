@@ -15,7 +15,7 @@ export const rustEtcdClient: Suite = {
   tests: "its own",
   tools: ["cargo", "python3"],
   // As the compose file beside its tests has it, the second for those of RangeStream.
-  flags: ["--auth-token-ttl=2", "--max-request-bytes=10240"],
+  flags: () => ["--auth-token-ttl=2", "--max-request-bytes=10240"],
   leftOut: [{ why: "adds a fourth member to three", tests: ["test_cluster"] }],
   prepare: async (folder) => {
     // Its build asks for protoc, which for Python comes in a package.
