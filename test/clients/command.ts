@@ -1,7 +1,7 @@
 /** Runs the tools of other languages: to their end, for a limited time, with all that they print in a file. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile } from "node:fs/promises";
+import { appendFileSync } from "node:fs";
 import process from "node:process";
 
 export interface CommandOptions {
@@ -33,7 +33,13 @@ export async function command([program, ...args]: readonly string[], options: Co
     detached: true,
   });
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  const keep = (text: string): void => {
+    output += text;
+    // As it comes, for who looks at a run that takes long.
+    if (options.log !== undefined) appendFileSync(options.log, text);
+  };
+  if (options.log !== undefined) appendFileSync(options.log, `$ ${[program, ...args].join(" ")}\n`);
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", keep);
   const endGroup = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
@@ -42,7 +48,7 @@ export async function command([program, ...args]: readonly string[], options: Co
     }
   };
   const late = setTimeout(() => {
-    output += `\nended after ${MILLISECONDS_MAX / 60_000} minutes\n`;
+    keep(`\nended after ${MILLISECONDS_MAX / 60_000} minutes\n`);
     endGroup();
   }, MILLISECONDS_MAX);
   process.once("exit", endGroup);
@@ -53,7 +59,6 @@ export async function command([program, ...args]: readonly string[], options: Co
   // What it has left behind must not be there for the next one, and may hold its outputs open.
   endGroup();
   await closed;
-  if (options.log !== undefined) await appendFile(options.log, `$ ${[program, ...args].join(" ")}\n${output}\n`);
   return { succeeded: child.exitCode === 0, output };
 }
 

@@ -6,6 +6,7 @@ import { nodeEtcd3 } from "./suites/node-etcd3.ts";
 import { pythonAetcd } from "./suites/python-aetcd.ts";
 import { pythonEtcd3 } from "./suites/python-etcd3.ts";
 import { pythonEtcd3gw } from "./suites/python-etcd3gw.ts";
+import { pythonPatroni } from "./suites/python-patroni.ts";
 import { rustEtcdClient } from "./suites/rust-etcd-client.ts";
 
 export const SUITES: readonly Suite[] = [
@@ -16,4 +17,5 @@ export const SUITES: readonly Suite[] = [
   pythonAetcd,
   rustEtcdClient,
   nodeEtcd3,
+  pythonPatroni,
 ];
