@@ -2,6 +2,7 @@
 import type { Suite } from "./suite.ts";
 import { goClientv3 } from "./suites/go-clientv3.ts";
 import { goVitess } from "./suites/go-vitess.ts";
+import { javaJetcd } from "./suites/java-jetcd.ts";
 import { nodeEtcd3 } from "./suites/node-etcd3.ts";
 import { pythonAetcd } from "./suites/python-aetcd.ts";
 import { pythonEtcd3 } from "./suites/python-etcd3.ts";
@@ -18,4 +19,5 @@ export const SUITES: readonly Suite[] = [
   rustEtcdClient,
   nodeEtcd3,
   pythonPatroni,
+  javaJetcd,
 ];

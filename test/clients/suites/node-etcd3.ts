@@ -5,34 +5,27 @@ import process from "node:process";
 import { command, commandThatMust } from "../command.ts";
 import { outcomesOf, tapOutcomes } from "../outcomes.ts";
 import type { Suite } from "../suite.ts";
+import { makeCertificates, PROGRAMS, SECURE_ADDRESS, secureFlags } from "./secure.ts";
 
 const VERSION = "1.1.2";
-const SECURE = "127.0.0.1:2389";
-const PROGRAMS = path.join(import.meta.dirname, "..", "programs");
 
 export const nodeEtcd3: Suite = {
   name: "node-etcd3",
   version: `etcd3 ${VERSION} (npm)`,
   tests: "ours",
   tools: ["npm", "openssl"],
-  flags: (folder) => [
-    `--listen-client-urls=http://127.0.0.1:2379,https://${SECURE}`,
-    `--cert-file=${path.join(folder, "server.pem")}`,
-    `--key-file=${path.join(folder, "server.key")}`,
-    `--trusted-ca-file=${path.join(folder, "ca.pem")}`,
-    "--client-cert-auth",
-  ],
+  flags: secureFlags,
   leftOut: [],
   prepare: async (folder) => {
     await commandThatMust(["npm", "init", "--yes"], { folder });
     await commandThatMust(["npm", "install", "--no-audit", "--no-fund", `etcd3@${VERSION}`], { folder });
-    await commandThatMust(["sh", path.join(PROGRAMS, "certificates.sh")], { folder });
+    await makeCertificates(folder);
   },
   run: async (folder, store, log) => {
     // Beside the package, where it is found.
     const program = path.join(folder, "node-etcd3.mjs");
     await copyFile(path.join(PROGRAMS, "node-etcd3.mjs"), program);
-    const words = [process.execPath, program, `127.0.0.1:${store.port}`, SECURE, folder];
+    const words = [process.execPath, program, `127.0.0.1:${store.port}`, SECURE_ADDRESS, folder];
     const { succeeded, output } = await command(words, { folder, log });
     return outcomesOf(succeeded, tapOutcomes(output));
   },
