@@ -31,6 +31,9 @@ const PAGE = path.join(ROOT, "docs", "compatibility.md");
 /** What gives a process a network of its own, without root where the kernel lets others do so. */
 const UNSHARE = process.getuid?.() === 0 ? ["--net"] : ["--net", "--map-root-user"];
 
+const NO_TOOL = "not run, for want of";
+/** A file in the folder of a suite that is fetched and built as a whole. */
+const READY = "ready";
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 const { values: options, positionals: names } = parseArgs({
@@ -58,7 +61,10 @@ async function prepareAll(): Promise<number> {
     return 1;
   }
   for (const peer of ["etcd", "etcdctl", "etcdutl"] as const) await ensurePeer(peer);
-  for (const suite of suites) if (toolMissingReason(suite) === null) await prepare(suite);
+  for (const suite of suites) {
+    // The others are not kept from running by one that cannot be had; its row says so.
+    if (toolMissingReason(suite) === null) await prepare(suite).catch((error: unknown) => console.error(error));
+  }
   const self = [process.execPath, import.meta.filename, "--alone", ...process.argv.slice(2)];
   const child = spawn("unshare", [...UNSHARE, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", ...self], {
     stdio: "inherit",
@@ -74,8 +80,9 @@ async function runAll(): Promise<number> {
   const results: Result[] = [];
   let isFaulty = false;
   for (const suite of suites) {
-    const missing = toolMissingReason(suite);
+    const missing = toolMissingReason(suite) ?? (isPrepared(suite) ? null : "could not be fetched and built");
     if (missing !== null) {
+      isFaulty ||= !missing.startsWith(NO_TOOL);
       results.push({ suite, skipped: missing });
       continue;
     }
@@ -115,19 +122,22 @@ function folderOf({ name, version }: Suite): string {
 
 async function prepare(suite: Suite): Promise<void> {
   const folder = folderOf(suite);
-  const ready = path.join(folder, "ready");
-  if (existsSync(ready)) return;
+  if (isPrepared(suite)) return;
   console.log(`${suite.name}: fetching and building ${suite.version}`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await suite.prepare(folder);
   // Comes last: a folder without it is made anew.
-  await writeFile(ready, "");
+  await writeFile(path.join(folder, READY), "");
+}
+
+function isPrepared(suite: Suite): boolean {
+  return existsSync(path.join(folderOf(suite), READY));
 }
 
 function toolMissingReason({ tools }: Suite): string | null {
   const missing = tools.filter((tool) => spawnSync("sh", ["-c", `command -v ${tool}`]).status !== 0);
-  return missing.length === 0 ? null : `not run: no ${missing.join(", ")} on the machine`;
+  return missing.length === 0 ? null : `${NO_TOOL} ${missing.join(", ")}`;
 }
 
 function namespacesMissingReason(): string | null {
